@@ -1,0 +1,131 @@
+"""The converters of a crossbar: digital input to word-line voltage, bit-line current to digital reading."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from memrix.device import CellCurrent
+from memrix.device.parameters import Array
+from memrix.errors import HardwareError
+from memrix.validation import require_choice, require_integer, require_positive
+
+Levels = Literal["equal", "linearising"]
+
+
+@dataclass(frozen=True)
+class DAC:
+    """One converter a word line, with ``2**bits + 1`` codes that are symmetric about 0 V.
+
+    Attributes:
+        bits: resolution; also the number of bits of the activations.
+        vmax: voltage in V of the largest code.
+        levels: ``equal`` steps in volts, or ``linearising``: steps of equal current, which undo the non-linear
+            current of the cells exactly, because all cells share one curve.
+    """
+
+    bits: int = 8
+    vmax: float = 0.6
+    levels: Levels = "equal"
+
+    def __post_init__(self) -> None:
+        require_integer("dac.bits", self.bits, 2, 14)
+        require_positive("dac.vmax", self.vmax, "V; the paper uses 0.6")
+        require_choice("dac.levels", self.levels, get_args(Levels))
+
+    @property
+    def largest_code(self) -> int:
+        """The code of full scale."""
+        return 1 << (self.bits - 1)
+
+    def codes(self, activations: Tensor, step: Tensor) -> Tensor:
+        """Codes from ``-largest_code`` to ``largest_code``, float32, of activations in units of ``step``."""
+        # The reciprocal is what torch's fake quantisation multiplies with: ties fall to the same side.
+        return activations.mul(step.reciprocal()).round_().clamp_(-self.largest_code, self.largest_code)
+
+    def voltages(self, current: CellCurrent) -> Array:
+        """Voltage in V of every code in ascending order, float64 ``[2**bits + 1]``."""
+        fractions = np.arange(-self.largest_code, self.largest_code + 1) / self.largest_code
+        if self.levels == "equal":
+            return fractions * self.vmax
+        return _invert(current, fractions * self.full_scale(current), self.vmax)
+
+    def full_scale(self, current: CellCurrent) -> float:
+        """Current in A that the largest code makes in a pair of cells whose states differ by 1."""
+        positive, negative = np.abs(current.slope(np.array([self.vmax, -self.vmax])))
+        # The curve is not odd: no level of a linearising DAC may pass vmax on either side.
+        return float(min(positive, negative) if self.levels == "linearising" else positive)
+
+
+def _invert(current: CellCurrent, magnitudes: Array, vmax: float) -> Array:
+    """Voltages at which ``-d(U)`` takes the given values, by bisection to the last bit of float64."""
+    grid = np.linspace(-vmax, vmax, 4097)
+    if np.any(np.diff(current.slope(grid)) >= 0):
+        raise HardwareError(
+            f"a linearising DAC needs a current that rises with the voltage, and this device's does not within "
+            f"+-{vmax} V; use a smaller dac.vmax or dac.levels = 'equal'"
+        )
+    low, high = np.full_like(magnitudes, -vmax), np.full_like(magnitudes, vmax)
+    for _ in range(64):
+        middle = (low + high) / 2
+        below = -current.slope(middle) < magnitudes
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    voltages = (low + high) / 2
+    voltages[magnitudes == 0] = 0.0
+    return voltages
+
+
+@dataclass(frozen=True)
+class ADC:
+    """Uniform converter, one conversion per tile, plane and column, on the current of differential bit lines.
+
+    A reading of 1 is the difference of one nominal ON and one nominal OFF cell at full input voltage.
+
+    Attributes:
+        precision_bits: steps of ``2**-precision_bits``.
+        range_bits: readings are clipped at ``2**(range_bits - 1)`` on either side.
+    """
+
+    precision_bits: int = 4
+    range_bits: int = 4
+
+    def __post_init__(self) -> None:
+        require_integer("adc.precision_bits", self.precision_bits, 0, 20)
+        require_integer("adc.range_bits", self.range_bits, 0, 20)
+        if self.precision_bits + self.range_bits < 1:
+            raise HardwareError(
+                f"an ADC needs at least one bit, got precision_bits={self.precision_bits} and "
+                f"range_bits={self.range_bits}; the paper uses 4 and 4"
+            )
+        if self.precision_bits + self.range_bits > 24:
+            raise HardwareError(
+                f"an ADC of precision_bits={self.precision_bits} and range_bits={self.range_bits} is finer than "
+                f"float32 can tell; let them add up to at most 24"
+            )
+
+    @property
+    def step(self) -> float:
+        """Reading of one step."""
+        return 2.0**-self.precision_bits
+
+    @property
+    def largest_code(self) -> float:
+        """Steps to either end of the range."""
+        return 2.0 ** (self.precision_bits + self.range_bits - 1)
+
+    def convert_(self, steps: Tensor) -> int:
+        """Convert readings in units of ``step``, any shape but empty, in place; returns how many were clipped."""
+        limit = self.largest_code
+        lowest, highest = steps.round_().aminmax()
+        clipped = 0
+        # Counting takes a pass with a temporary of its own on either side: only where there is something to count.
+        if bool(highest > limit):
+            clipped += int(torch.count_nonzero(steps > limit))
+        if bool(lowest < -limit):
+            clipped += int(torch.count_nonzero(steps < -limit))
+        steps.clamp_(-limit, limit)
+        return clipped

@@ -1,0 +1,184 @@
+"""Programmed crossbars: integer matrices as cell states, multiplied by voltages, read by converters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from memrix.crossbar.mapping import Layout, cells_on
+from memrix.crossbar.programming import ProgrammingProtocol
+from memrix.crossbar.readout import ReadCircuit
+from memrix.device import DeviceParameters
+from memrix.random import RandomStream, Seeds, derive
+
+# Elements of one buffer of a reading: a few fit into the last-level cache, and a chunk still has enough rows
+# for a matrix product to be efficient.
+_BUFFER = 1 << 20
+_FEWEST_ROWS = 32
+
+
+class Crossbar(nn.Module):
+    """One or more integer matrices on differential pairs of cells (physics: Hennen et al.; bit slicing: 2505.24721).
+
+    The cells' current is affine in their state, so a reading is one matrix product for its mean, one for the
+    variance of its noise, and one normal number a conversion: exact while every cell conducts along its voltage.
+
+    Args:
+        integers: ``[groups, inputs, outputs]``, magnitudes below ``2**layout.planes``.
+        layout: planes and tiles.
+        circuit: converters and noise.
+        protocol: how the cells are programmed.
+        parameters: the device technology.
+        seeds: of the three random streams.
+        name: tells the streams of one crossbar from those of another with the same seeds.
+        progress: called with the number of cells after each of them is programmed.
+    """
+
+    difference: Tensor  # [groups * row tiles, rows, planes * outputs]: r+ - r-
+    total: Tensor  # of the same shape: r+ + r-; empty without noise
+    mean_table: Tensor
+    variance_offset_table: Tensor
+    variance_slope_table: Tensor
+    plane_weights: Tensor
+
+    def __init__(
+        self,
+        integers: Tensor,
+        *,
+        layout: Layout,
+        circuit: ReadCircuit,
+        protocol: ProgrammingProtocol,
+        parameters: DeviceParameters,
+        seeds: Seeds,
+        name: str,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self.layout = layout
+        self.circuit = circuit
+        self.name = name
+        self.conversions = 0  # of the ADCs so far
+        self.clipped = 0
+        self.read_stream = RandomStream(derive(seeds.read, "read", name))
+        device = integers.device
+        tables = circuit.tables(parameters, protocol.nominal_states(parameters))
+        plane_weights = circuit.adc.step * 2.0 ** torch.arange(layout.planes, dtype=torch.float32)
+        self._no_row = tables.no_row
+        for buffer, value in (
+            ("mean_table", tables.mean),
+            ("variance_offset_table", tables.variance_offset),
+            ("variance_slope_table", tables.variance_slope),
+            ("plane_weights", plane_weights[:, None]),
+        ):
+            self.register_buffer(buffer, value.to(device), persistent=False)
+        self._program(integers, protocol, parameters, seeds, progress)
+
+    def _program(
+        self,
+        integers: Tensor,
+        protocol: ProgrammingProtocol,
+        parameters: DeviceParameters,
+        seeds: Seeds,
+        progress: Callable[[int], None] | None,
+    ) -> None:
+        layout, device = self.layout, integers.device
+        shape = (layout.groups, layout.row_tiles * layout.rows, layout.planes, layout.outputs)
+        difference = torch.zeros(shape, device=device)
+        total = torch.zeros(shape if self.circuit.noise != "off" else (0,), device=device)
+        chip = torch.Generator(device).manual_seed(derive(seeds.chip, "chip", self.name))
+        cycle = torch.Generator(device).manual_seed(derive(seeds.programming, "programming", self.name))
+        for plane, positive_on, negative_on in cells_on(integers, layout.planes):
+            positive = protocol.program(positive_on, parameters, chip=chip, programming=cycle)
+            negative = protocol.program(negative_on, parameters, chip=chip, programming=cycle)
+            torch.sub(positive, negative, out=difference[:, : layout.inputs, plane])
+            if total.numel():
+                torch.add(positive, negative, out=total[:, : layout.inputs, plane])
+            if progress is not None:
+                progress(positive.numel() + negative.numel())
+        tiled = (layout.groups * layout.row_tiles, layout.rows, layout.planes * layout.outputs)
+        self.register_buffer("difference", difference.view(tiled))
+        self.register_buffer("total", total.view(tiled) if total.numel() else total)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Multiply DAC codes by the programmed matrices.
+
+        Args:
+            codes: ``[groups, shared, vectors, inputs]``, integers of any type. Readings draw their noise apart,
+                but for ``legacy`` noise, which the vectors of the second axis share.
+
+        Returns:
+            float32 ``[groups, shared, vectors, outputs]``, in units of the largest code times an integer weight.
+        """
+        groups, shared, vectors, _ = codes.shape
+        layout = self.layout
+        result = torch.empty((groups, shared, vectors, layout.outputs), device=codes.device)
+        if not result.numel():
+            return result
+        columns = layout.planes * layout.outputs
+        arrays = groups * layout.row_tiles
+        rows = max(_FEWEST_ROWS, _BUFFER // (arrays * columns))
+        length = min(vectors, rows)
+        together = min(shared, max(1, rows // length))
+        noisy = self.total.numel() > 0
+        work = torch.empty((2 if noisy else 1, arrays * together * length * columns), device=codes.device)
+        normals = torch.empty(arrays * length * columns if noisy else 0, device=codes.device)
+        for start in range(0, vectors, length):
+            stop = min(start + length, vectors)
+            noise = normals
+            if noisy:
+                noise = normals[: arrays * (stop - start) * columns].view(arrays, 1, stop - start, columns)
+                noise.normal_(generator=self.read_stream.on(codes.device))
+            for first in range(0, shared, together):
+                last = min(first + together, shared)
+                block = codes[:, first:last, start:stop]
+                target = result[:, first:last, start:stop]
+                self._read(block, noise, work[:, : arrays * block[0, ..., 0].numel() * columns], target)
+        self.conversions += layout.conversions * shared * vectors
+        return result
+
+    def _read(self, codes: Tensor, noise: Tensor, work: Tensor, result: Tensor) -> None:
+        """Read one block of vectors, ``[groups, shared, vectors, inputs]``, into ``result``."""
+        layout = self.layout
+        groups, shared, vectors, inputs = codes.shape
+        index = self._index(codes.reshape(groups, shared * vectors, inputs))
+        shape = (groups * layout.row_tiles, shared * vectors, layout.planes * layout.outputs)
+        steps = work[0].view(shape)
+        torch.bmm(self._rows(self.mean_table, index), self.difference, out=steps)
+        if len(work) > 1:
+            deviation = self._deviation(index, out=work[1].view(shape))
+            split = (shape[0], shared, vectors, shape[2])
+            steps.view(split).addcmul_(deviation.view(split), noise)
+        self.clipped += self.circuit.adc.convert_(steps)
+        by_tile = steps.view(groups, layout.row_tiles, shared, vectors, layout.planes, layout.outputs)
+        torch.sum(by_tile.sum(1).mul_(self.plane_weights), 3, out=result)
+
+    def _index(self, codes: Tensor) -> Tensor:
+        """Positions in the tables, ``[groups, row tiles, vectors, rows]``, of codes ``[groups, vectors, inputs]``."""
+        layout = self.layout
+        groups, vectors, inputs = codes.shape
+        width = layout.row_tiles * layout.rows
+        index = codes.to(torch.int32).add_(self.circuit.dac.largest_code)
+        if width != inputs:
+            index = nn.functional.pad(index, (0, width - inputs), value=self._no_row)
+        return index.view(groups, vectors, layout.row_tiles, layout.rows).transpose(1, 2)
+
+    def _rows(self, table: Tensor, index: Tensor) -> Tensor:
+        groups, tiles, vectors, rows = index.shape
+        return table.index_select(0, index.reshape(-1)).view(groups * tiles, vectors, rows)
+
+    def _deviation(self, index: Tensor, out: Tensor) -> Tensor:
+        """Standard deviation of the noise of every conversion, in ADC steps."""
+        offset = self._rows(self.variance_offset_table, index).sum(2, keepdim=True)
+        torch.baddbmm(offset, self._rows(self.variance_slope_table, index), self.total, out=out)
+        # A cell in a million conducts against a voltage of some mV; its share of the variance is below 0.
+        return out.clamp_(min=0).sqrt_()
+
+    def extra_repr(self) -> str:
+        """What ``print`` shows."""
+        layout = self.layout
+        return (
+            f"{layout.groups} x {layout.inputs} x {layout.outputs}, {layout.planes} planes, "
+            f"{layout.cells} cells, noise={self.circuit.noise}"
+        )

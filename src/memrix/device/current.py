@@ -1,0 +1,72 @@
+"""The current of a cell and its read noise, as functions that are affine in the state of the cell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+from memrix.device.parameters import Array, DeviceParameters
+
+BOLTZMANN = 1.380649e-23  # J/K, exact since the SI of 2019
+ELEMENTARY_CHARGE = 1.602176634e-19  # C, exact since the SI of 2019
+
+Noise = Literal["physical", "legacy", "off"]
+NOISES: tuple[Noise, ...] = get_args(Noise)
+
+# The constants of the library behind arXiv 2505.24721: Euler's number where the charge of an electron
+# belongs, and a bandwidth with the sign of its exponent lost. Kept to reproduce that paper.
+LEGACY_CHARGE = float(np.e)
+LEGACY_BANDWIDTH = 1e-8  # Hz
+
+
+@dataclass(frozen=True)
+class CellCurrent:
+    """Currents in A, over voltages in V, of cells whose state is ``r`` (0: low-, 1: high-resistance extreme).
+
+    ``I(r, U) = (1 - r) I_LL(U) + r I_HH(U)`` (Hennen et al., 10.1109/TED.2024.3427616).
+    """
+
+    parameters: DeviceParameters
+
+    def of(self, state: Array, voltage: Array) -> Array:
+        """Mean current of cells, both arguments broadcast."""
+        return self.low_resistance(voltage) + state * self.slope(voltage)
+
+    def low_resistance(self, voltage: Array) -> Array:
+        """Current of the low-resistance extreme, ``I_LL(U)``."""
+        return np.polyval(self.parameters.low_resistance, voltage)
+
+    def slope(self, voltage: Array) -> Array:
+        """Change of the current with the state, ``d(U) = I_HH(U) - I_LL(U)``: negative for positive voltages."""
+        difference = np.polysub(self.parameters.high_resistance, self.parameters.low_resistance)
+        return np.polyval(difference, voltage)
+
+    def noise_variance(
+        self, voltage: Array, noise: Noise, temperature: float, bandwidth: float
+    ) -> tuple[Array, Array]:
+        """Offset and slope, over the state, of the variance in A² of one reading of one cell.
+
+        Thermal and shot noise: ``4 k T B |I / U| + 2 e B |I|``, for cells that conduct along the voltage.
+        ``I / U`` is taken as the polynomial that it is, so that ``U = 0`` keeps its thermal noise.
+
+        Args:
+            voltage: V, any shape.
+            noise: ``physical``, ``legacy`` (see ``LEGACY_CHARGE``) or ``off``.
+            temperature: K.
+            bandwidth: Hz.
+        """
+        charge = ELEMENTARY_CHARGE
+        if noise == "off":
+            return np.zeros_like(voltage), np.zeros_like(voltage)
+        if noise == "legacy":
+            charge, bandwidth = LEGACY_CHARGE, LEGACY_BANDWIDTH
+        thermal = 4 * BOLTZMANN * temperature * bandwidth
+        shot = 2 * charge * bandwidth * np.sign(voltage)
+        low = self.parameters.low_resistance
+        difference = np.polysub(self.parameters.high_resistance, low)
+        # Both currents vanish at U = 0: without the constant term the polynomial is I / U.
+        offset = thermal * np.polyval(low[:-1], voltage) + shot * np.polyval(low, voltage)
+        slope = thermal * np.polyval(difference[:-1], voltage) + shot * np.polyval(difference, voltage)
+        return offset, slope

@@ -1,0 +1,35 @@
+"""The errors of memrix: each says what was given, what was expected and how to mend it."""
+
+from __future__ import annotations
+
+
+class MemrixError(Exception):
+    """Base of every error that memrix raises on purpose."""
+
+
+class HardwareError(MemrixError, ValueError):
+    """A description of a chip that cannot be built."""
+
+
+class ConversionError(MemrixError, ValueError):
+    """A model or a layer that cannot be mapped to crossbars as asked."""
+
+
+class CalibrationError(MemrixError, RuntimeError):
+    """Activation ranges are missing, or cannot be taken from the data given."""
+
+
+class NumericsError(MemrixError, ValueError):
+    """Weights or activations that are not finite numbers."""
+
+
+class DataError(MemrixError, ValueError):
+    """A corpus, an audio file or a transcript that cannot be used."""
+
+
+class AssetError(MemrixError, RuntimeError):
+    """A download that is missing, damaged or out of reach."""
+
+
+class CoverageWarning(UserWarning):
+    """A weighted layer stays digital although nobody asked for that."""

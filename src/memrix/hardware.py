@@ -1,0 +1,265 @@
+"""The description of a chip: one frozen object that training, programming and execution all read."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from memrix.crossbar import ADC, DAC, ProgrammingProtocol, ResetSet, Tile
+from memrix.crossbar.mapping import Layout, planes_of
+from memrix.crossbar.programming import PROTOCOLS
+from memrix.crossbar.readout import ReadCircuit
+from memrix.device import DeviceParameters, load_parameters
+from memrix.device.current import NOISES, Noise
+from memrix.device.parameters import SYNAPTOGEN
+from memrix.errors import HardwareError
+from memrix.quantization import WeightScale
+from memrix.records import build, closest
+from memrix.validation import require_choice, require_integer, require_positive
+
+Mapping = Literal["bit-sliced"]
+
+
+@dataclass(frozen=True)
+class Device:
+    """The technology of the cells and the conditions of a reading.
+
+    Attributes:
+        parameters: ``synaptogen`` (the measured device) or the path of a JSON file of the same layout.
+        temperature: K.
+        bandwidth: of a reading, in Hz.
+    """
+
+    parameters: str = SYNAPTOGEN
+    temperature: float = 300.0
+    bandwidth: float = 1e8
+
+    def __post_init__(self) -> None:
+        require_positive("device.temperature", self.temperature, "K")
+        require_positive("device.bandwidth", self.bandwidth, "Hz")
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """A memristor chip. Everything is validated on construction; ``HardwareError`` says what is wrong.
+
+    Attributes:
+        weight_bits: bits of a weight, its sign included.
+        weight_scale: one scale ``per-tensor`` or ``per-output-channel`` (a digital factor after the ADC).
+        mapping: ``bit-sliced``: every bit of the magnitude is a differential pair of cells.
+        device: the cells.
+        programming: the protocol that writes them, ``ResetSet()`` or ``Ideal()``, or its name.
+        tile: size of one array.
+        dac: word-line converters; their bits are those of the activations.
+        adc: bit-line converters.
+        noise: of a reading: ``physical``, ``legacy`` (as in arXiv 2505.24721's library) or ``off``.
+    """
+
+    weight_bits: int = 4
+    weight_scale: WeightScale = "per-tensor"
+    mapping: Mapping = "bit-sliced"
+    device: Device = field(default_factory=Device)
+    programming: ProgrammingProtocol = field(default_factory=ResetSet)
+    tile: Tile = field(default_factory=Tile)
+    dac: DAC = field(default_factory=DAC)
+    adc: ADC = field(default_factory=ADC)
+    noise: Noise = "physical"
+
+    def __post_init__(self) -> None:
+        require_integer("weight_bits", self.weight_bits, 2, 16)
+        require_choice("weight_scale", self.weight_scale, get_args(WeightScale))
+        require_choice("mapping", self.mapping, get_args(Mapping))
+        require_choice("noise", self.noise, NOISES)
+        if isinstance(self.programming, str):
+            require_choice("programming", self.programming, tuple(PROTOCOLS))
+            object.__setattr__(self, "programming", PROTOCOLS[self.programming]())
+        for name, kind in _PARTS.items():
+            if not isinstance(getattr(self, name), kind):
+                raise HardwareError(
+                    f"{name} must be a memrix {kind.__name__}, got {getattr(self, name)!r}; to change one of its "
+                    f"settings use replace(**{{'{name}.<setting>': value}})"
+                )
+
+    @classmethod
+    def preset(cls, name: str) -> Hardware:
+        """A named chip.
+
+        ``paper``: arXiv 2505.24721 as its library computes it (noise constants included).
+        ``physical``: the same chip with the read noise that physics gives it.
+        ``ideal``: no variability, no noise, converters that lose nothing: the quantised network.
+
+        Raises:
+            HardwareError: there is no preset of this name.
+        """
+        presets = _presets()
+        if name not in presets:
+            raise HardwareError(
+                f"there is no hardware preset {name!r}{closest(name, presets)}; "
+                f"the presets are {', '.join(presets)}, and a TOML or JSON file is read by Hardware.load"
+            )
+        return presets[name]
+
+    def replace(self, **changes: Any) -> Hardware:  # noqa: ANN401
+        """A copy with some settings changed; dotted names reach inside: ``**{"adc.range_bits": 6}``.
+
+        Raises:
+            HardwareError: a setting does not exist or its value is not valid.
+        """
+        inside: dict[str, dict[str, Any]] = {}
+        direct: dict[str, Any] = {}
+        for name, value in changes.items():
+            part, dot, setting = name.partition(".")
+            known = [f.name for f in dataclasses.fields(self)]
+            if part not in known:
+                raise HardwareError(
+                    f"Hardware has no setting {part!r}{closest(part, known)}; it has {', '.join(known)}"
+                )
+            if not dot:
+                direct[part] = value
+                continue
+            settings = _settings(getattr(self, part))
+            if setting not in settings:
+                raise HardwareError(
+                    f"{part} has no setting {setting!r}{closest(setting, settings)}; "
+                    f"it has {', '.join(settings) or 'none'}"
+                )
+            inside.setdefault(part, {})[setting] = value
+        for part, settings_of_part in inside.items():
+            direct[part] = dataclasses.replace(direct.get(part, getattr(self, part)), **settings_of_part)
+        return dataclasses.replace(self, **direct)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings and tables, as in the TOML and JSON files."""
+        plain = dataclasses.asdict(self)
+        plain["programming"] = {"protocol": self.programming.name, **plain["programming"]}
+        return plain
+
+    @classmethod
+    def from_dict(cls, settings: dict[str, Any]) -> Hardware:
+        """The opposite of ``to_dict``; settings that are not given keep their defaults.
+
+        Raises:
+            HardwareError: lists every unknown setting and wrong value at once.
+        """
+        plain = dict(settings)
+        problems: list[str] = []
+        programming = plain.pop("programming", {})
+        table = {"protocol": programming} if isinstance(programming, str) else programming
+        parts: dict[str, Any] = {}
+        if not isinstance(table, dict):
+            problems.append(f"programming must be a protocol's name or a table, got {programming!r}")
+        else:
+            protocol = table.get("protocol", ResetSet.name)
+            if protocol not in PROTOCOLS:
+                problems.append(f"programming.protocol must be one of {', '.join(PROTOCOLS)}, got {protocol!r}")
+            else:
+                rest = {key: value for key, value in table.items() if key != "protocol"}
+                parts["programming"] = build(PROTOCOLS[protocol], rest, "programming", problems)
+        for name in ("device", "tile", "dac", "adc"):
+            if name in plain:
+                parts[name] = build(_PARTS[name], plain.pop(name), name, problems)
+        hardware = build(cls, {**plain, **{k: v for k, v in parts.items() if v is not None}}, "", problems)
+        if problems or hardware is None:
+            raise HardwareError("this hardware description cannot be used:\n  " + "\n  ".join(problems))
+        return hardware
+
+    def save(self, path: str | Path) -> None:
+        """Write a ``.toml`` or ``.json`` file that ``load`` reads.
+
+        Raises:
+            HardwareError: the file has another ending.
+        """
+        path = Path(path)
+        if path.suffix == ".json":
+            path.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
+        elif path.suffix == ".toml":
+            path.write_text(_toml(self.to_dict()), encoding="utf-8")
+        else:
+            raise HardwareError(f"a hardware description is saved as .toml or .json, got {str(path)!r}")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Hardware:
+        """Read a ``.toml`` or ``.json`` file; settings that are not given keep their defaults.
+
+        Raises:
+            HardwareError: the file is missing or damaged, or lists every setting that is wrong.
+        """
+        path = Path(path)
+        try:
+            text = path.read_text(encoding="utf-8")
+            settings = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+        except OSError as error:
+            raise HardwareError(
+                f"the hardware description {str(path)!r} cannot be read ({error.strerror}); "
+                f"write one with Hardware.preset('paper').save({str(path)!r})"
+            ) from error
+        except ValueError as error:
+            raise HardwareError(f"the hardware description {str(path)!r} is not valid: {error}") from error
+        if not isinstance(settings, dict):
+            raise HardwareError(f"the hardware description {str(path)!r} must be a table of settings")
+        return cls.from_dict(settings)
+
+    @property
+    def planes(self) -> int:
+        """Differential pairs a weight."""
+        return planes_of(self.weight_bits)
+
+    @property
+    def circuit(self) -> ReadCircuit:
+        """The converters and the noise between them."""
+        return ReadCircuit(self.dac, self.adc, self.noise, self.device.temperature, self.device.bandwidth)
+
+    @property
+    def parameters(self) -> DeviceParameters:
+        """The measured parameters of the cells.
+
+        Raises:
+            HardwareError: the file that ``device.parameters`` names cannot be used.
+        """
+        return load_parameters(self.device.parameters)
+
+    def layout(self, groups: int, inputs: int, outputs: int) -> Layout:
+        """How ``groups`` matrices of ``inputs`` x ``outputs`` weights lie on this chip."""
+        return Layout(groups, inputs, outputs, self.planes, self.tile)
+
+
+_PARTS: dict[str, Any] = {
+    "device": Device,
+    "programming": ProgrammingProtocol,
+    "tile": Tile,
+    "dac": DAC,
+    "adc": ADC,
+}
+
+
+def _presets() -> dict[str, Hardware]:
+    return {
+        "paper": Hardware(noise="legacy"),
+        "physical": Hardware(),
+        # Readings of ideal cells are multiples of 2**(1 - dac.bits): finer steps and a range beyond the rows
+        # of a tile convert them without loss.
+        "ideal": Hardware(
+            programming="ideal",  # type: ignore[arg-type]
+            dac=DAC(levels="linearising"),
+            adc=ADC(precision_bits=12, range_bits=12),
+            noise="off",
+        ),
+    }
+
+
+def _settings(part: Any) -> list[str]:  # noqa: ANN401
+    return [f.name for f in dataclasses.fields(part)] if dataclasses.is_dataclass(part) else []
+
+
+def _toml(settings: dict[str, Any]) -> str:
+    # JSON's strings and numbers are TOML's too; the core depends on no library that writes TOML.
+    scalars = {key: value for key, value in settings.items() if not isinstance(value, dict)}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in scalars.items()]
+    for table, values in settings.items():
+        if isinstance(values, dict):
+            lines += ["", f"[{table}]"] + [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+    return "\n".join(lines) + "\n"

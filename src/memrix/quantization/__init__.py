@@ -1,0 +1,20 @@
+"""Weights as symmetric integers, activations as the codes of a converter."""
+
+from memrix.quantization.activations import activation_step, fake_quantize_activations
+from memrix.quantization.weights import (
+    WeightScale,
+    fake_quantize_weight,
+    largest_integer,
+    weight_integers,
+    weight_step,
+)
+
+__all__ = [
+    "WeightScale",
+    "activation_step",
+    "fake_quantize_activations",
+    "fake_quantize_weight",
+    "largest_integer",
+    "weight_integers",
+    "weight_step",
+]

@@ -1,0 +1,135 @@
+"""What runs where on a chip: cells, tiles, converters, and what stayed digital and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from torch import nn
+
+from memrix.nn.base import CrossbarLayer
+from memrix.selection import digital_reason, display_name, weighted_modules
+
+
+@dataclass(frozen=True)
+class LayerSummary:
+    """One layer on crossbars. ``tiles`` counts pairs of arrays; ``clipped`` those of ``conversions`` that clipped."""
+
+    name: str
+    kind: str
+    weight_shape: tuple[int, ...]
+    weight_bits: int
+    tiles: int
+    planes: int
+    cells: int
+    utilisation: float
+    conversions: int
+    clipped: int
+
+
+@dataclass(frozen=True)
+class DigitalSummary:
+    """One weighted layer that is not on a crossbar, and the reason."""
+
+    name: str
+    kind: str
+    weights: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All weighted layers of a model. Prints as a table."""
+
+    layers: tuple[LayerSummary, ...]
+    digital: tuple[DigitalSummary, ...]
+
+    @property
+    def cells(self) -> int:
+        """Cells of all layers on the chip."""
+        return sum(layer.cells for layer in self.layers)
+
+    @property
+    def tiles(self) -> int:
+        """Pairs of arrays of all layers."""
+        return sum(layer.tiles for layer in self.layers)
+
+    @property
+    def conversions(self) -> int:
+        """ADC conversions so far."""
+        return sum(layer.conversions for layer in self.layers)
+
+    @property
+    def clipped(self) -> int:
+        """ADC conversions so far that clipped."""
+        return sum(layer.clipped for layer in self.layers)
+
+    @property
+    def clipped_share(self) -> float:
+        """Share of the ADC conversions so far that clipped; 0 before the first."""
+        return self.clipped / self.conversions if self.conversions else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings and lists, with the totals."""
+        totals = ("cells", "tiles", "conversions", "clipped", "clipped_share")
+        return {**asdict(self), **{name: getattr(self, name) for name in totals}}
+
+    def __str__(self) -> str:
+        head = ("layer", "type", "weight", "bits", "tile pairs", "planes", "cells", "in use", "ADC clipped")
+        rows = [
+            (
+                layer.name,
+                layer.kind,
+                "x".join(map(str, layer.weight_shape)),
+                str(layer.weight_bits),
+                f"{layer.tiles:,}",
+                str(layer.planes),
+                f"{layer.cells:,}",
+                f"{layer.utilisation:.0%}",
+                f"{layer.clipped / layer.conversions:.2%}" if layer.conversions else "not read yet",
+            )
+            for layer in self.layers
+        ]
+        share = f"{self.clipped_share:.2%}" if self.conversions else ""
+        rows.append(("all on the chip", "", "", "", f"{self.tiles:,}", "", f"{self.cells:,}", "", share))
+        text = _columns([head, *rows])
+        if self.digital:
+            digital = [(layer.name, f"{layer.weights:,} weights", layer.reason) for layer in self.digital]
+            text += "\n\nstays digital\n" + _columns(digital)
+        return text
+
+
+def summary(model: nn.Module) -> Summary:
+    """Describe every weighted layer of a model, on a chip or digital; readings since the last reset are counted."""
+    layers, digital = [], []
+    for module, names in weighted_modules(model).items():
+        name = display_name(names[0])
+        if isinstance(module, CrossbarLayer):
+            layers.append(_describe(name, module))
+        else:
+            weights = sum(p.numel() for p in module.parameters(recurse=False) if p.dim() > 1)
+            digital.append(DigitalSummary(name, type(module).__name__, weights, digital_reason(module)))
+    return Summary(tuple(layers), tuple(digital))
+
+
+def _describe(name: str, module: CrossbarLayer) -> LayerSummary:
+    crossbar = module.crossbar
+    return LayerSummary(
+        name=name,
+        kind=type(module).__name__,
+        weight_shape=tuple(module.weight.shape),
+        weight_bits=module.hardware.weight_bits,
+        tiles=crossbar.layout.tiles,
+        planes=crossbar.layout.planes,
+        cells=crossbar.layout.cells,
+        utilisation=crossbar.layout.utilisation,
+        conversions=crossbar.conversions,
+        clipped=crossbar.clipped,
+    )
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)

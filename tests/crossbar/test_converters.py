@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+import torch
+
+from memrix.crossbar import ADC, DAC
+from memrix.device import CellCurrent, load_parameters
+from memrix.errors import HardwareError
+
+CURRENT = CellCurrent(load_parameters())
+
+
+def test_adc_clips_symmetrically_and_counts():
+    adc = ADC(precision_bits=4, range_bits=4)
+    steps = torch.tensor([-9.0, -8.0, 0.03, 0.04, 7.99, 8.0, 9.0]) / adc.step
+    assert adc.convert_(steps) == 2
+    expected = torch.tensor([-8.0, -8.0, 0.0, 0.0625, 8.0, 8.0, 8.0])
+    torch.testing.assert_close(steps * adc.step, expected, rtol=0, atol=0)
+
+
+def test_adc_of_the_paper_has_steps_of_a_sixteenth_and_clips_at_eight():
+    assert (ADC().step, ADC().largest_code * ADC().step) == (1 / 16, 8.0)
+
+
+def test_codes_round_and_clip():
+    codes = DAC(bits=8).codes(torch.tensor([-2.0, -1.0, -0.004, 0.0, 0.25, 1.0, 7.0]), torch.tensor(1 / 128))
+    torch.testing.assert_close(codes, torch.tensor([-128.0, -128.0, -1.0, 0.0, 32.0, 128.0, 128.0]))
+
+
+def test_equal_levels_are_equal_steps_in_volts():
+    voltages = DAC(bits=8).voltages(CURRENT)
+    assert len(voltages) == 257
+    np.testing.assert_allclose(np.diff(voltages), 0.6 / 128)
+
+
+def test_linearising_levels_make_the_current_proportional_to_the_code():
+    dac = DAC(bits=8, levels="linearising")
+    voltages = dac.voltages(CURRENT)
+    codes = np.arange(-128, 129)
+    currents = -CURRENT.slope(voltages)
+    np.testing.assert_allclose(currents, codes / 128 * dac.full_scale(CURRENT), rtol=1e-9, atol=1e-18)
+    assert voltages[128] == 0.0
+    assert np.abs(voltages).max() == pytest.approx(0.6, abs=1e-9)
+
+
+def test_equal_levels_leave_an_error_of_several_percent():
+    voltages = DAC(bits=8).voltages(CURRENT)
+    conductances = CURRENT.slope(voltages[voltages != 0]) / voltages[voltages != 0]
+    assert conductances.max() / conductances.min() < 0.95
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        (DAC, {"bits": 1}),
+        (DAC, {"bits": 8.0}),
+        (DAC, {"vmax": -0.6}),
+        (DAC, {"vmax": float("nan")}),
+        (DAC, {"levels": "linear"}),
+        (ADC, {"precision_bits": 0, "range_bits": 0}),
+        (ADC, {"precision_bits": True}),
+        (ADC, {"precision_bits": 15, "range_bits": 15}),
+    ],
+)
+def test_impossible_converters_are_refused_with_the_value(kind, settings):
+    with pytest.raises(HardwareError, match=str(next(iter(settings.values())))):
+        kind(**settings)
+
+
+def test_linearising_is_refused_where_the_current_does_not_rise():
+    with pytest.raises(HardwareError, match=r"smaller dac\.vmax"):
+        DAC(vmax=5.0, levels="linearising").voltages(CURRENT)

@@ -1,0 +1,140 @@
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+import memrix
+from memrix.errors import CalibrationError, NumericsError
+from memrix.nn import MemristorConv1d, MemristorLinear, QuantizedLinear
+
+PHYSICAL = memrix.Hardware.preset("physical")
+
+
+def inputs(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def model() -> nn.Sequential:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Linear(20, 30), nn.GELU(), nn.Linear(30, 5))
+
+
+@pytest.fixture
+def chip(model) -> nn.Module:
+    memrix.calibrate(model, [inputs(8, 20)], PHYSICAL)
+    return memrix.program(model, PHYSICAL)
+
+
+def test_a_layer_on_the_chip_is_still_the_torch_layer(chip, model):
+    assert isinstance(chip[0], MemristorLinear)
+    assert isinstance(chip[0], nn.Linear)
+    assert torch.equal(chip[0].weight, model[0].weight)
+    assert chip[0].in_features == 20
+
+
+def test_chip_is_near_the_model_and_noisy(chip, model):
+    with torch.no_grad():
+        first, second, digital = chip(inputs(8, 20)), chip(inputs(8, 20)), model(inputs(8, 20))
+    assert not torch.equal(first, second)
+    assert (first - digital).norm() / digital.norm() < 0.5
+
+
+def test_nan_input_is_refused_with_the_name_of_the_layer(chip):
+    bad = inputs(8, 20)
+    bad[3, 4] = torch.nan
+    with pytest.raises(NumericsError, match="layer '0' holds NaN"):
+        chip(bad)
+
+
+def test_large_finite_inputs_are_clipped_not_refused(chip):
+    assert torch.isfinite(chip(torch.full((2, 20), 3e38))).all()
+
+
+def test_gradient_of_a_chip_is_that_of_its_twin(chip, model):
+    twin = copy.deepcopy(model)
+    memrix.quantize(twin, PHYSICAL)
+    gradients = []
+    for network in (chip[0], twin[0]):
+        x = inputs(8, 20).requires_grad_()
+        network(x).pow(2).sum().detach()
+        network.zero_grad()
+        (network(x) * inputs(8, 30)).sum().backward()
+        gradients.append((x.grad, network.weight.grad, network.bias.grad))
+    for on_chip, on_twin in zip(*gradients, strict=True):
+        torch.testing.assert_close(on_chip, on_twin)
+
+
+def test_values_are_the_chip_s_with_and_without_gradients(chip):
+    with torch.no_grad():
+        memrix.reseed(chip, read=3)
+        expected = chip(inputs(8, 20))
+    memrix.reseed(chip, read=3)
+    output = chip(inputs(8, 20))
+    assert output.requires_grad
+    assert torch.equal(output, expected)
+
+
+def test_copy_of_a_chip_reads_the_same(chip):
+    chip(inputs(2, 20))
+    twin = copy.deepcopy(chip)
+    assert torch.equal(chip(inputs(8, 20)), twin(inputs(8, 20)))
+
+
+def test_state_of_a_chip_loads_into_another_of_the_same_model(chip, model):
+    other = memrix.program(model, PHYSICAL, seed=9)
+    other.load_state_dict(chip.state_dict())
+    for network in (chip, other):
+        memrix.reseed(network, read=1)
+    assert torch.equal(chip(inputs(8, 20)), other(inputs(8, 20)))
+
+
+def test_quantised_layer_without_a_range_is_refused():
+    layer = nn.Linear(3, 3)
+    memrix.quantize(layer, PHYSICAL)
+    assert isinstance(layer, QuantizedLinear)
+    with pytest.raises(CalibrationError, match=r"memrix\.calibrate"):
+        layer(inputs(2, 3))
+
+
+def test_a_quantised_model_can_be_calibrated_and_programmed(model):
+    memrix.quantize(model, PHYSICAL)
+    memrix.calibrate(model, [inputs(8, 20)], PHYSICAL)
+    assert model(inputs(8, 20)).shape == (8, 5)
+    assert isinstance(memrix.program(model, PHYSICAL)[2], MemristorLinear)
+
+
+def test_range_of_a_quantised_layer_is_in_its_state(model):
+    memrix.quantize(model, PHYSICAL)
+    memrix.calibrate(model, [inputs(8, 20)], PHYSICAL)
+    other = nn.Sequential(nn.Linear(20, 30), nn.GELU(), nn.Linear(30, 5))
+    memrix.quantize(other, PHYSICAL)
+    other.load_state_dict(model.state_dict())
+    assert torch.equal(other(inputs(8, 20)), model(inputs(8, 20)))
+
+
+def test_legacy_noise_is_shared_over_the_first_axis_of_a_batch():
+    legacy = memrix.Hardware.preset("paper").replace(weight_bits=2, **{"adc.precision_bits": 12, "adc.range_bits": 8})
+    conv = nn.Conv1d(4, 2, 3, bias=False)
+    x = inputs(1, 4, 50).expand(5, -1, -1)
+    memrix.calibrate(conv, [x], legacy)
+    chip = memrix.program(conv, legacy)
+    assert isinstance(chip, MemristorConv1d)
+    output = chip(x)
+    torch.testing.assert_close(output[0], output[4])
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_output_has_the_type_of_the_input(dtype):
+    layer = nn.Linear(6, 4).to(dtype)
+    memrix.calibrate(layer, [inputs(3, 6).to(dtype)], PHYSICAL)
+    with torch.no_grad():
+        assert memrix.program(layer, PHYSICAL)(inputs(3, 6).to(dtype)).dtype == dtype
+
+
+def test_global_generator_is_left_alone(chip):
+    before = torch.get_rng_state()
+    chip(inputs(8, 20))
+    assert torch.equal(before, torch.get_rng_state())

@@ -1,0 +1,105 @@
+import json
+
+import pytest
+
+from memrix import Hardware
+from memrix.crossbar import ADC, Ideal
+from memrix.errors import HardwareError
+
+
+@pytest.mark.parametrize("preset", ["paper", "physical", "ideal"])
+@pytest.mark.parametrize("ending", ["toml", "json"])
+def test_presets_survive_a_file(preset, ending, tmp_path):
+    hardware = Hardware.preset(preset).replace(weight_bits=5, **{"adc.range_bits": 7, "device.temperature": 350.0})
+    hardware.save(tmp_path / f"chip.{ending}")
+    assert Hardware.load(tmp_path / f"chip.{ending}") == hardware
+
+
+def test_paper_is_the_chip_of_the_paper():
+    paper = Hardware.preset("paper")
+    assert (paper.tile.rows, paper.tile.columns) == (128, 128)
+    assert (paper.adc.precision_bits, paper.adc.range_bits) == (4, 4)
+    assert (paper.dac.bits, paper.dac.vmax, paper.dac.levels) == (8, 0.6, "equal")
+    assert (paper.programming.name, paper.noise) == ("reset-set", "legacy")
+
+
+def test_physical_differs_from_paper_in_the_noise_alone():
+    assert Hardware.preset("paper").replace(noise="physical") == Hardware.preset("physical")
+
+
+def test_dotted_names_reach_inside():
+    hardware = Hardware().replace(noise="off", programming="ideal", **{"adc.range_bits": 6, "adc.precision_bits": 2})
+    assert hardware.adc == ADC(precision_bits=2, range_bits=6)
+    assert (hardware.noise, hardware.programming) == ("off", Ideal())
+
+
+def test_a_part_and_its_setting_can_change_together():
+    assert Hardware().replace(adc=ADC(8, 8), **{"adc.range_bits": 6}).adc == ADC(8, 6)
+
+
+def test_a_file_may_name_a_few_settings_only(tmp_path):
+    path = tmp_path / "chip.toml"
+    path.write_text('weight_bits = 3\nprogramming = "ideal"\n[adc]\nrange_bits = 6\n')
+    expected = Hardware(weight_bits=3, programming=Ideal(), adc=ADC(range_bits=6))
+    assert Hardware.load(path) == expected
+
+
+def test_unknown_preset_names_the_presets():
+    with pytest.raises(HardwareError, match=r"'papper' \(did you mean 'paper'\?\).*paper, physical, ideal"):
+        Hardware.preset("papper")
+
+
+@pytest.mark.parametrize("bits", [1, 0, -3, 2.5, 4.0, "4", True, None, 17])
+def test_weight_bits_that_no_chip_can_hold_are_refused(bits):
+    with pytest.raises(HardwareError, match="weight_bits must be an integer from 2 to 16"):
+        Hardware(weight_bits=bits)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"weigth_bits": 3},
+        {"adc.range": 3},
+        {"adcc.range_bits": 3},
+        {"noise": "pink"},
+        {"adc": 4},
+        {"weight_scale": "per-row"},
+        {"programming": "hope"},
+        {"noise.level": 2},
+        {"device.temperature": -1},
+        {"tile.rows": 0},
+    ],
+)
+def test_wrong_changes_are_refused(changes):
+    with pytest.raises(HardwareError):
+        Hardware().replace(**changes)
+
+
+def test_every_problem_of_a_file_is_listed_at_once(tmp_path):
+    path = tmp_path / "chip.json"
+    settings = {"weight_bit": 3, "noise": "pink", "adc": {"range_bits": -1, "presicion_bits": 4}, "programming": "x"}
+    path.write_text(json.dumps(settings))
+    with pytest.raises(HardwareError) as caught:
+        Hardware.load(path)
+    message = str(caught.value)
+    problems = ("weight_bit'", "'weight_bits'", "'pink'", "adc.range_bits", "'precision_bits'", "reset-set, ideal")
+    assert all(problem in message for problem in problems)
+
+
+@pytest.mark.parametrize(("name", "content"), [("a.json", "{"), ("a.toml", "= 3"), ("a.json", "[1]")])
+def test_damaged_files_are_refused_by_name(name, content, tmp_path):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(HardwareError, match=name):
+        Hardware.load(tmp_path / name)
+
+
+def test_missing_file_and_unknown_ending(tmp_path):
+    with pytest.raises(HardwareError, match="cannot be read"):
+        Hardware.load(tmp_path / "none.toml")
+    with pytest.raises(HardwareError, match=r"\.toml or \.json"):
+        Hardware().save(tmp_path / "chip.yaml")
+
+
+def test_missing_device_file_is_named_when_it_is_needed():
+    with pytest.raises(HardwareError, match=r"gone\.json"):
+        _ = Hardware().replace(**{"device.parameters": "gone.json"}).parameters

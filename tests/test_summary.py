@@ -1,0 +1,56 @@
+import json
+
+import torch
+from torch import nn
+
+import memrix
+
+PHYSICAL = memrix.Hardware.preset("physical").replace(weight_bits=3)
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(200, 10), nn.Linear(10, 2)
+        self.table = nn.Embedding(5, 4)
+
+    def forward(self, x):
+        return self.second(self.first(x))
+
+
+def chip() -> nn.Module:
+    model = Net()
+    memrix.calibrate(model, [torch.ones(3, 200)], PHYSICAL, layers=["first", "second"])
+    return memrix.program(model, {"*": PHYSICAL, "second": None})
+
+
+def test_counts_can_be_checked_by_hand():
+    (layer,) = memrix.summary(chip()).layers
+    assert (layer.name, layer.kind, layer.weight_shape) == ("first", "MemristorLinear", (10, 200))
+    assert layer.cells == 200 * 10 * 2 * 2
+    assert layer.tiles == 2 * 1 * 2
+    assert layer.utilisation == 2000 / (2 * 128 * 128)
+
+
+def test_conversions_are_those_of_the_readings():
+    network = chip()
+    network(torch.ones(3, 200))
+    # 3 vectors, 2 row tiles, 2 planes, 10 columns
+    assert memrix.summary(network).conversions == 3 * 2 * 2 * 10
+
+
+def test_what_stays_digital_is_listed_with_the_reason():
+    reasons = {layer.name: layer.reason for layer in memrix.summary(chip()).digital}
+    assert reasons == {"second": "not selected", "table": "Embedding multiplies no vector by a matrix"}
+
+
+def test_prints_as_a_table_and_exports_to_json():
+    summary = memrix.summary(chip())
+    text = str(summary)
+    assert "8,000" in text
+    assert "stays digital" in text
+    assert json.loads(json.dumps(summary.to_dict()))["cells"] == 8000
+
+
+def test_digital_model_has_no_cells():
+    assert memrix.summary(nn.Linear(2, 2)).cells == 0
