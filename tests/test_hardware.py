@@ -23,8 +23,9 @@ def test_paper_is_the_chip_of_the_paper():
     assert (paper.programming.name, paper.noise) == ("reset-set", "legacy")
 
 
-def test_physical_differs_from_paper_in_the_noise_alone():
-    assert Hardware.preset("paper").replace(noise="physical") == Hardware.preset("physical")
+def test_physical_differs_from_paper_in_noise_and_weight_scale():
+    paper = Hardware.preset("paper").replace(noise="physical", weight_scale="per-output-channel")
+    assert paper == Hardware.preset("physical") == Hardware()
 
 
 def test_dotted_names_reach_inside():

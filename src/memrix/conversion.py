@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from memrix.errors import CalibrationError, ConversionError, NumericsError
 from memrix.nn.base import RANGE, CrossbarLayer, QuantizedLayer
 from memrix.nn.fast_path import disable_fast_paths
+from memrix.quantization.observers import RangeObserver
 from memrix.random import Seeds, derive
 from memrix.selection import HardwareChoice, Layers, Selected, select
 
@@ -43,9 +44,10 @@ def calibrate(
     hardware: HardwareChoice,
     *,
     layers: Layers = None,
+    percentile: float = 99.99,
     progress: Callable[[int], None] | None = None,
 ) -> None:
-    """Find the static activation range of every layer: the largest input magnitude over the batches.
+    """Find the static activation range of every layer: a percentile of its input magnitudes over the batches.
 
     The model runs in evaluation mode and without activation quantisers, and is left in the mode it was in. The
     ranges are kept on the layers, and go with them into ``quantize`` and ``program``.
@@ -55,27 +57,29 @@ def calibrate(
         batches: inputs of ``model``: a tensor, a tuple or list of arguments, or a mapping of keyword arguments each.
         hardware: the chip or chips, as for ``program``.
         layers: name patterns or a predicate; all that can be mapped by default.
+        percentile: of the input magnitudes; what lies above is clipped. 100 takes the largest (min/max observers,
+            as in arXiv 2505.24721), and leaves few steps to the rest where a network has outliers.
         progress: called with the number of batches done.
 
     Raises:
-        CalibrationError: there is no batch, or a layer is not reached by any.
+        CalibrationError: there is no batch, a layer is not reached by any, or the percentile cannot be.
         NumericsError: an activation is not finite.
         ConversionError: lists every layer that cannot be mapped as asked.
     """
     selected = select(model, hardware, layers)
-    peaks: dict[nn.Module, Tensor] = {}
+    observers = {layer.module: RangeObserver(percentile) for layer in selected}
     names = {layer.module: layer.name for layer in selected}
+    reached: set[nn.Module] = set()
 
     def observe(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        peak = inputs[0].detach().abs().amax().float() if inputs[0].numel() else None
-        if peak is None:
+        if not inputs[0].numel():
             return
-        if not bool(peak.isfinite()):
+        reached.add(module)
+        if not observers[module].observe(inputs[0]):
             raise NumericsError(
                 f"the input of layer {names[module]!r} holds NaN or infinite values during calibration; "
                 f"look at the batch, or at the layers before it"
             )
-        peaks[module] = torch.maximum(peaks[module], peak) if module in peaks else peak
 
     hooks = [layer.module.register_forward_pre_hook(observe) for layer in selected]
     twins = [layer.module for layer in selected if isinstance(layer.module, QuantizedLayer)]
@@ -99,13 +103,14 @@ def calibrate(
             module.training = training
     if not done:
         raise CalibrationError("there is no batch to calibrate on; give at least one batch of typical inputs")
-    missed = [layer.name for layer in selected if layer.module not in peaks]
+    missed = [layer.name for layer in selected if layer.module not in reached]
     if missed:
         raise CalibrationError(
             f"no batch reached these layers with an input: {', '.join(missed)}; give batches that run them, or "
             f"leave them out of the selection"
         )
-    for module, peak in peaks.items():
+    for module, observer in observers.items():
+        peak = torch.tensor(observer.range(), device=next(module.parameters()).device)
         # Of a float layer the range stays out of the state_dict, which must load into the model it came from.
         module.register_buffer(RANGE, peak, persistent=isinstance(module, QuantizedLayer))
 

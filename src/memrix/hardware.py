@@ -49,7 +49,7 @@ class Hardware:
 
     Attributes:
         weight_bits: bits of a weight, its sign included.
-        weight_scale: one scale ``per-tensor`` or ``per-output-channel`` (a digital factor after the ADC).
+        weight_scale: one scale ``per-output-channel`` or ``per-tensor`` (a digital factor after the ADC).
         mapping: ``bit-sliced``: every bit of the magnitude is a differential pair of cells.
         device: the cells.
         programming: the protocol that writes them, ``ResetSet()`` or ``Ideal()``, or its name.
@@ -60,7 +60,7 @@ class Hardware:
     """
 
     weight_bits: int = 4
-    weight_scale: WeightScale = "per-tensor"
+    weight_scale: WeightScale = "per-output-channel"
     mapping: Mapping = "bit-sliced"
     device: Device = field(default_factory=Device)
     programming: ProgrammingProtocol = field(default_factory=ResetSet)
@@ -89,7 +89,8 @@ class Hardware:
         """A named chip.
 
         ``paper``: arXiv 2505.24721 as its library computes it (noise constants included).
-        ``physical``: the same chip with the read noise that physics gives it.
+        ``physical``: the same cells, tiles and converters, with the read noise that physics gives them and a weight
+        scale per output channel, which costs nothing in hardware: the default.
         ``ideal``: no variability, no noise, converters that lose nothing: the quantised network.
 
         Raises:
@@ -238,7 +239,7 @@ _PARTS: dict[str, Any] = {
 
 def _presets() -> dict[str, Hardware]:
     return {
-        "paper": Hardware(noise="legacy"),
+        "paper": Hardware(weight_scale="per-tensor", noise="legacy"),
         "physical": Hardware(),
         # Readings of ideal cells are multiples of 2**(1 - dac.bits): finer steps and a range beyond the rows
         # of a tile convert them without loss.

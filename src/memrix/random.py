@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import copy
+import functools
 import hashlib
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 from memrix.errors import HardwareError
+
+Distribution = Literal["uniform", "normal"]
+
+# Part of what a seed means: a large tensor is drawn in this many pieces.
+_PIECES = 8
+_WORTH_A_THREAD = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,56 @@ def derive(seed: int, *path: str) -> int:
     """A seed of 63 bits for one use of ``seed``, independent of every other path."""
     digest = hashlib.sha256("\0".join((str(seed), *path)).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
+
+
+def seeds_from(stream: torch.Generator, count: int) -> list[int]:
+    """Seeds of ``count`` pieces of work that are to run in any order, drawn from a stream."""
+    seeds = torch.randint(1 << 62, (count,), generator=stream, device=stream.device)
+    return [int(seed) for seed in seeds.tolist()]
+
+
+def fill_(rows: Tensor, distributions: Sequence[Distribution], seeds: Sequence[int]) -> None:
+    """Fill each contiguous row of ``rows`` from a distribution and a seed of its own.
+
+    torch draws random numbers on one thread, and they are most of the work of a noisy reading: on a CPU rows are
+    filled side by side. Any number of threads gives the same numbers.
+    """
+
+    def fill_row(row: Tensor, distribution: Distribution, seed: int) -> None:
+        generator = torch.Generator(row.device).manual_seed(seed)
+        # A thread starts without the modes of its caller.
+        with torch.inference_mode(inference), torch.no_grad():
+            if distribution == "uniform":
+                row.uniform_(generator=generator)
+            else:
+                row.normal_(generator=generator)
+
+    inference = torch.is_inference_mode_enabled()
+    threads = min(torch.get_num_threads(), len(rows)) if rows.device.type == "cpu" else 1
+    if threads < 2 or rows[0].numel() < _WORTH_A_THREAD:
+        for given in zip(rows, distributions, seeds, strict=True):
+            fill_row(*given)
+        return
+    for _ in _pool(torch.get_num_threads(), os.getpid()).map(fill_row, rows, distributions, seeds):
+        pass
+
+
+def fill_normal_(values: Tensor, stream: torch.Generator) -> None:
+    """Fill a contiguous tensor of any shape with standard normal numbers."""
+    flat = values.view(-1)
+    split = flat.numel() // _PIECES * _PIECES
+    if split < _PIECES * _WORTH_A_THREAD:
+        flat.normal_(generator=stream)
+        return
+    normal: Distribution = "normal"
+    fill_(flat[:split].view(_PIECES, -1), [normal] * _PIECES, seeds_from(stream, _PIECES))
+    flat[split:].normal_(generator=stream)
+
+
+@functools.cache
+def _pool(threads: int, process: int) -> ThreadPoolExecutor:
+    # Starting threads costs as much as they gain; a forked process cannot use those of its parent.
+    return ThreadPoolExecutor(threads, thread_name_prefix="memrix-random")
 
 
 class RandomStream:

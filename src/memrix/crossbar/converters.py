@@ -117,15 +117,18 @@ class ADC:
         """Steps to either end of the range."""
         return 2.0 ** (self.precision_bits + self.range_bits - 1)
 
-    def convert_(self, steps: Tensor) -> int:
-        """Convert readings in units of ``step``, any shape but empty, in place; returns how many were clipped."""
+    def convert_(self, steps: Tensor, scratch: Tensor | None = None) -> int:
+        """Convert readings in units of ``step``, any shape but empty, in place; returns how many were clipped.
+
+        ``scratch``: float32 of the same shape, overwritten if given.
+        """
         limit = self.largest_code
         lowest, highest = steps.round_().aminmax()
-        clipped = 0
-        # Counting takes a pass with a temporary of its own on either side: only where there is something to count.
-        if bool(highest > limit):
-            clipped += int(torch.count_nonzero(steps > limit))
-        if bool(lowest < -limit):
-            clipped += int(torch.count_nonzero(steps < -limit))
+        # Counting and clamping are passes of their own over all readings: only where there is something to clip.
+        if bool(lowest >= -limit) and bool(highest <= limit):
+            return 0
+        # Comparing into float32 is six times as fast as into bool.
+        outside = torch.abs(steps, out=scratch if scratch is not None else torch.empty_like(steps))
+        clipped = int(torch.gt(outside, limit, out=outside).sum(dtype=torch.float64))
         steps.clamp_(-limit, limit)
         return clipped

@@ -11,7 +11,7 @@ from memrix.crossbar.mapping import Layout, cells_on
 from memrix.crossbar.programming import ProgrammingProtocol
 from memrix.crossbar.readout import ReadCircuit
 from memrix.device import DeviceParameters
-from memrix.random import RandomStream, Seeds, derive
+from memrix.random import RandomStream, Seeds, derive, fill_normal_
 
 # Elements of one buffer of a reading: a few fit into the last-level cache, and a chunk still has enough rows
 # for a matrix product to be efficient.
@@ -122,14 +122,14 @@ class Crossbar(nn.Module):
         length = min(vectors, rows)
         together = min(shared, max(1, rows // length))
         noisy = self.total.numel() > 0
-        work = torch.empty((2 if noisy else 1, arrays * together * length * columns), device=codes.device)
+        work = torch.empty((2, arrays * together * length * columns), device=codes.device)
         normals = torch.empty(arrays * length * columns if noisy else 0, device=codes.device)
         for start in range(0, vectors, length):
             stop = min(start + length, vectors)
             noise = normals
             if noisy:
                 noise = normals[: arrays * (stop - start) * columns].view(arrays, 1, stop - start, columns)
-                noise.normal_(generator=self.read_stream.on(codes.device))
+                fill_normal_(noise, self.read_stream.on(codes.device))
             for first in range(0, shared, together):
                 last = min(first + together, shared)
                 block = codes[:, first:last, start:stop]
@@ -146,27 +146,28 @@ class Crossbar(nn.Module):
         shape = (groups * layout.row_tiles, shared * vectors, layout.planes * layout.outputs)
         steps = work[0].view(shape)
         torch.bmm(self._rows(self.mean_table, index), self.difference, out=steps)
-        if len(work) > 1:
-            deviation = self._deviation(index, out=work[1].view(shape))
+        scratch = work[1].view(shape)
+        if noise.numel():
+            deviation = self._deviation(index, out=scratch)
             split = (shape[0], shared, vectors, shape[2])
             steps.view(split).addcmul_(deviation.view(split), noise)
-        self.clipped += self.circuit.adc.convert_(steps)
+        self.clipped += self.circuit.adc.convert_(steps, scratch)
         by_tile = steps.view(groups, layout.row_tiles, shared, vectors, layout.planes, layout.outputs)
         torch.sum(by_tile.sum(1).mul_(self.plane_weights), 3, out=result)
 
     def _index(self, codes: Tensor) -> Tensor:
-        """Positions in the tables, ``[groups, row tiles, vectors, rows]``, of codes ``[groups, vectors, inputs]``."""
+        """Positions in the tables, ``[groups, vectors, row tiles, rows]``, of codes ``[groups, vectors, inputs]``."""
         layout = self.layout
         groups, vectors, inputs = codes.shape
         width = layout.row_tiles * layout.rows
         index = codes.to(torch.int32).add_(self.circuit.dac.largest_code)
         if width != inputs:
             index = nn.functional.pad(index, (0, width - inputs), value=self._no_row)
-        return index.view(groups, vectors, layout.row_tiles, layout.rows).transpose(1, 2)
+        return index.view(groups, vectors, layout.row_tiles, layout.rows)
 
     def _rows(self, table: Tensor, index: Tensor) -> Tensor:
-        groups, tiles, vectors, rows = index.shape
-        return table.index_select(0, index.reshape(-1)).view(groups * tiles, vectors, rows)
+        # [groups * row tiles, vectors, rows]: a view where there is one group or one tile
+        return table.index_select(0, index.reshape(-1)).view(index.shape).transpose(1, 2).flatten(0, 1)
 
     def _deviation(self, index: Tensor, out: Tensor) -> Tensor:
         """Standard deviation of the noise of every conversion, in ADC steps."""

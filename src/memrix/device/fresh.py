@@ -9,23 +9,37 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from memrix.device.parameters import FEATURES, HRS, LRS, Array, DeviceParameters
+from memrix.device.parameters import FEATURES, HRS, LRS, DeviceParameters
+from memrix.random import fill_, seeds_from
 
-# Part of what a seed means: another chunk length would draw other cells. It fits a core's cache.
-CHUNK = 1 << 16
+# Part of what a seed means: another chunk length would draw other cells. Its buffers fit the last-level cache.
+CHUNK = 1 << 17
 
 
 @dataclass(frozen=True, eq=False)
 class _FeatureDraw:
-    """One resistance feature of fresh cells: a Gaussian pair a device, a polynomial score a cycle."""
+    """One resistance feature of fresh cells: ``offset + scale * polynomial(score)``.
 
-    offset: Array  # [components]
-    offset_spread: Array
-    scale: Array
-    scale_shared: Array  # how the scale follows the offset's normal
-    scale_spread: Array
+    The columns of ``coefficients`` say, for the first mixture component and as a difference from each component to
+    the next, how offset and scale follow from the two normals ``z`` of a device:
+    ``offset = row 0 + row 1 * z[0]`` and ``scale = row 2 + row 3 * z[0] + row 4 * z[1]``.
+    """
+
+    coefficients: Tensor  # [5, components]
     score_spread: float
     polynomial: list[float]
+
+    def values(self, component: Tensor, z: Tensor, cycle: Tensor) -> Tensor:
+        """Feature values ``[cells]``; ``component [components, cells]``: 1, then whether each next one is passed."""
+        rows: Tensor = self.coefficients.to(component.device) @ component
+        offset, offset_spread, scale, scale_shared, scale_spread = rows
+        score = cycle * self.score_spread
+        shape = score * self.polynomial[0]
+        for coefficient in self.polynomial[1:-1]:
+            shape.add_(coefficient).mul_(score)
+        shape.add_(self.polynomial[-1])
+        scale.addcmul_(scale_shared, z[0]).addcmul_(scale_spread, z[1])
+        return offset.addcmul_(offset_spread, z[0]).addcmul_(scale, shape)
 
 
 class FreshCells:
@@ -55,36 +69,31 @@ class FreshCells:
             programming: stream of the cycle-to-cycle draw, on the device of ``on``.
         """
         state = torch.empty(on.shape, dtype=torch.float32, device=on.device)
-        flat_state, flat_on = state.view(-1), on.reshape(-1)
-        for start in range(0, flat_state.numel(), CHUNK):
-            self._draw_chunk(flat_state[start : start + CHUNK], flat_on[start : start + CHUNK], chip, programming)
+        components = len(self.parameters.mixture_weights)
+        work = torch.ones((components + 4, min(CHUNK, state.numel())), device=on.device)
+        for states, targets in zip(
+            torch.split(state.view(-1), CHUNK), torch.split(on.reshape(-1), CHUNK), strict=True
+        ):
+            self._draw_chunk(states, targets, work[:, : states.numel()], chip, programming)
         return state
 
-    def _draw_chunk(self, state: Tensor, on: Tensor, chip: torch.Generator, programming: torch.Generator) -> None:
-        device = torch.empty((3, state.numel()), dtype=torch.float32, device=state.device)
-        device[0].uniform_(generator=chip)
-        device[1:].normal_(generator=chip)
-        cycle = torch.empty_like(state).normal_(generator=programming)
+    @torch.no_grad()
+    def _draw_chunk(
+        self, state: Tensor, on: Tensor, work: Tensor, chip: torch.Generator, programming: torch.Generator
+    ) -> None:
+        """Draw into ``state``. The rows of ``work`` become: 1, components passed, uniform, three normals."""
+        seeds = [*seeds_from(chip, 3), *seeds_from(programming, 1)]
+        fill_(work[-4:], ("uniform", "normal", "normal", "normal"), seeds)
+        for row, edge in zip(work[1:], self._edges, strict=False):
+            torch.ge(work[-4], float(edge), out=row)
         # Most cells of a bit-sliced matrix are OFF: all are computed as OFF, the ON ones once more.
         # 1 / R = 10**-feature
-        state.copy_(self._state(self._value(self._off, device, cycle).mul_(-math.log(10.0)).exp_()))
+        state.copy_(self._state(self._values(self._off, work).mul_(-math.log(10.0)).exp_()))
         index = on.nonzero().squeeze(1)
-        values = self._value(self._on, device[:, index], cycle[index])
-        state[index] = self._state(values.reciprocal_())
+        state[index] = self._state(self._values(self._on, work.index_select(1, index)).reciprocal_())
 
-    def _value(self, feature: _FeatureDraw, device: Tensor, cycle: Tensor) -> Tensor:
-        component = [(device[0] >= float(edge)).float() for edge in self._edges]
-        z_offset, z_scale = device[1], device[2]
-        score = cycle * feature.score_spread
-        shape = torch.full_like(score, feature.polynomial[0])
-        for coefficient in feature.polynomial[1:]:
-            shape.mul_(score).add_(coefficient)
-        scale = _by_component(feature.scale_spread, component, z_scale).mul_(z_scale)
-        scale.addcmul_(_by_component(feature.scale_shared, component, z_scale), z_offset)
-        scale.add_(_by_component(feature.scale, component, z_scale))
-        value = _by_component(feature.offset_spread, component, z_scale).mul_(z_offset)
-        value.add_(_by_component(feature.offset, component, z_scale))
-        return value.addcmul_(scale, shape)
+    def _values(self, feature: _FeatureDraw, work: Tensor) -> Tensor:
+        return feature.values(work[:-4], work[-3:-1], work[-1])
 
     def _state(self, conductance: Tensor) -> Tensor:
         low = self.parameters.low_resistance_conductance
@@ -92,24 +101,22 @@ class FreshCells:
         return conductance.sub_(low).div_(high - low)
 
 
-def _by_component(values: Array, component: list[Tensor], like: Tensor) -> Tensor:
-    chosen = torch.full_like(like, float(values[0]))
-    for passed, step in zip(component, np.diff(values), strict=True):
-        chosen.add_(passed, alpha=float(step))
-    return chosen
-
-
 def _feature(parameters: DeviceParameters, feature: int) -> _FeatureDraw:
     factor = parameters.mixture_cholesky
     offset_row, scale_row = factor[:, feature], factor[:, feature + len(FEATURES)]  # [components, 8]
     offset_spread = np.linalg.norm(offset_row, axis=1)
     scale_shared = (offset_row * scale_row).sum(axis=1) / offset_spread
+    rows = np.stack(
+        [
+            parameters.mixture_means[:, feature],
+            offset_spread,
+            parameters.mixture_means[:, feature + len(FEATURES)],
+            scale_shared,
+            np.sqrt((scale_row**2).sum(axis=1) - scale_shared**2),
+        ]
+    )  # [5, components]
     return _FeatureDraw(
-        offset=parameters.mixture_means[:, feature],
-        offset_spread=offset_spread,
-        scale=parameters.mixture_means[:, feature + len(FEATURES)],
-        scale_shared=scale_shared,
-        scale_spread=np.sqrt((scale_row**2).sum(axis=1) - scale_shared**2),
+        coefficients=torch.from_numpy(np.diff(rows, axis=1, prepend=0.0)).float(),
         score_spread=float(np.linalg.norm(parameters.innovation[feature])),
         polynomial=[float(value) for value in parameters.feature_polynomials[feature]],
     )

@@ -1,0 +1,1 @@
+"""Measurements of speed, each against something run beside it: `python -m benchmarks`."""

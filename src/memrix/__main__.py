@@ -1,0 +1,6 @@
+"""`python -m memrix` is the `memrix` command."""
+
+from memrix.cli.main import run
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,1 @@
+"""What is lost on a chip, in figures and charts."""

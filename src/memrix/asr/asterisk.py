@@ -1,0 +1,84 @@
+"""The Asterisk prompts: clean English recordings of one professional voice, from two Debian packages."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from memrix.asr.audio import duration_seconds
+from memrix.asr.corpus import WINDOW_SECONDS, Corpus, Utterance
+from memrix.asr.packages import fetch_debian
+from memrix.errors import AssetError
+
+LICENCE = "CC-BY-SA-3.0, Allison Smith and Digium, Inc."
+
+_SOUNDS = "asterisk-core-sounds-en-wav"
+_TEXTS = "asterisk-core-sounds-en"
+_SOUND_HASHES = {"1.6.1-1": "2be3ea287d83299d143815fa804f11179a75b7affd4a758b98b55f5afc18a35d"}
+_TEXT_HASHES = {"1.6.1-1": "973e797d28e37fa6ca3c0a9d6fa717e77cf1268ae916bf09fd3503113cdffa50"}
+
+_REMARK = re.compile(r"\[[^\]]*\]|\([^)]*\)|<[^>]*>")
+_SPOKEN_SIGNS = {"*": " star ", "#": " pound "}
+
+
+def asterisk() -> Corpus:
+    """The prompts whose transcript is speech and whose clip fits into one window of a recogniser.
+
+    Raises:
+        AssetError: the packages cannot be fetched, or hold something else than expected.
+    """
+    return read_prompts(fetch_debian(_SOUNDS, _SOUND_HASHES), fetch_debian(_TEXTS, _TEXT_HASHES))
+
+
+def read_prompts(sounds: Path, texts: Path) -> Corpus:
+    """Corpus from the unpacked trees of the sound package and of the text package.
+
+    Raises:
+        AssetError: transcripts or recordings are not where they belong.
+    """
+    clips = sounds / "usr/share/asterisk/sounds/en_US_f_Allison"
+    transcripts = texts / "usr/share/doc/asterisk-core-sounds-en/core-sounds-en.txt.gz"
+    utterances: list[Utterance] = []
+    missing, too_long = 0, 0
+    for name, text in _transcribed(transcripts):
+        clip = clips / f"{name}.wav"
+        if not clip.is_file():
+            missing += 1
+        elif duration_seconds(clip) > WINDOW_SECONDS:
+            too_long += 1
+        else:
+            utterances.append(Utterance(name, clip, text))
+    if not utterances:
+        raise AssetError(
+            f"no transcribed clip found in {clips}; delete {sounds} and {texts} and run again to fetch them anew"
+        )
+    source = (
+        f"Debian packages {sounds.name} and {texts.name} ({LICENCE}); left out: {missing} transcripts "
+        f"without a clip, {too_long} clips above {WINDOW_SECONDS:g} s"
+    )
+    return Corpus("asterisk", tuple(utterances), source)
+
+
+def spoken_text(line: str) -> str:
+    """What is said: remarks in brackets removed, the telephone's signs as they are read out."""
+    text = _REMARK.sub(" ", line)
+    for sign, word in _SPOKEN_SIGNS.items():
+        text = text.replace(sign, word)
+    return " ".join(text.split())
+
+
+def _transcribed(transcripts: Path) -> Iterator[tuple[str, str]]:
+    """Names and texts of the lines ``name: text`` that are speech; a semicolon begins a comment line."""
+    try:
+        lines = gzip.decompress(transcripts.read_bytes()).decode().splitlines()
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise AssetError(
+            f"cannot read the transcripts {transcripts} ({error}); delete that package's folder and run again"
+        ) from error
+    for line in lines:
+        name, colon, text = line.partition(":")
+        spoken = spoken_text(text)
+        if colon and spoken and not name.startswith(";"):
+            yield name.strip(), spoken

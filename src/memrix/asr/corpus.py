@@ -1,0 +1,169 @@
+"""Transcribed recordings: named corpora, fingerprints, checks and splits."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from memrix.asr.audio import SAMPLE_RATE, read_audio
+from memrix.errors import DataError
+
+WINDOW_SECONDS = 30.0
+"""Longest clip that a recogniser hears in one piece (Whisper's window)."""
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One recording and what is said in it."""
+
+    id: str
+    audio: Path
+    text: str
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Utterances and where they come from (versions, licence).
+
+    Raises:
+        DataError: no utterances, empty transcripts or ids that occur twice; all are listed.
+    """
+
+    name: str
+    utterances: tuple[Utterance, ...]
+    source: str
+
+    def __post_init__(self) -> None:
+        if not self.utterances:
+            raise DataError(f"the corpus {self.name} is empty; give at least one recording with a transcript")
+        empty = [utterance.id for utterance in self.utterances if not utterance.text.strip()]
+        ids = Counter(utterance.id for utterance in self.utterances)
+        problems = [f"{name}: the transcript is empty" for name in empty]
+        problems += [f"{name}: {count} utterances have this id" for name, count in ids.items() if count > 1]
+        if problems:
+            raise DataError(f"the corpus {self.name} cannot be used; mend or remove:{listing(problems)}")
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over ids, texts and sizes of the audio files; the order does not matter."""
+        rows = sorted((item.id, item.text, _size(item.audio)) for item in self.utterances)
+        return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+
+def listing(problems: Iterable[str]) -> str:
+    """Problems as the indented lines that end an error message."""
+    return "".join(f"\n  {problem}" for problem in problems)
+
+
+def load_corpus(name_or_path: str) -> Corpus:
+    """A corpus by name (``asterisk``), or the user's own manifest (``.jsonl``) or folder.
+
+    A name wins over a folder of the same name; write ``./asterisk`` for the folder.
+
+    Raises:
+        DataError: unknown name, no utterances, or lines and files that cannot be used (all are listed).
+        AssetError: a named corpus that cannot be fetched.
+    """
+    from memrix.asr.manifest import read_folder, read_manifest
+
+    if name_or_path in _NAMED:
+        return _NAMED[name_or_path]()
+    path = Path(name_or_path).expanduser()
+    if path.is_dir():
+        return read_folder(path)
+    if path.is_file() and path.suffix == ".jsonl":
+        return read_manifest(path)
+    accepted = f"expected one of {', '.join(sorted(_NAMED))}, a .jsonl manifest or a folder"
+    if path.exists():
+        raise DataError(f"{name_or_path} is not a corpus; {accepted}")
+    close = difflib.get_close_matches(name_or_path.lower(), _NAMED, n=1)
+    meant = f"; did you mean {close[0]!r}?" if close else ""
+    raise DataError(f"there is no corpus {name_or_path!r}, nor a file or folder of that name; {accepted}{meant}")
+
+
+def check_audio(
+    corpus: Corpus, *, skip_bad: bool = False, longest_seconds: float = WINDOW_SECONDS
+) -> tuple[Corpus, tuple[str, ...]]:
+    """Decode every audio file; the corpus without the bad ones, and a message for each that was skipped.
+
+    Bad are files that cannot be used as audio, and clips longer than ``longest_seconds``.
+
+    Raises:
+        DataError: bad files (all are listed) unless ``skip_bad``; or none is left.
+    """
+    good: list[Utterance] = []
+    problems: list[str] = []
+    for utterance in corpus.utterances:
+        try:
+            seconds = len(read_audio(utterance.audio)) / SAMPLE_RATE
+        except DataError as error:
+            problems.append(f"{utterance.id}: {error}")
+            continue
+        if seconds > longest_seconds:
+            problems.append(
+                f"{utterance.id}: {utterance.audio} lasts {seconds:.1f} s, at most {longest_seconds:g} s are "
+                "heard in one piece; cut it"
+            )
+            continue
+        good.append(utterance)
+    if problems and not (skip_bad and good):
+        mend = "none is left" if skip_bad else "mend them, or leave them out with --skip-bad"
+        raise DataError(
+            f"{len(problems)} of {len(corpus.utterances)} recordings of the corpus {corpus.name} cannot be "
+            f"used; {mend}:{listing(problems)}"
+        )
+    return replace(corpus, utterances=tuple(good)), tuple(problems)
+
+
+def split(corpus: Corpus, limit: int | None, calibration: int, seed: int = 0) -> tuple[Corpus, Corpus]:
+    """Disjoint parts for evaluation and calibration, in an order drawn by ``seed`` and ids alone.
+
+    Calibration draws first, so that another limit does not change what it sees.
+
+    Args:
+        corpus: what to draw from.
+        limit: utterances for evaluation; None takes all that calibration leaves.
+        calibration: utterances for calibration.
+        seed: another seed draws another order.
+
+    Raises:
+        DataError: too few utterances, or counts below one.
+    """
+    available = len(corpus.utterances)
+    if calibration < 1 or (limit is not None and limit < 1):
+        raise DataError(f"evaluation and calibration need at least one utterance each, got {limit} and {calibration}")
+    needed = calibration + (1 if limit is None else limit)
+    if needed > available:
+        raise DataError(
+            f"the corpus {corpus.name} has {available} utterances; {needed} are needed, {calibration} of "
+            "them for calibration; lower the limit or give more recordings"
+        )
+    drawn = sorted(corpus.utterances, key=lambda utterance: _draw(seed, utterance.id))
+    end = available if limit is None else calibration + limit
+    return (
+        replace(corpus, utterances=tuple(drawn[calibration:end])),
+        replace(corpus, utterances=tuple(drawn[:calibration])),
+    )
+
+
+def _draw(seed: int, utterance_id: str) -> str:
+    return hashlib.sha256(f"{seed}\0{utterance_id}".encode()).hexdigest()
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; -1 where it is missing, which `check_audio` reports."""
+    return path.stat().st_size if path.is_file() else -1
+
+
+def _asterisk() -> Corpus:
+    from memrix.asr.asterisk import asterisk
+
+    return asterisk()
+
+
+_NAMED: dict[str, Callable[[], Corpus]] = {"asterisk": _asterisk}

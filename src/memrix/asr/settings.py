@@ -1,0 +1,88 @@
+"""What to evaluate: a recogniser, recordings, and the chips to run on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from memrix.asr.results import Execution
+from memrix.errors import DataError, HardwareError
+from memrix.hardware import Hardware
+
+WHISPER_DIGITAL = ("model.encoder.conv*", "proj_out")
+"""Front end and output layer stay digital, as in the paper; the latter shares its weights with the embedding."""
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """What to evaluate.
+
+    Attributes:
+        model: name of the recogniser.
+        corpus: name or path of the recordings.
+        hardware: the chip; its ``weight_bits`` are replaced by those below.
+        hardware_name: what to call the chip in tables and charts.
+        weight_bits: one quantised execution, and one for each chip, at each of these.
+        chips: how many chips to program at each number of bits.
+        limit: utterances to evaluate; None takes all that calibration leaves.
+        calibration_clips: utterances that the activation ranges are taken from; none of them is evaluated.
+        percentile: of the magnitudes of a layer's inputs, its activation range; 100 is the largest.
+        batch_size: utterances that run together.
+        seed: draws utterances and read noise; chip number c is programmed with ``seed + c``.
+        skip_bad: leave out audio files that cannot be read, instead of stopping.
+        digital: patterns of layers that stay digital.
+
+    Raises:
+        HardwareError: weight bits or chips that cannot be.
+        DataError: counts that cannot be.
+    """
+
+    model: str
+    corpus: str
+    hardware: Hardware
+    hardware_name: str = "custom"
+    weight_bits: tuple[int, ...] = (8, 6, 5, 4)
+    chips: int = 1
+    limit: int | None = None
+    calibration_clips: int = 8
+    percentile: float = 99.99
+    batch_size: int = 8
+    seed: int = 0
+    skip_bad: bool = False
+    digital: tuple[str, ...] = WHISPER_DIGITAL
+
+    def __post_init__(self) -> None:
+        if not self.weight_bits or any(not _is_count(bits, at_least=2) for bits in self.weight_bits):
+            raise HardwareError(
+                f"weight bits are whole numbers of at least 2, got {self.weight_bits!r}; try (8, 6, 5, 4)"
+            )
+        if len(set(self.weight_bits)) < len(self.weight_bits):
+            raise HardwareError(f"weight bits are given twice in {self.weight_bits!r}; give each once")
+        for bits in self.weight_bits:
+            self.hardware.replace(weight_bits=bits)
+        if not _is_count(self.chips, at_least=1):
+            raise HardwareError(f"chips is a whole number of at least 1, got {self.chips!r}")
+        for name in ("limit", "calibration_clips", "batch_size"):
+            count = getattr(self, name)
+            if not (_is_count(count, at_least=1) or (name == "limit" and count is None)):
+                raise DataError(f"{name} is a whole number of at least 1, got {count!r}")
+        if not _is_count(self.seed, at_least=0):
+            raise DataError(f"seed is a whole number of at least 0, got {self.seed!r}")
+
+    @property
+    def executions(self) -> tuple[Execution, ...]:
+        """What is run, in order: float, then for each number of bits quantised and chip after chip."""
+        executions = [Execution("float")]
+        for bits in self.weight_bits:
+            executions.append(Execution("quantised", bits))
+            executions += [Execution("chip", bits, chip) for chip in range(self.chips)]
+        return tuple(executions)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as plain data, without the description of the chip."""
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "hardware"}
+        return {**fields, "weight_bits": list(self.weight_bits), "digital": list(self.digital)}
+
+
+def _is_count(value: object, *, at_least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= at_least

@@ -1,0 +1,86 @@
+"""Weights of a CTranslate2 Whisper under the names of ``WhisperForConditionalGeneration``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from torch import Tensor
+
+from memrix.errors import AssetError
+
+_OUTSIDE_BLOCKS = {
+    "encoder/conv1/weight": "model.encoder.conv1.weight",
+    "encoder/conv1/bias": "model.encoder.conv1.bias",
+    "encoder/conv2/weight": "model.encoder.conv2.weight",
+    "encoder/conv2/bias": "model.encoder.conv2.bias",
+    "encoder/position_encodings/encodings": "model.encoder.embed_positions.weight",
+    "encoder/layer_norm/gamma": "model.encoder.layer_norm.weight",
+    "encoder/layer_norm/beta": "model.encoder.layer_norm.bias",
+    "decoder/embeddings/weight": "model.decoder.embed_tokens.weight",
+    "decoder/position_encodings/encodings": "model.decoder.embed_positions.weight",
+    "decoder/layer_norm/gamma": "model.decoder.layer_norm.weight",
+    "decoder/layer_norm/beta": "model.decoder.layer_norm.bias",
+    "decoder/projection/weight": "proj_out.weight",
+}
+_BLOCK = re.compile(
+    r"(?P<side>encoder|decoder)/layer_(?P<index>\d+)/(?P<part>self_attention|attention|ffn)/"
+    r"(?P<layer>layer_norm|linear_\d)/(?P<kind>weight|bias|gamma|beta)"
+)
+_NORMS = {
+    "self_attention": "self_attn_layer_norm",
+    "attention": "encoder_attn_layer_norm",
+    "ffn": "final_layer_norm",
+}
+_FEED_FORWARD = {"linear_0": "fc1", "linear_1": "fc2"}
+_PROJECTIONS = {
+    ("self_attention", "linear_0"): ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+    ("self_attention", "linear_1"): ("self_attn.out_proj",),
+    ("attention", "linear_0"): ("encoder_attn.q_proj",),
+    ("attention", "linear_1"): ("encoder_attn.k_proj", "encoder_attn.v_proj"),
+    ("attention", "linear_2"): ("encoder_attn.out_proj",),
+}
+_KINDS = {"gamma": "weight", "beta": "bias"}
+
+
+def whisper_state(variables: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """State dict in float32 for ``WhisperForConditionalGeneration``; fused projections are cut apart.
+
+    Raises:
+        AssetError: a weight without a counterpart, or a key bias that is not zero (Whisper has none).
+    """
+    state: dict[str, Tensor] = {}
+    for name, values in variables.items():
+        # Integers hold settings of CTranslate2's runtime (number of heads, kind of activation), not weights.
+        if values.is_floating_point():
+            state.update(_renamed(name, values.float()))
+    return state
+
+
+def _renamed(name: str, values: Tensor) -> Iterator[tuple[str, Tensor]]:
+    if name in _OUTSIDE_BLOCKS:
+        yield _OUTSIDE_BLOCKS[name], values
+        return
+    block = _BLOCK.fullmatch(name)
+    targets = _targets(block["part"], block["layer"]) if block else ()
+    if not block or not targets:
+        raise AssetError(f"the weight {name!r} has no place in Whisper; expected the weights of a Whisper model")
+    if len(values) % len(targets):
+        raise AssetError(f"{name!r} of shape {list(values.shape)} cannot be cut into {len(targets)} projections")
+    kind = _KINDS.get(block["kind"], block["kind"])
+    for target, part in zip(targets, values.chunk(len(targets)), strict=True):
+        if target.endswith("k_proj") and kind == "bias":
+            if part.count_nonzero():
+                raise AssetError(f"{name!r} has a bias for the keys, which Whisper does not; fetch the model again")
+            continue
+        # A copy, so that changing one projection in place leaves those cut from the same variable alone.
+        yield f"model.{block['side']}.layers.{block['index']}.{target}.{kind}", part.clone()
+
+
+def _targets(part: str, layer: str) -> tuple[str, ...]:
+    """Names, inside one block, of what a variable holds; empty where there is no counterpart."""
+    if layer == "layer_norm":
+        return (_NORMS[part],)
+    if part == "ffn":
+        return (_FEED_FORWARD[layer],) if layer in _FEED_FORWARD else ()
+    return _PROJECTIONS.get((part, layer), ())

@@ -1,0 +1,1 @@
+"""The `memrix` command: parses, calls the library, prints."""

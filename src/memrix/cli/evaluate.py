@@ -1,0 +1,194 @@
+"""`memrix evaluate`: word error rates in float, quantised, and on memristor chips."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from memrix.errors import DataError, HardwareError
+
+if TYPE_CHECKING:
+    from memrix.asr.results import EvaluationResult
+    from memrix.asr.settings import EvaluationSettings
+    from memrix.hardware import Hardware
+
+CHART_FORMATS = (".png", ".svg", ".pdf")
+
+
+def evaluate(
+    *,
+    model: str = "whisper-tiny.en",
+    corpus: str = "asterisk",
+    weight_bits: str = "8,6,5,4",
+    hardware: str = "paper",
+    chips: int = 1,
+    limit: int | None = None,
+    json: Path | None = None,
+    chart: Path | None = None,
+    seed: int = 0,
+    skip_bad: Annotated[bool, Parameter(negative="")] = False,
+    batch_size: int = 8,
+    calibration_clips: int = 8,
+    percentile: float = 99.99,
+    digital: Annotated[tuple[str, ...] | None, Parameter(negative="")] = None,
+    fresh: Annotated[bool, Parameter(negative="")] = False,
+    threads: int | None = None,
+) -> None:
+    """Compare a speech recogniser in float, quantised, and on memristor chips.
+
+    Prints word error rates and smoother measures of what is lost. Interrupted, it keeps what is done and
+    goes on at the next call; more bits and more chips add to what is there.
+
+    Parameters
+    ----------
+    model
+        whisper-tiny.en, a Whisper model of the Hugging Face hub, or a folder that holds one.
+    corpus
+        asterisk, a folder of audio and text files, or a manifest: JSON lines with `audio` and `text`.
+    weight_bits
+        Whole numbers of at least 2, separated by commas.
+    hardware
+        The chip: a preset (paper, physical, ideal) or a TOML or JSON file.
+    chips
+        Chips to program at each number of bits.
+    limit
+        Utterances to evaluate; all of the corpus by default.
+    json
+        File for rows, settings and versions.
+    chart
+        File for a chart of the word error rates: PNG, SVG or PDF.
+    seed
+        Draws the utterances and the noise; chip c is programmed with seed + c.
+    skip_bad
+        Leave out audio files that cannot be read, and count them.
+    batch_size
+        Utterances that run together.
+    calibration_clips
+        Utterances that activation ranges are taken from; they are not evaluated.
+    percentile
+        Of the magnitudes of a layer's inputs: its activation range. 100 is the largest, as in the paper.
+    digital
+        Pattern of layers that stay digital; may be repeated. By default Whisper's front end and output layer,
+        model.encoder.conv* and proj_out, as in the paper; an empty pattern puts all layers on the chip.
+    fresh
+        Forget what earlier calls have measured.
+    threads
+        CPU threads; PyTorch's own choice by default.
+    """
+    bits = parse_weight_bits(weight_bits)
+    check_output(json)
+    check_output(chart, CHART_FORMATS)
+
+    from memrix.asr.settings import WHISPER_DIGITAL, EvaluationSettings
+
+    settings = EvaluationSettings(
+        model=model,
+        corpus=corpus,
+        hardware=load_hardware(hardware),
+        hardware_name=hardware,
+        weight_bits=bits,
+        chips=chips,
+        limit=limit,
+        calibration_clips=calibration_clips,
+        percentile=percentile,
+        batch_size=batch_size,
+        seed=seed,
+        skip_bad=skip_bad,
+        digital=WHISPER_DIGITAL if digital is None else tuple(filter(None, digital)),
+    )
+    execute(settings, json=json, chart=chart, fresh=fresh, threads=threads)
+
+
+def execute(
+    settings: EvaluationSettings,
+    *,
+    json: Path | None,
+    chart: Path | None,
+    fresh: bool = False,
+    threads: int | None = None,
+) -> EvaluationResult:
+    """Evaluate with progress on stderr and the table on stdout; write what was asked for.
+
+    Raises:
+        MemrixError: input that cannot be used.
+    """
+    if threads is not None and threads < 1:
+        raise DataError(f"--threads is a whole number of at least 1, got {threads}")
+
+    from memrix.cli.display import TerminalReporter, print_result
+
+    reporter = TerminalReporter()
+    with reporter.stage("loading", 2) as advance:
+        import torch
+        from transformers.utils.logging import disable_progress_bar
+
+        from memrix.asr.corpus import load_corpus
+        from memrix.asr.evaluation import evaluate as evaluate_recogniser
+        from memrix.asr.whisper import load_recogniser
+
+        disable_progress_bar()
+        if threads is not None:
+            torch.set_num_threads(threads)
+        corpus = load_corpus(settings.corpus)
+        advance(1)
+        recogniser = load_recogniser(settings.model)
+        advance(2)
+    result = evaluate_recogniser(settings, recogniser, corpus, reporter=reporter, fresh=fresh)
+    print_result(result)
+    if json is not None:
+        result.save(json)
+        reporter.note(f"figures: {json}")
+    if chart is not None:
+        from memrix.analysis.charts import wer_over_bits
+
+        wer_over_bits(result.to_dict(), chart)
+        reporter.note(f"chart: {chart}")
+    return result
+
+
+def parse_weight_bits(text: str) -> tuple[int, ...]:
+    """Numbers of bits from a list such as ``8,6,5,4``.
+
+    Raises:
+        HardwareError: anything else than whole numbers of at least 2, separated by commas.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() and int(part) >= 2 for part in parts):
+        raise HardwareError(
+            f"--weight-bits takes whole numbers of at least 2, separated by commas, got {text!r}; try 8,6,5,4"
+        )
+    return tuple(int(part) for part in parts)
+
+
+def load_hardware(name_or_file: str) -> Hardware:
+    """The chip of a preset or of a TOML or JSON file.
+
+    Raises:
+        HardwareError: neither a preset nor a file that describes a chip.
+    """
+    from memrix.hardware import Hardware
+
+    path = Path(name_or_file)
+    if path.suffix in (".toml", ".json") or path.is_file():
+        return Hardware.load(path)
+    return Hardware.preset(name_or_file)
+
+
+def check_output(path: Path | None, suffixes: tuple[str, ...] = ()) -> None:
+    """Make sure, before any work is done, that a file can be written.
+
+    Raises:
+        DataError: a folder, a place that cannot be written to, or an unknown kind of file.
+    """
+    if path is None:
+        return
+    if suffixes and path.suffix.lower() not in suffixes:
+        raise DataError(f"{path} is not a chart format that is known; end its name in {', '.join(suffixes)}")
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; name a file in it, such as {path / 'result.json'}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"the folder of {path} cannot be made ({error.strerror or error})") from error

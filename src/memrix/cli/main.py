@@ -1,0 +1,56 @@
+"""Entry point of the `memrix` command: its subcommands, and how errors leave it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from cyclopts import App, CycloptsError
+from rich.console import Console
+
+from memrix.cli.demo import demo
+from memrix.cli.evaluate import evaluate
+from memrix.errors import MemrixError
+
+EXIT_ERROR = 2
+EXIT_INTERRUPTED = 130
+
+app = App(
+    name="memrix",
+    help="Run neural networks on a simulated memristor chip, and measure what is lost.",
+    version=lambda: version("memrix"),
+    help_format="markdown",
+    suppress_keyboard_interrupt=False,
+)
+app.command(demo)
+app.command(evaluate)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command with ``arguments`` (those of the process by default); the exit code."""
+    errors = Console(stderr=True)
+    try:
+        app(
+            arguments,
+            error_console=errors,
+            exit_on_error=False,
+            result_action="return_none",
+        )
+    except CycloptsError:
+        return EXIT_ERROR  # cyclopts has printed what is wrong
+    except MemrixError as error:
+        errors.print(f"Error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        return EXIT_ERROR
+    except KeyboardInterrupt:
+        errors.print(
+            "\nInterrupted. Finished batches are kept: the same command goes on where it stopped.",
+            soft_wrap=True,
+        )
+        return EXIT_INTERRUPTED
+    return 0
+
+
+def run() -> None:
+    """Console entry point."""
+    sys.exit(main())

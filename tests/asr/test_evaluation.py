@@ -1,0 +1,225 @@
+import json
+
+import pytest
+import torch
+
+from memrix.asr.corpus import load_corpus
+from memrix.asr.evaluation import evaluate
+from memrix.asr.reporting import SilentReporter
+from memrix.asr.settings import EvaluationSettings
+from memrix.asr.whisper import load_recogniser
+from memrix.errors import ConversionError, DataError
+from memrix.hardware import Hardware
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("MEMRIX_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def recogniser(whisper_folder):
+    return load_recogniser(str(whisper_folder))
+
+
+@pytest.fixture
+def corpus(kept_recordings):
+    return load_corpus(str(kept_recordings))
+
+
+@pytest.fixture(scope="module")
+def whole(recogniser, kept_recordings, tmp_path_factory):
+    """The result of an evaluation that nothing interrupts."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MEMRIX_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return evaluate(settings(chips=2), recogniser, load_corpus(str(kept_recordings)))
+
+
+def settings(**changes):
+    given = {"weight_bits": (8, 3), "limit": 5, "calibration_clips": 2, "batch_size": 2, **changes}
+    hardware = given.pop("hardware", Hardware.preset("physical"))
+    return EvaluationSettings("tiny", "recordings", hardware, **given)
+
+
+def without_times(result):
+    data = result.to_dict()
+    for row in data["rows"]:
+        del row["seconds_per_audio_second"]
+    return data
+
+
+class Listener(SilentReporter):
+    """Remembers what was said."""
+
+    def __init__(self):
+        self.notes = []
+        self.rows = []
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def row(self, execution, row):
+        self.rows.append(str(execution))
+
+
+class Interruption(SilentReporter):
+    """Presses Ctrl-C when the execution of that name has finished so many utterances."""
+
+    def __init__(self, execution, utterances):
+        self.execution = execution
+        self.utterances = utterances
+
+    def stage(self, name, total):
+        return self.Stage(self, name)
+
+    class Stage:
+        def __init__(self, interruption, name):
+            self.interruption, self.name = interruption, name
+
+        def __enter__(self):
+            return self.advance
+
+        def __exit__(self, *error):
+            pass
+
+        def advance(self, done):
+            if self.name == self.interruption.execution and done >= self.interruption.utterances:
+                raise KeyboardInterrupt
+
+
+def test_every_execution_has_a_row_in_order(whole):
+    assert [(row.execution, row.weight_bits, row.chip) for row in whole.rows] == [
+        ("float", None, None),
+        ("quantised", 8, None),
+        ("chip", 8, 0),
+        ("chip", 8, 1),
+        ("quantised", 3, None),
+        ("chip", 3, 0),
+        ("chip", 3, 1),
+    ]
+    assert {row.utterances for row in whole.rows} == {5}
+    assert whole.corpus["utterances"] == 5
+
+
+def test_the_quantised_network_is_nearer_to_float_at_more_bits(whole):
+    exact, fine, coarse = (row for row in whole.rows if row.execution != "chip")
+    assert exact.encoder_error == 0
+    assert 0 < fine.encoder_error < coarse.encoder_error
+
+
+def test_an_ideal_chip_is_the_quantised_network(recogniser, corpus, cache):
+    ideal = settings(weight_bits=(6,), hardware=Hardware.preset("ideal"))
+    _, quantised, chip = evaluate(ideal, recogniser, corpus).rows
+    assert chip.loss == pytest.approx(quantised.loss, rel=1e-4)
+    assert chip.encoder_error == pytest.approx(quantised.encoder_error, rel=1e-3)
+    assert chip.errors == quantised.errors
+
+
+def test_more_bits_take_more_cells(whole):
+    fine, coarse = whole.rows[2], whole.rows[5]
+    # A weight of b bits lies in b - 1 differential pairs.
+    assert coarse.cells * 7 == fine.cells * 2
+
+
+def test_chips_differ_and_say_what_their_converters_clip(whole):
+    first, second = whole.rows[5:]
+    assert first.encoder_error != second.encoder_error
+    assert 0 <= first.clipped < 1
+    assert whole.rows[4].clipped is None
+
+
+def test_another_seed_gives_other_chips(whole, recogniser, corpus, cache):
+    other = evaluate(settings(weight_bits=(3,), seed=1), recogniser, corpus)
+    assert other.rows[2].encoder_error != whole.rows[5].encoder_error
+
+
+def test_the_recogniser_is_left_untouched(recogniser, corpus, cache):
+    before = {name: value.clone() for name, value in recogniser.model.state_dict().items()}
+    evaluate(settings(weight_bits=(3,), limit=1), recogniser, corpus)
+    after = recogniser.model.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+@pytest.mark.parametrize(("execution", "utterances"), [("float", 2), ("quantised, 8 bit", 5), ("chip 1, 3 bit", 4)])
+def test_an_interrupted_run_ends_with_the_same_figures(whole, recogniser, corpus, cache, execution, utterances):
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(settings(chips=2), recogniser, corpus, reporter=Interruption(execution, utterances))
+    listener = Listener()
+    resumed = evaluate(settings(chips=2), recogniser, corpus, reporter=listener)
+    assert "batches are kept from an earlier call" in listener.notes[0]
+    assert without_times(resumed) == without_times(whole)
+
+
+def test_a_finished_run_is_not_measured_again_unless_afresh(recogniser, corpus, cache):
+    few = settings(weight_bits=(3,), limit=1)
+    first = evaluate(few, recogniser, corpus)
+    again = evaluate(few, recogniser, corpus)
+    # Times included: they can only agree if they come from the journal.
+    assert again == first
+    fresh = evaluate(few, recogniser, corpus, fresh=True)
+    assert fresh != first
+    assert without_times(fresh) == without_times(first)
+
+
+def test_more_bits_and_chips_add_to_what_is_measured(recogniser, corpus, cache):
+    first = evaluate(settings(weight_bits=(3,), limit=1), recogniser, corpus)
+    more = evaluate(settings(weight_bits=(3, 5), limit=1, chips=2), recogniser, corpus)
+    assert more.rows[:3] == first.rows
+
+
+def test_a_pattern_that_names_no_layer_stops_before_the_work(recogniser, corpus, cache):
+    listener = Listener()
+    with pytest.raises(ConversionError, match="proj_oud"):
+        evaluate(settings(digital=("proj_oud",)), recogniser, corpus, reporter=listener)
+    assert listener.rows == []
+
+
+def test_changed_audio_is_measured_again(recogniser, recordings, cache):
+    corpus = load_corpus(str(recordings))
+    few = settings(weight_bits=(3,), limit=1)
+    evaluate(few, recogniser, corpus)
+    for utterance in corpus.utterances:
+        content = bytearray(utterance.audio.read_bytes())
+        content[-1000:] = bytes(1000)
+        utterance.audio.write_bytes(content)
+    listener = Listener()
+    evaluate(few, recogniser, corpus, reporter=listener)
+    assert listener.notes == []
+
+
+def test_the_output_layer_stays_digital_unless_asked_for(recogniser, corpus, cache):
+    few = {"weight_bits": (3,), "limit": 1}
+    kept = evaluate(settings(**few), recogniser, corpus)
+    on_chip = evaluate(settings(**few, digital=()), recogniser, corpus)
+    # 31 tokens x 16 inputs x 2 planes x 2 cells.
+    assert on_chip.rows[2].cells - kept.rows[2].cells == 31 * 16 * 4
+
+
+def test_bad_audio_stops_the_evaluation_by_name(recogniser, recordings, cache):
+    (recordings / "clip2.wav").write_bytes(b"not audio")
+    with pytest.raises(DataError, match=r"clip2\.wav"):
+        evaluate(settings(), recogniser, load_corpus(str(recordings)))
+
+
+def test_bad_audio_is_skipped_on_request_and_counted(recogniser, recordings, cache):
+    (recordings / "clip2.wav").write_bytes(b"not audio")
+    listener = Listener()
+    skipping = settings(weight_bits=(3,), limit=1, skip_bad=True)
+    result = evaluate(skipping, recogniser, load_corpus(str(recordings)), reporter=listener)
+    assert result.corpus["skipped"] == 1
+    assert "clip2.wav" in result.corpus["skipped_because"][0]
+    assert "clip2.wav" in listener.notes[0]
+
+
+def test_a_result_says_how_it_was_made(whole, recogniser, tmp_path):
+    whole.save(tmp_path / "result.json")
+    data = json.loads((tmp_path / "result.json").read_text())
+    assert set(data["versions"]) == {"memrix", "torch", "transformers", "synaptogen", "python"}
+    assert data["hardware"] == Hardware.preset("physical").to_dict()
+    assert data["settings"]["weight_bits"] == [8, 3]
+    assert data["settings"]["digital"] == ["proj_out"]
+    assert data["corpus"]["words"] == data["rows"][0]["words"]
+    assert data["model"] == recogniser.source

@@ -1,0 +1,202 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from memrix.cli.evaluate import check_output, parse_weight_bits
+from memrix.cli.main import main
+from memrix.errors import DataError, HardwareError
+from memrix.hardware import Hardware
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("MEMRIX_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def command(whisper_folder, kept_recordings):
+    """Arguments of a small evaluation, with some options changed."""
+
+    def with_options(*flags, **changes):
+        options = {
+            "model": whisper_folder,
+            "corpus": kept_recordings,
+            "weight_bits": "4,3",
+            "calibration_clips": 2,
+            "batch_size": 1,
+            "limit": 3,
+            **changes,
+        }
+        pairs = ((f"--{name.replace('_', '-')}", str(value)) for name, value in options.items())
+        return ["evaluate", *(word for pair in pairs for word in pair), *flags]
+
+    return with_options
+
+
+def test_table_json_and_chart_come_out(command, cache, tmp_path, capsys):
+    figures, chart = tmp_path / "out" / "result.json", tmp_path / "out" / "chart.png"
+    assert main(command(chips=2, json=figures, chart=chart)) == 0
+    output = capsys.readouterr()
+    names = ["float", "quantised, 4 bit", "chip 0, 4 bit", "chip 1, 4 bit"]
+    names += ["quantised, 3 bit", "chip 0, 3 bit", "chip 1, 3 bit"]
+    lines = output.out.splitlines()
+    assert [name for name in names if not any(line.startswith(name) for line in lines)] == []
+    data = json.loads(figures.read_text())
+    assert [row["execution"] for row in data["rows"]] == ["float", *["quantised", "chip", "chip"] * 2]
+    assert data["settings"]["hardware_name"] == "paper"
+    assert chart.read_bytes().startswith(b"\x89PNG")
+    # Progress and file names are no part of the results.
+    assert "WER" in output.err
+    assert str(figures) in output.err
+    assert str(figures) not in output.out
+
+
+def test_hardware_may_be_a_file(command, cache, tmp_path):
+    Hardware.preset("paper").replace(**{"adc.range_bits": 7}).save(tmp_path / "chip.toml")
+    figures = tmp_path / "result.json"
+    assert main(command(hardware=tmp_path / "chip.toml", limit=1, weight_bits=3, json=figures)) == 0
+    assert json.loads(figures.read_text())["hardware"]["adc"]["range_bits"] == 7
+
+
+def test_digital_patterns_may_be_repeated(command, cache, tmp_path):
+    figures = tmp_path / "result.json"
+    patterns = ("--digital", "proj_out", "--digital", "model.encoder.conv*")
+    assert main(command(*patterns, limit=1, weight_bits=3, json=figures)) == 0
+    assert json.loads(figures.read_text())["settings"]["digital"] == ["proj_out", "model.encoder.conv*"]
+
+
+def test_bad_audio_is_named(command, recordings, cache, capsys):
+    (recordings / "clip3.wav").write_bytes(b"RIFF, but no sound")
+    assert main(command(corpus=recordings)) == 2
+    output = capsys.readouterr()
+    assert "clip3.wav" in output.err
+    assert "--skip-bad" in output.err
+    assert "Traceback" not in output.err
+
+
+def test_bad_audio_is_skipped_on_request_and_counted(command, recordings, cache, tmp_path, capsys):
+    (recordings / "clip3.wav").write_bytes(b"RIFF, but no sound")
+    figures = tmp_path / "result.json"
+    assert main(command("--skip-bad", corpus=recordings, limit=1, weight_bits=3, json=figures)) == 0
+    output = capsys.readouterr()
+    assert "clip3.wav" in output.err
+    assert "1 utterances (1 skipped)" in output.out
+    assert json.loads(figures.read_text())["corpus"]["skipped"] == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("hardware", "papier", ["papier", "paper, physical, ideal"]),
+        ("hardware", "missing.toml", ["missing.toml", "cannot be read"]),
+        ("weight_bits", "8,1", ["'8,1'", "whole numbers of at least 2"]),
+        ("weight_bits", "4.5", ["'4.5'", "whole numbers of at least 2"]),
+        ("weight_bits", "four", ["'four'", "whole numbers of at least 2"]),
+        ("weight_bits", "4,4", ["twice"]),
+        ("model", "whisper-huge", ["whisper-huge", "whisper-tiny.en"]),
+        ("corpus", "asterix", ["asterix", "asterisk"]),
+        ("corpus", "missing.jsonl", ["missing.jsonl"]),
+        ("limit", "0", ["limit", "at least 1"]),
+        ("limit", "100", ["8 utterances"]),
+        ("chips", "0", ["chips", "at least 1"]),
+        ("batch_size", "0", ["batch_size", "at least 1"]),
+        ("threads", "0", ["--threads", "at least 1"]),
+        ("seed", "-1", ["seed"]),
+        ("digital", "proj_oud", ["proj_oud", "proj_out"]),
+        ("chart", "chart.gif", ["chart.gif", ".png"]),
+        ("json", ".", ["is a folder"]),
+    ],
+)
+def test_bad_input_is_explained(command, cache, capsys, option, value, said):
+    assert main(command(**{option: value})) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    # A message may be broken over lines.
+    words = " ".join(output.err.split())
+    assert [text for text in said if text not in words] == []
+    assert "Traceback" not in output.err
+
+
+def test_an_empty_corpus_is_an_error(command, cache, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    assert main(command(corpus=tmp_path / "empty")) == 2
+    assert str(tmp_path / "empty") in capsys.readouterr().err
+    (tmp_path / "empty.jsonl").write_text("")
+    assert main(command(corpus=tmp_path / "empty.jsonl")) == 2
+    assert "is empty" in capsys.readouterr().err
+
+
+def started(arguments, cache, batches):
+    """A process that evaluates, once so many batches are in its journal."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "memrix", *arguments],
+        env={**os.environ, "MEMRIX_CACHE": str(cache)},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while journal_lines(cache) < batches:
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    return process
+
+
+def journal_lines(cache):
+    return sum(path.read_bytes().count(b"\n") for path in cache.glob("runs/*/journal.jsonl"))
+
+
+def figures_of(path):
+    data = json.loads(path.read_text())
+    for row in data["rows"]:
+        del row["seconds_per_audio_second"]
+    return data
+
+
+def test_a_killed_run_goes_on_and_ends_with_the_same_figures(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MEMRIX_CACHE", str(tmp_path / "whole"))
+    assert main(command(json=tmp_path / "whole.json")) == 0
+    process = started(command(), tmp_path / "killed", batches=5)
+    process.kill()
+    process.communicate()
+    kept = journal_lines(tmp_path / "killed")
+    assert 5 <= kept < 15
+    monkeypatch.setenv("MEMRIX_CACHE", str(tmp_path / "killed"))
+    capsys.readouterr()
+    assert main(command(json=tmp_path / "resumed.json")) == 0
+    assert f"{kept} of 15 batches are kept" in capsys.readouterr().err
+    assert figures_of(tmp_path / "resumed.json") == figures_of(tmp_path / "whole.json")
+
+
+def test_ctrl_c_says_how_to_go_on(command, tmp_path):
+    process = started(command(), tmp_path / "cache", batches=5)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command goes on where it stopped" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(("text", "bits"), [("8,6,5,4", (8, 6, 5, 4)), ("3", (3,)), (" 8, 2 ", (8, 2))])
+def test_weight_bits_are_a_list_of_whole_numbers(text, bits):
+    assert parse_weight_bits(text) == bits
+
+
+@pytest.mark.parametrize("text", ["", "8,", "8;4", "1", "-4", "1e1", "²"])
+def test_other_weight_bits_are_refused(text):
+    with pytest.raises(HardwareError, match="separated by commas"):
+        parse_weight_bits(text)
+
+
+def test_an_output_in_the_way_of_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataError, match="cannot be made"):
+        check_output(tmp_path / "file" / "result.json")
