@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from memrix.asr.corpus import Corpus, Utterance, check_audio, load_corpus, split
+from memrix.asr.corpus import Corpus, Utterance, check_audio, load_corpus, shorter_than, split
 from memrix.errors import DataError
 
 
@@ -21,6 +21,16 @@ def corpus_of(*ids, folder=Path("nowhere")):
 def test_an_empty_corpus_is_refused():
     with pytest.raises(DataError, match="the corpus toy is empty"):
         corpus_of()
+
+
+def test_longer_clips_are_left_out_and_counted(tmp_path):
+    for name, seconds in (("a", 0.2), ("b", 0.5), ("c", 0.6)):
+        write_clip(tmp_path / f"{name}.wav", seconds)
+    kept = shorter_than(corpus_of("a", "b", "c", folder=tmp_path), 0.5)
+    assert [utterance.id for utterance in kept.utterances] == ["a", "b"]
+    assert kept.source == "made up; 1 recordings of more than 0.5 s left out"
+    with pytest.raises(DataError, match=r"no recording of the corpus toy lasts at most 0\.1 s"):
+        shorter_than(kept, 0.1)
 
 
 def test_ids_that_occur_twice_are_all_listed():

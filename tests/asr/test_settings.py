@@ -51,6 +51,12 @@ def test_counts_are_at_least_one(name, count):
         settings(**{name: count})
 
 
+@pytest.mark.parametrize("seconds", [0, -1.0, float("nan")])
+def test_the_longest_clip_lasts_some_time(seconds):
+    with pytest.raises(DataError, match="longest_clip is a number of seconds above 0"):
+        settings(longest_clip=seconds)
+
+
 def test_a_negative_seed_is_refused():
     with pytest.raises(DataError, match="seed is a whole number of at least 0, got -1"):
         settings(seed=-1)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from memrix.asr.audio import SAMPLE_RATE, read_audio
+from memrix.asr.audio import SAMPLE_RATE, duration_seconds, read_audio
 from memrix.errors import DataError
 
 WINDOW_SECONDS = 30.0
@@ -118,6 +118,22 @@ def check_audio(
             f"used; {mend}:{listing(problems)}"
         )
     return replace(corpus, utterances=tuple(good)), tuple(problems)
+
+
+def shorter_than(corpus: Corpus, seconds: float) -> Corpus:
+    """The utterances of at most so many seconds; how many were left out is said in ``source``.
+
+    Raises:
+        DataError: none is left.
+    """
+    kept = tuple(u for u in corpus.utterances if duration_seconds(u.audio) <= seconds)
+    if not kept:
+        raise DataError(
+            f"no recording of the corpus {corpus.name} lasts at most {seconds:g} s; allow for longer ones"
+        )
+    left_out = len(corpus.utterances) - len(kept)
+    source = f"{corpus.source}; {left_out} recordings of more than {seconds:g} s left out"
+    return replace(corpus, utterances=kept, source=source)
 
 
 def split(corpus: Corpus, limit: int | None, calibration: int, seed: int = 0) -> tuple[Corpus, Corpus]:

@@ -14,7 +14,7 @@ from typing import Any, cast
 from transformers import WhisperForConditionalGeneration
 
 import memrix
-from memrix.asr.corpus import Corpus, Utterance, check_audio, split
+from memrix.asr.corpus import Corpus, Utterance, check_audio, shorter_than, split
 from memrix.asr.journal import Journal
 from memrix.asr.measurement import Measurement
 from memrix.asr.reporting import Reporter, SilentReporter
@@ -51,6 +51,8 @@ def evaluate(
     corpus, skipped = check_audio(corpus, skip_bad=settings.skip_bad)
     for message in skipped:
         reporter.note(f"skipped: {message}")
+    if settings.longest_clip is not None:
+        corpus = shorter_than(corpus, settings.longest_clip)
     evaluated, calibration = split(corpus, settings.limit, settings.calibration_clips, settings.seed)
     versions = _versions()
     description = _describe(settings, recogniser, evaluated, calibration, versions)

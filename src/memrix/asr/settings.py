@@ -27,6 +27,7 @@ class EvaluationSettings:
         limit: utterances to evaluate; None takes all that calibration leaves.
         calibration_clips: utterances that the activation ranges are taken from; none of them is evaluated.
         percentile: of the magnitudes of a layer's inputs, its activation range; 100 is the largest.
+        longest_clip: longer recordings are left out, in seconds; None takes all.
         batch_size: utterances that run together.
         seed: draws utterances and read noise; chip number c is programmed with ``seed + c``.
         skip_bad: leave out audio files that cannot be read, instead of stopping.
@@ -46,6 +47,7 @@ class EvaluationSettings:
     limit: int | None = None
     calibration_clips: int = 8
     percentile: float = 99.99
+    longest_clip: float | None = None
     batch_size: int = 8
     seed: int = 0
     skip_bad: bool = False
@@ -66,6 +68,8 @@ class EvaluationSettings:
             count = getattr(self, name)
             if not (_is_count(count, at_least=1) or (name == "limit" and count is None)):
                 raise DataError(f"{name} is a whole number of at least 1, got {count!r}")
+        if self.longest_clip is not None and not self.longest_clip > 0:
+            raise DataError(f"longest_clip is a number of seconds above 0, got {self.longest_clip!r}")
         if not _is_count(self.seed, at_least=0):
             raise DataError(f"seed is a whole number of at least 0, got {self.seed!r}")
 

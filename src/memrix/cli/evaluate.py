@@ -32,6 +32,7 @@ def evaluate(
     batch_size: int = 8,
     calibration_clips: int = 8,
     percentile: float = 99.99,
+    longest_clip: float | None = None,
     digital: Annotated[tuple[str, ...] | None, Parameter(negative="")] = None,
     fresh: Annotated[bool, Parameter(negative="")] = False,
     threads: int | None = None,
@@ -69,6 +70,8 @@ def evaluate(
         Utterances that activation ranges are taken from; they are not evaluated.
     percentile
         Of the magnitudes of a layer's inputs: its activation range. 100 is the largest, as in the paper.
+    longest_clip
+        Leave out longer recordings, in seconds.
     digital
         Pattern of layers that stay digital; may be repeated. By default Whisper's front end and output layer,
         model.encoder.conv* and proj_out, as in the paper; an empty pattern puts all layers on the chip.
@@ -93,6 +96,7 @@ def evaluate(
         limit=limit,
         calibration_clips=calibration_clips,
         percentile=percentile,
+        longest_clip=longest_clip,
         batch_size=batch_size,
         seed=seed,
         skip_bad=skip_bad,

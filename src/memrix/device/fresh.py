@@ -31,15 +31,16 @@ class _FeatureDraw:
 
     def values(self, component: Tensor, z: Tensor, cycle: Tensor) -> Tensor:
         """Feature values ``[cells]``; ``component [components, cells]``: 1, then whether each next one is passed."""
-        rows: Tensor = self.coefficients.to(component.device) @ component
-        offset, offset_spread, scale, scale_shared, scale_spread = rows
+        rows = torch.mm(self.coefficients.to(component.device), component)
+        offset, offset_spread, scale, scale_shared, scale_spread = rows.unbind()
         score = cycle * self.score_spread
         shape = score * self.polynomial[0]
         for coefficient in self.polynomial[1:-1]:
             shape.add_(coefficient).mul_(score)
         shape.add_(self.polynomial[-1])
         scale.addcmul_(scale_shared, z[0]).addcmul_(scale_spread, z[1])
-        return offset.addcmul_(offset_spread, z[0]).addcmul_(scale, shape)
+        offset.addcmul_(offset_spread, z[0])
+        return torch.addcmul(offset, scale, shape, out=offset)
 
 
 class FreshCells:

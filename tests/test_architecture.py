@@ -1,0 +1,61 @@
+"""Imports point downwards only: a room knows those before it, never those behind it."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "memrix"
+FLOORS = [
+    {"errors"},
+    {"validation", "records", "random"},
+    {"device"},
+    {"crossbar"},
+    {"quantization"},
+    {"hardware"},
+    {"nn"},
+    {"selection"},
+    {"conversion", "summary"},
+    {"analysis", "asr"},
+    {"cli"},
+]
+CORE = {"torch", "numpy", "synaptogen", "memrix"}
+
+
+def floor_of(room: str) -> int:
+    return next(number for number, rooms in enumerate(FLOORS) if room in rooms)
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found
+
+
+MODULES = [path for path in sorted(SOURCE.rglob("*.py")) if path.parent != SOURCE or not path.stem.startswith("__")]
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_imports_point_downwards(path):
+    room = room_of(path)
+    for module in imports(path):
+        if module.startswith("memrix."):
+            assert floor_of(module.split(".")[1]) <= floor_of(room), f"{module} lies above {room}"
+
+
+CORE_MODULES = [path for path in MODULES if floor_of(room_of(path)) < floor_of("asr")]
+
+
+@pytest.mark.parametrize("path", CORE_MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_core_needs_torch_numpy_and_synaptogen_alone(path):
+    roots = {module.split(".")[0] for module in imports(path)}
+    assert roots <= CORE | sys.stdlib_module_names
