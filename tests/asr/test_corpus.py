@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from memrix.asr.corpus import Corpus, Utterance, check_audio, load_corpus, shorter_than, split
+from memrix.asr.corpus import Corpus, Utterance, check_audio, shorter_than, split
 from memrix.errors import DataError
 
 
@@ -58,30 +58,6 @@ def test_the_fingerprint_does_not_depend_on_where_the_files_are(tmp_path):
     write_clip(tmp_path / "there" / "a.wav")
     here, there = (corpus_of("a", folder=tmp_path / place) for place in ("here", "there"))
     assert here.fingerprint == there.fingerprint
-
-
-def test_an_unknown_name_lists_what_is_accepted_and_what_may_be_meant():
-    with pytest.raises(DataError, match=r"no corpus 'asterix', .*; did you mean 'asterisk'\?"):
-        load_corpus("asterix")
-
-
-def test_a_path_that_does_not_exist_is_an_error(tmp_path):
-    with pytest.raises(DataError, match=r"expected one of asterisk, a \.jsonl manifest or a folder"):
-        load_corpus(str(tmp_path / "nothing.jsonl"))
-
-
-def test_a_file_that_is_no_manifest_is_an_error(tmp_path):
-    clip = write_clip(tmp_path / "a.wav")
-    with pytest.raises(DataError, match=r"a\.wav is not a corpus; expected"):
-        load_corpus(str(clip))
-
-
-def test_manifests_and_folders_are_told_apart(tmp_path):
-    write_clip(tmp_path / "a.wav")
-    (tmp_path / "a.txt").write_text("from the folder")
-    (tmp_path / "list.jsonl").write_text('{"audio": "a.wav", "text": "from the manifest"}')
-    assert load_corpus(str(tmp_path)).utterances[0].text == "from the folder"
-    assert load_corpus(str(tmp_path / "list.jsonl")).utterances[0].text == "from the manifest"
 
 
 def test_good_audio_passes_the_check_unchanged(tmp_path):

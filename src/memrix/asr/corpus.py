@@ -1,12 +1,11 @@
-"""Transcribed recordings: named corpora, fingerprints, checks and splits."""
+"""Transcribed recordings: fingerprints, checks and splits."""
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -58,32 +57,6 @@ class Corpus:
 def listing(problems: Iterable[str]) -> str:
     """Problems as the indented lines that end an error message."""
     return "".join(f"\n  {problem}" for problem in problems)
-
-
-def load_corpus(name_or_path: str) -> Corpus:
-    """A corpus by name (``asterisk``), or the user's own manifest (``.jsonl``) or folder.
-
-    A name wins over a folder of the same name; write ``./asterisk`` for the folder.
-
-    Raises:
-        DataError: unknown name, no utterances, or lines and files that cannot be used (all are listed).
-        AssetError: a named corpus that cannot be fetched.
-    """
-    from memrix.asr.manifest import read_folder, read_manifest
-
-    if name_or_path in _NAMED:
-        return _NAMED[name_or_path]()
-    path = Path(name_or_path).expanduser()
-    if path.is_dir():
-        return read_folder(path)
-    if path.is_file() and path.suffix == ".jsonl":
-        return read_manifest(path)
-    accepted = f"expected one of {', '.join(sorted(_NAMED))}, a .jsonl manifest or a folder"
-    if path.exists():
-        raise DataError(f"{name_or_path} is not a corpus; {accepted}")
-    close = difflib.get_close_matches(name_or_path.lower(), _NAMED, n=1)
-    meant = f"; did you mean {close[0]!r}?" if close else ""
-    raise DataError(f"there is no corpus {name_or_path!r}, nor a file or folder of that name; {accepted}{meant}")
 
 
 def check_audio(
@@ -174,12 +147,3 @@ def _draw(seed: int, utterance_id: str) -> str:
 def _size(path: Path) -> int:
     """Bytes of a file; -1 where it is missing, which `check_audio` reports."""
     return path.stat().st_size if path.is_file() else -1
-
-
-def _asterisk() -> Corpus:
-    from memrix.asr.asterisk import asterisk
-
-    return asterisk()
-
-
-_NAMED: dict[str, Callable[[], Corpus]] = {"asterisk": _asterisk}

@@ -128,7 +128,7 @@ def execute(
         import torch
         from transformers.utils.logging import disable_progress_bar
 
-        from memrix.asr.corpus import load_corpus
+        from memrix.asr.catalogue import load_corpus
         from memrix.asr.evaluation import evaluate as evaluate_recogniser
         from memrix.asr.whisper import load_recogniser
 
