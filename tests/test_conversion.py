@@ -70,6 +70,30 @@ def test_fast_path_of_torch_s_encoder_does_not_pass_the_crossbars_by():
     assert all(layer.conversions > 0 for layer in memrix.summary(chip).layers)
 
 
+def test_padding_mask_of_torch_s_encoder():
+    encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(6, 2, 12, batch_first=True), 2).eval()
+    mask = torch.tensor([[False, False, True, True]])
+    layers = ["*.linear1", "*.linear2"]
+    memrix.calibrate(encoder, [{"src": X[None], "src_key_padding_mask": mask}], PHYSICAL, layers=layers)
+    assert encoder.use_nested_tensor, "calibration must leave the model as it was"
+    with torch.no_grad():
+        output = memrix.program(encoder, PHYSICAL, layers=layers)(X[None], src_key_padding_mask=mask)
+    assert output.shape == (1, 4, 6)
+
+
+def test_layer_called_by_keyword():
+    class Named(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(6, 2)
+
+        def forward(self, x):
+            return self.layer(input=x)
+
+    chip = memrix.program(calibrated(Named()), PHYSICAL)
+    assert chip(X).shape == (4, 2)
+
+
 def test_a_shared_layer_is_one_crossbar():
     shared = nn.Linear(6, 6)
     chip = memrix.program(calibrated(nn.Sequential(shared, nn.ReLU(), shared)), PHYSICAL)
@@ -149,6 +173,40 @@ class TestBadInput:
         model = nn.Sequential(nn.Linear(6, 6), nn.Conv2d(1, 1, 3))
         with pytest.warns(CoverageWarning, match=r"'1' \(Conv2d"):
             memrix.quantize(model, PHYSICAL)
+
+    def test_pattern_of_a_container_is_not_ignored(self):
+        for options in ({"layers": ["block", "first"]}, {}):
+            hardware = PHYSICAL if options else {"*": PHYSICAL, "block": None}
+            with pytest.raises(ConversionError, match=r"'block' matches modules, but none.*'block\.\*'"):
+                memrix.program(calibrated(Net()), hardware, **options)
+
+    def test_names_of_a_shared_layer_that_disagree(self):
+        shared = nn.Linear(6, 6)
+        model = calibrated(nn.Sequential(shared, nn.ReLU(), shared))
+        with pytest.raises(ConversionError, match="different hardware"):
+            memrix.program(model, {"*": PHYSICAL, "2": None})
+
+    def test_forward_that_was_replaced_on_the_object(self):
+        layer = nn.Linear(6, 6)
+        layer.forward = lambda x: x
+        with pytest.raises(ConversionError, match="replaced on the object itself"):
+            memrix.program(nn.Sequential(layer), PHYSICAL, layers="0")
+
+    def test_convolution_that_computes_something_else(self):
+        class Causal(nn.Conv1d):
+            def _conv_forward(self, x, weight, bias):
+                return super()._conv_forward(x, weight * 0, bias)
+
+        with pytest.raises(ConversionError, match="overrides _conv_forward"):
+            memrix.program(nn.Sequential(Causal(6, 6, 1)), PHYSICAL, layers="0")
+
+    def test_lazy_layer(self):
+        with pytest.raises(ConversionError, match="no weights yet"):
+            memrix.program(nn.LazyLinear(3), PHYSICAL)
+
+    def test_batches_that_are_one_batch(self):
+        with pytest.raises(CalibrationError, match=r"\[batch\]"):
+            memrix.calibrate(Net(), X, PHYSICAL)
 
     def test_every_problem_is_listed(self):
         model = nn.Sequential(nn.Conv2d(1, 1, 3), nn.LSTM(3, 3), nn.Linear(6, 6))

@@ -69,6 +69,8 @@ def test_weight_bits_that_no_chip_can_hold_are_refused(bits):
         {"noise.level": 2},
         {"device.temperature": -1},
         {"tile.rows": 0},
+        {"programming": Ideal},
+        {"device.parameters": 5},
     ],
 )
 def test_wrong_changes_are_refused(changes):
@@ -94,7 +96,14 @@ def test_damaged_files_are_refused_by_name(name, content, tmp_path):
         Hardware.load(tmp_path / name)
 
 
+def test_protocol_that_is_no_name():
+    with pytest.raises(HardwareError, match="reset-set, ideal"):
+        Hardware.from_dict({"programming": {"protocol": ["ideal"]}})
+
+
 def test_missing_file_and_unknown_ending(tmp_path):
+    with pytest.raises(HardwareError, match="cannot be written"):
+        Hardware().save(tmp_path / "nowhere" / "chip.toml")
     with pytest.raises(HardwareError, match="cannot be read"):
         Hardware.load(tmp_path / "none.toml")
     with pytest.raises(HardwareError, match=r"\.toml or \.json"):

@@ -71,22 +71,31 @@ def calibrate(
     names = {layer.module: layer.name for layer in selected}
     reached: set[nn.Module] = set()
 
-    def observe(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        if not inputs[0].numel():
+    def observe(module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
+        activations = inputs[0] if inputs else named["input"]
+        if not activations.numel():
             return
         reached.add(module)
-        if not observers[module].observe(inputs[0]):
+        if not observers[module].observe(activations):
             raise NumericsError(
                 f"the input of layer {names[module]!r} holds NaN or infinite values during calibration; "
                 f"look at the batch, or at the layers before it"
             )
 
-    hooks = [layer.module.register_forward_pre_hook(observe) for layer in selected]
+    if isinstance(batches, (Tensor, Mapping, str)):
+        raise CalibrationError(
+            f"batches must be a list or another iterable of batches, got one {type(batches).__name__}; "
+            f"wrap it: [batch]"
+        )
+    hooks = [layer.module.register_forward_pre_hook(observe, with_kwargs=True) for layer in selected]
     twins = [layer.module for layer in selected if isinstance(layer.module, QuantizedLayer)]
     modes = {module: module.training for module in model.modules()}
+    nested = {m: m.use_nested_tensor for m in model.modules() if isinstance(m, nn.TransformerEncoder)}
     try:
         for twin in twins:
             twin.observing = True
+        for encoder in nested:
+            encoder.use_nested_tensor = False  # the hooks keep its layers from the kernels that understand them
         model.eval()
         done = 0
         with torch.no_grad():
@@ -99,6 +108,8 @@ def calibrate(
             hook.remove()
         for twin in twins:
             twin.observing = False
+        for encoder, used in nested.items():
+            encoder.use_nested_tensor = used
         for module, training in modes.items():
             module.training = training
     if not done:
@@ -110,7 +121,7 @@ def calibrate(
             f"leave them out of the selection"
         )
     for module, observer in observers.items():
-        peak = torch.tensor(observer.range(), device=next(module.parameters()).device)
+        peak = torch.tensor(observer.range(), dtype=torch.float32, device=next(module.parameters()).device)
         # Of a float layer the range stays out of the state_dict, which must load into the model it came from.
         module.register_buffer(RANGE, peak, persistent=isinstance(module, QuantizedLayer))
 

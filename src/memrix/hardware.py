@@ -39,6 +39,10 @@ class Device:
     bandwidth: float = 1e8
 
     def __post_init__(self) -> None:
+        if not isinstance(self.parameters, str) or not self.parameters:
+            raise HardwareError(
+                f"device.parameters must be {SYNAPTOGEN!r} or the path of a JSON file, got {self.parameters!r}"
+            )
         require_positive("device.temperature", self.temperature, "K")
         require_positive("device.bandwidth", self.bandwidth, "Hz")
 
@@ -78,7 +82,7 @@ class Hardware:
             require_choice("programming", self.programming, tuple(PROTOCOLS))
             object.__setattr__(self, "programming", PROTOCOLS[self.programming]())
         for name, kind in _PARTS.items():
-            if not isinstance(getattr(self, name), kind):
+            if isinstance(getattr(self, name), type) or not isinstance(getattr(self, name), kind):
                 raise HardwareError(
                     f"{name} must be a memrix {kind.__name__}, got {getattr(self, name)!r}; to change one of its "
                     f"settings use replace(**{{'{name}.<setting>': value}})"
@@ -91,7 +95,8 @@ class Hardware:
         ``paper``: arXiv 2505.24721 as its library computes it (noise constants included).
         ``physical``: the same cells, tiles and converters, with the read noise that physics gives them and a weight
         scale per output channel, which costs nothing in hardware: the default.
-        ``ideal``: no variability, no noise, converters that lose nothing: the quantised network.
+        ``ideal``: no variability, no noise, converters that lose nothing (on tiles of up to 2048 rows and with a DAC
+        of up to 13 bits): the quantised network.
 
         Raises:
             HardwareError: there is no preset of this name.
@@ -155,7 +160,7 @@ class Hardware:
             problems.append(f"programming must be a protocol's name or a table, got {programming!r}")
         else:
             protocol = table.get("protocol", ResetSet.name)
-            if protocol not in PROTOCOLS:
+            if not isinstance(protocol, str) or protocol not in PROTOCOLS:
                 problems.append(f"programming.protocol must be one of {', '.join(PROTOCOLS)}, got {protocol!r}")
             else:
                 rest = {key: value for key, value in table.items() if key != "protocol"}
@@ -172,15 +177,16 @@ class Hardware:
         """Write a ``.toml`` or ``.json`` file that ``load`` reads.
 
         Raises:
-            HardwareError: the file has another ending.
+            HardwareError: the file has another ending, or cannot be written.
         """
         path = Path(path)
-        if path.suffix == ".json":
-            path.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
-        elif path.suffix == ".toml":
-            path.write_text(_toml(self.to_dict()), encoding="utf-8")
-        else:
+        if path.suffix not in (".json", ".toml"):
             raise HardwareError(f"a hardware description is saved as .toml or .json, got {str(path)!r}")
+        text = json.dumps(self.to_dict(), indent=2) + "\n" if path.suffix == ".json" else _toml(self.to_dict())
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise HardwareError(f"{str(path)!r} cannot be written ({error.strerror}); name another place") from error
 
     @classmethod
     def load(cls, path: str | Path) -> Hardware:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import nn
+from torch.nn.parameter import UninitializedParameter
 from torch.nn.utils import parametrize
 
 from memrix.errors import ConversionError, CoverageWarning
@@ -45,7 +46,9 @@ def weighted_modules(model: nn.Module) -> dict[nn.Module, list[str]]:
     for name, module in model.named_modules(remove_duplicate=False):
         if isinstance(module, parametrize.ParametrizationList):
             continue  # its owner is the layer
-        own = any(p is not None and p.dim() > 1 for p in module.parameters(recurse=False))
+        if any(isinstance(p, UninitializedParameter) for p in module.parameters(recurse=False)):
+            raise ConversionError(f"layer {name!r} has no weights yet (lazy module); run the model once first")
+        own = any(p.dim() > 1 for p in module.parameters(recurse=False))
         if own or parametrize.is_parametrized(module):
             found.setdefault(module, []).append(name)
     return found
@@ -78,15 +81,17 @@ def select(model: nn.Module, hardware: HardwareChoice, layers: Layers) -> list[S
         raise ConversionError("this model runs on a chip already; start again from the digital model")
     weighted = weighted_modules(model)
     names = [name for aliases in weighted.values() for name in aliases]
-    all_names = [name for name, _ in model.named_modules(remove_duplicate=False)]
-    problems = _unmatched(layers, hardware, all_names)
+    problems = _unmatched(layers, hardware, names, [name for name, _ in model.named_modules(remove_duplicate=False)])
     chosen: list[Selected] = []
     passed_over: list[str] = []
     for module, aliases in weighted.items():
         name = display_name(aliases[0])
         asked = [_asked(alias, module, layers) for alias in aliases]
         chips = [_chip(alias, hardware) for alias in aliases]
-        chip, by_name = next((pair for pair in reversed(chips) if pair[0] is not None), (None, False))
+        chip, by_name = chips[-1]
+        if any(other != chip for other, _ in chips):
+            problems.append(f"layer {name!r} goes by the names {aliases}, and these are to run on different hardware")
+            continue
         if not any(want for want, _ in asked) or chip is None:
             continue
         explicit = by_name or any(precise for _, precise in asked)
@@ -144,7 +149,7 @@ def _chip(name: str, hardware: HardwareChoice) -> tuple[Hardware | None, bool]:
     return (hardware[matching[-1]], matching[-1] != _EVERYTHING) if matching else (None, False)
 
 
-def _unmatched(layers: Layers, hardware: HardwareChoice, names: list[str]) -> list[str]:
+def _unmatched(layers: Layers, hardware: HardwareChoice, names: list[str], containers: list[str]) -> list[str]:
     if not isinstance(hardware, (Hardware, Mapping)):
         raise ConversionError(
             f"expected a memrix.Hardware or a mapping of name patterns to Hardware, got {type(hardware).__name__}; "
@@ -158,8 +163,15 @@ def _unmatched(layers: Layers, hardware: HardwareChoice, names: list[str]) -> li
         for pattern, chip in hardware.items():
             if chip is not None and not isinstance(chip, Hardware):
                 raise ConversionError(f"pattern {pattern!r} must map to a memrix.Hardware or None, got {chip!r}")
-    return [
-        f"pattern {pattern!r} matches no module of the model{closest(pattern, names)}"
-        for pattern in patterns
-        if not fnmatch.filter(names, pattern)
-    ]
+    problems = []
+    for pattern in patterns:
+        if fnmatch.filter(names, pattern) or pattern == _EVERYTHING:
+            continue
+        if fnmatch.filter(containers, pattern):
+            problems.append(
+                f"pattern {pattern!r} matches modules, but none that holds a weight itself; {pattern + '.*'!r} "
+                f"matches the layers inside"
+            )
+        else:
+            problems.append(f"pattern {pattern!r} matches no layer of the model{closest(pattern, names)}")
+    return problems

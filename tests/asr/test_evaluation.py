@@ -190,12 +190,12 @@ def test_changed_audio_is_measured_again(recogniser, recordings, cache):
     assert listener.notes == []
 
 
-def test_the_output_layer_stays_digital_unless_asked_for(recogniser, corpus, cache):
+def test_front_end_and_output_layer_stay_digital_unless_asked_for(recogniser, corpus, cache):
     few = {"weight_bits": (3,), "limit": 1}
     kept = evaluate(settings(**few), recogniser, corpus)
     on_chip = evaluate(settings(**few, digital=()), recogniser, corpus)
-    # 31 tokens x 16 inputs x 2 planes x 2 cells.
-    assert on_chip.rows[2].cells - kept.rows[2].cells == 31 * 16 * 4
+    # Output layer 31 x 16 and convolutions 16 x 80 x 3 and 16 x 16 x 3, with 2 planes of 2 cells a weight.
+    assert on_chip.rows[2].cells - kept.rows[2].cells == (31 * 16 + 16 * 80 * 3 + 16 * 16 * 3) * 4
 
 
 def test_bad_audio_stops_the_evaluation_by_name(recogniser, recordings, cache):
@@ -220,6 +220,6 @@ def test_a_result_says_how_it_was_made(whole, recogniser, tmp_path):
     assert set(data["versions"]) == {"memrix", "torch", "transformers", "synaptogen", "python"}
     assert data["hardware"] == Hardware.preset("physical").to_dict()
     assert data["settings"]["weight_bits"] == [8, 3]
-    assert data["settings"]["digital"] == ["proj_out"]
+    assert data["settings"]["digital"] == ["model.encoder.conv*", "proj_out"]
     assert data["corpus"]["words"] == data["rows"][0]["words"]
     assert data["model"] == recogniser.source

@@ -198,5 +198,5 @@ def test_other_weight_bits_are_refused(text):
 
 def test_an_output_in_the_way_of_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(DataError, match="cannot be made"):
+    with pytest.raises(DataError, match="cannot be written"):
         check_output(tmp_path / "file" / "result.json")

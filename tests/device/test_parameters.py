@@ -1,4 +1,5 @@
 import json
+from importlib import resources
 
 import numpy as np
 import pytest
@@ -29,6 +30,26 @@ def test_autoregression_is_of_order_ten():
 def test_missing_file_says_what_to_give():
     with pytest.raises(HardwareError, match=r"cannot be read.*'synaptogen'"):
         load_parameters("no/such/device.json")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("LLRS", [float("nan")] * 7), ("LLRS", []), ("wk", [0, 0, 0]), ("HHRS", [1e-5, 1e-6]), ("U₀", float("inf"))],
+)
+def test_numbers_that_describe_no_device_are_refused(tmp_path, field, value):
+    raw = json.loads((resources.files("synaptogen") / "default_params.json").read_text(encoding="utf-8"))
+    path = tmp_path / "device.json"
+    path.write_text(json.dumps({**raw, field: value}))
+    with pytest.raises(HardwareError, match="not laid out like"), np.errstate(all="ignore"):
+        load_parameters(str(path))
+
+
+def test_a_file_that_changed_is_read_again(tmp_path):
+    raw = json.loads((resources.files("synaptogen") / "default_params.json").read_text(encoding="utf-8"))
+    path = tmp_path / "device.json"
+    for voltage in (0.2, 0.1):
+        path.write_text(json.dumps({**raw, "U₀": voltage}))
+        assert load_parameters(str(path)).read_voltage == voltage
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", json.dumps({"VAR_010": [[1.0]]})])

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 import memrix
-from memrix.errors import CalibrationError, NumericsError
+from memrix.errors import CalibrationError, ConversionError, NumericsError
 from memrix.nn import MemristorConv1d, MemristorLinear, QuantizedLinear
 
 PHYSICAL = memrix.Hardware.preset("physical")
@@ -132,6 +132,63 @@ def test_output_has_the_type_of_the_input(dtype):
     memrix.calibrate(layer, [inputs(3, 6).to(dtype)], PHYSICAL)
     with torch.no_grad():
         assert memrix.program(layer, PHYSICAL)(inputs(3, 6).to(dtype)).dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_a_chip_in_another_precision_keeps_its_cells(chip, dtype):
+    cells = chip[0].crossbar.difference.clone()
+    expected = chip(inputs(8, 20))
+    converted = copy.deepcopy(chip).to(dtype)
+    assert torch.equal(converted[0].crossbar.difference, cells)
+    memrix.reseed(converted, read=0)
+    output = converted(inputs(8, 20).to(dtype))
+    assert output.dtype == dtype
+    torch.testing.assert_close(output.float(), expected, rtol=0, atol=0.3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_a_model_in_another_precision_can_be_quantised(model, dtype):
+    model.to(dtype)
+    memrix.quantize(model, PHYSICAL)
+    memrix.calibrate(model, [inputs(8, 20).to(dtype)], PHYSICAL)
+    assert model(inputs(8, 20).to(dtype)).dtype == dtype
+
+
+def test_programming_ignores_autocast(model):
+    memrix.calibrate(model, [inputs(8, 20)], PHYSICAL)
+    with torch.autocast("cpu", dtype=torch.bfloat16), torch.no_grad():
+        assert memrix.program(model, PHYSICAL)(inputs(8, 20)).shape == (8, 5)
+
+
+def test_bias_alone_can_be_trained(chip):
+    for name, parameter in chip.named_parameters():
+        parameter.requires_grad_(name == "0.bias")
+    chip(inputs(8, 20)).sum().backward()
+    assert chip[0].bias.grad is not None
+
+
+def test_empty_batch_gives_an_empty_output(chip):
+    with torch.no_grad():
+        assert chip(torch.empty(0, 20)).shape == (0, 5)
+
+
+@pytest.mark.parametrize("shape", [(4, 19), (4, 21), ()])
+def test_input_of_another_shape_is_refused(chip, shape):
+    with torch.no_grad(), pytest.raises(ConversionError, match=r"layer '0' takes \[\.\.\., 20\]"):
+        chip(torch.zeros(shape))
+
+
+@pytest.mark.parametrize("shape", [(2, 2, 10), (2, 6, 10), (10,), (1, 2, 4, 10)])
+def test_input_of_another_number_of_channels_is_refused(shape):
+    layer = nn.Conv1d(4, 8, 3)
+    memrix.calibrate(layer, [inputs(2, 4, 10)], PHYSICAL)
+    with torch.no_grad(), pytest.raises(ConversionError, match=r"takes \[batch, 4, length\]"):
+        memrix.program(layer, PHYSICAL)(torch.zeros(shape))
+
+
+def test_integers_are_refused(chip):
+    with pytest.raises(NumericsError, match=r"torch\.int64"):
+        chip(torch.ones(2, 20, dtype=torch.int64))
 
 
 def test_global_generator_is_left_alone(chip):

@@ -32,6 +32,12 @@ def test_one_outlier_does_not_set_the_range():
     assert observed(99.99, values) == pytest.approx(1.0, abs=500 / 8192)
 
 
+def test_zeros_do_not_count():
+    values = torch.zeros(100_000)
+    values[:5] = torch.tensor([0.5, -1.0, 1.5, 2.0, -2.5])
+    assert observed(99.99, values) == 2.5
+
+
 def test_few_values_keep_their_largest():
     assert observed(99.99, torch.tensor([0.5, 2.0])) == 2.0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import hashlib
 import platform
 from collections.abc import Mapping, Sequence
@@ -202,6 +203,7 @@ def _describe(
             if name not in ("weight_bits", "chips", "hardware_name")
         },
         "hardware": settings.hardware.to_dict(),
+        "device": repr(dataclasses.asdict(settings.hardware.parameters)),
         "model": recogniser.source,
         "evaluated": [_identity(utterance) for utterance in evaluated.utterances],
         "calibration": [_identity(utterance) for utterance in calibration.utterances],

@@ -49,6 +49,7 @@ def demo(
     )
     figures, chart = RESULTS / "demo.json", RESULTS / "demo.png"
     check_output(figures)
+    check_output(chart)
 
     from memrix.asr.settings import EvaluationSettings
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -194,5 +195,7 @@ def check_output(path: Path | None, suffixes: tuple[str, ...] = ()) -> None:
         raise DataError(f"{path} is a folder; name a file in it, such as {path / 'result.json'}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
     except OSError as error:
-        raise DataError(f"the folder of {path} cannot be made ({error.strerror or error})") from error
+        raise DataError(f"{path} cannot be written ({error.strerror or error}); name another place") from error

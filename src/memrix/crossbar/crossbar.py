@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from memrix.crossbar.mapping import Layout, cells_on
 from memrix.crossbar.programming import ProgrammingProtocol
 from memrix.crossbar.readout import ReadCircuit
 from memrix.device import DeviceParameters
+from memrix.errors import ConversionError
 from memrix.random import RandomStream, Seeds, derive, fill_normal_
 
 # Elements of one buffer of a reading: a few fit into the last-level cache, and a chunk still has enough rows
@@ -85,8 +87,8 @@ class Crossbar(nn.Module):
     ) -> None:
         layout, device = self.layout, integers.device
         shape = (layout.groups, layout.row_tiles * layout.rows, layout.planes, layout.outputs)
-        difference = torch.zeros(shape, device=device)
-        total = torch.zeros(shape if self.circuit.noise != "off" else (0,), device=device)
+        difference = torch.zeros(shape, dtype=torch.float32, device=device)
+        total = torch.zeros(shape if self.circuit.noise != "off" else (0,), dtype=torch.float32, device=device)
         chip = torch.Generator(device).manual_seed(derive(seeds.chip, "chip", self.name))
         cycle = torch.Generator(device).manual_seed(derive(seeds.programming, "programming", self.name))
         for plane, positive_on, negative_on in cells_on(integers, layout.planes):
@@ -110,10 +112,18 @@ class Crossbar(nn.Module):
 
         Returns:
             float32 ``[groups, shared, vectors, outputs]``, in units of the largest code times an integer weight.
+
+        Raises:
+            ConversionError: vectors of another length or number of groups.
         """
-        groups, shared, vectors, _ = codes.shape
+        groups, shared, vectors, inputs = codes.shape
         layout = self.layout
-        result = torch.empty((groups, shared, vectors, layout.outputs), device=codes.device)
+        if (groups, inputs) != (layout.groups, layout.inputs):
+            raise ConversionError(
+                f"the crossbar of layer {self.name!r} holds {layout.groups} matrices of {layout.inputs} inputs, "
+                f"got vectors for {groups} of {inputs}; give inputs of the shape that the layer was made for"
+            )
+        result = torch.empty((groups, shared, vectors, layout.outputs), dtype=torch.float32, device=codes.device)
         if not result.numel():
             return result
         columns = layout.planes * layout.outputs
@@ -122,8 +132,9 @@ class Crossbar(nn.Module):
         length = min(vectors, rows)
         together = min(shared, max(1, rows // length))
         noisy = self.total.numel() > 0
-        work = torch.empty((2, arrays * together * length * columns), device=codes.device)
-        normals = torch.empty(arrays * length * columns if noisy else 0, device=codes.device)
+        device = codes.device
+        work = torch.empty((2, arrays * together * length * columns), dtype=torch.float32, device=device)
+        normals = torch.empty(arrays * length * columns if noisy else 0, dtype=torch.float32, device=device)
         for start in range(0, vectors, length):
             stop = min(start + length, vectors)
             noise = normals
@@ -175,6 +186,14 @@ class Crossbar(nn.Module):
         torch.baddbmm(offset, self._rows(self.variance_slope_table, index), self.total, out=out)
         # A cell in a million conducts against a voltage of some mV; its share of the variance is below 0.
         return out.clamp_(min=0).sqrt_()
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        # Cells follow the network to another device, never to another precision: their states are physical.
+        def keep_precision(tensor: Tensor) -> Tensor:
+            moved = fn(tensor)
+            return moved if moved.dtype == tensor.dtype else tensor.to(moved.device)
+
+        return cast(Self, super()._apply(keep_precision, recurse))  # type: ignore[no-untyped-call]
 
     def extra_repr(self) -> str:
         """What ``print`` shows."""

@@ -61,7 +61,7 @@ class Ideal:
     ) -> Tensor:
         """States ``r`` of cells, float32 of the shape of ``on``; the streams are not touched."""
         state_on, state_off = self.nominal_states(parameters)
-        return torch.full(on.shape, state_off, device=on.device).masked_fill_(on, state_on)
+        return torch.full(on.shape, state_off, dtype=torch.float32, device=on.device).masked_fill_(on, state_on)
 
     def nominal_states(self, parameters: DeviceParameters) -> tuple[float, float]:
         """Mean state of ON and of OFF cells over a large population."""

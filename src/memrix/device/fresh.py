@@ -71,7 +71,7 @@ class FreshCells:
         """
         state = torch.empty(on.shape, dtype=torch.float32, device=on.device)
         components = len(self.parameters.mixture_weights)
-        work = torch.ones((components + 4, min(CHUNK, state.numel())), device=on.device)
+        work = torch.ones((components + 4, min(CHUNK, state.numel())), dtype=torch.float32, device=on.device)
         for states, targets in zip(
             torch.split(state.view(-1), CHUNK), torch.split(on.reshape(-1), CHUNK), strict=True
         ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 from dataclasses import dataclass
@@ -67,7 +68,6 @@ class DeviceParameters:
         return self.autoregression[:, : len(FEATURES)]
 
 
-@functools.lru_cache(maxsize=8)
 def load_parameters(source: str = SYNAPTOGEN) -> DeviceParameters:
     """Read device parameters from the ``synaptogen`` package, or from a JSON file of the same layout.
 
@@ -79,14 +79,21 @@ def load_parameters(source: str = SYNAPTOGEN) -> DeviceParameters:
     else:
         try:
             text = Path(source).read_text(encoding="utf-8")
-        except OSError as error:
+        except (OSError, UnicodeDecodeError) as error:
             raise HardwareError(
-                f"device parameters {source!r} cannot be read ({error.strerror}); give "
+                f"device parameters {source!r} cannot be read ({error}); give "
                 f"{SYNAPTOGEN!r} or the path of a JSON file laid out like its default_params.json"
             ) from error
+    return _parsed(text, source)
+
+
+@functools.lru_cache(maxsize=8)
+def _parsed(text: str, source: str) -> DeviceParameters:
     try:
-        return _parse(json.loads(text), source)
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        parameters = _parse(json.loads(text), source)
+        _require_usable(parameters)
+        return parameters
+    except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
         raise HardwareError(
             f"device parameters {source!r} are not laid out like synaptogen's default_params.json: {error!r}; "
             f"compare the file with the one in the synaptogen package"
@@ -114,3 +121,19 @@ def _parse(raw: dict[str, Any], source: str) -> DeviceParameters:
         mixture_cholesky=cholesky.transpose(1, 0, 2).copy(),
         autoregression=np.asarray(raw[orders[-1]], dtype=np.float64).reshape(len(FEATURES), -1),
     )
+
+
+def _require_usable(parameters: DeviceParameters) -> None:
+    """Raise ValueError where the numbers cannot describe a device."""
+    for field in dataclasses.fields(parameters):
+        value = getattr(parameters, field.name)
+        if field.name != "source" and not (np.size(value) and np.all(np.isfinite(value))):
+            raise ValueError(f"{field.name} is empty or not finite")
+    for name in ("low_resistance", "high_resistance"):
+        polynomial = getattr(parameters, name)
+        if len(polynomial) < 2 or polynomial[-1] != 0:
+            raise ValueError(f"the polynomial of the {name} extreme must end in 0: no current without a voltage")
+    if parameters.low_resistance_conductance <= parameters.high_resistance_conductance:
+        raise ValueError("the low-resistance extreme must conduct better than the high-resistance one")
+    if parameters.feature_polynomials.shape[1] < 2:
+        raise ValueError("the feature polynomials need a degree of at least 1")

@@ -84,9 +84,10 @@ class QuantizedLayer(nn.Module):
     def quantized_weight(self) -> Tensor:
         """The weight as the chip's integers allow, with a straight-through gradient."""
         bits, scale = self.hardware.weight_bits, self.hardware.weight_scale
-        return fake_quantize_weight(self.weight, weight_step(self.weight, bits, scale), bits)
+        weight = self.weight.float()
+        return fake_quantize_weight(weight, weight_step(weight, bits, scale), bits).to(self.weight.dtype)
 
-    def forward(self, activations: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """The layer's operation on fake-quantised inputs and weights.
 
         Raises:
@@ -95,8 +96,9 @@ class QuantizedLayer(nn.Module):
         if not self.observing:
             self._require_calibration()
             largest = self.hardware.dac.largest_code
-            activations = fake_quantize_activations(activations, self.activation_step, largest)
-        return self.digital(activations, self.quantized_weight())
+            quantized = fake_quantize_activations(input.float(), self.activation_step, largest)
+            input = quantized.to(input.dtype)
+        return self.digital(input, self.quantized_weight())
 
     def _require_calibration(self) -> None:
         if not self.calibrated:
@@ -129,7 +131,7 @@ class CrossbarLayer(QuantizedLayer):
                 f"a chip can hold finite weights only: load or train the model again"
             )
         hardware = self.hardware
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast(self.weight.device.type, enabled=False):
             weight = self.weight.detach().float()
             step = weight_step(weight, hardware.weight_bits, hardware.weight_scale)
             integers = self.matrices(weight_integers(weight, step, hardware.weight_bits))
@@ -145,28 +147,42 @@ class CrossbarLayer(QuantizedLayer):
                 progress=progress,
             )
 
-    def forward(self, activations: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """The layer's operation on the chip; same shape and type as the torch layer gives.
 
         Raises:
-            NumericsError: an input is not finite.
+            NumericsError: an input is not finite, or not of a floating-point type.
+            ConversionError: an input is not of the shape that the layer takes.
         """
-        output = self._on_chip(activations.detach())
-        if torch.is_grad_enabled() and (activations.requires_grad or self.weight.requires_grad):
-            twin: Tensor = super().forward(activations)
+        output = self._on_chip(input.detach())
+        learning = any(t is not None and t.requires_grad for t in (input, self.weight, self.bias))
+        if torch.is_grad_enabled() and learning:
+            twin: Tensor = super().forward(input)
             return _value_of.apply(twin, output)  # type: ignore[no-any-return, no-untyped-call]
         return output
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:  # noqa: ANN401
+        # Scales of converters keep their precision, whatever the network computes in.
+        scales = {name: scale for name, scale in self.named_buffers(recurse=False) if name in (RANGE, "weight_step")}
+        module = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for name, scale in scales.items():
+            setattr(module, name, scale.to(getattr(module, name).device))
+        return module
+
     @torch.no_grad()
     def _on_chip(self, activations: Tensor) -> Tensor:
-        _require_finite(activations, self.name)
+        _require_numbers(activations, self.name)
+        with torch.autocast(activations.device.type, enabled=False):
+            return self._read(activations)
+
+    def _read(self, activations: Tensor) -> Tensor:
         step = self.activation_step
         codes = self.hardware.dac.codes(activations.float(), step)
         vectors = self.vectors(codes)
         groups, batch, count, inputs = vectors.shape
         if self.hardware.noise != "legacy":
             vectors = vectors.reshape(groups, 1, batch * count, inputs)
-        results = self.crossbar(vectors).view(groups, batch, count, -1)
+        results = self.crossbar(vectors).view(groups, batch, count, self.crossbar.layout.outputs)
         output = self.assemble(results, activations.shape)
         scale = step * self.hardware.dac.largest_code * self.weight_step
         output = output * self.along_outputs(scale)
@@ -187,7 +203,12 @@ class _value_of(torch.autograd.Function):  # noqa: N801 - used like a function
         return gradient, None
 
 
-def _require_finite(activations: Tensor, name: str) -> None:
+def _require_numbers(activations: Tensor, name: str) -> None:
+    if not activations.is_floating_point():
+        raise NumericsError(
+            f"the input of layer {name!r} is of type {activations.dtype}, expected floating-point numbers; "
+            f"call .float() on it"
+        )
     # A sum is one cheap pass; only a sum that is not finite is worth a second look.
     if bool(activations.sum().isfinite()) or bool(torch.isfinite(activations).all()):
         return

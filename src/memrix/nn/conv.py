@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from memrix.errors import ConversionError
 from memrix.nn.base import CrossbarLayer, QuantizedLayer
 
 
@@ -18,6 +19,11 @@ class QuantizedConv1d(QuantizedLayer, nn.Conv1d):
     def vectors(self, codes: Tensor) -> Tensor:
         """``[groups, batch, output length, in_channels / groups * kernel]``, int16: what each step sees."""
         kernel, dilation = self.kernel_size[0], self.dilation[0]
+        if codes.dim() not in (2, 3) or codes.shape[-2] != self.in_channels:
+            raise ConversionError(
+                f"layer {self.name!r} takes [batch, {self.in_channels}, length] or [{self.in_channels}, length], "
+                f"got {list(codes.shape)}"
+            )
         batched = codes if codes.dim() == 3 else codes.unsqueeze(0)
         # Code 0 is 0 V, so padding with zeros is padding with rows at rest.
         mode = "constant" if self.padding_mode == "zeros" else self.padding_mode
@@ -25,12 +31,12 @@ class QuantizedConv1d(QuantizedLayer, nn.Conv1d):
         windows = padded.unfold(2, dilation * (kernel - 1) + 1, self.stride[0])[..., ::dilation]
         batch, channels, length, _ = windows.shape  # [batch, channels, length, kernel]
         grouped = windows.view(batch, self.groups, channels // self.groups, length, kernel)
-        return grouped.permute(1, 0, 3, 2, 4).reshape(self.groups, batch, length, -1)
+        return grouped.permute(1, 0, 3, 2, 4).reshape(self.groups, batch, length, channels // self.groups * kernel)
 
     def assemble(self, results: Tensor, shape: torch.Size) -> Tensor:
         """``[batch, out_channels, length]``, or without the batch axis where the input had none."""
         length = results.shape[2]
-        output = results.permute(1, 0, 3, 2).reshape(-1, self.out_channels, length)
+        output = results.permute(1, 0, 3, 2).reshape(results.shape[1], self.out_channels, length)
         return output if len(shape) == 3 else output.squeeze(0)
 
     def digital(self, activations: Tensor, weight: Tensor) -> Tensor:

@@ -11,3 +11,6 @@ def disable_fast_paths(model: nn.Module) -> None:
         if isinstance(module, nn.TransformerEncoderLayer):
             # The fast path asks for ReLU or GELU by this flag, which nothing else reads.
             module.activation_relu_or_gelu = 0
+        elif isinstance(module, nn.TransformerEncoder):
+            # Nested tensors are understood by the fast path alone.
+            module.use_nested_tensor = module.enable_nested_tensor = False

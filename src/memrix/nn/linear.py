@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from memrix.errors import ConversionError
 from memrix.nn.base import CrossbarLayer, QuantizedLayer
 
 
@@ -17,6 +18,11 @@ class QuantizedLinear(QuantizedLayer, nn.Linear):
 
     def vectors(self, codes: Tensor) -> Tensor:
         """``[1, first axis, other axes, in_features]``."""
+        if not codes.dim() or codes.shape[-1] != self.in_features:
+            raise ConversionError(
+                f"layer {self.name!r} takes [..., {self.in_features}], got {list(codes.shape)}; "
+                f"give inputs of the shape that the layer was made for"
+            )
         batch = codes.shape[0] if codes.dim() > 1 else 1
         rows = codes.shape[:-1].numel()
         return codes.reshape(1, batch, rows // batch if batch else 0, self.in_features)

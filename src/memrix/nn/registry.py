@@ -57,9 +57,12 @@ def _usable(module: nn.Module, handler: Handler) -> Handler | str:
         return f"nn.MultiheadAttention multiplies by the weight of this {name} without calling it"
     if parametrize.is_parametrized(module):
         return f"{name} is parametrised; call torch.nn.utils.parametrize.remove_parametrizations first"
+    if "forward" in vars(module):
+        return f"the forward of this {name} was replaced on the object itself (hooks of accelerate?); undo that first"
     # A subclass that computes something else must not be taken for its parent.
-    if type(module).forward is not handler.layer.forward:
-        return f"{name} overrides forward of {handler.layer.__name__}, so what it computes is not known"
+    for method in ("forward", "_conv_forward", "__call__"):
+        if getattr(type(module), method, None) is not getattr(handler.layer, method, None):
+            return f"{name} overrides {method} of {handler.layer.__name__}, so what it computes is not known"
     if "weight" not in module._parameters:
         return f"the weight of this {name} is no parameter (weight norm?); remove what computes it first"
     return handler

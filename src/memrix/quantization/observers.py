@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -11,7 +13,7 @@ _BINS = 1 << 14
 
 
 class RangeObserver:
-    """The magnitude below which a share of all activations lies, over any number of batches.
+    """The magnitude below which a share of all activations but zeros lies, over any number of batches.
 
     A few activations of a large network may be a hundred times as large as all others, and one range for both
     leaves the others no steps. Keeps a histogram, so its memory does not grow; its answer is exact to one bin, at
@@ -43,7 +45,7 @@ class RangeObserver:
             return False
         self._largest = max(self._largest, largest)
         if self._counts is None:
-            self._counts = torch.zeros(_BINS, dtype=torch.float64, device=magnitudes.device)
+            self._counts = torch.zeros(_BINS, dtype=torch.int64, device=magnitudes.device)
             self._top = largest
         while largest > self._top > 0:
             # Twice the range in as many bins: neighbours merge, and the upper half is new.
@@ -52,7 +54,9 @@ class RangeObserver:
             self._top *= 2
         if self._top == 0:
             self._top = largest
-        self._counts += torch.histc(magnitudes, _BINS, 0.0, self._top or 1.0).double()
+        self._counts += torch.histc(magnitudes, _BINS, 0.0, self._top or 1.0).to(torch.int64)
+        # Zeros (padding, ReLU) need no range: counted, they would leave a sparse input none.
+        self._counts[0] -= torch.count_nonzero(magnitudes == 0)
         return True
 
     def range(self) -> float:
@@ -65,6 +69,6 @@ class RangeObserver:
             raise CalibrationError("no activation was observed, so there is no range")
         if self._share == 1 or self._top == 0:
             return self._largest
-        wanted = self._share * float(self._counts.sum())
+        wanted = math.ceil(self._share * int(self._counts.sum()))
         position = int(torch.searchsorted(self._counts.cumsum(0), wanted))
         return min(self._top * (position + 1) / _BINS, self._largest)
