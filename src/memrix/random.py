@@ -9,14 +9,12 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from memrix.errors import HardwareError
-
-Distribution = Literal["uniform", "normal"]
 
 # Part of what a seed means: a large tensor is drawn in this many pieces.
 _PIECES = 8
@@ -61,29 +59,25 @@ def seeds_from(stream: torch.Generator, count: int) -> list[int]:
     return [int(seed) for seed in seeds.tolist()]
 
 
-def fill_(rows: Tensor, distributions: Sequence[Distribution], seeds: Sequence[int]) -> None:
-    """Fill each contiguous row of ``rows`` from a distribution and a seed of its own.
+def fill_normal_rows_(rows: Tensor, seeds: Sequence[int]) -> None:
+    """Fill each contiguous row of ``rows`` with standard normal numbers from a seed of its own.
 
     torch draws random numbers on one thread, and they are most of the work of a noisy reading: on a CPU rows are
     filled side by side. Any number of threads gives the same numbers.
     """
+    inference = torch.is_inference_mode_enabled()
 
-    def fill_row(row: Tensor, distribution: Distribution, seed: int) -> None:
-        generator = torch.Generator(row.device).manual_seed(seed)
+    def fill_row(row: Tensor, seed: int) -> None:
         # A thread starts without the modes of its caller.
         with torch.inference_mode(inference), torch.no_grad():
-            if distribution == "uniform":
-                row.uniform_(generator=generator)
-            else:
-                row.normal_(generator=generator)
+            row.normal_(generator=torch.Generator(row.device).manual_seed(seed))
 
-    inference = torch.is_inference_mode_enabled()
     threads = min(torch.get_num_threads(), len(rows)) if rows.device.type == "cpu" else 1
     if threads < 2 or rows[0].numel() < _WORTH_A_THREAD:
-        for given in zip(rows, distributions, seeds, strict=True):
-            fill_row(*given)
+        for row, seed in zip(rows, seeds, strict=True):
+            fill_row(row, seed)
         return
-    for _ in _pool(torch.get_num_threads(), os.getpid()).map(fill_row, rows, distributions, seeds):
+    for _ in _pool(torch.get_num_threads(), os.getpid()).map(fill_row, rows, seeds):
         pass
 
 
@@ -94,9 +88,14 @@ def fill_normal_(values: Tensor, stream: torch.Generator) -> None:
     if split < _PIECES * _WORTH_A_THREAD:
         flat.normal_(generator=stream)
         return
-    normal: Distribution = "normal"
-    fill_(flat[:split].view(_PIECES, -1), [normal] * _PIECES, seeds_from(stream, _PIECES))
+    fill_normal_rows_(flat[:split].view(_PIECES, -1), seeds_from(stream, _PIECES))
     flat[split:].normal_(generator=stream)
+
+
+def random_bits16(count: int, stream: torch.Generator) -> Tensor:
+    """``count`` uniform int16 of the whole range: four of them cost as much as one uniform float."""
+    words = torch.empty(-(-count // 4), dtype=torch.int64, device=stream.device)
+    return words.random_(-(1 << 63), None, generator=stream).view(torch.int16)[:count]
 
 
 @functools.cache

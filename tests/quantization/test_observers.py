@@ -32,10 +32,18 @@ def test_one_outlier_does_not_set_the_range():
     assert observed(99.99, values) == pytest.approx(1.0, abs=500 / 8192)
 
 
-def test_zeros_do_not_count():
+def test_zeros_do_not_crowd_out_the_few_values_of_a_sparse_input():
     values = torch.zeros(100_000)
     values[:5] = torch.tensor([0.5, -1.0, 1.5, 2.0, -2.5])
     assert observed(99.99, values) == 2.5
+
+
+def test_zeros_count_where_few_others_are_clipped():
+    # 1 of 1,000 values that are not zero is an outlier, 1 of 10,000 values in all
+    values = torch.zeros(10_000)
+    values[:1000] = 1.0
+    values[0] = 500.0
+    assert observed(99.99, values) == pytest.approx(1.0, abs=500 / 8192)
 
 
 def test_few_values_keep_their_largest():

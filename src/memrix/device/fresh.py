@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from memrix.device.parameters import FEATURES, HRS, LRS, DeviceParameters
-from memrix.random import fill_, seeds_from
+from memrix.random import fill_normal_rows_, random_bits16, seeds_from
 
 # Part of what a seed means: another chunk length would draw other cells. Its buffers fit the last-level cache.
 CHUNK = 1 << 17
@@ -47,7 +47,7 @@ class FreshCells:
     """Cells that were never switched, after +2 V (reset) and, for ON cells, -2 V (set).
 
     A fresh OFF cell depends on its high-resistance feature alone and a fresh ON cell on its low-resistance
-    feature alone, so one uniform and three normal numbers a cell give the exact distribution of the full
+    feature alone, so one uniform (of 16 bits) and three normal numbers a cell give the distribution of the full
     model (Hennen et al., 10.3389/fnins.2022.941753): the 2-D marginal of the device mixture and the first
     step of the autoregression from an empty history.
     """
@@ -56,7 +56,9 @@ class FreshCells:
         self.parameters = parameters
         self._off = _feature(parameters, HRS)
         self._on = _feature(parameters, LRS)
-        self._edges = np.cumsum(parameters.mixture_weights)[:-1]
+        # Sixteen random bits decide: the weight of a component is met to 1e-5.
+        shares = np.cumsum(parameters.mixture_weights)[:-1]
+        self._edges = [min(round(float(share) * 65536) - 32768, 32767) for share in shares]
 
     def draw(self, on: Tensor, *, chip: torch.Generator, programming: torch.Generator) -> Tensor:
         """States ``r`` of cells, float32 of the shape of ``on``.
@@ -71,7 +73,7 @@ class FreshCells:
         """
         state = torch.empty(on.shape, dtype=torch.float32, device=on.device)
         components = len(self.parameters.mixture_weights)
-        work = torch.ones((components + 4, min(CHUNK, state.numel())), dtype=torch.float32, device=on.device)
+        work = torch.ones((components + 3, min(CHUNK, state.numel())), dtype=torch.float32, device=on.device)
         for states, targets in zip(
             torch.split(state.view(-1), CHUNK), torch.split(on.reshape(-1), CHUNK), strict=True
         ):
@@ -82,11 +84,11 @@ class FreshCells:
     def _draw_chunk(
         self, state: Tensor, on: Tensor, work: Tensor, chip: torch.Generator, programming: torch.Generator
     ) -> None:
-        """Draw into ``state``. The rows of ``work`` become: 1, components passed, uniform, three normals."""
-        seeds = [*seeds_from(chip, 3), *seeds_from(programming, 1)]
-        fill_(work[-4:], ("uniform", "normal", "normal", "normal"), seeds)
+        """Draw into ``state``. The rows of ``work`` become: 1, components passed, three normals."""
+        component = random_bits16(state.numel(), chip)
         for row, edge in zip(work[1:], self._edges, strict=False):
-            torch.ge(work[-4], float(edge), out=row)
+            torch.ge(component, edge, out=row)
+        fill_normal_rows_(work[-3:], [*seeds_from(chip, 2), *seeds_from(programming, 1)])
         # Most cells of a bit-sliced matrix are OFF: all are computed as OFF, the ON ones once more.
         # 1 / R = 10**-feature
         state.copy_(self._state(self._values(self._off, work).mul_(-math.log(10.0)).exp_()))
@@ -94,7 +96,7 @@ class FreshCells:
         state[index] = self._state(self._values(self._on, work.index_select(1, index)).reciprocal_())
 
     def _values(self, feature: _FeatureDraw, work: Tensor) -> Tensor:
-        return feature.values(work[:-4], work[-3:-1], work[-1])
+        return feature.values(work[:-3], work[-3:-1], work[-1])
 
     def _state(self, conductance: Tensor) -> Tensor:
         low = self.parameters.low_resistance_conductance

@@ -10,13 +10,15 @@ from torch import Tensor
 from memrix.errors import CalibrationError
 
 _BINS = 1 << 14
+_MOST_CLIPPED = 0.01  # of the activations that are not zero
 
 
 class RangeObserver:
-    """The magnitude below which a share of all activations but zeros lies, over any number of batches.
+    """The magnitude below which a share of all activations lies, over any number of batches.
 
     A few activations of a large network may be a hundred times as large as all others, and one range for both
-    leaves the others no steps. Keeps a histogram, so its memory does not grow; its answer is exact to one bin, at
+    leaves the others no steps. At most 1 % of the activations that are not zero lie above: a sparse input keeps its
+    values. Keeps a histogram, so its memory does not grow; its answer is exact to one bin, at
     most 1/8192 of the largest magnitude, and never exceeds that.
 
     Args:
@@ -36,6 +38,7 @@ class RangeObserver:
         self._counts: Tensor | None = None
         self._top = 0.0  # upper edge of the last bin
         self._largest = 0.0
+        self._zeros = 0
 
     def observe(self, activations: Tensor) -> bool:
         """Take in activations of any shape; False if they hold NaN or infinite values."""
@@ -55,8 +58,9 @@ class RangeObserver:
         if self._top == 0:
             self._top = largest
         self._counts += torch.histc(magnitudes, _BINS, 0.0, self._top or 1.0).to(torch.int64)
-        # Zeros (padding, ReLU) need no range: counted, they would leave a sparse input none.
-        self._counts[0] -= torch.count_nonzero(magnitudes == 0)
+        zeros = torch.count_nonzero(magnitudes == 0)
+        self._counts[0] -= zeros
+        self._zeros += int(zeros)
         return True
 
     def range(self) -> float:
@@ -69,6 +73,9 @@ class RangeObserver:
             raise CalibrationError("no activation was observed, so there is no range")
         if self._share == 1 or self._top == 0:
             return self._largest
-        wanted = math.ceil(self._share * int(self._counts.sum()))
-        position = int(torch.searchsorted(self._counts.cumsum(0), wanted))
+        below = self._counts.cumsum(0)
+        others = int(below[-1])
+        of_all = self._share * (others + self._zeros) - self._zeros
+        of_others = min(self._share, 1 - _MOST_CLIPPED) * others
+        position = int(torch.searchsorted(below, math.ceil(max(of_all, of_others))))
         return min(self._top * (position + 1) / _BINS, self._largest)
