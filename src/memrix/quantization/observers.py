@@ -49,7 +49,6 @@ class RangeObserver:
         self._largest = max(self._largest, largest)
         if self._counts is None:
             self._counts = torch.zeros(_BINS, dtype=torch.int64, device=magnitudes.device)
-            self._top = largest
         while largest > self._top > 0:
             # Twice the range in as many bins: neighbours merge, and the upper half is new.
             merged = self._counts.view(-1, 2).sum(1)
