@@ -15,7 +15,7 @@ from memrix.crossbar.programming import PROTOCOLS
 from memrix.crossbar.readout import ReadCircuit
 from memrix.device import DeviceParameters, load_parameters
 from memrix.device.current import NOISES, Noise
-from memrix.device.parameters import SYNAPTOGEN
+from memrix.device.parameter_files import SYNAPTOGEN
 from memrix.errors import HardwareError
 from memrix.quantization import WeightScale
 from memrix.records import build, closest

@@ -2,6 +2,7 @@
 
 from memrix.device.current import CellCurrent
 from memrix.device.fresh import FreshCells
-from memrix.device.parameters import DeviceParameters, load_parameters
+from memrix.device.parameter_files import load_parameters, save_parameters
+from memrix.device.parameters import DeviceParameters
 
-__all__ = ["CellCurrent", "DeviceParameters", "FreshCells", "load_parameters"]
+__all__ = ["CellCurrent", "DeviceParameters", "FreshCells", "load_parameters", "save_parameters"]

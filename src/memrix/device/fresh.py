@@ -120,6 +120,6 @@ def _feature(parameters: DeviceParameters, feature: int) -> _FeatureDraw:
     )  # [5, components]
     return _FeatureDraw(
         coefficients=torch.from_numpy(np.diff(rows, axis=1, prepend=0.0)).float(),
-        score_spread=float(np.linalg.norm(parameters.innovation[feature])),
+        score_spread=float(np.linalg.norm(parameters.autoregression()[feature, : len(FEATURES)])),
         polynomial=[float(value) for value in parameters.feature_polynomials[feature]],
     )

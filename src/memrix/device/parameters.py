@@ -1,13 +1,9 @@
-"""The measured parameters of a memristor cell, as the ``synaptogen`` package publishes them."""
+"""The measured parameters of a memristor cell: what a device technology is to the simulation."""
 
 from __future__ import annotations
 
-import dataclasses
-import functools
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +13,6 @@ from memrix.errors import HardwareError
 
 Array = NDArray[np.floating[Any]]
 
-SYNAPTOGEN = "synaptogen"
 FEATURES = ("HRS resistance (log10 ohm)", "SET voltage", "LRS resistance (ohm)", "RESET voltage")
 HRS, SET_VOLTAGE, LRS, RESET_VOLTAGE = range(len(FEATURES))
 
@@ -37,7 +32,8 @@ class DeviceParameters:
         mixture_weights: ``[components]``, sums to 1.
         mixture_means: ``[components, 8]``: four offsets, then four scales of the features of a device.
         mixture_cholesky: ``[components, 8, 8]``, lower triangular.
-        autoregression: ``[4, 4 * (order + 1)]``: noise matrix, then the history from oldest to newest.
+        autoregressions: by their order, ``[4, 4 * (order + 1)]``: noise matrix, then the weights of the history from
+            the oldest cycle to the newest.
     """
 
     source: str
@@ -50,7 +46,7 @@ class DeviceParameters:
     mixture_weights: Array
     mixture_means: Array
     mixture_cholesky: Array
-    autoregression: Array
+    autoregressions: Mapping[int, Array]
 
     @property
     def low_resistance_conductance(self) -> float:
@@ -63,77 +59,21 @@ class DeviceParameters:
         return float(np.polyval(self.high_resistance, self.read_voltage) / self.read_voltage)
 
     @property
-    def innovation(self) -> Array:
-        """``[4, 4]``: what one vector of standard normals adds to the feature scores in a cycle."""
-        return self.autoregression[:, : len(FEATURES)]
+    def order(self) -> int:
+        """The highest order of the autoregressions: how many cycles of history count."""
+        return max(self.autoregressions)
 
+    def autoregression(self, order: int | None = None) -> Array:
+        """``[4, 4 * (order + 1)]``: the autoregression of an order, by default of the highest.
 
-def load_parameters(source: str = SYNAPTOGEN) -> DeviceParameters:
-    """Read device parameters from the ``synaptogen`` package, or from a JSON file of the same layout.
-
-    Raises:
-        HardwareError: the file is missing, is not JSON, or lacks a field.
-    """
-    if source == SYNAPTOGEN:
-        text = (resources.files("synaptogen") / "default_params.json").read_text(encoding="utf-8")
-    else:
-        try:
-            text = Path(source).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+        Raises:
+            HardwareError: the parameters hold no autoregression of this order.
+        """
+        if order is None:
+            order = self.order
+        if isinstance(order, bool) or order not in self.autoregressions:
             raise HardwareError(
-                f"device parameters {source!r} cannot be read ({error}); give "
-                f"{SYNAPTOGEN!r} or the path of a JSON file laid out like its default_params.json"
-            ) from error
-    return _parsed(text, source)
-
-
-@functools.lru_cache(maxsize=8)
-def _parsed(text: str, source: str) -> DeviceParameters:
-    try:
-        parameters = _parse(json.loads(text), source)
-        _require_usable(parameters)
-        return parameters
-    except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
-        raise HardwareError(
-            f"device parameters {source!r} are not laid out like synaptogen's default_params.json: {error!r}; "
-            f"compare the file with the one in the synaptogen package"
-        ) from error
-
-
-def _parse(raw: dict[str, Any], source: str) -> DeviceParameters:
-    orders = sorted(key for key in raw if key.startswith("VAR_"))
-    if not orders:
-        raise KeyError("VAR_<order>")
-    weights = np.asarray(raw["wk"], dtype=np.float64)
-    doubled = 2 * len(FEATURES)
-    # The file interleaves the components: row i holds row i of every component's factor, side by side.
-    cholesky = np.asarray(raw["LDtD"], dtype=np.float64).reshape(doubled, len(weights), doubled)
-    return DeviceParameters(
-        source=source,
-        low_resistance=np.asarray(raw["LLRS"], dtype=np.float64),
-        high_resistance=np.asarray(raw["HHRS"], dtype=np.float64),
-        read_voltage=float(raw["U₀"]),
-        full_reset_voltage=float(raw["Umax"]),
-        reset_exponent=float(raw["η"]),
-        feature_polynomials=np.asarray(raw["γ"], dtype=np.float64).reshape(len(FEATURES), -1),
-        mixture_weights=weights / weights.sum(),
-        mixture_means=np.asarray(raw["μDtD"], dtype=np.float64).reshape(doubled, len(weights)).T.copy(),
-        mixture_cholesky=cholesky.transpose(1, 0, 2).copy(),
-        autoregression=np.asarray(raw[orders[-1]], dtype=np.float64).reshape(len(FEATURES), -1),
-    )
-
-
-def _require_usable(parameters: DeviceParameters) -> None:
-    """Raise ValueError where the numbers cannot describe a device."""
-    for field in dataclasses.fields(parameters):
-        value = getattr(parameters, field.name)
-        if field.name != "source" and not (np.size(value) and np.all(np.isfinite(value))):
-            raise ValueError(f"{field.name} is empty or not finite")
-    for name in ("low_resistance", "high_resistance"):
-        polynomial = getattr(parameters, name)
-        if len(polynomial) < 2 or polynomial[-1] != 0:
-            raise ValueError(f"the polynomial of the {name} extreme must end in 0: no current without a voltage")
-    if parameters.low_resistance_conductance <= parameters.high_resistance_conductance:
-        raise ValueError("the low-resistance extreme must conduct better than the high-resistance one")
-    if parameters.feature_polynomials.shape[1] < 2:
-        raise ValueError("the feature polynomials need a degree of at least 1")
+                f"device parameters {self.source!r} hold no autoregression of order {order!r}; "
+                f"the orders are {', '.join(map(str, sorted(self.autoregressions)))}"
+            )
+        return self.autoregressions[order]

@@ -1,0 +1,178 @@
+"""Device parameters as files, in the layout of ``default_params.json`` of the ``synaptogen`` package."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import re
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from memrix.device.parameters import FEATURES, Array, DeviceParameters
+from memrix.errors import HardwareError
+
+SYNAPTOGEN = "synaptogen"
+_ORDER = re.compile(r"VAR_(\d+)")
+_DOUBLED = 2 * len(FEATURES)
+
+
+def load_parameters(source: str = SYNAPTOGEN) -> DeviceParameters:
+    """Read device parameters from the ``synaptogen`` package, or from a JSON file of the same layout.
+
+    Raises:
+        HardwareError: the file is missing, is not JSON, or lists every field that is missing or inconsistent.
+    """
+    if source == SYNAPTOGEN:
+        text = (resources.files("synaptogen") / "default_params.json").read_text(encoding="utf-8")
+    else:
+        try:
+            text = Path(source).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise HardwareError(
+                f"device parameters {source!r} cannot be read ({error}); give "
+                f"{SYNAPTOGEN!r} or the path of a JSON file laid out like its default_params.json"
+            ) from error
+    return _parsed(text, source)
+
+
+def save_parameters(parameters: DeviceParameters, path: str | Path) -> None:
+    """Write device parameters to a JSON file that ``load_parameters`` reads.
+
+    Raises:
+        HardwareError: the file cannot be written.
+    """
+    cholesky = parameters.mixture_cholesky.transpose(1, 0, 2).reshape(_DOUBLED, -1)
+    fields = {
+        "η": parameters.reset_exponent,
+        "U₀": parameters.read_voltage,
+        "Umax": parameters.full_reset_voltage,
+        "γ": parameters.feature_polynomials.tolist(),
+        "wk": parameters.mixture_weights.tolist(),
+        "μDtD": parameters.mixture_means.T.tolist(),
+        "LDtD": cholesky.tolist(),
+        "HHRS": parameters.high_resistance.tolist(),
+        "LLRS": parameters.low_resistance.tolist(),
+        **{f"VAR_{order:03}": matrix.tolist() for order, matrix in sorted(parameters.autoregressions.items())},
+    }
+    try:
+        Path(path).write_text(json.dumps(fields, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise HardwareError(f"{str(path)!r} cannot be written ({error.strerror}); name another place") from error
+
+
+@functools.lru_cache(maxsize=8)
+def _parsed(text: str, source: str) -> DeviceParameters:
+    try:
+        raw = json.loads(text)
+    except ValueError as error:
+        raise HardwareError(f"device parameters {source!r} are not valid JSON: {error}") from error
+    if not isinstance(raw, dict):
+        problems = [f"the file must hold a table of fields, got {type(raw).__name__}"]
+    elif not (problems := _malformed(raw)):
+        parameters = _parse(raw, source)
+        problems = _inconsistent(parameters)
+        if not problems:
+            return parameters
+    raise HardwareError(
+        f"device parameters {source!r} are not laid out like the default_params.json of the synaptogen package:\n  "
+        + "\n  ".join(problems)
+    )
+
+
+def _malformed(raw: dict[str, Any]) -> list[str]:
+    """What is wrong with single fields: missing, not numbers, not finite, of another shape."""
+    problems: list[str] = []
+    for name in ("η", "U₀", "Umax"):
+        value = raw.get(name)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+            problems.append(f"{name} must be a number above 0, " + _got(raw, name))
+    components = _shape(raw.get("wk"))[0] if len(_shape(raw.get("wk"))) == 1 else None
+    wide = None if components is None else _DOUBLED * components
+    shapes: dict[str, tuple[int | None, ...]] = {
+        "LLRS": (None,),
+        "HHRS": (None,),
+        "γ": (len(FEATURES), None),
+        "wk": (None,),
+        "μDtD": (_DOUBLED, components),
+        "LDtD": (_DOUBLED, wide),
+    }
+    orders = [name for name in raw if _ORDER.fullmatch(name)]
+    if not orders:
+        problems.append("there is no field VAR_<order>, such as VAR_010: an autoregression over the cycles")
+    for name in orders:
+        shapes[name] = (len(FEATURES), len(FEATURES) * (int(name.removeprefix("VAR_")) + 1))
+        if int(name.removeprefix("VAR_")) == 0:
+            problems.append(f"{name}: an autoregression has an order of at least 1")
+    for name, expected in shapes.items():
+        shape = _shape(raw.get(name))
+        if len(shape) != len(expected) or any(e not in (None, s) for e, s in zip(expected, shape, strict=True)):
+            wanted = " x ".join("any" if size is None else str(size) for size in expected)
+            problems.append(f"{name} must be a table of {wanted} numbers, " + _got(raw, name))
+        elif not np.size(raw[name]) or not np.all(np.isfinite(np.asarray(raw[name], dtype=np.float64))):
+            problems.append(f"{name} is empty or holds a number that is not finite")
+    return problems
+
+
+def _shape(value: object) -> tuple[int, ...]:
+    """Of a rectangular table of numbers; a scalar's shape for anything else."""
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        return ()
+    return array.shape if array.dtype.kind in "iuf" else ()
+
+
+def _got(raw: dict[str, Any], name: str) -> str:
+    if name not in raw:
+        return "but it is missing"
+    shape = _shape(raw[name])
+    return f"got {' x '.join(map(str, shape))}" if shape else f"got {str(raw[name])[:40]!r}"
+
+
+def _parse(raw: dict[str, Any], source: str) -> DeviceParameters:
+    def array(name: str) -> Array:
+        return np.asarray(raw[name], dtype=np.float64)
+
+    weights = array("wk")
+    # The file interleaves the components: row i holds row i of every component's factor, side by side.
+    cholesky = array("LDtD").reshape(_DOUBLED, len(weights), _DOUBLED).transpose(1, 0, 2)
+    orders = {int(name.removeprefix("VAR_")): name for name in raw if _ORDER.fullmatch(name)}
+    return DeviceParameters(
+        source=source,
+        low_resistance=array("LLRS"),
+        high_resistance=array("HHRS"),
+        read_voltage=float(raw["U₀"]),
+        full_reset_voltage=float(raw["Umax"]),
+        reset_exponent=float(raw["η"]),
+        feature_polynomials=array("γ"),
+        mixture_weights=weights / (weights.sum() or 1.0),
+        mixture_means=array("μDtD").T.copy(),
+        mixture_cholesky=cholesky.copy(),
+        autoregressions={order: array(orders[order]) for order in sorted(orders)},
+    )
+
+
+def _inconsistent(parameters: DeviceParameters) -> list[str]:
+    """Why numbers of the right shapes cannot describe a device."""
+    problems = []
+    for name, polynomial in (("LLRS", parameters.low_resistance), ("HHRS", parameters.high_resistance)):
+        if len(polynomial) < 2 or polynomial[-1] != 0:
+            problems.append(f"{name}, a polynomial, must end in 0: no current without a voltage")
+    if parameters.low_resistance_conductance <= parameters.high_resistance_conductance:
+        problems.append("LLRS must conduct better than HHRS at the voltage U₀")
+    if parameters.feature_polynomials.shape[1] < 2:
+        problems.append("γ, four polynomials, needs a degree of at least 1")
+    if np.any(parameters.mixture_weights < 0) or not np.isclose(parameters.mixture_weights.sum(), 1.0):
+        problems.append("wk, the weights of the mixture, must not be negative, and not all 0")
+    if np.any(np.triu(parameters.mixture_cholesky, 1)):
+        problems.append("LDtD must hold lower triangular matrices, one beside the other")
+    if parameters.read_voltage >= parameters.full_reset_voltage:
+        problems.append(
+            f"U₀ = {parameters.read_voltage} V, where resistances are read, must lie below "
+            f"Umax = {parameters.full_reset_voltage} V, where a reset is complete"
+        )
+    return problems
