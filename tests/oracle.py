@@ -6,14 +6,15 @@ import numpy as np
 import synaptogen.synaptogen as reference
 
 
-def fresh_cells(count: int, seed: int) -> reference.CellArray:
+def fresh_cells(count: int, seed: int, copy_threshold: bool = True) -> reference.CellArray:
     """Fresh cells of the numpy package, drawn from a generator of their own."""
     generator = np.random.default_rng(seed)
     reference.randn = partial(generator.standard_normal, dtype=np.float32)
     reference.rand = partial(generator.random, dtype=np.float32)
     cells = reference.CellArrayCPU(count)
     # There the threshold is a view of the drawn feature, which the first reset would overwrite.
-    cells.UR = cells.UR.copy()
+    if copy_threshold:
+        cells.UR = cells.UR.copy()
     return cells
 
 

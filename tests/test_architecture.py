@@ -9,7 +9,8 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "memrix"
 FLOORS = [
     {"errors"},
-    {"validation", "records", "random"},
+    {"threads", "validation", "records"},
+    {"random"},
     {"device"},
     {"crossbar"},
     {"quantization"},

@@ -11,6 +11,10 @@ class HardwareError(MemrixError, ValueError):
     """A description of a chip that cannot be built."""
 
 
+class DeviceError(MemrixError, ValueError):
+    """Voltages or states that cells cannot take."""
+
+
 class ConversionError(MemrixError, ValueError):
     """A model or a layer that cannot be mapped to crossbars as asked."""
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import copy
-import functools
 import hashlib
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +12,7 @@ import torch
 from torch import Tensor
 
 from memrix.errors import HardwareError
+from memrix.threads import side_by_side
 
 # Part of what a seed means: a large tensor is drawn in this many pieces.
 _PIECES = 8
@@ -65,20 +63,15 @@ def fill_normal_rows_(rows: Tensor, seeds: Sequence[int]) -> None:
     torch draws random numbers on one thread, and they are most of the work of a noisy reading: on a CPU rows are
     filled side by side. Any number of threads gives the same numbers.
     """
-    inference = torch.is_inference_mode_enabled()
 
     def fill_row(row: Tensor, seed: int) -> None:
-        # A thread starts without the modes of its caller.
-        with torch.inference_mode(inference), torch.no_grad():
-            row.normal_(generator=torch.Generator(row.device).manual_seed(seed))
+        row.normal_(generator=torch.Generator(row.device).manual_seed(seed))
 
-    threads = min(torch.get_num_threads(), len(rows)) if rows.device.type == "cpu" else 1
-    if threads < 2 or rows[0].numel() < _WORTH_A_THREAD:
+    if rows[0].numel() < _WORTH_A_THREAD:
         for row, seed in zip(rows, seeds, strict=True):
             fill_row(row, seed)
-        return
-    for _ in _pool(torch.get_num_threads(), os.getpid()).map(fill_row, rows, seeds):
-        pass
+    else:
+        side_by_side(fill_row, rows, seeds, device=rows.device)
 
 
 def fill_normal_(values: Tensor, stream: torch.Generator) -> None:
@@ -96,12 +89,6 @@ def random_bits16(count: int, stream: torch.Generator) -> Tensor:
     """``count`` uniform int16 of the whole range: four of them cost as much as one uniform float."""
     words = torch.empty(-(-count // 4), dtype=torch.int64, device=stream.device)
     return words.random_(-(1 << 63), None, generator=stream).view(torch.int16)[:count]
-
-
-@functools.cache
-def _pool(threads: int, process: int) -> ThreadPoolExecutor:
-    # Starting threads costs as much as they gain; a forked process cannot use those of its parent.
-    return ThreadPoolExecutor(threads, thread_name_prefix="memrix-random")
 
 
 class RandomStream:

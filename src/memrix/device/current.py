@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, TypeVar, cast, get_args
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from memrix.device.parameters import Array, DeviceParameters
 
@@ -21,6 +23,21 @@ LEGACY_CHARGE = float(np.e)
 LEGACY_BANDWIDTH = 1e-8  # Hz
 
 
+Values = TypeVar("Values", float, Array, Tensor)
+
+
+def polynomial(coefficients: Array, values: Values) -> Values:
+    """The polynomial of numbers or of a tensor's elements; coefficients from the highest degree, at least two."""
+    first, *middle, last = (float(coefficient) for coefficient in coefficients)
+    result = values * first
+    # In place where there is a place: the temporaries of a long tensor cost more than its arithmetic.
+    for coefficient in middle:
+        result += coefficient
+        result *= values
+    result += last
+    return result
+
+
 @dataclass(frozen=True)
 class CellCurrent:
     """Currents in A, over voltages in V, of cells whose state is ``r`` (0: low-, 1: high-resistance extreme).
@@ -30,22 +47,21 @@ class CellCurrent:
 
     parameters: DeviceParameters
 
-    def of(self, state: Array, voltage: Array) -> Array:
+    def of(self, state: Values, voltage: Values) -> Values:
         """Mean current of cells, both arguments broadcast."""
         return self.low_resistance(voltage) + state * self.slope(voltage)
 
-    def low_resistance(self, voltage: Array) -> Array:
+    def low_resistance(self, voltage: Values) -> Values:
         """Current of the low-resistance extreme, ``I_LL(U)``."""
-        return np.polyval(self.parameters.low_resistance, voltage)
+        return polynomial(self.parameters.low_resistance, voltage)
 
-    def slope(self, voltage: Array) -> Array:
+    def slope(self, voltage: Values) -> Values:
         """Change of the current with the state, ``d(U) = I_HH(U) - I_LL(U)``: negative for positive voltages."""
-        difference = np.polysub(self.parameters.high_resistance, self.parameters.low_resistance)
-        return np.polyval(difference, voltage)
+        return polynomial(self._difference, voltage)
 
     def noise_variance(
-        self, voltage: Array, noise: Noise, temperature: float, bandwidth: float
-    ) -> tuple[Array, Array]:
+        self, voltage: Values, noise: Noise, temperature: float, bandwidth: float
+    ) -> tuple[Values, Values]:
         """Offset and slope, over the state, of the variance in A² of one reading of one cell.
 
         Thermal and shot noise: ``4 k T B |I / U| + 2 e B |I|``, for cells that conduct along the voltage.
@@ -59,14 +75,25 @@ class CellCurrent:
         """
         charge = ELEMENTARY_CHARGE
         if noise == "off":
-            return np.zeros_like(voltage), np.zeros_like(voltage)
+            return voltage * 0.0, voltage * 0.0
         if noise == "legacy":
             charge, bandwidth = LEGACY_CHARGE, LEGACY_BANDWIDTH
         thermal = 4 * BOLTZMANN * temperature * bandwidth
-        shot = 2 * charge * bandwidth * np.sign(voltage)
-        low = self.parameters.low_resistance
-        difference = np.polysub(self.parameters.high_resistance, low)
+        shot = _sign(voltage) * (2 * charge * bandwidth)
         # Both currents vanish at U = 0: without the constant term the polynomial is I / U.
-        offset = thermal * np.polyval(low[:-1], voltage) + shot * np.polyval(low, voltage)
-        slope = thermal * np.polyval(difference[:-1], voltage) + shot * np.polyval(difference, voltage)
-        return offset, slope
+        offset = polynomial(_over_voltage(self.parameters.low_resistance), voltage) * thermal
+        slope = polynomial(_over_voltage(self._difference), voltage) * thermal
+        return offset + shot * self.low_resistance(voltage), slope + shot * self.slope(voltage)
+
+    @property
+    def _difference(self) -> Array:
+        return np.polysub(self.parameters.high_resistance, self.parameters.low_resistance)
+
+
+def _over_voltage(coefficients: Array) -> Array:
+    # A constant stays a polynomial of two coefficients.
+    return np.concatenate([np.zeros(1), coefficients[:-1]])
+
+
+def _sign(voltage: Values) -> Values:
+    return torch.sign(voltage) if isinstance(voltage, Tensor) else cast(Values, np.sign(voltage))

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from memrix.device.parameters import FEATURES, HRS, LRS, DeviceParameters
-from memrix.random import fill_normal_rows_, random_bits16, seeds_from
+from memrix.random import random_bits16, seeds_from
+from memrix.threads import side_by_side
 
-# Part of what a seed means: another chunk length would draw other cells. Its buffers fit the last-level cache.
-CHUNK = 1 << 17
+# Part of what a seed means: another chunk length would draw other cells. Its buffers fit the second-level cache.
+CHUNK = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,23 +73,25 @@ class FreshCells:
             programming: stream of the cycle-to-cycle draw, on the device of ``on``.
         """
         state = torch.empty(on.shape, dtype=torch.float32, device=on.device)
-        components = len(self.parameters.mixture_weights)
-        work = torch.ones((components + 3, min(CHUNK, state.numel())), dtype=torch.float32, device=on.device)
-        for states, targets in zip(
-            torch.split(state.view(-1), CHUNK), torch.split(on.reshape(-1), CHUNK), strict=True
-        ):
-            self._draw_chunk(states, targets, work[:, : states.numel()], chip, programming)
+        states, targets = torch.split(state.view(-1), CHUNK), torch.split(on.reshape(-1), CHUNK)
+        device_seeds, cycle_seeds = seeds_from(chip, len(states)), seeds_from(programming, len(states))
+        side_by_side(self._draw_chunk, states, targets, device_seeds, cycle_seeds, device=on.device)
         return state
 
     @torch.no_grad()
-    def _draw_chunk(
-        self, state: Tensor, on: Tensor, work: Tensor, chip: torch.Generator, programming: torch.Generator
-    ) -> None:
-        """Draw into ``state``. The rows of ``work`` become: 1, components passed, three normals."""
-        component = random_bits16(state.numel(), chip)
+    def _draw_chunk(self, state: Tensor, on: Tensor, device_seed: int, cycle_seed: int) -> None:
+        """Draw into ``state``."""
+        components, count = len(self._edges) + 1, state.numel()
+        devices = torch.Generator(state.device).manual_seed(device_seed)
+        cycles = torch.Generator(state.device).manual_seed(cycle_seed)
+        # The rows become: 1, components passed, three normals.
+        work = torch.empty((components + 3, count), dtype=torch.float32, device=state.device)
+        work[0] = 1.0
+        component = random_bits16(count, devices)
         for row, edge in zip(work[1:], self._edges, strict=False):
             torch.ge(component, edge, out=row)
-        fill_normal_rows_(work[-3:], [*seeds_from(chip, 2), *seeds_from(programming, 1)])
+        work[-3:-1].normal_(generator=devices)
+        work[-1].normal_(generator=cycles)
         # Most cells of a bit-sliced matrix are OFF: all are computed as OFF, the ON ones once more.
         # 1 / R = 10**-feature
         state.copy_(self._state(self._values(self._off, work).mul_(-math.log(10.0)).exp_()))

@@ -1,0 +1,335 @@
+"""Cells under voltage: the whole life of a memristor, from a fresh array over any train of pulses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from memrix.device.current import CellCurrent, Noise
+from memrix.device.parameter_files import load_parameters
+from memrix.device.parameters import FEATURES, DeviceParameters
+from memrix.device.switching import Block, Switching
+from memrix.device.variability import draw_devices
+from memrix.errors import DeviceError
+from memrix.random import RandomStream, Seeds, derive, fill_normal_, seeds_from
+from memrix.threads import side_by_side
+from memrix.validation import require_positive
+
+# Part of what a seed means: another block length would draw other cells. What a pulse reads of a block on a CPU
+# fits the second-level cache.
+BLOCK = 1 << 16
+PULSE_WIDTH = 1e-7  # s
+Voltages = float | Tensor | np.ndarray[Any, Any]
+_STATE = ("devices", "history", "cycles", "features", "set_threshold", "reset_threshold", "transition")
+
+
+class Cells:
+    """Cells of a measured technology under voltage pulses (Synaptogen; Hennen et al., 10.3389/fnins.2022.941753).
+
+    A fresh cell is OFF. Every pulse may SET it, RESET it or move it part of the way; each time it leaves the ON
+    state, it draws the thresholds and resistances of its next cycle, which remember those of the cycles before.
+
+    Two things differ from the numpy package: the RESET threshold of a fresh array is a copy of the drawn feature, not
+    a view that the first reset overwrites; and a partial reset leaves fresh cells as they are, where the
+    package moves them along a transition that is not initialised. No voltage is no pulse.
+
+    Args:
+        shape: of the array, any number of dimensions.
+        parameters: the device technology; the built-in one by default.
+        order: cycles of history that count, from 1; the most that the parameters hold by default.
+        seed: one number, or ``Seeds``: ``chip`` draws the devices, ``programming`` their cycles, ``read`` the noise.
+        device: where the cells live.
+        pulse_width: s, for the energy of pulses; a constant of yours, the cells' statistics do not depend on it.
+
+    Attributes:
+        r: states of the cells, float32 of ``shape``; dimensionless, 0 and 1 are the extremes of the conductance.
+        pulses: voltages applied to single cells so far.
+        energy: of these pulses, in J: ``U * I * width``, the current halfway between before and after the pulse.
+        disturbing_reads: readings of single cells so far at a voltage that would have switched them.
+
+    Raises:
+        DeviceError: the shape is not one of an array.
+        HardwareError: the parameters hold no such order, or a seed or the pulse width cannot be.
+    """
+
+    def __init__(
+        self,
+        shape: int | Sequence[int],
+        parameters: DeviceParameters | None = None,
+        *,
+        order: int | None = None,
+        seed: int | Seeds = 0,
+        device: str | torch.device = "cpu",
+        pulse_width: float = PULSE_WIDTH,
+    ) -> None:
+        require_positive("pulse_width", pulse_width, "s")
+        self.shape = _shape(shape)
+        self.parameters = parameters if parameters is not None else load_parameters()
+        self.order = order if order is not None else self.parameters.order
+        self.seeds = Seeds.of(seed)
+        self.pulse_width = float(pulse_width)
+        self.r = torch.empty(self.shape, dtype=torch.float32, device=device)
+        self.device = self.r.device
+        self._switching = Switching(self.parameters, self.order, self.device)
+        self._current = CellCurrent(self.parameters)
+        self._lengths = _lengths(self.r.numel(), self.device)
+        self._streams: list[torch.Generator] = []
+        self._blocks: list[Block] = []
+        self._draw_devices()
+        self.restart(programming=self.seeds.programming)
+
+    def _draw_devices(self) -> None:
+        states = torch.split(self.r.view(-1), self._lengths)
+        self._blocks = [self._switching.block(r) for r in states]
+
+        def draw(block: Block, stream: torch.Generator) -> None:
+            block.devices = draw_devices(self.parameters, block.r.numel(), stream)
+
+        side_by_side(draw, self._blocks, self._generators(self.seeds.chip, "chip"), device=self.device)
+
+    def restart(self, *, programming: int) -> None:
+        """Make the array fresh again: the same devices, other cycles. Counts begin at 0.
+
+        Args:
+            programming: seed of the cycles.
+
+        Raises:
+            HardwareError: the seed is not an integer from 0.
+        """
+        self.seeds = Seeds(self.seeds.chip, programming, self.seeds.read)
+        self.pulses, self.energy, self.disturbing_reads = 0, 0.0, 0
+        self._streams = self._generators(programming, "programming")
+        self._read_stream = RandomStream(derive(self.seeds.read, "read"))
+        normals = [_normals_of(stream) for stream in self._streams]
+        side_by_side(self._switching.begin_, self._blocks, normals, device=self.device)
+
+    def _generators(self, seed: int, use: str) -> list[torch.Generator]:
+        first = torch.Generator(self.device).manual_seed(derive(seed, use))
+        return [torch.Generator(self.device).manual_seed(s) for s in seeds_from(first, len(self._lengths))]
+
+    @property
+    def cycles(self) -> Tensor:
+        """How often each cell has left the ON state: int32 of ``shape``."""
+        return torch.cat([block.cycles for block in self._blocks]).view(self.shape)
+
+    @property
+    def features(self) -> Tensor:
+        """``[4, *shape]`` of the present cycle: OFF resistance (ohm), SET voltage, ON resistance, RESET voltage."""
+        features = torch.cat([block.features for block in self._blocks], dim=1)
+        return self._switching.cycle.resistances_(features).view(len(FEATURES), *self.shape)
+
+    @torch.no_grad()
+    def apply_voltage(self, volts: Voltages, where: Tensor | None = None) -> None:
+        """Apply one pulse to every cell.
+
+        Args:
+            volts: V: one voltage, or a tensor that broadcasts to ``shape``. Cells at 0 V get no pulse.
+            where: bool of ``shape``: the cells that get the pulse; all by default.
+
+        Raises:
+            DeviceError: the shape does not fit, or a voltage is not a finite number. No cell has been changed.
+        """
+        voltages = self._split_voltages(volts)
+        masks: Sequence[Tensor | None] = [None] * len(self._blocks)
+        if where is not None:
+            if where.shape != self.shape or where.dtype != torch.bool:
+                raise DeviceError(
+                    f"'where' must be a bool tensor of the cells' shape {tuple(self.shape)}, got {where.dtype} of "
+                    f"shape {tuple(where.shape)}"
+                )
+            masks = torch.split(where.to(self.device).reshape(-1), self._lengths)
+        power = [0.0] * len(self._blocks)
+        pulses = [0] * len(self._blocks)
+
+        def pulse(number: int, block: Block, volts: float | Tensor, mask: Tensor | None) -> None:
+            before = block.r.clone()
+            self._switching.pulse_(block, volts, mask)
+            halfway = before.add_(block.r).mul_(0.5)
+            pulses[number], power[number] = _load(self._current, halfway, volts, mask)
+
+        side_by_side(pulse, range(len(self._blocks)), self._blocks, voltages, masks, device=self.device)
+        self.pulses += sum(pulses)
+        self.energy += sum(power) * self.pulse_width
+
+    def current(self, volts: Voltages) -> Tensor:
+        """Mean current in A at ``volts``, which broadcast with the cells' shape: ``[200, 1]`` volts are sweeps."""
+        return self._current.of(self.r, self._broadcast(volts))
+
+    def read(
+        self,
+        volts: Voltages,
+        *,
+        noise: Noise = "physical",
+        temperature: float = 300.0,
+        bandwidth: float = 1e8,
+    ) -> Tensor:
+        """Currents in A with thermal and shot noise, drawn from the ``read`` stream; no cell changes its state.
+
+        Readings that would have switched a cell are counted in ``disturbing_reads``.
+
+        Args:
+            volts: V, broadcast with the cells' shape.
+            noise: ``physical``, ``legacy`` or ``off``, as in ``CellCurrent.noise_variance``.
+            temperature: K.
+            bandwidth: Hz.
+
+        Raises:
+            DeviceError: the shape does not fit, or a voltage is not a finite number.
+        """
+        require_positive("temperature", temperature, "K")
+        require_positive("bandwidth", bandwidth, "Hz")
+        voltages = self._broadcast(volts)
+        self.disturbing_reads += int(self._disturbed(voltages).sum())
+        current = self._current.of(self.r, voltages)
+        if noise == "off":
+            return current
+        offset, slope = self._current.noise_variance(voltages, noise, temperature, bandwidth)
+        normals = torch.empty_like(current)
+        fill_normal_(normals, self._read_stream.on(self.device))
+        return current.addcmul_(normals, torch.addcmul(offset, slope, self.r).clamp_(min=0).sqrt_())
+
+    def disturbed(self, volts: Voltages) -> Tensor:
+        """Which cells a pulse of ``volts`` would switch: bool, ``volts`` broadcast with the cells' shape."""
+        return self._disturbed(self._broadcast(volts))
+
+    def _disturbed(self, voltages: Tensor) -> Tensor:
+        sets = torch.cat([block.set_threshold for block in self._blocks]).view(self.shape) >= voltages
+        resets = torch.cat([block.reset_threshold for block in self._blocks]).view(self.shape) < voltages
+        return (sets | resets) & (voltages != 0)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """All that the cells' future depends on, as tensors: states, history, devices, streams, counts."""
+        state = {name: torch.cat([self._padded(block, name) for block in self._blocks], dim=_cell_dim(name))
+                 for name in _STATE}  # fmt: skip
+        state["r"] = self.r.clone()
+        state["counts"] = torch.tensor([self.pulses, self.energy, self.disturbing_reads], dtype=torch.float64)
+        state["seeds"] = torch.tensor([self.seeds.chip, self.seeds.programming, self.seeds.read])
+        state["programming_streams"] = torch.stack([stream.get_state() for stream in self._streams])
+        state["read_stream"] = self._read_stream.on(self.device).get_state()
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take over what ``state_dict`` gave, of cells of the same shape, order and kind of device.
+
+        Raises:
+            DeviceError: lists what is missing or of another shape; the cells have not been changed.
+        """
+        own = self.state_dict()
+        problems = [f"{name} is missing" for name in own if name not in state]
+        problems += [f"{name} is not part of cells" for name in state if name not in own]
+        problems += [
+            f"{name} has shape {tuple(state[name].shape)}, expected {tuple(own[name].shape)}"
+            for name in own
+            if name in state and state[name].shape != own[name].shape
+        ]
+        if problems:
+            raise DeviceError(
+                f"this state is not one of cells of shape {tuple(self.shape)}, order {self.order}, on "
+                f"{self.device.type}:\n  " + "\n  ".join(problems)
+            )
+        self.r.copy_(state["r"])
+        pulses, energy, disturbing_reads = state["counts"].tolist()
+        self.pulses, self.energy, self.disturbing_reads = int(pulses), energy, int(disturbing_reads)
+        self.seeds = Seeds(*(int(seed) for seed in state["seeds"]))
+        self._read_stream = RandomStream(derive(self.seeds.read, "read"))
+        self._read_stream.on(self.device).set_state(state["read_stream"].cpu())
+        for stream, saved in zip(self._streams, state["programming_streams"].cpu(), strict=True):
+            stream.set_state(saved)
+        for name in _STATE:
+            parts = torch.split(state[name].to(self.device), self._lengths, _cell_dim(name))
+            for block, part in zip(self._blocks, parts, strict=True):
+                setattr(block, name, part.contiguous().clone())
+
+    def _padded(self, block: Block, name: str) -> Tensor:
+        value: Tensor = getattr(block, name)
+        if name == "history":
+            # Cells that are young leave out the slots that they have not reached.
+            value = torch.nn.functional.pad(value, (0, 0, 0, self.order - value.shape[1]))
+        return value
+
+    def _split_voltages(self, volts: Voltages) -> Sequence[float | Tensor]:
+        if isinstance(volts, (int, float)) and not isinstance(volts, bool):
+            return [_finite(float(volts))] * len(self._blocks)
+        voltages = self._broadcast(volts)
+        if voltages.dim() == 0:
+            return [float(voltages)] * len(self._blocks)
+        try:
+            return torch.split(voltages.expand(self.shape).reshape(-1), self._lengths)
+        except RuntimeError as error:
+            raise DeviceError(
+                f"voltages of shape {tuple(voltages.shape)} do not fit cells of shape {tuple(self.shape)}; give "
+                f"one voltage, or one for each cell"
+            ) from error
+
+    def _broadcast(self, volts: Voltages) -> Tensor:
+        """Voltages as a finite float32 tensor that broadcasts with the cells."""
+        try:
+            if isinstance(volts, bool):
+                raise TypeError(volts)
+            voltages = torch.as_tensor(volts, dtype=torch.float32, device=self.device)
+            torch.broadcast_shapes(voltages.shape, self.shape)  # type: ignore[no-untyped-call]
+        except (TypeError, ValueError, RuntimeError) as error:
+            given = f"shape {tuple(volts.shape)}" if isinstance(volts, (Tensor, np.ndarray)) else repr(volts)
+            raise DeviceError(
+                f"voltages must be numbers in V that broadcast with cells of shape {tuple(self.shape)}, got {given}"
+            ) from error
+        # A sum is one cheap pass; only one that is not finite is worth a second look.
+        if not bool(voltages.sum().isfinite()) and not bool(torch.isfinite(voltages).all()):
+            raise DeviceError("a voltage is NaN or infinite; give finite numbers in V")
+        return voltages
+
+    def __repr__(self) -> str:
+        source = self.parameters.source
+        return f"Cells(shape={tuple(self.shape)}, parameters={source!r}, order={self.order}, seed={self.seeds})"
+
+
+def _shape(shape: int | Sequence[int]) -> torch.Size:
+    sizes = tuple(shape) if isinstance(shape, Sequence) else (shape,)
+    if any(isinstance(size, bool) or not isinstance(size, int) or size < 0 for size in sizes):
+        raise DeviceError(f"the shape of an array of cells must be integers from 0, got {shape!r}")
+    return torch.Size(sizes)
+
+
+def _finite(volts: float) -> float:
+    if not math.isfinite(volts):
+        raise DeviceError(f"a voltage must be a finite number in V, got {volts}")
+    return volts
+
+
+def _lengths(count: int, device: torch.device) -> list[int]:
+    """Cells in each block: many small ones in a CPU's cache, one large one on a device that prefers it."""
+    block = BLOCK if device.type == "cpu" else max(count, 1)
+    whole, rest = divmod(count, block)
+    return [block] * whole + ([rest] if rest or not whole else [])
+
+
+def _cell_dim(name: str) -> int:
+    return 1 if name in ("features", "transition") else 0
+
+
+def _normals_of(stream: torch.Generator) -> Callable[[Tensor], Tensor]:
+    def normals(index: Tensor) -> Tensor:
+        return torch.randn((len(FEATURES), index.numel()), generator=stream, device=stream.device)
+
+    return normals
+
+
+def _load(current: CellCurrent, r: Tensor, volts: float | Tensor, mask: Tensor | None) -> tuple[int, float]:
+    """How many cells a pulse reaches, and the sum of ``U * I`` over them in W."""
+    if isinstance(volts, Tensor):
+        if mask is not None:
+            volts = volts * mask
+        power = volts * (current.low_resistance(volts) + r * current.slope(volts))
+        return int(torch.count_nonzero(volts)), float(power.sum())
+    if volts == 0:
+        return 0, 0.0
+    if mask is None:
+        count, states = r.numel(), float(r.sum())
+    else:
+        count, states = int(torch.count_nonzero(mask)), float(r[mask].sum())
+    return count, volts * (current.low_resistance(volts) * count + current.slope(volts) * states)

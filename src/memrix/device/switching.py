@@ -1,0 +1,196 @@
+"""What a voltage pulse does to cells: SET, complete RESET, partial RESET."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from memrix.device.current import CellCurrent
+from memrix.device.parameters import HRS, LRS, RESET_VOLTAGE, SET_VOLTAGE, DeviceParameters
+from memrix.device.variability import COUNT, CycleModel
+
+_IN_LOW_RESISTANCE = -torch.inf
+_IN_HIGH_RESISTANCE = torch.inf
+
+
+@dataclass(eq=False)
+class Block:
+    """Cells that are simulated together: tensors over ``[cells]``, float32 unless said otherwise.
+
+    Attributes:
+        r: state, 0 at the low- and 1 at the high-resistance extreme.
+        devices: ``[cells, 8]``: offsets and scales of the features.
+        history: ``[cells, slots, 4]``: normal scores, those of cycle ``n`` in slot ``n % order``.
+        cycles: int32, how often a cell has left the low-resistance state.
+        features: ``[4, cells]`` of the present cycle: OFF state, SET voltage, ON state, RESET voltage.
+        set_threshold: V; a pulse at or below it sets the cell. Minus infinity while the cell is ON.
+        reset_threshold: V; a pulse above it resets the cell. Infinity while the cell is OFF.
+        transition: ``[2, cells]``: amplitude and floor, in A, of the current along a partial reset.
+        normals: gives the normal numbers ``[4, len(index)]`` of a new cycle to the cells of an index.
+    """
+
+    r: Tensor
+    devices: Tensor
+    history: Tensor
+    cycles: Tensor
+    features: Tensor
+    set_threshold: Tensor
+    reset_threshold: Tensor
+    transition: Tensor
+    normals: Callable[[Tensor], Tensor]
+
+
+class Switching:
+    """The switching of cells (Hennen et al., 10.3389/fnins.2022.941753 and 10.1109/TED.2024.3427616).
+
+    Args:
+        parameters: the device technology.
+        order: cycles of history that count.
+        device: where tensors live.
+
+    Raises:
+        HardwareError: the parameters hold no autoregression of this order.
+    """
+
+    def __init__(self, parameters: DeviceParameters, order: int, device: torch.device) -> None:
+        self.cycle = CycleModel(parameters, order, device)
+        self.current = CellCurrent(parameters)
+        self.full_reset_voltage = parameters.full_reset_voltage
+        self.exponent = parameters.reset_exponent
+
+    def block(self, r: Tensor) -> Block:
+        """Cells that keep their states in ``r``; devices are to be given to them before they begin."""
+        count, device = r.numel(), r.device
+
+        def zeros(*shape: int) -> Tensor:
+            return torch.zeros(shape, dtype=torch.float32, device=device)
+
+        return Block(
+            r=r,
+            devices=zeros(count, 2 * COUNT),
+            history=zeros(count, 1, COUNT),
+            cycles=torch.zeros(count, dtype=torch.int32, device=device),
+            features=zeros(COUNT, count),
+            set_threshold=zeros(count),
+            reset_threshold=zeros(count),
+            transition=zeros(2, count),
+            normals=lambda index: zeros(COUNT, index.numel()),
+        )
+
+    def begin_(self, block: Block, normals: Callable[[Tensor], Tensor]) -> None:
+        """Bring cells to where a fresh array is: OFF, in their first cycle, without a history."""
+        block.normals = normals
+        everyone = torch.arange(block.r.numel(), device=block.r.device)
+        scores = self.cycle.innovations(block.normals(everyone))
+        block.history = torch.zeros((block.r.numel(), 1, COUNT), dtype=torch.float32, device=block.r.device)
+        block.history[:, 0] = scores.t()
+        block.cycles.zero_()
+        block.features = self.cycle.features(block.devices, scores)
+        block.r.copy_(block.features[HRS])
+        block.set_threshold = block.features[SET_VOLTAGE].clone()
+        block.reset_threshold.fill_(_IN_HIGH_RESISTANCE)
+
+    def masks(self, block: Block, volts: float | Tensor, where: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Which cells a pulse would set, and which it would reset; no voltage is no pulse."""
+        sets, resets = block.set_threshold >= volts, block.reset_threshold < volts
+        pulsed = where
+        if isinstance(volts, Tensor):
+            pulsed = volts != 0 if where is None else (volts != 0) & where
+        if pulsed is not None:
+            sets &= pulsed
+            resets &= pulsed
+        return sets, resets
+
+    def pulse_(self, block: Block, volts: float | Tensor, where: Tensor | None) -> None:
+        """Apply one pulse of ``volts`` (one for all cells, or one each) to the cells of ``where`` (None: all).
+
+        In the order of the reference: thresholds are compared before anything switches, cells that leave the
+        low-resistance state draw their next cycle, and a reset has the last word.
+        """
+        sets, resets = (mask.nonzero().squeeze(1) for mask in self.masks(block, volts, where))
+        leaving = resets.masked_select(block.set_threshold.index_select(0, resets) == _IN_LOW_RESISTANCE)
+        if sets.numel():
+            block.r.scatter_(0, sets, block.features[LRS].index_select(0, sets))
+            block.reset_threshold.scatter_(0, sets, block.features[RESET_VOLTAGE].index_select(0, sets))
+            block.set_threshold.scatter_(0, sets, _IN_LOW_RESISTANCE)
+        if leaving.numel():
+            self._next_cycle_(block, leaving)
+        if not resets.numel():
+            return
+        block.set_threshold.scatter_(0, resets, block.features[SET_VOLTAGE].index_select(0, resets))
+        if isinstance(volts, Tensor):
+            complete = volts.index_select(0, resets) >= self.full_reset_voltage
+            self._reset_fully_(block, resets.masked_select(complete))
+            partly = resets.masked_select(~complete)
+            leaving = leaving.masked_select(volts.index_select(0, leaving) < self.full_reset_voltage)
+            self._reset_partly_(block, partly, leaving, volts.index_select(0, partly))
+        elif volts >= self.full_reset_voltage:
+            self._reset_fully_(block, resets)
+        else:
+            self._reset_partly_(block, resets, leaving, volts)
+
+    def _reset_fully_(self, block: Block, index: Tensor) -> None:
+        block.r.scatter_(0, index, block.features[HRS].index_select(0, index))
+        block.reset_threshold.scatter_(0, index, _IN_HIGH_RESISTANCE)
+
+    def _reset_partly_(self, block: Block, index: Tensor, leaving: Tensor, volts: float | Tensor) -> None:
+        """Move cells of an index along their transition; those that leave the low-resistance state begin one."""
+        if leaving.numel():
+            self._begin_transition_(block, leaving)
+        amplitude, floor = block.transition.index_select(1, index).unbind()
+        block.r.scatter_(0, index, self._along_transition(amplitude, floor, volts))
+        block.reset_threshold.scatter_(0, index, volts)
+
+    def _along_transition(self, amplitude: Tensor, floor: Tensor, volts: float | Tensor) -> Tensor:
+        """State after a partial reset: the current at the voltage is ``a |Umax - U|^eta + c``."""
+        at: Any = volts  # the arithmetic of one voltage is that of many
+        current: Tensor = amplitude * (self.full_reset_voltage - at) ** self.exponent + floor
+        return current.sub_(self.current.low_resistance(at)).div_(self.current.slope(at))
+
+    def _begin_transition_(self, block: Block, index: Tensor) -> None:
+        """From the present current at the RESET voltage to that of the new OFF state at a full reset."""
+        start, end = block.reset_threshold.index_select(0, index), self.full_reset_voltage
+        upper = self.current.of(block.r.index_select(0, index), start)
+        floor = block.features[HRS].index_select(0, index).mul_(self.current.slope(end))
+        floor += self.current.low_resistance(end)
+        amplitude = (upper - floor).div_((end - start).abs_().pow_(self.exponent))
+        block.transition.scatter_(1, index.expand(2, -1), torch.stack([amplitude, floor]))
+
+    def _next_cycle_(self, block: Block, index: Tensor) -> None:
+        cycles = block.cycles.index_select(0, index) + 1
+        first, last = (int(count) for count in cycles.aminmax())
+        self._make_room_(block, last)
+        slots = cycles % self.cycle.order
+        # Cells whose next cycle falls into the same slot see their history in the same order: they stand together.
+        groups = [slot for slot in range(self.cycle.order) if first <= last - (last - slot) % self.cycle.order]
+        lengths = [index.numel()]
+        if len(groups) > 1:
+            members = [(slots == slot).nonzero().squeeze(1) for slot in groups]
+            order = torch.cat(members)
+            index, cycles, slots = (values.index_select(0, order) for values in (index, cycles, slots))
+            lengths = [len(group) for group in members]
+        history, devices = block.history, block.devices
+        if index.numel() < block.r.numel() or len(groups) > 1:
+            history, devices = history.index_select(0, index), devices.index_select(0, index)
+        scores = self.cycle.innovations(block.normals(index))
+        stop = 0
+        for slot, length in zip(groups, lengths, strict=True):
+            start, stop = stop, stop + length
+            self.cycle.remember_(scores[:, start:stop], history[start:stop], slot)
+        # Scattering single numbers is several times as fast as torch's assignment to an index.
+        place = (index * block.history.shape[1] + slots) * COUNT
+        block.history.view(-1).scatter_(0, torch.cat([place + row for row in range(COUNT)]), scores.view(-1))
+        block.features.scatter_(1, index.expand(COUNT, -1), self.cycle.features(devices, scores))
+        block.cycles.scatter_(0, index, cycles)
+
+    def _make_room_(self, block: Block, cycle: int) -> None:
+        """Let the history hold a cycle of this number; fresh cells do not carry slots that they never fill."""
+        slots = block.history.shape[1]
+        if cycle < slots or slots == self.cycle.order:
+            return
+        wider = min(self.cycle.order, max(cycle + 1, 2 * slots))
+        block.history = torch.nn.functional.pad(block.history, (0, 0, 0, wider - slots))

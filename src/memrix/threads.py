@@ -1,0 +1,61 @@
+"""Pieces of work side by side on a CPU: what torch does on one thread, a few chunks at a time do on all."""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import torch
+
+_worker = threading.local()
+
+
+def side_by_side(
+    work: Callable[..., object], *arguments: Sequence[Any] | Iterable[Any], device: torch.device
+) -> None:
+    """Call ``work`` once for every item of ``arguments``, as ``map`` would, on as many threads as torch may use.
+
+    The pieces must not depend on each other. A call from within a piece, and any on another device than a CPU, runs
+    them one after the other. The calls see the gradient and inference modes of the caller.
+    """
+    pieces = list(zip(*arguments, strict=True))
+    threads = min(torch.get_num_threads(), len(pieces))
+    if threads < 2 or device.type != "cpu" or getattr(_worker, "busy", False):
+        for piece in pieces:
+            work(*piece)
+        return
+    inference, gradients = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
+
+    def call(piece: tuple[Any, ...]) -> None:
+        # A thread starts without the modes of its caller.
+        with torch.inference_mode(inference), torch.set_grad_enabled(gradients):
+            work(*piece)
+
+    for _ in _pool(torch.get_num_threads(), os.getpid()).map(call, pieces):
+        pass
+
+
+@functools.cache
+def _pool(threads: int, process: int) -> ThreadPoolExecutor:
+    # Starting threads costs as much as they gain; a forked process cannot use those of its parent.
+    started = threading.Barrier(threads + 1)
+
+    def start() -> None:
+        # Workers that each used all cores would stall one another.
+        torch.set_num_threads(1)
+        _worker.busy = True
+        started.wait()
+
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="memrix", initializer=start)
+    waiting = threading.Event()
+    for _ in range(threads):
+        pool.submit(waiting.wait)
+    started.wait()
+    waiting.set()
+    # What a thread sets for itself is also torch's default for threads to come.
+    torch.set_num_threads(threads)
+    return pool
