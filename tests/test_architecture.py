@@ -18,7 +18,7 @@ FLOORS = [
     {"nn"},
     {"selection"},
     {"conversion", "summary"},
-    {"analysis", "asr"},
+    {"analysis", "asr", "characterization"},
     {"cli"},
 ]
 CORE = {"torch", "numpy", "synaptogen", "memrix"}

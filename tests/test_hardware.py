@@ -3,7 +3,7 @@ import json
 import pytest
 
 from memrix import Hardware
-from memrix.crossbar import ADC, Ideal
+from memrix.crossbar import ADC, Cycled, Drift, Faults, Ideal, ResetRamp, ResetSet, WriteVerify
 from memrix.errors import HardwareError
 
 
@@ -85,7 +85,7 @@ def test_every_problem_of_a_file_is_listed_at_once(tmp_path):
     with pytest.raises(HardwareError) as caught:
         Hardware.load(path)
     message = str(caught.value)
-    problems = ("weight_bit'", "'weight_bits'", "'pink'", "adc.range_bits", "'precision_bits'", "reset-set, ideal")
+    problems = ("weight_bit'", "'weight_bits'", "'pink'", "adc.range_bits", "'precision_bits'", "reset-set, cycled")
     assert all(problem in message for problem in problems)
 
 
@@ -97,7 +97,7 @@ def test_damaged_files_are_refused_by_name(name, content, tmp_path):
 
 
 def test_protocol_that_is_no_name():
-    with pytest.raises(HardwareError, match="reset-set, ideal"):
+    with pytest.raises(HardwareError, match="reset-set, cycled, write-verify, reset-ramp, ideal"):
         Hardware.from_dict({"programming": {"protocol": ["ideal"]}})
 
 
@@ -113,3 +113,28 @@ def test_missing_file_and_unknown_ending(tmp_path):
 def test_missing_device_file_is_named_when_it_is_needed():
     with pytest.raises(HardwareError, match=r"gone\.json"):
         _ = Hardware().replace(**{"device.parameters": "gone.json"}).parameters
+
+
+@pytest.mark.parametrize("ending", ["toml", "json"])
+def test_every_protocol_and_option_comes_back_from_a_file(tmp_path, ending):
+    path = tmp_path / f"chip.{ending}"
+    for hardware in (
+        Hardware(programming=Cycled(cycles=3)),
+        Hardware(programming=WriteVerify(rounds=7, tolerance=0.02)),
+        Hardware(programming=ResetRamp(step=0.005, rounds=2), mapping="multi-level"),
+        Hardware(faults=Faults(stuck_on=0.01, stuck_off=0.02), drift=Drift(seconds=3600.0, exponent=0.03)),
+    ):
+        hardware.save(path)
+        assert Hardware.load(path) == hardware
+
+
+def test_dotted_names_reach_into_a_protocol():
+    hardware = Hardware(programming="reset-ramp").replace(mapping="multi-level", **{"programming.step": 0.005})
+    assert hardware.programming == ResetRamp(step=0.005)
+    assert hardware.planes == 1
+
+
+@pytest.mark.parametrize("protocol", [ResetSet(), Cycled(), WriteVerify()])
+def test_multi_level_mapping_needs_a_protocol_that_reaches_levels(protocol):
+    with pytest.raises(HardwareError, match="use programming 'reset-ramp' or 'ideal', or mapping 'bit-sliced'"):
+        Hardware(mapping="multi-level", programming=protocol)

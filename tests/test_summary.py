@@ -54,3 +54,14 @@ def test_prints_as_a_table_and_exports_to_json():
 
 def test_digital_model_has_no_cells():
     assert memrix.summary(nn.Linear(2, 2)).cells == 0
+
+
+def test_what_programming_took_is_told():
+    verified = PHYSICAL.replace(programming="write-verify")
+    model = Net()
+    memrix.calibrate(model, [torch.ones(3, 200)], PHYSICAL, layers=["first", "second"])
+    summary = memrix.summary(memrix.program(model, {"*": verified, "table": None}))
+    assert summary.pulses == sum(layer.pulses for layer in summary.layers) > summary.cells
+    assert 1e-12 < summary.energy / summary.cells < 1e-9
+    assert f"{summary.failed:,} cells failed verification" in str(summary)
+    assert summary.to_dict()["pulses"] == summary.pulses

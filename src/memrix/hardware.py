@@ -7,11 +7,11 @@ import json
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
-from memrix.crossbar import ADC, DAC, ProgrammingProtocol, ResetSet, Tile
-from memrix.crossbar.mapping import Layout, planes_of
-from memrix.crossbar.programming import PROTOCOLS
+from memrix.crossbar import ADC, DAC, Drift, Faults, ProgrammingProtocol, ResetSet, Tile
+from memrix.crossbar.mapping import Layout, Mapping
+from memrix.crossbar.protocols import PROTOCOLS
 from memrix.crossbar.readout import ReadCircuit
 from memrix.device import DeviceParameters, load_parameters
 from memrix.device.current import NOISES, Noise
@@ -20,8 +20,6 @@ from memrix.errors import HardwareError
 from memrix.quantization import WeightScale
 from memrix.records import build, closest
 from memrix.validation import require_choice, require_integer, require_positive
-
-Mapping = Literal["bit-sliced"]
 
 
 @dataclass(frozen=True)
@@ -54,13 +52,17 @@ class Hardware:
     Attributes:
         weight_bits: bits of a weight, its sign included.
         weight_scale: one scale ``per-output-channel`` or ``per-tensor`` (a digital factor after the ADC).
-        mapping: ``bit-sliced``: every bit of the magnitude is a differential pair of cells.
+        mapping: ``bit-sliced``: every bit of the magnitude is a differential pair of cells, ON or OFF; or
+            ``multi-level``: one pair holds the whole weight, which needs a protocol that reaches levels in between.
         device: the cells.
-        programming: the protocol that writes them, ``ResetSet()`` or ``Ideal()``, or its name.
+        programming: the protocol that writes them, such as ``ResetSet()``, ``WriteVerify(rounds=5)`` or
+            ``ResetRamp(step=0.01)``, or its name.
         tile: size of one array.
         dac: word-line converters; their bits are those of the activations.
         adc: bit-line converters.
         noise: of a reading: ``physical``, ``legacy`` (as in arXiv 2505.24721's library) or ``off``.
+        faults: stuck cells; none by default.
+        drift: of conductances over time; none by default.
     """
 
     weight_bits: int = 4
@@ -72,6 +74,8 @@ class Hardware:
     dac: DAC = field(default_factory=DAC)
     adc: ADC = field(default_factory=ADC)
     noise: Noise = "physical"
+    faults: Faults = field(default_factory=Faults)
+    drift: Drift = field(default_factory=Drift)
 
     def __post_init__(self) -> None:
         require_integer("weight_bits", self.weight_bits, 2, 16)
@@ -87,6 +91,12 @@ class Hardware:
                     f"{name} must be a memrix {kind.__name__}, got {getattr(self, name)!r}; to change one of its "
                     f"settings use replace(**{{'{name}.<setting>': value}})"
                 )
+        if self.mapping == "multi-level" and not self.programming.analog:
+            able = " or ".join(repr(name) for name, protocol in PROTOCOLS.items() if protocol.analog)
+            raise HardwareError(
+                f"mapping 'multi-level' needs cells at levels between OFF and ON, and programming by "
+                f"{self.programming.name!r} leaves none; use programming {able}, or mapping 'bit-sliced'"
+            )
 
     @classmethod
     def preset(cls, name: str) -> Hardware:
@@ -165,7 +175,7 @@ class Hardware:
             else:
                 rest = {key: value for key, value in table.items() if key != "protocol"}
                 parts["programming"] = build(PROTOCOLS[protocol], rest, "programming", problems)
-        for name in ("device", "tile", "dac", "adc"):
+        for name in _PARTS:
             if name in plain:
                 parts[name] = build(_PARTS[name], plain.pop(name), name, problems)
         hardware = build(cls, {**plain, **{k: v for k, v in parts.items() if v is not None}}, "", problems)
@@ -213,7 +223,7 @@ class Hardware:
     @property
     def planes(self) -> int:
         """Differential pairs a weight."""
-        return planes_of(self.weight_bits)
+        return self.layout(1, 1, 1).planes
 
     @property
     def circuit(self) -> ReadCircuit:
@@ -231,7 +241,7 @@ class Hardware:
 
     def layout(self, groups: int, inputs: int, outputs: int) -> Layout:
         """How ``groups`` matrices of ``inputs`` x ``outputs`` weights lie on this chip."""
-        return Layout(groups, inputs, outputs, self.planes, self.tile)
+        return Layout.of(groups, inputs, outputs, weight_bits=self.weight_bits, mapping=self.mapping, tile=self.tile)
 
 
 _PARTS: dict[str, Any] = {
@@ -240,6 +250,8 @@ _PARTS: dict[str, Any] = {
     "tile": Tile,
     "dac": DAC,
     "adc": ADC,
+    "faults": Faults,
+    "drift": Drift,
 }
 
 

@@ -31,18 +31,23 @@ def build(kind: type[T], table: Any, path: str, problems: list[str]) -> T | None
         else:
             full = f"{path}.{key}" if path else str(key)
             problems.append(f"there is no setting {full!r}{closest(key, known)}")
-    # Setting by setting first: one wrong value must not hide the others.
-    wrong = []
-    for key, value in given.items():
-        try:
-            kind(**{key: value})
-        except HardwareError as error:
-            wrong.append(str(error))
-    if wrong:
-        problems.extend(wrong)
+    # Setting by setting: one wrong value must not hide the others. Some are valid only beside another one, so that
+    # those refused get another chance for as long as any is accepted.
+    accepted: dict[str, Any] = {}
+    refused = given
+    errors: dict[str, str] = {}
+    while refused:
+        errors = {}
+        for key, value in refused.items():
+            try:
+                kind(**{**accepted, key: value})
+                accepted[key] = value
+            except HardwareError as error:
+                errors[key] = str(error)
+        if len(errors) == len(refused):
+            break
+        refused = {key: refused[key] for key in errors}
+    if errors:
+        problems.extend(errors.values())
         return None
-    try:
-        return kind(**given)
-    except HardwareError as error:
-        problems.append(str(error))
-        return None
+    return kind(**accepted)

@@ -14,7 +14,10 @@ from memrix.selection import digital_reason, display_name, weighted_modules
 
 @dataclass(frozen=True)
 class LayerSummary:
-    """One layer on crossbars. ``tiles`` counts pairs of arrays; ``clipped`` those of ``conversions`` that clipped."""
+    """One layer on crossbars. ``tiles`` counts pairs of arrays; ``clipped`` those of ``conversions`` that clipped.
+
+    ``pulses``, ``energy`` (J) and ``failed`` (cells that did not pass verification) are what programming took.
+    """
 
     name: str
     kind: str
@@ -24,6 +27,9 @@ class LayerSummary:
     planes: int
     cells: int
     utilisation: float
+    pulses: int
+    energy: float
+    failed: int
     conversions: int
     clipped: int
 
@@ -56,6 +62,21 @@ class Summary:
         return sum(layer.tiles for layer in self.layers)
 
     @property
+    def pulses(self) -> int:
+        """Pulses that programmed the cells of all layers."""
+        return sum(layer.pulses for layer in self.layers)
+
+    @property
+    def energy(self) -> float:
+        """Energy of these pulses, in J."""
+        return sum(layer.energy for layer in self.layers)
+
+    @property
+    def failed(self) -> int:
+        """Cells of all layers that did not pass verification."""
+        return sum(layer.failed for layer in self.layers)
+
+    @property
     def conversions(self) -> int:
         """ADC conversions so far."""
         return sum(layer.conversions for layer in self.layers)
@@ -72,7 +93,7 @@ class Summary:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists, with the totals."""
-        totals = ("cells", "tiles", "conversions", "clipped", "clipped_share")
+        totals = ("cells", "tiles", "pulses", "energy", "failed", "conversions", "clipped", "clipped_share")
         return {**asdict(self), **{name: getattr(self, name) for name in totals}}
 
     def __str__(self) -> str:
@@ -94,6 +115,11 @@ class Summary:
         share = f"{self.clipped_share:.2%}" if self.conversions else ""
         rows.append(("all on the chip", "", "", "", f"{self.tiles:,}", "", f"{self.cells:,}", "", share))
         text = _columns([head, *rows])
+        if self.pulses:
+            text += (
+                f"\n\nprogrammed with {self.pulses / self.cells:.1f} pulses a cell and {self.energy:.2g} J; "
+                f"{self.failed:,} cells failed verification"
+            )
         if self.digital:
             digital = [(layer.name, f"{layer.weights:,} weights", layer.reason) for layer in self.digital]
             text += "\n\nstays digital\n" + _columns(digital)
@@ -124,6 +150,9 @@ def _describe(name: str, module: CrossbarLayer) -> LayerSummary:
         planes=crossbar.layout.planes,
         cells=crossbar.layout.cells,
         utilisation=crossbar.layout.utilisation,
+        pulses=crossbar.report.pulses,
+        energy=crossbar.report.energy,
+        failed=crossbar.report.failed,
         conversions=crossbar.conversions,
         clipped=crossbar.clipped,
     )

@@ -20,6 +20,12 @@ def require_positive(name: str, value: object, unit: str) -> None:
         raise HardwareError(f"{name} must be a number above 0 in {unit}, got {value!r}")
 
 
+def require_number(name: str, value: object, low: float, high: float) -> None:
+    """Raise HardwareError unless ``value`` is a number from ``low`` to ``high``."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+        raise HardwareError(f"{name} must be a number from {low:g} to {high:g}, got {value!r}")
+
+
 def require_choice(name: str, value: object, choices: Sequence[str]) -> None:
     """Raise HardwareError unless ``value`` is one of ``choices``."""
     if value not in choices:

@@ -29,6 +29,8 @@ def crossbar(hardware: Hardware, weights: torch.Tensor | None = None, seeds: See
         parameters=hardware.parameters,
         seeds=seeds or Seeds(),
         name="test",
+        faults=hardware.faults,
+        drift=hardware.drift,
     )
 
 

@@ -193,6 +193,19 @@ def test_reads_beyond_a_threshold_are_counted():
     assert int(cells.disturbed(0.65).sum()) == expected
 
 
+def test_reading_chosen_cells_counts_and_draws_for_them_alone():
+    cells = Cells((50, 100), seed=3)
+    cells.apply_voltage(-2.0)
+    chosen = torch.arange(100) < 30
+    where = chosen.expand(50, 100)
+    readings = cells.read(0.65, where)
+    assert not readings[~where].any()
+    torch.testing.assert_close(readings[where], cells.current(0.65)[where], rtol=0.05, atol=0)
+    assert cells.disturbing_reads == int((cells.features[3] < 0.65)[where].sum())
+    with pytest.raises(DeviceError, match="read at one voltage"):
+        cells.read(torch.zeros(100), where)
+
+
 def test_voltages_broadcast_into_sweeps():
     cells = Cells(7)
     volts = torch.linspace(-0.5, 0.5, 11)[:, None]

@@ -11,12 +11,22 @@ import memrix
 
 IDEAL = memrix.Hardware.preset("ideal")
 
+# A pair that holds a whole weight has steps finer than those of a bit: range is given up for precision.
+CONVERTERS = {
+    "bit-sliced": {},
+    "multi-level": {"adc.precision_bits": 16, "adc.range_bits": 8},
+}
+
 hardwares = st.builds(
-    lambda bits, scale, rows, columns, dac_bits: IDEAL.replace(
-        weight_bits=bits, weight_scale=scale, **{"tile.rows": rows, "tile.columns": columns, "dac.bits": dac_bits}
+    lambda bits, scale, mapping, rows, columns, dac_bits: IDEAL.replace(
+        weight_bits=bits,
+        weight_scale=scale,
+        mapping=mapping,
+        **{"tile.rows": rows, "tile.columns": columns, "dac.bits": dac_bits, **CONVERTERS[mapping]},
     ),
     bits=st.integers(2, 8),
     scale=st.sampled_from(["per-tensor", "per-output-channel"]),
+    mapping=st.sampled_from(["bit-sliced", "multi-level"]),
     rows=st.sampled_from([1, 3, 16, 128]),
     columns=st.sampled_from([1, 128]),
     dac_bits=st.integers(3, 10),

@@ -2,7 +2,30 @@
 
 from memrix.crossbar.converters import ADC, DAC
 from memrix.crossbar.crossbar import Crossbar
+from memrix.crossbar.degradation import Drift, Faults
 from memrix.crossbar.mapping import Tile
-from memrix.crossbar.programming import Ideal, ProgrammingProtocol, ResetSet
+from memrix.crossbar.protocols import (
+    Cycled,
+    Ideal,
+    ProgrammingProtocol,
+    ProgrammingReport,
+    ResetRamp,
+    ResetSet,
+    WriteVerify,
+)
 
-__all__ = ["ADC", "DAC", "Crossbar", "Ideal", "ProgrammingProtocol", "ResetSet", "Tile"]
+__all__ = [
+    "ADC",
+    "DAC",
+    "Crossbar",
+    "Cycled",
+    "Drift",
+    "Faults",
+    "Ideal",
+    "ProgrammingProtocol",
+    "ProgrammingReport",
+    "ResetRamp",
+    "ResetSet",
+    "Tile",
+    "WriteVerify",
+]

@@ -8,8 +8,9 @@ from typing import Self, cast
 import torch
 from torch import Tensor, nn
 
-from memrix.crossbar.mapping import Layout, cells_on
-from memrix.crossbar.programming import ProgrammingProtocol
+from memrix.crossbar.degradation import Drift, Faults
+from memrix.crossbar.mapping import Layout
+from memrix.crossbar.protocols import ProgrammingProtocol, ProgrammingReport
 from memrix.crossbar.readout import ReadCircuit
 from memrix.device import DeviceParameters
 from memrix.errors import ConversionError
@@ -28,14 +29,21 @@ class Crossbar(nn.Module):
     variance of its noise, and one normal number a conversion: exact while every cell conducts along its voltage.
 
     Args:
-        integers: ``[groups, inputs, outputs]``, magnitudes below ``2**layout.planes``.
-        layout: planes and tiles.
+        integers: ``[groups, inputs, outputs]``, of magnitudes that the digits of the layout can hold.
+        layout: digits and tiles.
         circuit: converters and noise.
         protocol: how the cells are programmed.
         parameters: the device technology.
         seeds: of the three random streams.
         name: tells the streams of one crossbar from those of another with the same seeds.
+        faults: cells that are stuck.
+        drift: of the conductances since programming.
         progress: called with the number of cells after each of them is programmed.
+
+    Attributes:
+        report: what it took to program the cells.
+        conversions: of the ADCs so far.
+        clipped: those of them that were clipped.
     """
 
     difference: Tensor  # [groups * row tiles, rows, planes * outputs]: r+ - r-
@@ -55,18 +63,21 @@ class Crossbar(nn.Module):
         parameters: DeviceParameters,
         seeds: Seeds,
         name: str,
+        faults: Faults | None = None,
+        drift: Drift | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> None:
         super().__init__()
         self.layout = layout
         self.circuit = circuit
         self.name = name
-        self.conversions = 0  # of the ADCs so far
+        self.report = ProgrammingReport()
+        self.conversions = 0
         self.clipped = 0
         self.read_stream = RandomStream(derive(seeds.read, "read", name))
         device = integers.device
         tables = circuit.tables(parameters, protocol.nominal_states(parameters))
-        plane_weights = circuit.adc.step * 2.0 ** torch.arange(layout.planes, dtype=torch.float32)
+        plane_weights = circuit.adc.step * torch.tensor(layout.plane_weights, dtype=torch.float32)
         self._no_row = tables.no_row
         for buffer, value in (
             ("mean_table", tables.mean),
@@ -75,7 +86,15 @@ class Crossbar(nn.Module):
             ("plane_weights", plane_weights[:, None]),
         ):
             self.register_buffer(buffer, value.to(device), persistent=False)
-        self._program(integers, protocol, parameters, seeds, progress)
+        self._program(
+            integers,
+            protocol,
+            parameters,
+            seeds,
+            faults or Faults(),
+            drift or Drift(),
+            progress or (lambda cells: None),
+        )
 
     def _program(
         self,
@@ -83,22 +102,36 @@ class Crossbar(nn.Module):
         protocol: ProgrammingProtocol,
         parameters: DeviceParameters,
         seeds: Seeds,
-        progress: Callable[[int], None] | None,
+        faults: Faults,
+        drift: Drift,
+        progress: Callable[[int], None],
     ) -> None:
         layout, device = self.layout, integers.device
         shape = (layout.groups, layout.row_tiles * layout.rows, layout.planes, layout.outputs)
         difference = torch.zeros(shape, dtype=torch.float32, device=device)
         total = torch.zeros(shape if self.circuit.noise != "off" else (0,), dtype=torch.float32, device=device)
-        chip = torch.Generator(device).manual_seed(derive(seeds.chip, "chip", self.name))
-        cycle = torch.Generator(device).manual_seed(derive(seeds.programming, "programming", self.name))
-        for plane, positive_on, negative_on in cells_on(integers, layout.planes):
-            positive = protocol.program(positive_on, parameters, chip=chip, programming=cycle)
-            negative = protocol.program(negative_on, parameters, chip=chip, programming=cycle)
+        nominal = protocol.nominal_states(parameters)
+
+        def stream(seed: int, use: str) -> torch.Generator:
+            return torch.Generator(device).manual_seed(derive(seed, use, self.name))
+
+        chip, cycle = stream(seeds.chip, "chip"), stream(seeds.programming, "programming")
+        # Streams of their own: the same chip with faults or drift has the same cells otherwise.
+        stuck, aging = stream(seeds.chip, "faults"), stream(seeds.chip, "drift")
+
+        def program(targets: Tensor) -> Tensor:
+            states, report = protocol.program(targets, parameters, chip=chip, programming=cycle)
+            drift.apply_(states, parameters, aging)
+            faults.apply_(states, nominal, stuck)
+            self.report += report
+            progress(states.numel())
+            return states
+
+        for plane, positive_targets, negative_targets in layout.targets(integers):
+            positive, negative = program(positive_targets), program(negative_targets)
             torch.sub(positive, negative, out=difference[:, : layout.inputs, plane])
             if total.numel():
                 torch.add(positive, negative, out=total[:, : layout.inputs, plane])
-            if progress is not None:
-                progress(positive.numel() + negative.numel())
         tiled = (layout.groups * layout.row_tiles, layout.rows, layout.planes * layout.outputs)
         self.register_buffer("difference", difference.view(tiled))
         self.register_buffer("total", total.view(tiled) if total.numel() else total)

@@ -1,15 +1,18 @@
-"""How a matrix of integer weights lies on arrays of cells: binary planes, differential pairs, tiles."""
+"""How a matrix of integer weights lies on arrays of cells: planes, differential pairs, tiles."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor
 
 from memrix.validation import require_integer
 
 POLARITIES = 2
+
+Mapping = Literal["bit-sliced", "multi-level"]
 
 
 @dataclass(frozen=True)
@@ -33,15 +36,38 @@ class Tile:
 class Layout:
     """Where the cells of ``groups`` matrices of ``inputs`` x ``outputs`` weights lie.
 
-    Each binary plane of a weight's magnitude is a differential pair: a cell in a positive and one in a negative
-    array. Inputs are cut into tiles of at most ``tile.rows``, outputs into tiles of at most ``tile.columns``.
+    The magnitude of a weight is written in digits from 0 to ``levels``, one a plane. Each digit is a differential
+    pair: a cell in a positive and one in a negative array. Inputs are cut into tiles of at most ``tile.rows``,
+    outputs into tiles of at most ``tile.columns``.
+
+    Attributes:
+        groups: matrices.
+        inputs: rows of each.
+        outputs: columns of each.
+        planes: digits of a magnitude.
+        levels: largest digit: 1 where cells are ON or OFF.
+        tile: size of one array.
     """
 
     groups: int
     inputs: int
     outputs: int
     planes: int
+    levels: int
     tile: Tile
+
+    @classmethod
+    def of(cls, groups: int, inputs: int, outputs: int, *, weight_bits: int, mapping: Mapping, tile: Tile) -> Layout:
+        """The layout of symmetric weights of ``weight_bits`` bits, their sign included."""
+        magnitude_bits = weight_bits - 1
+        if mapping == "bit-sliced":
+            return cls(groups, inputs, outputs, magnitude_bits, 1, tile)
+        return cls(groups, inputs, outputs, 1, (1 << magnitude_bits) - 1, tile)
+
+    @property
+    def plane_weights(self) -> list[int]:
+        """What one full pair is worth, in integer weights, from the lowest plane."""
+        return [self.levels * (self.levels + 1) ** plane for plane in range(self.planes)]
 
     @property
     def row_tiles(self) -> int:
@@ -73,15 +99,20 @@ class Layout:
         """ADC conversions for one input vector a group."""
         return self.groups * self.row_tiles * self.planes * self.outputs
 
+    def targets(self, integers: Tensor) -> Iterator[tuple[int, Tensor, Tensor]]:
+        """For every plane from the lowest: its number, and the targets of the positive and of the negative cells.
 
-def planes_of(weight_bits: int) -> int:
-    """Binary planes of the magnitude of a symmetric integer of ``weight_bits`` bits."""
-    return weight_bits - 1
+        Targets are bool (ON) where a digit is 0 or 1, else float32 levels from 0 (OFF) to 1 (ON).
 
-
-def cells_on(integers: Tensor, planes: int) -> Iterator[tuple[int, Tensor, Tensor]]:
-    """For every plane from the lowest: its number, and which positive and negative cells are ON (bool)."""
-    magnitudes = integers.abs()
-    for plane in range(planes):
-        bit = magnitudes.bitwise_right_shift(plane).bitwise_and(1).bool()
-        yield plane, bit & (integers > 0), bit & (integers < 0)
+        Args:
+            integers: weights, any shape.
+        """
+        magnitudes = integers.abs()
+        for plane in range(self.planes):
+            if self.levels == 1:
+                bit = magnitudes.bitwise_right_shift(plane).bitwise_and(1).bool()
+                yield plane, bit & (integers > 0), bit & (integers < 0)
+            else:
+                base = self.levels + 1
+                digit = magnitudes.div(base**plane, rounding_mode="floor").remainder(base).float() / self.levels
+                yield plane, digit * (integers > 0), digit * (integers < 0)

@@ -137,12 +137,7 @@ class Cells:
         voltages = self._split_voltages(volts)
         masks: Sequence[Tensor | None] = [None] * len(self._blocks)
         if where is not None:
-            if where.shape != self.shape or where.dtype != torch.bool:
-                raise DeviceError(
-                    f"'where' must be a bool tensor of the cells' shape {tuple(self.shape)}, got {where.dtype} of "
-                    f"shape {tuple(where.shape)}"
-                )
-            masks = torch.split(where.to(self.device).reshape(-1), self._lengths)
+            masks = torch.split(self._require_mask(where).reshape(-1), self._lengths)
         power = [0.0] * len(self._blocks)
         pulses = [0] * len(self._blocks)
 
@@ -160,9 +155,11 @@ class Cells:
         """Mean current in A at ``volts``, which broadcast with the cells' shape: ``[200, 1]`` volts are sweeps."""
         return self._current.of(self.r, self._broadcast(volts))
 
+    @torch.no_grad()
     def read(
         self,
         volts: Voltages,
+        where: Tensor | None = None,
         *,
         noise: Noise = "physical",
         temperature: float = 300.0,
@@ -174,6 +171,7 @@ class Cells:
 
         Args:
             volts: V, broadcast with the cells' shape.
+            where: bool of ``shape``: the cells that are read, all at one voltage; the others give 0. All by default.
             noise: ``physical``, ``legacy`` or ``off``, as in ``CellCurrent.noise_variance``.
             temperature: K.
             bandwidth: Hz.
@@ -184,23 +182,37 @@ class Cells:
         require_positive("temperature", temperature, "K")
         require_positive("bandwidth", bandwidth, "Hz")
         voltages = self._broadcast(volts)
-        self.disturbing_reads += int(self._disturbed(voltages).sum())
-        current = self._current.of(self.r, voltages)
+        if where is None:
+            self.disturbing_reads += int(self._disturbed(voltages).sum())
+            return self._noisy(self.r, voltages, noise, temperature, bandwidth)
+        if voltages.dim():
+            raise DeviceError(f"chosen cells are read at one voltage, got voltages of shape {tuple(voltages.shape)}")
+        index = self._require_mask(where).reshape(-1).nonzero().squeeze(1)
+        sets, resets = (threshold.index_select(0, index) for threshold in self._thresholds())
+        self.disturbing_reads += int(torch.count_nonzero(_beyond(sets, resets, voltages)))
+        currents = self._noisy(self.r.view(-1).index_select(0, index), voltages, noise, temperature, bandwidth)
+        return torch.zeros_like(self.r).view(-1).scatter_(0, index, currents).view(self.shape)
+
+    def _noisy(self, r: Tensor, voltages: Tensor, noise: Noise, temperature: float, bandwidth: float) -> Tensor:
+        current = self._current.of(r, voltages)
         if noise == "off":
             return current
         offset, slope = self._current.noise_variance(voltages, noise, temperature, bandwidth)
         normals = torch.empty_like(current)
         fill_normal_(normals, self._read_stream.on(self.device))
-        return current.addcmul_(normals, torch.addcmul(offset, slope, self.r).clamp_(min=0).sqrt_())
+        return current.addcmul_(normals, torch.addcmul(offset, slope, r).clamp_(min=0).sqrt_())
 
     def disturbed(self, volts: Voltages) -> Tensor:
         """Which cells a pulse of ``volts`` would switch: bool, ``volts`` broadcast with the cells' shape."""
         return self._disturbed(self._broadcast(volts))
 
     def _disturbed(self, voltages: Tensor) -> Tensor:
-        sets = torch.cat([block.set_threshold for block in self._blocks]).view(self.shape) >= voltages
-        resets = torch.cat([block.reset_threshold for block in self._blocks]).view(self.shape) < voltages
-        return (sets | resets) & (voltages != 0)
+        sets, resets = self._thresholds()
+        return _beyond(sets.view(self.shape), resets.view(self.shape), voltages)
+
+    def _thresholds(self) -> tuple[Tensor, Tensor]:
+        sets = torch.cat([block.set_threshold for block in self._blocks])
+        return sets, torch.cat([block.reset_threshold for block in self._blocks])
 
     def state_dict(self) -> dict[str, Tensor]:
         """All that the cells' future depends on, as tensors: states, history, devices, streams, counts."""
@@ -251,6 +263,14 @@ class Cells:
             # Cells that are young leave out the slots that they have not reached.
             value = torch.nn.functional.pad(value, (0, 0, 0, self.order - value.shape[1]))
         return value
+
+    def _require_mask(self, where: Tensor) -> Tensor:
+        if where.shape != self.shape or where.dtype != torch.bool:
+            raise DeviceError(
+                f"'where' must be a bool tensor of the cells' shape {tuple(self.shape)}, got {where.dtype} of "
+                f"shape {tuple(where.shape)}"
+            )
+        return where.to(self.device)
 
     def _split_voltages(self, volts: Voltages) -> Sequence[float | Tensor]:
         if isinstance(volts, (int, float)) and not isinstance(volts, bool):
@@ -319,6 +339,11 @@ def _normals_of(stream: torch.Generator) -> Callable[[Tensor], Tensor]:
     return normals
 
 
+def _beyond(sets: Tensor, resets: Tensor, voltages: Tensor) -> Tensor:
+    """Whether voltages lie beyond a threshold; none at all disturbs nothing."""
+    return ((sets >= voltages) | (resets < voltages)) & (voltages != 0)
+
+
 def _load(current: CellCurrent, r: Tensor, volts: float | Tensor, mask: Tensor | None) -> tuple[int, float]:
     """How many cells a pulse reaches, and the sum of ``U * I`` over them in W."""
     if isinstance(volts, Tensor):
@@ -331,5 +356,6 @@ def _load(current: CellCurrent, r: Tensor, volts: float | Tensor, mask: Tensor |
     if mask is None:
         count, states = r.numel(), float(r.sum())
     else:
-        count, states = int(torch.count_nonzero(mask)), float(r[mask].sum())
+        chosen = mask.to(r.dtype)
+        count, states = int(chosen.sum(dtype=torch.float64)), float(torch.dot(r, chosen))
     return count, volts * (current.low_resistance(volts) * count + current.slope(volts) * states)

@@ -144,6 +144,8 @@ class CrossbarLayer(QuantizedLayer):
                 parameters=hardware.parameters,
                 seeds=seeds,
                 name=self.name,
+                faults=hardware.faults,
+                drift=hardware.drift,
                 progress=progress,
             )
 

@@ -1,0 +1,90 @@
+"""What happens to cells that no protocol mends: stuck cells, and the drift of conductances over time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from memrix.device import DeviceParameters
+from memrix.errors import HardwareError
+from memrix.validation import require_number, require_positive
+
+
+@dataclass(frozen=True)
+class Faults:
+    """Cells that stay where they are, whatever the pulses (stuck-at faults; Chen et al., 10.1109/TC.2014.12).
+
+    They are drawn with the chip, apart from its other cells: the same chip has the same ones under any weights. They
+    come after programming: a protocol that verifies does not count them as failed.
+
+    Attributes:
+        stuck_on: share of cells that are ON for ever, from 0 to 1.
+        stuck_off: share of cells that are OFF for ever.
+    """
+
+    stuck_on: float = 0.0
+    stuck_off: float = 0.0
+
+    def __post_init__(self) -> None:
+        require_number("faults.stuck_on", self.stuck_on, 0.0, 1.0)
+        require_number("faults.stuck_off", self.stuck_off, 0.0, 1.0)
+        if self.stuck_on + self.stuck_off > 1:
+            raise HardwareError(
+                f"faults.stuck_on and faults.stuck_off are shares of the same cells and must not add up to more "
+                f"than 1, got {self.stuck_on} and {self.stuck_off}"
+            )
+
+    def apply_(self, states: Tensor, nominal_states: tuple[float, float], stream: torch.Generator) -> None:
+        """Put stuck cells into the nominal ON or OFF state."""
+        if not (self.stuck_on or self.stuck_off):
+            return
+        on, off = nominal_states
+        draw = torch.rand(states.shape, generator=stream, device=states.device)
+        states.masked_fill_(draw < self.stuck_on, on)
+        states.masked_fill_(draw >= 1 - self.stuck_off, off)
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Conductances that fall with time as ``G(t) = G(t0) (t / t0)**-nu``, with an exponent for each cell.
+
+    The power law of Ielmini, Lacaita and Mantegazza, IEEE Trans. Electron Devices 54 (2007) 308, found on
+    phase-change cells and used for analog memory of other kinds too. Synaptogen has no data on retention: all
+    constants are yours, and the default is no drift.
+
+    Attributes:
+        seconds: time since programming, in s; 0: no drift.
+        exponent: mean of ``nu`` over cells.
+        exponent_spread: its standard deviation over cells; drawn with the chip.
+        reference_seconds: ``t0``, the time after programming at which the conductances are those programmed, in s.
+    """
+
+    seconds: float = 0.0
+    exponent: float = 0.0
+    exponent_spread: float = 0.0
+    reference_seconds: float = 1.0
+
+    def __post_init__(self) -> None:
+        require_positive("drift.reference_seconds", self.reference_seconds, "s")
+        require_number("drift.exponent", self.exponent, -1.0, 1.0)
+        require_number("drift.exponent_spread", self.exponent_spread, 0.0, 1.0)
+        require_number("drift.seconds", self.seconds, 0.0, 1e12)
+        if 0 < self.seconds < self.reference_seconds:
+            raise HardwareError(
+                f"drift.seconds must be 0 or at least drift.reference_seconds = {self.reference_seconds} s, "
+                f"got {self.seconds}"
+            )
+
+    def apply_(self, states: Tensor, parameters: DeviceParameters, stream: torch.Generator) -> None:
+        """Let the conductance of cells at the read voltage fall."""
+        if not self.seconds or not (self.exponent or self.exponent_spread):
+            return
+        low, high = parameters.low_resistance_conductance, parameters.high_resistance_conductance
+        # The conductance is affine in the state: it shrinks towards the state that does not conduct.
+        silent = low / (low - high)
+        exponents = torch.randn(states.shape, generator=stream, device=states.device)
+        exponents.mul_(self.exponent_spread).add_(self.exponent)
+        remaining = torch.pow(self.seconds / self.reference_seconds, exponents.neg_())
+        states.sub_(silent).mul_(remaining).add_(silent)

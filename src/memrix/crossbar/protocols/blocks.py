@@ -1,0 +1,84 @@
+"""Programming cells block by block: a full history of all cells of a chip would not fit any memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from memrix.crossbar.protocols.protocol import Programmed, ProgrammingReport
+from memrix.device import Cells, DeviceParameters
+from memrix.device.cells import BLOCK
+from memrix.random import Seeds, seeds_from
+from memrix.threads import side_by_side
+
+# Part of what a seed means, as is BLOCK. Devices other than a CPU want more work a call.
+_BLOCK_ELSEWHERE = 1 << 20
+
+
+class Verification:
+    """How the cells of one block were read back."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+        self.failed = 0
+
+
+Procedure = Callable[[Cells, Tensor, torch.Generator, Verification], None]
+
+
+def program_blocks(
+    targets: Tensor,
+    parameters: DeviceParameters,
+    procedure: Procedure,
+    *,
+    chip: torch.Generator,
+    programming: torch.Generator,
+    pulse_width: float,
+) -> Programmed:
+    """Run a procedure on fresh cells, a block at a time and several side by side.
+
+    Args:
+        targets: any shape and type.
+        parameters: of the device.
+        procedure: called with fresh cells ``[n]``, their targets ``[n]``, a stream for whatever else it draws, and a
+            record of verification to fill.
+        chip: stream of the device-to-device draw.
+        programming: stream of everything else.
+        pulse_width: s.
+    """
+    device = targets.device
+    states = torch.empty(targets.shape, dtype=torch.float32, device=device)
+    length = BLOCK if device.type == "cpu" else _BLOCK_ELSEWHERE
+    parts = torch.split(states.view(-1), length)
+    seeds = [seeds_from(stream, len(parts)) for stream in (chip, programming, programming, programming)]
+    reports = [ProgrammingReport()] * len(parts)
+
+    def program(
+        number: int, state: Tensor, target: Tensor, chip: int, programming: int, read: int, other: int
+    ) -> None:
+        if not state.numel():
+            return
+        cells = Cells(
+            state.numel(),
+            parameters,
+            seed=Seeds(chip, programming, read),
+            device=device,
+            pulse_width=pulse_width,
+        )
+        verification = Verification()
+        procedure(cells, target, torch.Generator(device).manual_seed(other), verification)
+        state.copy_(cells.r)
+        reports[number] = ProgrammingReport(
+            cells=state.numel(),
+            pulses=cells.pulses,
+            energy=cells.energy,
+            reads=verification.reads,
+            disturbing_reads=cells.disturbing_reads,
+            failed=verification.failed,
+        )
+
+    split_targets = torch.split(targets.reshape(-1), length)
+    side_by_side(program, range(len(parts)), parts, split_targets, *seeds, device=device)
+    return Programmed(states, sum(reports, ProgrammingReport()))

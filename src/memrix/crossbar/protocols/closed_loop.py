@@ -1,0 +1,241 @@
+"""Protocols that read every cell back: write-verify, and the reset ramp that reaches any level."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from memrix.crossbar.protocols.blocks import Verification, program_blocks
+from memrix.crossbar.protocols.open_loop import RESET_PULSE, SET_PULSE, ResetSet, reset_set
+from memrix.crossbar.protocols.population import population_means
+from memrix.crossbar.protocols.protocol import Programmed
+from memrix.crossbar.protocols.read_back import ReadBack
+from memrix.device import CellCurrent, Cells, DeviceParameters
+from memrix.device.cells import PULSE_WIDTH
+from memrix.errors import HardwareError
+from memrix.validation import require_integer, require_number, require_positive
+
+_READ_BANDWIDTH = 1e8  # Hz
+
+
+@dataclass(frozen=True)
+class WriteVerify:
+    """Reset-set, then rounds of reading every cell back and programming those again that are off.
+
+    A cell is compared with the current that its target state is expected to carry at the test voltage. One that is
+    off takes both pulses again, and so draws another cycle.
+
+    Attributes:
+        rounds: of verification at most.
+        test_voltage: at which cells are read back, in V.
+        tolerance: on either side, as a share of the current of a nominal ON cell at the test voltage.
+        read_bits: of the converter that reads back.
+        read_bandwidth: of a reading, in Hz; its noise is physical, at 300 K.
+        pulse_width: s.
+    """
+
+    name: ClassVar[str] = "write-verify"
+    analog: ClassVar[bool] = False
+    rounds: int = 5
+    test_voltage: float = 0.2
+    tolerance: float = 0.05
+    read_bits: int = 8
+    read_bandwidth: float = _READ_BANDWIDTH
+    pulse_width: float = PULSE_WIDTH
+
+    def __post_init__(self) -> None:
+        require_integer("programming.rounds", self.rounds, 1, 100_000)
+        require_positive("programming.tolerance", self.tolerance, "shares of the ON current")
+        _require_read_back(self)
+
+    def program(
+        self, targets: Tensor, parameters: DeviceParameters, *, chip: torch.Generator, programming: torch.Generator
+    ) -> Programmed:
+        """Program fresh cells to bool targets of any shape."""
+        circuit = _read_back(self, parameters)
+        off = _share_of_off(parameters, self.test_voltage)
+
+        def run(cells: Cells, on: Tensor, _: torch.Generator, verification: Verification) -> None:
+            reset_set(cells, on)
+            expected = torch.where(on, 1.0, off)
+            again = torch.where(on, RESET_PULSE, SET_PULSE)
+            active = torch.ones_like(on)
+            for number in range(self.rounds + 1):
+                verification.reads += int(torch.count_nonzero(active))
+                active &= (circuit.read(cells, active) - expected).abs_() > self.tolerance
+                if number == self.rounds or not bool(active.any()):
+                    break
+                cells.apply_voltage(again, where=active)
+                cells.apply_voltage(-again, where=active)
+            verification.failed += int(torch.count_nonzero(active))
+
+        return program_blocks(
+            targets, parameters, run, chip=chip, programming=programming, pulse_width=self.pulse_width
+        )
+
+    def nominal_states(self, parameters: DeviceParameters) -> tuple[float, float]:
+        """Mean state of ON and of OFF cells over a large population."""
+        return population_means(self, parameters)
+
+
+@dataclass(frozen=True)
+class ResetRamp:
+    """SET, then reset pulses that rise step by step until the current read back has fallen to the target.
+
+    The cell stops at any current between those of ``off`` and ``on``, several times closer than reset-set brings it.
+    A ramp stops on average half a step too low; what a sample of cells shows of that is added to the target.
+    Cells that are off in the end are reset, SET and ramped again.
+
+    Attributes:
+        step: between pulses, in V.
+        rounds: ramps at most.
+        on: current of an ON cell, as a share of that of a nominal ON cell of reset-set at the test voltage: a little
+            below it, because a ramp only leads downwards.
+        off: the same of an OFF cell.
+        start: first voltage of the ramp, in V.
+        stop: no voltage of the ramp is higher, in V.
+        test_voltage: at which cells are read back, in V.
+        tolerance: within which a cell passes verification, in the same shares.
+        read_bits: of the converter that reads back.
+        read_bandwidth: of a reading, in Hz; its noise is physical, at 300 K.
+        pulse_width: s.
+    """
+
+    name: ClassVar[str] = "reset-ramp"
+    analog: ClassVar[bool] = True
+    step: float = 0.01
+    rounds: int = 1
+    on: float = 0.85
+    off: float = 0.15
+    start: float = 0.5
+    stop: float = 1.45
+    test_voltage: float = 0.2
+    tolerance: float = 0.05
+    read_bits: int = 10
+    read_bandwidth: float = _READ_BANDWIDTH
+    pulse_width: float = PULSE_WIDTH
+
+    def __post_init__(self) -> None:
+        require_integer("programming.rounds", self.rounds, 1, 100_000)
+        for name, unit in (("step", "V"), ("start", "V"), ("stop", "V"), ("tolerance", "shares of the ON current")):
+            require_positive(f"programming.{name}", getattr(self, name), unit)
+        _require_read_back(self)
+        if self.stop <= self.start:
+            raise HardwareError(
+                f"programming.stop must lie above programming.start, got {self.stop} V and {self.start} V"
+            )
+        for name in ("on", "off"):
+            require_number(f"programming.{name}", getattr(self, name), 0.0, 1.2)
+        if self.off >= self.on:
+            raise HardwareError(
+                f"programming.off must lie below programming.on, got {self.off} and {self.on} of the ON current"
+            )
+
+    def program(
+        self, targets: Tensor, parameters: DeviceParameters, *, chip: torch.Generator, programming: torch.Generator
+    ) -> Programmed:
+        """Program fresh cells to bool targets or levels of any shape."""
+        return self.ramp(targets, parameters, _overshoot(self, parameters), chip=chip, programming=programming)
+
+    def ramp(
+        self,
+        targets: Tensor,
+        parameters: DeviceParameters,
+        overshoot: tuple[float, ...],
+        *,
+        chip: torch.Generator,
+        programming: torch.Generator,
+    ) -> Programmed:
+        """``program`` with ``overshoot`` added to the targets: one value for each of ``_SAMPLE_LEVELS``."""
+        circuit = _read_back(self, parameters)
+        volts = np.arange(self.start, self.stop + self.step / 2, self.step).tolist()
+
+        def run(cells: Cells, target: Tensor, _: torch.Generator, verification: Verification) -> None:
+            levels = target.to(torch.float32)
+            wanted = levels * (self.on - self.off) + self.off
+            aim = wanted + _interpolate(levels, overshoot)
+            failing = torch.ones_like(levels, dtype=torch.bool)
+            reading = torch.zeros_like(levels)
+            for number in range(self.rounds):
+                if number:
+                    cells.apply_voltage(RESET_PULSE, where=failing)
+                cells.apply_voltage(SET_PULSE, where=failing)
+                active = failing.clone()
+                for volt in (0.0, *volts):
+                    cells.apply_voltage(volt, where=active)
+                    verification.reads += int(torch.count_nonzero(active))
+                    reading = torch.where(active, circuit.read(cells, active), reading)
+                    active &= reading > aim
+                    if not bool(active.any()):
+                        break
+                failing &= (reading - wanted).abs() > self.tolerance
+                if not bool(failing.any()):
+                    break
+            verification.failed += int(torch.count_nonzero(failing))
+
+        return program_blocks(
+            targets, parameters, run, chip=chip, programming=programming, pulse_width=self.pulse_width
+        )
+
+    def nominal_states(self, parameters: DeviceParameters) -> tuple[float, float]:
+        """Mean state of ON and of OFF cells over a large population."""
+        return population_means(self, parameters)
+
+
+# Levels at which a sample of cells tells how far a ramp overshoots, from OFF to ON.
+_SAMPLE_LEVELS = 9
+_SAMPLE_CELLS = 1 << 12
+_SAMPLE_SEED = 7
+
+
+@functools.lru_cache(maxsize=32)
+def _overshoot(protocol: ResetRamp, parameters: DeviceParameters) -> tuple[float, ...]:
+    """How far below its target a ramp stops on average, as a share of the ON current, at each sample level."""
+    levels = torch.linspace(0, 1, _SAMPLE_LEVELS).repeat_interleave(_SAMPLE_CELLS)
+    circuit = _read_back(protocol, parameters)
+    current = CellCurrent(parameters)
+    # The higher aim moves the place where the ramp stops, and so the overshoot: a second look is exact enough.
+    overshoot = (0.0,) * _SAMPLE_LEVELS
+    for seed in range(2):
+        chip, programming = (torch.Generator().manual_seed(s) for s in (_SAMPLE_SEED, _SAMPLE_SEED + 1 + seed))
+        states = protocol.ramp(levels, parameters, overshoot, chip=chip, programming=programming).states
+        reached = current.of(states.double(), torch.tensor(protocol.test_voltage)).div(circuit.unit)
+        missing = levels * (protocol.on - protocol.off) + protocol.off - reached
+        # A median: a cell that cannot reach its target at all says nothing about the others.
+        medians = missing.view(_SAMPLE_LEVELS, -1).median(dim=1).values
+        overshoot = tuple(o + float(m) for o, m in zip(overshoot, medians, strict=True))
+    return overshoot
+
+
+def _interpolate(levels: Tensor, values: tuple[float, ...]) -> Tensor:
+    """Values between those at equal steps of the level from 0 to 1."""
+    table = torch.tensor(values, dtype=torch.float32, device=levels.device)
+    position = levels * (len(values) - 1)
+    lower = position.floor().clamp_(0, len(values) - 2)
+    index = lower.long()
+    return torch.lerp(table[index], table[index + 1], position - lower)
+
+
+def _read_back(protocol: WriteVerify | ResetRamp, parameters: DeviceParameters) -> ReadBack:
+    on, _ = ResetSet().nominal_states(parameters)
+    unit = CellCurrent(parameters).of(on, protocol.test_voltage)
+    return ReadBack(protocol.test_voltage, protocol.read_bits, protocol.read_bandwidth, unit)
+
+
+def _share_of_off(parameters: DeviceParameters, test_voltage: float) -> float:
+    """Current of a nominal OFF cell, as a share of that of a nominal ON cell."""
+    on, off = ResetSet().nominal_states(parameters)
+    current = CellCurrent(parameters)
+    return current.of(off, test_voltage) / current.of(on, test_voltage)
+
+
+def _require_read_back(protocol: WriteVerify | ResetRamp) -> None:
+    require_positive("programming.test_voltage", protocol.test_voltage, "V")
+    require_integer("programming.read_bits", protocol.read_bits, 1, 20)
+    require_positive("programming.read_bandwidth", protocol.read_bandwidth, "Hz")
+    require_positive("programming.pulse_width", protocol.pulse_width, "s")

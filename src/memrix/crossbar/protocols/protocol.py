@@ -1,0 +1,73 @@
+"""What every programming protocol offers, and what it reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from memrix.device import DeviceParameters
+
+
+@dataclass(frozen=True)
+class ProgrammingReport:
+    """What it took to program cells. Reports of several crossbars add up.
+
+    Attributes:
+        cells: cells programmed.
+        pulses: voltages applied to single cells.
+        energy: of these pulses, in J: the sum of ``U * I * width``.
+        reads: readings of single cells to verify them.
+        disturbing_reads: those of them whose voltage lay beyond a threshold of the cell.
+        failed: cells that did not pass their last verification.
+    """
+
+    cells: int = 0
+    pulses: int = 0
+    energy: float = 0.0
+    reads: int = 0
+    disturbing_reads: int = 0
+    failed: int = 0
+
+    def __add__(self, other: ProgrammingReport) -> ProgrammingReport:
+        return ProgrammingReport(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+
+class Programmed(NamedTuple):
+    """Cells after programming: states ``r`` (float32, of the shape of the targets), and what it took."""
+
+    states: Tensor
+    report: ProgrammingReport
+
+
+@runtime_checkable
+class ProgrammingProtocol(Protocol):
+    """How the cells of a chip are programmed.
+
+    Attributes:
+        name: in files and on the command line.
+        analog: whether cells reach any level between OFF and ON.
+    """
+
+    name: ClassVar[str]
+    analog: ClassVar[bool]
+
+    def program(
+        self, targets: Tensor, parameters: DeviceParameters, *, chip: torch.Generator, programming: torch.Generator
+    ) -> Programmed:
+        """Program fresh cells.
+
+        Args:
+            targets: any shape: bool (whether a cell is to be ON), or, if ``analog``, float32 levels: 0 is OFF, 1 is
+                ON, and the current is linear in between.
+            parameters: of the device.
+            chip: stream of the device-to-device draw, on the device of the targets.
+            programming: stream of all other random numbers, on the device of the targets.
+        """
+        ...
+
+    def nominal_states(self, parameters: DeviceParameters) -> tuple[float, float]:
+        """Mean state of ON and of OFF cells."""
+        ...

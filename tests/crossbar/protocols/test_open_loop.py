@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+import synaptogen.synaptogen as reference
+import torch
+from scipy.stats import ks_2samp
+
+from memrix import Hardware
+from memrix.crossbar import Cycled, Ideal, ResetSet
+from memrix.device import Cells
+from memrix.errors import HardwareError
+from tests.crossbar.protocols.populations import PARAMETERS, program
+from tests.oracle import fresh_cells
+
+CELLS = 100_000
+
+
+def test_gain_of_reset_set_is_that_of_the_paper():
+    hardware = Hardware.preset("paper")
+    gain = hardware.circuit.gain(PARAMETERS, hardware.programming.nominal_states(PARAMETERS))
+    assert gain == pytest.approx(8020, rel=0.015)
+
+
+def test_nominal_states():
+    on, off = ResetSet().nominal_states(PARAMETERS)
+    assert on == pytest.approx(0.16, abs=0.005)
+    assert off == pytest.approx(0.84, abs=0.005)
+
+
+def test_shortcut_for_fresh_arrays_has_the_cells_pulses_and_energy_of_the_whole_simulation():
+    on = torch.arange(CELLS) % 4 == 0
+    short = program(ResetSet(), on)
+    cells = Cells(CELLS, seed=3)
+    cells.apply_voltage(2.0)
+    cells.apply_voltage(-2.0, where=on)
+    for chosen in (on, ~on):
+        assert ks_2samp(short.states[chosen].numpy(), cells.r[chosen].numpy()).pvalue > 0.001
+    assert short.report.pulses == cells.pulses == CELLS * 5 // 4
+    assert short.report.energy == pytest.approx(cells.energy, rel=0.005)
+    assert short.report.cells == CELLS
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_wear_is_that_of_the_numpy_package(on):
+    generator = np.random.default_rng(5)
+    package = fresh_cells(CELLS, seed=4)
+    package.inHRS[:] = True
+    for _ in range(30):
+        reference.applyVoltage(package, generator.uniform(-2, 2, CELLS).astype(np.float32))
+    reference.applyVoltage(package, 2.0)
+    if on:
+        reference.applyVoltage(package, -2.0)
+    worn = program(Cycled(2), torch.full((CELLS,), on))
+    assert ks_2samp(worn.states.numpy(), package.r).pvalue > 0.001
+    assert worn.report.pulses == CELLS * (30 + 1 + on)
+
+
+def test_no_wear_is_reset_set():
+    on = torch.arange(CELLS) % 2 == 0
+    worn, fresh = program(Cycled(0), on), program(ResetSet(), on)
+    assert ks_2samp(worn.states[on].numpy(), fresh.states[on].numpy()).pvalue > 0.001
+    assert ks_2samp(worn.states[~on].numpy(), fresh.states[~on].numpy()).pvalue > 0.001
+
+
+def test_ideal_cells_have_no_spread():
+    targets = torch.tensor([[True, False], [False, True]])
+    on, off = Ideal().nominal_states(PARAMETERS)
+    torch.testing.assert_close(program(Ideal(), targets).states, torch.tensor([[on, off], [off, on]]))
+
+
+def test_ideal_cells_reach_any_level():
+    on, off = Ideal().nominal_states(PARAMETERS)
+    states = program(Ideal(), torch.tensor([0.0, 0.25, 1.0])).states
+    torch.testing.assert_close(states, torch.tensor([off, off + (on - off) / 4, on]))
+
+
+@pytest.mark.parametrize("protocol", [ResetSet(), Cycled(1), Ideal()])
+def test_shape_is_kept_and_nothing_is_a_valid_number_of_cells(protocol):
+    assert program(protocol, torch.zeros(3, 5, dtype=torch.bool)).states.shape == (3, 5)
+    nothing = program(protocol, torch.zeros(0, dtype=torch.bool))
+    assert nothing.states.shape == (0,)
+    assert nothing.report.pulses == 0
+
+
+@pytest.mark.parametrize("cycles", [-1, 1.5, "two"])
+def test_wear_is_counted_in_whole_cycles(cycles):
+    with pytest.raises(HardwareError, match=r"programming\.cycles must be an integer"):
+        Cycled(cycles)
+
+
+@pytest.mark.parametrize("protocol", [ResetSet, Cycled])
+def test_pulse_width_must_be_positive(protocol):
+    with pytest.raises(HardwareError, match=r"programming\.pulse_width must be a number above 0 in s"):
+        protocol(pulse_width=0)

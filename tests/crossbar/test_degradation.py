@@ -1,0 +1,89 @@
+import pytest
+import torch
+
+from memrix import Hardware
+from memrix.crossbar import Drift, Faults
+from memrix.device import load_parameters
+from memrix.errors import HardwareError
+from tests.crossbar.test_crossbar import crossbar
+
+PARAMETERS = load_parameters()
+PLAIN = Hardware(weight_bits=4)
+
+
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(1)
+
+
+def conductance(states: torch.Tensor) -> torch.Tensor:
+    low, high = PARAMETERS.low_resistance_conductance, PARAMETERS.high_resistance_conductance
+    return low - states * (low - high)
+
+
+def test_stuck_cells_are_as_many_as_asked_and_nominal():
+    states = torch.full((200_000,), 0.5)
+    Faults(stuck_on=0.02, stuck_off=0.05).apply_(states, (0.16, 0.84), generator())
+    on, off = (states == torch.tensor(value) for value in (0.16, 0.84))
+    assert float(on.float().mean()) == pytest.approx(0.02, abs=0.002)
+    assert float(off.float().mean()) == pytest.approx(0.05, abs=0.003)
+    assert (states[~(on | off)] == 0.5).all()
+
+
+def test_all_cells_can_be_stuck():
+    states = torch.rand(1000, generator=generator())
+    Faults(stuck_on=0.4, stuck_off=0.6).apply_(states, (0.16, 0.84), generator())
+    assert set(states.tolist()) == set(torch.tensor([0.16, 0.84]).tolist())
+
+
+def test_conductances_drift_by_the_power_law():
+    states = torch.tensor([0.16, 0.5, 0.84])
+    drifted = states.clone()
+    Drift(seconds=1000.0, exponent=0.1, reference_seconds=10.0).apply_(drifted, PARAMETERS, generator())
+    torch.testing.assert_close(conductance(drifted), conductance(states) * 100**-0.1, rtol=1e-4, atol=0)
+
+
+def test_cells_drift_apart_with_a_spread_of_exponents():
+    states = torch.full((100_000,), 0.16)
+    Drift(seconds=100.0, exponent=0.05, exponent_spread=0.02).apply_(states, PARAMETERS, generator())
+    exponents = -(conductance(states) / conductance(torch.tensor(0.16))).log() / torch.tensor(100.0).log()
+    assert float(exponents.mean()) == pytest.approx(0.05, abs=3e-4)
+    assert float(exponents.std()) == pytest.approx(0.02, rel=0.02)
+
+
+def test_nothing_happens_by_default():
+    states = torch.rand(100, generator=generator())
+    before, stream = states.clone(), generator()
+    Faults().apply_(states, (0.16, 0.84), stream)
+    Drift().apply_(states, PARAMETERS, stream)
+    Drift(exponent=0.1).apply_(states, PARAMETERS, stream)
+    assert torch.equal(states, before)
+    assert torch.equal(stream.get_state(), generator().get_state())
+
+
+def test_faults_leave_the_other_cells_of_a_chip_as_they_are():
+    healthy, faulty = crossbar(PLAIN), crossbar(PLAIN.replace(**{"faults.stuck_off": 0.1}))
+    same = (healthy.difference == faulty.difference).float().mean()
+    assert float(same) == pytest.approx(0.9**2, abs=0.05)
+    assert torch.equal(crossbar(PLAIN.replace(**{"faults.stuck_off": 0.1})).difference, faulty.difference)
+
+
+def test_drift_reaches_the_crossbar():
+    drifted = crossbar(PLAIN.replace(drift=Drift(seconds=1e6, exponent=0.05)))
+    shrunk = drifted.difference / crossbar(PLAIN).difference
+    torch.testing.assert_close(shrunk[shrunk.isfinite()].median(), torch.tensor(1e6**-0.05), rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "message"),
+    [
+        (Faults, {"stuck_on": 1.5}, r"faults\.stuck_on must be a number from 0 to 1"),
+        (Faults, {"stuck_on": 0.6, "stuck_off": 0.6}, "must not add up to more than 1"),
+        (Drift, {"seconds": 0.5}, r"drift\.seconds must be 0 or at least drift\.reference_seconds"),
+        (Drift, {"seconds": -1}, r"drift\.seconds"),
+        (Drift, {"exponent": float("nan")}, r"drift\.exponent"),
+        (Drift, {"exponent_spread": -0.1}, r"drift\.exponent_spread"),
+    ],
+)
+def test_degradation_that_cannot_be_is_refused(kind, settings, message):
+    with pytest.raises(HardwareError, match=message):
+        kind(**settings)
