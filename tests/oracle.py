@@ -6,12 +6,12 @@ import numpy as np
 import synaptogen.synaptogen as reference
 
 
-def fresh_cells(count: int, seed: int, copy_threshold: bool = True) -> reference.CellArray:
+def fresh_cells(count: int, seed: int, copy_threshold: bool = True, order: int = 10) -> reference.CellArray:
     """Fresh cells of the numpy package, drawn from a generator of their own."""
     generator = np.random.default_rng(seed)
     reference.randn = partial(generator.standard_normal, dtype=np.float32)
     reference.rand = partial(generator.random, dtype=np.float32)
-    cells = reference.CellArrayCPU(count)
+    cells = reference.CellArrayCPU(count, reference.load_params(p=order))
     # There the threshold is a view of the drawn feature, which the first reset would overwrite.
     if copy_threshold:
         cells.UR = cells.UR.copy()

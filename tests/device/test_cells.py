@@ -6,7 +6,7 @@ import synaptogen.synaptogen as reference
 import torch
 
 from memrix import Seeds
-from memrix.device import Cells, load_parameters
+from memrix.device import Cells
 from memrix.device.cells import BLOCK
 from memrix.errors import DeviceError, HardwareError
 from tests.oracle import fresh_cells
@@ -17,14 +17,14 @@ CELLS = 2000
 class Twins:
     """Cells of the numpy package and of memrix that share devices, first cycle and every random number."""
 
-    def __init__(self, seed: int, copy_threshold: bool = True) -> None:
-        self.theirs = fresh_cells(CELLS, seed, copy_threshold)
+    def __init__(self, seed: int, order: int = 10) -> None:
+        self.theirs = fresh_cells(CELLS, seed, order=order)
         # A fresh cell is OFF; the package leaves its flag open, and its first partial reset undefined.
         self.theirs.inHRS[:] = True
-        self.ours = Cells(CELLS)
+        self.ours = Cells(CELLS, order=order)
         state = self.ours.state_dict()
-        state["devices"] = torch.from_numpy(np.concatenate([self.theirs.μ, self.theirs.σ]).T.copy())
-        state["history"].zero_()[:, 0] = torch.from_numpy(self.theirs.Xhat[-4:].T.copy())
+        state["devices"] = torch.from_numpy(np.concatenate([self.theirs.μ, self.theirs.σ]))
+        state["history"].zero_()[:, -1] = torch.from_numpy(self.theirs.Xhat[-4:].T.copy())
         features = torch.from_numpy(self.theirs.y.copy())
         parameters = self.ours.parameters
         low, high = parameters.low_resistance_conductance, parameters.high_resistance_conductance
@@ -34,30 +34,40 @@ class Twins:
         state["r"] = features[0].clone()
         state["set_threshold"] = features[1].clone()
         self.ours.load_state_dict(state)
-        (self.block,) = self.ours._blocks
+        # Every cell has its own sequence of normal numbers, cycle by cycle.
+        self.normals = np.random.default_rng(seed + 1).standard_normal((100, 4, CELLS), dtype=np.float32)
+        self.drawn = np.zeros(CELLS, dtype=np.int64)
+        (block,) = self.ours._blocks
+        block.normals = self.by_cycle
 
     def pulse(self, volts: np.ndarray | float) -> None:
-        drawn = {}
         normal = reference.randn
 
-        def recorded(shape, out):
-            normal(shape, out=out)
-            drawn["normals"] = torch.from_numpy(out.copy())
+        def by_cycle(shape, out):
+            out[:] = self.normals[self.theirs.n, :, np.arange(CELLS)].T
 
-        self.block.normals = lambda index: drawn["normals"][:, index].contiguous()
-        reference.randn = recorded
+        reference.randn = by_cycle
         try:
             reference.applyVoltage(self.theirs, volts)
         finally:
             reference.randn = normal
         self.ours.apply_voltage(volts)
 
+    def by_cycle(self, index: torch.Tensor) -> torch.Tensor:
+        """The normals of the next cycle that cells have not yet drawn, however far ahead of the pulses."""
+        normals = self.normals[self.drawn[index], :, index.numpy()].T
+        self.drawn[index] += 1
+        return torch.from_numpy(normals.copy())
+
     def compare(self) -> None:
         np.testing.assert_array_equal(self.ours.cycles.numpy(), self.theirs.n)
-        theirs = self.theirs.y
-        for row, tolerance in enumerate((2e-4, 2e-5, 2e-4, 2e-5)):
-            scale = np.abs(theirs[row]) if row in (0, 2) else 1.0
-            assert np.max(np.abs(self.ours.features[row].numpy() - theirs[row]) / scale) < tolerance
+        ours, theirs = self.ours.features.numpy(), self.theirs.y
+        # Cells keep states, which are affine in the conductance: of a cell that hardly conducts, the resistance is
+        # known less well.
+        for resistance in (0, 2):
+            np.testing.assert_allclose(1 / ours[resistance], 1 / theirs[resistance], rtol=2e-4, atol=1e-10)
+        for voltage in (1, 3):
+            np.testing.assert_allclose(ours[voltage], theirs[voltage], rtol=0, atol=2e-5)
         # A partial reset divides by d(U), which is small at small voltages.
         np.testing.assert_allclose(self.ours.r.numpy(), self.theirs.r, rtol=1e-4, atol=1e-4)
 
@@ -104,21 +114,13 @@ def test_aliased_threshold_of_the_package_would_make_cells_that_never_reset_agai
     assert (ours.cycles == 1).float().mean() > 0.999
 
 
-@pytest.mark.parametrize("order", [1, 4, 10])
-def test_history_of_any_order_reaches_back_that_many_cycles(order):
-    parameters = load_parameters()
-    cells = Cells(50_000, parameters, order=order, seed=1)
-    scores = []
-    for _ in range(2 * order + 3):
-        cells.apply_voltage(-2.0)
-        cells.apply_voltage(2.0)
-        slot = int(cells.cycles.max()) % order
-        scores.append(cells.state_dict()["history"][:, slot].double())
-    # Normal equations of the newest cycle on the ones before give back the weights of the file.
-    newest, past = scores[-1], torch.cat(scores[-1 - order : -1], dim=1)
-    fitted = torch.linalg.lstsq(past, newest).solution.T
-    expected = torch.from_numpy(parameters.autoregression(order)[:, 4:])
-    torch.testing.assert_close(fitted, expected, rtol=0, atol=0.035)
+@pytest.mark.parametrize("order", [1, 2, 7])
+def test_history_of_any_order_is_that_of_the_numpy_package(order):
+    twins = Twins(seed=4, order=order)
+    for volts in [-2.0, 2.0] * (order + 8):
+        twins.pulse(volts)
+    twins.compare()
+    assert (twins.theirs.n == order + 8).mean() > 0.99
 
 
 def test_partial_reset_leaves_fresh_cells_as_they_are():
@@ -288,7 +290,7 @@ def test_state_of_other_cells_is_refused_with_every_difference():
     state = Cells(12, order=3).state_dict()
     del state["cycles"]
     before = cells.r.clone()
-    with pytest.raises(DeviceError, match=r"cycles is missing\n.*devices has shape \(12, 8\), expected \(10, 8\)"):
+    with pytest.raises(DeviceError, match=r"cycles is missing\n.*devices has shape \(8, 12\), expected \(8, 10\)"):
         cells.load_state_dict(state)
     assert torch.equal(cells.r, before)
 

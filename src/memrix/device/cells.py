@@ -13,7 +13,7 @@ from torch import Tensor
 from memrix.device.current import CellCurrent, Noise
 from memrix.device.parameter_files import load_parameters
 from memrix.device.parameters import FEATURES, DeviceParameters
-from memrix.device.switching import Block, Switching
+from memrix.device.switching import FARTHEST, Block, Switching
 from memrix.device.variability import draw_devices
 from memrix.errors import DeviceError
 from memrix.random import RandomStream, Seeds, derive, fill_normal_, seeds_from
@@ -25,7 +25,18 @@ from memrix.validation import require_positive
 BLOCK = 1 << 16
 PULSE_WIDTH = 1e-7  # s
 Voltages = float | Tensor | np.ndarray[Any, Any]
-_STATE = ("devices", "history", "cycles", "features", "set_threshold", "reset_threshold", "transition")
+# What the blocks hold, and along which dimension the cells lie.
+_STATE = {
+    "devices": 1,
+    "history": 0,
+    "ahead": 2,
+    "left": 0,
+    "cycles": 0,
+    "features": 1,
+    "set_threshold": 0,
+    "reset_threshold": 0,
+    "transition": 1,
+}
 
 
 class Cells:
@@ -216,8 +227,10 @@ class Cells:
 
     def state_dict(self) -> dict[str, Tensor]:
         """All that the cells' future depends on, as tensors: states, history, devices, streams, counts."""
-        state = {name: torch.cat([self._padded(block, name) for block in self._blocks], dim=_cell_dim(name))
-                 for name in _STATE}  # fmt: skip
+        state = {
+            name: torch.cat([self._padded(block, name) for block in self._blocks], dim=dimension)
+            for name, dimension in _STATE.items()
+        }
         state["r"] = self.r.clone()
         state["counts"] = torch.tensor([self.pulses, self.energy, self.disturbing_reads], dtype=torch.float64)
         state["seeds"] = torch.tensor([self.seeds.chip, self.seeds.programming, self.seeds.read])
@@ -252,16 +265,18 @@ class Cells:
         self._read_stream.on(self.device).set_state(state["read_stream"].cpu())
         for stream, saved in zip(self._streams, state["programming_streams"].cpu(), strict=True):
             stream.set_state(saved)
-        for name in _STATE:
-            parts = torch.split(state[name].to(self.device), self._lengths, _cell_dim(name))
+        for name, dimension in _STATE.items():
+            parts = torch.split(state[name].to(self.device), self._lengths, dimension)
             for block, part in zip(self._blocks, parts, strict=True):
                 setattr(block, name, part.contiguous().clone())
 
     def _padded(self, block: Block, name: str) -> Tensor:
         value: Tensor = getattr(block, name)
         if name == "history":
-            # Cells that are young leave out the slots that they have not reached.
-            value = torch.nn.functional.pad(value, (0, 0, 0, self.order - value.shape[1]))
+            # Young cells carry no slots that they have not filled.
+            value = torch.nn.functional.pad(value, (0, 0, self.order - value.shape[1], 0))
+        if name == "ahead":
+            value = torch.nn.functional.pad(value, (0, 0, 0, 0, FARTHEST - value.shape[0], 0))
         return value
 
     def _require_mask(self, where: Tensor) -> Tensor:
@@ -326,10 +341,6 @@ def _lengths(count: int, device: torch.device) -> list[int]:
     block = BLOCK if device.type == "cpu" else max(count, 1)
     whole, rest = divmod(count, block)
     return [block] * whole + ([rest] if rest or not whole else [])
-
-
-def _cell_dim(name: str) -> int:
-    return 1 if name in ("features", "transition") else 0
 
 
 def _normals_of(stream: torch.Generator) -> Callable[[Tensor], Tensor]:

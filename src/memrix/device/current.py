@@ -28,14 +28,17 @@ Values = TypeVar("Values", float, Array, Tensor)
 
 def polynomial(coefficients: Array, values: Values) -> Values:
     """The polynomial of numbers or of a tensor's elements; coefficients from the highest degree, at least two."""
-    first, *middle, last = (float(coefficient) for coefficient in coefficients)
-    result = values * first
-    # In place where there is a place: the temporaries of a long tensor cost more than its arithmetic.
-    for coefficient in middle:
-        result += coefficient
-        result *= values
-    result += last
-    return result
+    first, *others = (float(coefficient) for coefficient in coefficients)
+    if isinstance(values, Tensor):
+        result = values * first + others[0]
+        for coefficient in others[1:]:
+            # One pass in place: the temporaries of a long tensor cost more than its arithmetic.
+            torch.addcmul(result.new_tensor(coefficient), result, values, out=result)
+        return result
+    total = values * first + others[0]
+    for coefficient in others[1:]:
+        total = total * values + coefficient
+    return total
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from memrix.device.current import CellCurrent
 from memrix.device.parameters import HRS, LRS, RESET_VOLTAGE, SET_VOLTAGE, DeviceParameters
 from memrix.device.variability import COUNT, CycleModel
 
+# Cycles that are drawn at a time, at most: a power of 2.
+FARTHEST = 4
 _IN_LOW_RESISTANCE = -torch.inf
 _IN_HIGH_RESISTANCE = torch.inf
 
@@ -23,8 +25,10 @@ class Block:
 
     Attributes:
         r: state, 0 at the low- and 1 at the high-resistance extreme.
-        devices: ``[cells, 8]``: offsets and scales of the features.
-        history: ``[cells, slots, 4]``: normal scores, those of cycle ``n`` in slot ``n % order``.
+        devices: ``[8, cells]``: offsets and scales of the features.
+        history: ``[cells, slots, 4]``: normal scores of the last cycles drawn, from the oldest to the newest.
+        ahead: ``[depth, 4, cells]``: features of cycles that were drawn and are still to come, the last one last.
+        left: int64, how many of them are still to come.
         cycles: int32, how often a cell has left the low-resistance state.
         features: ``[4, cells]`` of the present cycle: OFF state, SET voltage, ON state, RESET voltage.
         set_threshold: V; a pulse at or below it sets the cell. Minus infinity while the cell is ON.
@@ -36,6 +40,8 @@ class Block:
     r: Tensor
     devices: Tensor
     history: Tensor
+    ahead: Tensor
+    left: Tensor
     cycles: Tensor
     features: Tensor
     set_threshold: Tensor
@@ -71,8 +77,10 @@ class Switching:
 
         return Block(
             r=r,
-            devices=zeros(count, 2 * COUNT),
+            devices=zeros(2 * COUNT, count),
             history=zeros(count, 1, COUNT),
+            ahead=zeros(1, COUNT, count),
+            left=torch.zeros(count, dtype=torch.int64, device=device),
             cycles=torch.zeros(count, dtype=torch.int32, device=device),
             features=zeros(COUNT, count),
             set_threshold=zeros(count),
@@ -89,6 +97,8 @@ class Switching:
         block.history = torch.zeros((block.r.numel(), 1, COUNT), dtype=torch.float32, device=block.r.device)
         block.history[:, 0] = scores.t()
         block.cycles.zero_()
+        block.left.zero_()
+        block.ahead = torch.zeros((1, *block.features.shape), dtype=torch.float32, device=block.r.device)
         block.features = self.cycle.features(block.devices, scores)
         block.r.copy_(block.features[HRS])
         block.set_threshold = block.features[SET_VOLTAGE].clone()
@@ -161,36 +171,46 @@ class Switching:
         block.transition.scatter_(1, index.expand(2, -1), torch.stack([amplitude, floor]))
 
     def _next_cycle_(self, block: Block, index: Tensor) -> None:
+        """Let the cells of an index enter their next cycle."""
         cycles = block.cycles.index_select(0, index) + 1
-        first, last = (int(count) for count in cycles.aminmax())
-        self._make_room_(block, last)
-        slots = cycles % self.cycle.order
-        # Cells whose next cycle falls into the same slot see their history in the same order: they stand together.
-        groups = [slot for slot in range(self.cycle.order) if first <= last - (last - slot) % self.cycle.order]
-        lengths = [index.numel()]
-        if len(groups) > 1:
-            members = [(slots == slot).nonzero().squeeze(1) for slot in groups]
-            order = torch.cat(members)
-            index, cycles, slots = (values.index_select(0, order) for values in (index, cycles, slots))
-            lengths = [len(group) for group in members]
-        history, devices = block.history, block.devices
-        if index.numel() < block.r.numel() or len(groups) > 1:
-            history, devices = history.index_select(0, index), devices.index_select(0, index)
-        scores = self.cycle.innovations(block.normals(index))
-        stop = 0
-        for slot, length in zip(groups, lengths, strict=True):
-            start, stop = stop, stop + length
-            self.cycle.remember_(scores[:, start:stop], history[start:stop], slot)
-        # Scattering single numbers is several times as fast as torch's assignment to an index.
-        place = (index * block.history.shape[1] + slots) * COUNT
-        block.history.view(-1).scatter_(0, torch.cat([place + row for row in range(COUNT)]), scores.view(-1))
-        block.features.scatter_(1, index.expand(COUNT, -1), self.cycle.features(devices, scores))
         block.cycles.scatter_(0, index, cycles)
+        left = block.left.index_select(0, index)
+        exhausted = left == 0
+        if bool(exhausted.any()):
+            self._draw_ahead_(block, index.masked_select(exhausted), int(cycles.max()))
+            left = block.left.index_select(0, index)
+        depth, _, count = block.ahead.shape
+        place = (depth - left) * (COUNT * count) + index
+        places = torch.cat([place + row * count for row in range(COUNT)])
+        features = block.ahead.view(-1).index_select(0, places).view(COUNT, -1)
+        block.features.scatter_(1, index.expand(COUNT, -1), features)
+        block.left.scatter_(0, index, left - 1)
+
+    def _draw_ahead_(self, block: Block, index: Tensor, cycle: int) -> None:
+        """Draw the coming cycles of the cells of an index, the next of which has at most this number.
+
+        Fetching the history of scattered cells takes longer than all that is done with it. What cells will draw does
+        not depend on the pulses to come: those that have drawn often draw several cycles at a time.
+        """
+        self._make_room_(block, cycle)
+        depth, slots = block.ahead.shape[0], block.history.shape[1]
+        devices = block.devices.index_select(1, index)
+        history = torch.empty((index.numel(), (slots + depth) * COUNT), dtype=torch.float32, device=index.device)
+        history[:, : slots * COUNT] = block.history.index_select(0, index).flatten(1)
+        for step in range(depth):
+            before, after = step * COUNT, (step + slots) * COUNT
+            scores = self.cycle.next_scores(history[:, before:after], block.normals(index))
+            history[:, after : after + COUNT] = scores.t()
+            block.ahead[step].scatter_(1, index.expand(COUNT, -1), self.cycle.features(devices, scores))
+        block.history.index_copy_(0, index, history[:, depth * COUNT :].view(-1, slots, COUNT))
+        block.left.scatter_(0, index, depth)
 
     def _make_room_(self, block: Block, cycle: int) -> None:
-        """Let the history hold a cycle of this number; fresh cells do not carry slots that they never fill."""
-        slots = block.history.shape[1]
-        if cycle < slots or slots == self.cycle.order:
-            return
-        wider = min(self.cycle.order, max(cycle + 1, 2 * slots))
-        block.history = torch.nn.functional.pad(block.history, (0, 0, 0, wider - slots))
+        """Make room for the cycles that cells at a cycle of this number are to draw ahead and to remember."""
+        depth, slots = block.ahead.shape[0], block.history.shape[1]
+        if cycle > depth and depth < FARTHEST:
+            block.ahead = torch.nn.functional.pad(block.ahead, (0, 0, 0, 0, depth, 0))
+            depth *= 2
+        needed = min(self.cycle.order, cycle + depth)
+        if needed > slots:
+            block.history = torch.nn.functional.pad(block.history, (0, 0, needed - slots, 0))

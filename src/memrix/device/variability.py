@@ -12,14 +12,15 @@ COUNT = len(FEATURES)
 
 
 def draw_devices(parameters: DeviceParameters, count: int, stream: torch.Generator) -> Tensor:
-    """``[count, 8]``: four offsets, then four scales of the features of each device, float32, from the mixture."""
+    """``[8, count]``: four offsets, then four scales of the features of each device, float32, from the mixture."""
     shares = torch.from_numpy(np.cumsum(parameters.mixture_weights)[:-1]).float().to(stream.device)
     component = torch.bucketize(torch.rand(count, generator=stream, device=stream.device), shares)
-    devices = torch.randn((count, 2 * COUNT), generator=stream, device=stream.device)
+    devices = torch.randn((2 * COUNT, count), generator=stream, device=stream.device)
     for number, (mean, factor) in enumerate(zip(parameters.mixture_means, parameters.mixture_cholesky, strict=True)):
         index = (component == number).nonzero().squeeze(1)
-        spread = torch.mm(devices[index], torch.from_numpy(factor.T.copy()).float().to(stream.device))
-        devices[index] = spread + torch.from_numpy(mean).float().to(stream.device)
+        spread = torch.mm(torch.from_numpy(factor).float().to(stream.device), devices.index_select(1, index))
+        spread += torch.from_numpy(mean).float().to(stream.device)[:, None]
+        devices.scatter_(1, index.expand(2 * COUNT, -1), spread)
     return devices
 
 
@@ -42,8 +43,7 @@ class CycleModel:
         self.order = order
         autoregression = torch.from_numpy(parameters.autoregression(order)).float().to(device)
         self._innovation = autoregression[:, :COUNT].contiguous()  # [4, 4]
-        oldest_first = autoregression[:, COUNT:].view(COUNT, order, COUNT)
-        self._by_phase = [_rotated(oldest_first, phase) for phase in range(order)]
+        self._history = autoregression[:, COUNT:].contiguous()  # [4, order * 4]
         self._polynomials = torch.from_numpy(parameters.feature_polynomials).float().to(device)[:, :, None]
         self._low = parameters.low_resistance_conductance
         self._high = parameters.high_resistance_conductance
@@ -52,26 +52,25 @@ class CycleModel:
         """What normals ``[4, cells]`` contribute to the scores of a cycle: all of them where there is no history."""
         return torch.mm(self._innovation, normals)
 
-    def remember_(self, scores: Tensor, history: Tensor, cycle: int) -> None:
-        """Add what the cycles before contribute to the scores ``[4, cells]`` of a cycle, in place.
+    def next_scores(self, history: Tensor, normals: Tensor) -> Tensor:
+        """Scores ``[4, cells]`` of the next cycle.
 
         Args:
-            scores: ``[4, cells]``: so far the innovations.
-            history: ``[cells, slots, 4]``: the scores of cycle ``n`` are in slot ``n % order``; zeros where there is
-                none yet. Slots at the end that hold nothing may be left out.
-            cycle: number of the cycle to come, from 1, or its slot.
+            history: ``[cells, slots * 4]``: scores of the last cycles, from the oldest to the newest; zeros, or no
+                slot at all, for cycles that were not. More than the order counts is ignored.
+            normals: ``[4, cells]``.
         """
-        weights = self._by_phase[cycle % self.order][:, : history.shape[1] * COUNT]
-        scores.addmm_(weights, history.flatten(1).t())
+        used = min(history.shape[1], self._history.shape[1])
+        weights = self._history[:, self._history.shape[1] - used :]
+        return torch.addmm(self.innovations(normals), weights, history[:, history.shape[1] - used :].t())
 
     def features(self, devices: Tensor, scores: Tensor) -> Tensor:
-        """``[4, cells]`` from devices ``[cells, 8]``: OFF state, SET voltage, ON state, RESET voltage (in V)."""
+        """``[4, cells]`` from devices ``[8, cells]``: OFF state, SET voltage, ON state, RESET voltage (in V)."""
         shape = scores * self._polynomials[:, 0]
         for degree in range(1, self._polynomials.shape[1] - 1):
             shape.add_(self._polynomials[:, degree]).mul_(scores)
         shape.add_(self._polynomials[:, -1])
-        by_row = devices.t().contiguous()
-        features = torch.addcmul(by_row[:COUNT], by_row[COUNT:], shape)
+        features = torch.addcmul(devices[:COUNT], devices[COUNT:], shape)
         features[HRS].mul_(-np.log(10.0)).exp_()
         features[LRS].reciprocal_()
         for conductance in (features[HRS], features[LRS]):
@@ -83,11 +82,3 @@ class CycleModel:
         for state in (features[HRS], features[LRS]):
             state.mul_(self._high - self._low).add_(self._low).reciprocal_()
         return features
-
-
-def _rotated(oldest_first: Tensor, phase: int) -> Tensor:
-    """Weights ``[4, order * 4]`` of the slots of the history for the cycles whose own slot is ``phase``."""
-    order = oldest_first.shape[1]
-    # The slot of a cycle still holds the oldest one that counts; the others follow by age.
-    position = [(slot - phase) % order for slot in range(order)]
-    return oldest_first[:, position].reshape(COUNT, -1)

@@ -96,7 +96,7 @@ class ResetRamp:
         rounds: ramps at most.
         on: current of an ON cell, as a share of that of a nominal ON cell of reset-set at the test voltage: a little
             below it, because a ramp only leads downwards.
-        off: the same of an OFF cell.
+        off: the same of an OFF cell: high enough for the cells whose OFF current is large to reach it.
         start: first voltage of the ramp, in V.
         stop: no voltage of the ramp is higher, in V.
         test_voltage: at which cells are read back, in V.
@@ -109,9 +109,9 @@ class ResetRamp:
     name: ClassVar[str] = "reset-ramp"
     analog: ClassVar[bool] = True
     step: float = 0.01
-    rounds: int = 1
+    rounds: int = 2
     on: float = 0.85
-    off: float = 0.15
+    off: float = 0.18
     start: float = 0.5
     stop: float = 1.45
     test_voltage: float = 0.2
