@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from memrix.cli.evaluate import check_output, parse_weight_bits
+from memrix.cli.evaluate import parse_weight_bits
 from memrix.cli.main import main
-from memrix.errors import DataError, HardwareError
+from memrix.errors import HardwareError
 from memrix.hardware import Hardware
 
 
@@ -194,9 +194,3 @@ def test_weight_bits_are_a_list_of_whole_numbers(text, bits):
 def test_other_weight_bits_are_refused(text):
     with pytest.raises(HardwareError, match="separated by commas"):
         parse_weight_bits(text)
-
-
-def test_an_output_in_the_way_of_a_file_is_refused(tmp_path):
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(DataError, match="cannot be written"):
-        check_output(tmp_path / "file" / "result.json")

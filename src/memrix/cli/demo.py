@@ -34,8 +34,9 @@ def demo(
     threads
         CPU threads; PyTorch's own choice by default.
     """
-    from memrix.cli.display import message
-    from memrix.cli.evaluate import check_output, execute, load_hardware
+    from memrix.cli.evaluate import execute, load_hardware
+    from memrix.cli.messages import message
+    from memrix.cli.outputs import check_output
 
     bits = ", ".join(map(str, WEIGHT_BITS))
     message(

@@ -18,11 +18,6 @@ _MISSING = "-"
 _ANY_WIDTH = 1000
 
 
-def message(text: str) -> None:
-    """Say something to the user, beside the results."""
-    Console(stderr=True).print(text, markup=False, highlight=False)
-
-
 class TerminalReporter:
     """Progress bars on a terminal; elsewhere one plain line per execution."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from memrix.cli.outputs import check_output
 from memrix.errors import DataError, HardwareError
 
 if TYPE_CHECKING:
@@ -179,23 +179,3 @@ def load_hardware(name_or_file: str) -> Hardware:
     if path.suffix in (".toml", ".json") or path.is_file():
         return Hardware.load(path)
     return Hardware.preset(name_or_file)
-
-
-def check_output(path: Path | None, suffixes: tuple[str, ...] = ()) -> None:
-    """Make sure, before any work is done, that a file can be written.
-
-    Raises:
-        DataError: a folder, a place that cannot be written to, or an unknown kind of file.
-    """
-    if path is None:
-        return
-    if suffixes and path.suffix.lower() not in suffixes:
-        raise DataError(f"{path} is not a chart format that is known; end its name in {', '.join(suffixes)}")
-    if path.is_dir():
-        raise DataError(f"{path} is a folder; name a file in it, such as {path / 'result.json'}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise DataError(f"{path} cannot be written ({error.strerror or error}); name another place") from error

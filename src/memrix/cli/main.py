@@ -10,6 +10,7 @@ from cyclopts import App, CycloptsError
 from rich.console import Console
 
 from memrix.cli.demo import demo
+from memrix.cli.device import app as device_app
 from memrix.cli.evaluate import evaluate
 from memrix.errors import MemrixError
 
@@ -24,6 +25,7 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 app.command(demo)
+app.command(device_app)
 app.command(evaluate)
 
 

@@ -1,0 +1,22 @@
+"""What the commands of `memrix device` share."""
+
+from __future__ import annotations
+
+from cyclopts import Parameter
+
+from memrix.errors import DataError
+
+OUTPUT = Parameter(name=("--output", "-o"))
+
+
+def require_extra() -> None:
+    """Say what to install when the libraries of the extra are not there.
+
+    Raises:
+        DataError: a library is missing.
+    """
+    from importlib.util import find_spec
+
+    missing = [name for name in ("matplotlib", "pandas", "scipy", "sklearn") if find_spec(name) is None]
+    if missing:
+        raise DataError(f"{', '.join(missing)} must be installed for this command: pip install 'memrix[device]'")

@@ -1,0 +1,112 @@
+"""`memrix device protocols`: what programming protocols do to weights on a device, and what they cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from memrix.cli.device.options import OUTPUT
+from memrix.cli.messages import message
+from memrix.cli.outputs import check_output
+
+if TYPE_CHECKING:
+    from memrix.device import DeviceParameters
+
+_INTRODUCTION = """\
+# Programming protocols
+
+Made by `memrix device protocols --output {path}`, for the device `{source}`: {weights:,} normally distributed
+weights, quantised to the bits given with one scale for all, programmed by each protocol and in each mapping that it
+allows.
+
+- *spread*: standard deviation of the current at 0.6 V of cells with one target, in units of the current of a nominal
+  ON cell of reset-set. A nominal OFF cell of reset-set carries {off:.3f} of it.
+- *weight error*: root mean square of programmed minus wanted weights, in units of the largest weight.
+- *cells*, *pulses*, *pJ*: a weight. Energy is the sum of U * I * width over all pulses of {width:g} ns.
+- *failed*: cells that did not pass their last verification.
+
+The ADC gain follows from the cells: the difference of an ON and an OFF cell at full voltage reads 1 at {gain:.0f}
+readings per A after reset-set (arXiv 2505.24721 measured 8020). A reading at {vmax:g} V lies beyond the RESET voltage
+of {disturbed:.1f} in 10,000 ON cells of a fresh array.
+
+The second table shows single levels of the reset ramp, as shares of the ON current; *missed* cells lie further than
+0.05 from the median.
+
+"""
+_CELLS = 1 << 20
+
+
+def protocols(
+    params: str = "synaptogen",
+    *,
+    output: Annotated[Path | None, OUTPUT] = None,
+    weight_bits: str = "3,6",
+    weights: int = 1 << 16,
+    seed: int = 0,
+) -> None:
+    """Compare programming protocols and mappings: spread of cells, error of weights, cells, pulses and energy.
+
+    Parameters
+    ----------
+    params
+        `synaptogen`, the measured device, or a JSON file that `memrix device fit` has written.
+    output
+        Markdown file to write; the tables go to the terminal otherwise.
+    weight_bits
+        Bits of a weight, separated by commas.
+    weights
+        How many weights are programmed.
+    seed
+        Of weights, chip and programming.
+    """
+    from memrix.cli.evaluate import parse_weight_bits
+
+    bits = parse_weight_bits(weight_bits)
+    check_output(output)
+
+    from memrix.analysis.programming import study_programming
+    from memrix.device import load_parameters
+    from memrix.validation import require_integer
+
+    require_integer("--weights", weights, 1, 1 << 24)
+    require_integer("--seed", seed, 0, 1 << 31)
+    parameters = load_parameters(params)
+    study = study_programming(
+        parameters,
+        weight_bits=bits,
+        weights=weights,
+        seed=seed,
+        progress=lambda name: message(f"programming by {name}"),
+    )
+    if output is None:
+        print(study.to_markdown(), end="")
+        return
+    output.write_text(
+        _introduction(output, params, parameters, weights, seed) + study.to_markdown(), encoding="utf-8"
+    )
+    message(f"tables: {output}")
+
+
+def _introduction(path: Path, source: str, parameters: DeviceParameters, weights: int, seed: int) -> str:
+    from memrix.crossbar import ResetSet
+    from memrix.crossbar.protocols.open_loop import RESET_PULSE, SET_PULSE
+    from memrix.device import CellCurrent, Cells
+    from memrix.hardware import Hardware
+
+    hardware = Hardware()
+    volts = hardware.dac.vmax
+    current = CellCurrent(parameters)
+    on, off = ResetSet().nominal_states(parameters)
+    fresh = Cells(_CELLS, parameters, seed=seed)
+    for pulse in (RESET_PULSE, SET_PULSE):
+        fresh.apply_voltage(pulse)
+    return _INTRODUCTION.format(
+        path=path,
+        source=source,
+        weights=weights,
+        off=current.of(off, volts) / current.of(on, volts),
+        width=ResetSet().pulse_width * 1e9,
+        gain=hardware.circuit.gain(parameters, (on, off)),
+        vmax=volts,
+        disturbed=1e4 * float(fresh.disturbed(volts).double().mean()),
+    )

@@ -1,0 +1,28 @@
+"""Files that a command is to write: checked before any work is done."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from memrix.errors import DataError
+
+
+def check_output(path: Path | None, suffixes: tuple[str, ...] = ()) -> None:
+    """Make sure, before any work is done, that a file can be written.
+
+    Raises:
+        DataError: a folder, a place that cannot be written to, or an unknown kind of file.
+    """
+    if path is None:
+        return
+    if suffixes and path.suffix.lower() not in suffixes:
+        raise DataError(f"{path} is not a chart format that is known; end its name in {', '.join(suffixes)}")
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; name a file in it, such as {path / 'result.json'}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise DataError(f"{path} cannot be written ({error.strerror or error}); name another place") from error

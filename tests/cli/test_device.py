@@ -1,0 +1,130 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+import memrix
+from memrix.cli.main import main
+
+
+@pytest.fixture(scope="module")
+def sweeps(tmp_path_factory):
+    path = tmp_path_factory.mktemp("device") / "sweeps.csv"
+    assert main(["device", "example", "-o", str(path), "--devices", "40", "--cycles", "60"]) == 0
+    return path
+
+
+def fit(sweeps, output, *options: str, components: int = 1) -> int:
+    arguments = [str(sweeps), "-o", str(output), "--order", "3", "--components", str(components)]
+    return main(["device", "fit", *arguments, *options])
+
+
+@pytest.mark.parametrize("command", [[], ["fit"], ["show"], ["protocols"], ["example"]])
+def test_help_is_there(command, capsys):
+    assert main(["device", *command, "--help"]) == 0
+    assert "Usage: memrix device" in capsys.readouterr().out
+
+
+def test_the_help_of_fit_shows_the_layout_of_the_file(capsys):
+    main(["device", "fit", "--help"])
+    assert "device,cycle,R_HRS,U_set,R_LRS,U_reset,curve,U,I" in capsys.readouterr().out
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys\n"
+        "from memrix.cli.main import main\n"
+        "for command in ('fit', 'show', 'protocols', 'example'):\n"
+        "    main(['device', command, '--help'])\n"
+        "heavy = {'torch', 'pandas', 'sklearn', 'scipy', 'matplotlib', 'numpy'} & set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy else 0)\n"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (process.returncode, process.stderr) == (0, "")
+
+
+def test_a_fit_prints_its_goodness_and_writes_parameters_that_a_chip_can_have(sweeps, tmp_path, capsys):
+    output, figures = tmp_path / "mydevice.json", tmp_path / "goodness.json"
+    assert fit(sweeps, output, "--json", str(figures)) == 0
+    printed = capsys.readouterr()
+    assert "40 devices of 60 cycles: measured | fitted" in printed.out
+    for name in ("R_HRS", "U_set", "R_LRS", "U_reset", "KS distance", "autocorrelation, 5 apart", "I-V curves"):
+        assert name in printed.out
+    assert str(output) in printed.err
+    assert json.loads(figures.read_text())["cycles"] == 60
+    hardware = memrix.Hardware.preset("physical").replace(**{"device.parameters": str(output)})
+    assert hardware.parameters.order == 3
+
+
+def test_a_component_of_a_few_devices_is_pointed_out(tmp_path, capsys):
+    few = tmp_path / "few.csv"
+    main(["device", "example", "-o", str(few), "--devices", "27", "--cycles", "60"])
+    assert fit(few, tmp_path / "mydevice.json", components=3) == 0
+    assert "too few for its covariance, which takes 9" in capsys.readouterr().err
+
+
+def test_the_first_cycles_alone_can_be_used(sweeps, tmp_path, capsys):
+    assert fit(sweeps, tmp_path / "mydevice.json", "--cycles", "30") == 0
+    assert "40 devices of 30 cycles" in capsys.readouterr().out
+
+
+def test_an_unwritable_output_is_refused_before_the_work(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert fit(tmp_path / "missing.csv", tmp_path / "file" / "mydevice.json") == 2
+    error = capsys.readouterr().err
+    assert "mydevice.json cannot be written" in error
+    assert "missing.csv" not in error
+
+
+def test_bad_measurements_are_explained_on_stderr(tmp_path, capsys):
+    (tmp_path / "bad.csv").write_text("device,cycle,RHRS,U_set,R_LRS,U_reset,curve,U,I\n")
+    assert fit(tmp_path / "bad.csv", tmp_path / "mydevice.json") == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "there is no column 'R_HRS' (did you mean 'RHRS'?)" in printed.err
+
+
+def test_an_example_of_one_s_own_device(sweeps, tmp_path, capsys):
+    own, again = tmp_path / "mydevice.json", tmp_path / "again.csv"
+    assert fit(sweeps, own) == 0
+    assert (
+        main(["device", "example", "-o", str(again), "--parameters", str(own), "--devices", "3", "--cycles", "2"])
+        == 0
+    )
+    assert len(again.read_text().splitlines()) == 1 + 3 * 2 + 2 * 121
+
+
+def test_charts_of_one_s_own_device(sweeps, tmp_path, capsys, monkeypatch):
+    own, folder = tmp_path / "mydevice.json", tmp_path / "charts"
+    assert fit(sweeps, own) == 0
+    # The figures of the charts are tested beside them; here a population that is drawn in a second.
+    monkeypatch.setattr("memrix.analysis.device_charts._CELLS", 500)
+    monkeypatch.setattr("memrix.analysis.device_charts._DEVICES", 20)
+    monkeypatch.setattr("memrix.analysis.device_charts._CYCLES", 40)
+    assert main(["device", "show", str(own), "-o", str(folder)]) == 0
+    names = {"iv_loops.png", "features.png", "protocols.png", "memory.png"}
+    assert {path.name for path in folder.iterdir()} == names
+    assert str(folder / "protocols.png") in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["show", "protocols"])
+def test_parameters_that_are_not_there_are_explained(command, tmp_path, capsys):
+    assert main(["device", command, str(tmp_path / "none.json"), "-o", str(tmp_path / "out")]) == 2
+    assert "none.json' cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_protocols_are_compared_in_a_document(tmp_path, capsys):
+    document = tmp_path / "protocols.md"
+    assert main(["device", "protocols", "-o", str(document), "--weights", "500", "--weight-bits", "3"]) == 0
+    text = document.read_text()
+    assert "| reset-set | bit-sliced | 3 |" in text
+    assert "| reset-ramp, 10 mV | multi-level | 3 |" in text
+    assert "readings per A" in text
+    assert str(document) in capsys.readouterr().err
+
+
+def test_weights_to_compare_must_be_some(capsys):
+    assert main(["device", "protocols", "--weights", "0"]) == 2
+    assert "--weights must be an integer from 1" in capsys.readouterr().err
