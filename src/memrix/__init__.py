@@ -12,7 +12,8 @@ except PackageNotFoundError:  # a source tree that was never installed
     __version__ = "0+unknown"
 
 if TYPE_CHECKING:
-    from memrix.conversion import calibrate, program, quantize, reseed, reset_statistics
+    from memrix.calibration import calibrate
+    from memrix.conversion import program, quantize, reseed, reset_statistics
     from memrix.errors import MemrixError
     from memrix.hardware import Hardware
     from memrix.random import Seeds
@@ -37,7 +38,7 @@ _HOMES = {
     "MemrixError": "memrix.errors",
     "Seeds": "memrix.random",
     "Summary": "memrix.summary",
-    "calibrate": "memrix.conversion",
+    "calibrate": "memrix.calibration",
     "program": "memrix.conversion",
     "quantize": "memrix.conversion",
     "reseed": "memrix.conversion",

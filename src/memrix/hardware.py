@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
-from memrix.crossbar import ADC, DAC, Drift, Faults, ProgrammingProtocol, ResetSet, Tile
+from memrix.crossbar import ADC, DAC, CellTechnology, Drift, Faults, ProgrammingProtocol, ResetSet, Tile
 from memrix.crossbar.mapping import Layout, Mapping
 from memrix.crossbar.protocols import PROTOCOLS
 from memrix.crossbar.readout import ReadCircuit
@@ -17,7 +17,7 @@ from memrix.device import DeviceParameters, load_parameters
 from memrix.device.current import NOISES, Noise
 from memrix.device.parameter_files import SYNAPTOGEN
 from memrix.errors import HardwareError
-from memrix.quantization import WeightScale
+from memrix.quantization import TERNARY_BITS, WeightScale
 from memrix.records import build, closest
 from memrix.validation import require_choice, require_integer, require_positive
 
@@ -50,7 +50,7 @@ class Hardware:
     """A memristor chip. Everything is validated on construction; ``HardwareError`` says what is wrong.
 
     Attributes:
-        weight_bits: bits of a weight, its sign included.
+        weight_bits: bits of a weight, its sign included: a whole number from 2 to 16, or 1.5 for ternary weights.
         weight_scale: one scale ``per-output-channel`` or ``per-tensor`` (a digital factor after the ADC).
         mapping: ``bit-sliced``: every bit of the magnitude is a differential pair of cells, ON or OFF; or
             ``multi-level``: one pair holds the whole weight, which needs a protocol that reaches levels in between.
@@ -63,9 +63,11 @@ class Hardware:
         noise: of a reading: ``physical``, ``legacy`` (as in arXiv 2505.24721's library) or ``off``.
         faults: stuck cells; none by default.
         drift: of conductances over time; none by default.
+        column_calibration: whether ``memrix.program`` fits a digital gain and offset to every column of the
+            programmed chip from test vectors, which ``memrix.calibrate`` collects.
     """
 
-    weight_bits: int = 4
+    weight_bits: float = 4
     weight_scale: WeightScale = "per-output-channel"
     mapping: Mapping = "bit-sliced"
     device: Device = field(default_factory=Device)
@@ -76,12 +78,15 @@ class Hardware:
     noise: Noise = "physical"
     faults: Faults = field(default_factory=Faults)
     drift: Drift = field(default_factory=Drift)
+    column_calibration: bool = False
 
     def __post_init__(self) -> None:
-        require_integer("weight_bits", self.weight_bits, 2, 16)
+        if self.weight_bits != TERNARY_BITS:
+            require_integer("weight_bits", self.weight_bits, 2, 16)
         require_choice("weight_scale", self.weight_scale, get_args(WeightScale))
         require_choice("mapping", self.mapping, get_args(Mapping))
         require_choice("noise", self.noise, NOISES)
+        require_choice("column_calibration", self.column_calibration, (True, False))
         if isinstance(self.programming, str):
             require_choice("programming", self.programming, tuple(PROTOCOLS))
             object.__setattr__(self, "programming", PROTOCOLS[self.programming]())
@@ -238,6 +243,16 @@ class Hardware:
             HardwareError: the file that ``device.parameters`` names cannot be used.
         """
         return load_parameters(self.device.parameters)
+
+    @property
+    def technology(self) -> CellTechnology:
+        """The cells, how they are programmed and what becomes of them."""
+        return CellTechnology(self.parameters, self.programming, self.faults, self.drift)
+
+    @property
+    def needs_test_vectors(self) -> bool:
+        """Whether a chip is tuned after programming."""
+        return self.adc.per_layer or self.column_calibration
 
     def layout(self, groups: int, inputs: int, outputs: int) -> Layout:
         """How ``groups`` matrices of ``inputs`` x ``outputs`` weights lie on this chip."""

@@ -4,25 +4,54 @@ from __future__ import annotations
 
 import fnmatch
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
+import torch
 from torch import nn
 from torch.nn.parameter import UninitializedParameter
 from torch.nn.utils import parametrize
 
-from memrix.errors import ConversionError, CoverageWarning
+from memrix.errors import ConversionError, CoverageWarning, NumericsError
 from memrix.hardware import Hardware
-from memrix.nn.base import CrossbarLayer
-from memrix.nn.registry import Handler, handler_of
+from memrix.nn.composite import OpenedLayer, Projection, Unopened
+from memrix.nn.crossbar_layer import CrossbarLayer
+from memrix.nn.registry import Handler, handler_of, parts_of, registered_layers
 from memrix.records import closest
 
 Layers = str | Sequence[str] | Callable[[str, nn.Module], bool] | None
 HardwareChoice = Hardware | Mapping[str, Hardware | None]
 
 # Their parameters multiply no vector: there is nothing to map.
-_NO_PRODUCT = (nn.Embedding, nn.EmbeddingBag, nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._NormBase)
+_NO_PRODUCT = (nn.EmbeddingBag, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, nn.modules.batchnorm._NormBase)
 _EVERYTHING = "*"
+
+
+@dataclass
+class Weighted:
+    """A module that holds a weight of two or more axes, or a part of a composite layer that does.
+
+    Attributes:
+        module: the layer.
+        names: it goes by.
+        owner: the composite layer that has to be opened before the layer is part of the model.
+        obstacle: why it cannot be mapped, known from its owner.
+    """
+
+    module: nn.Module
+    names: list[str] = field(default_factory=list)
+    owner: Unopened | None = None
+    obstacle: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called, also when the model itself is the layer."""
+        return self.names[0] or "(the model)"
+
+    @property
+    def handler(self) -> Handler | str:
+        """How it is mapped, or why it cannot be."""
+        return self.obstacle or handler_of(self.module)
 
 
 @dataclass(frozen=True)
@@ -33,37 +62,74 @@ class Selected:
     module: nn.Module
     handler: Handler
     hardware: Hardware
+    owner: Unopened | None
 
 
-def display_name(name: str) -> str:
-    """A module's name, also when the model itself is the layer."""
-    return name or "(the model)"
+@dataclass(frozen=True)
+class Survey:
+    """What a selection means for a model.
+
+    Attributes:
+        selected: the layers to be mapped, in the order of the model.
+        problems: why they cannot be mapped as asked.
+        passed_over: layers that were swept in with all others and cannot be mapped: names and reasons.
+    """
+
+    selected: tuple[Selected, ...]
+    problems: tuple[str, ...]
+    passed_over: tuple[tuple[str, str], ...]
 
 
-def weighted_modules(model: nn.Module) -> dict[nn.Module, list[str]]:
-    """Modules that hold a weight of two or more axes themselves, with every name they go by."""
-    found: dict[nn.Module, list[str]] = {}
+def weighted_modules(model: nn.Module) -> list[Weighted]:
+    """Modules that hold a weight of two or more axes themselves, with every name they go by.
+
+    Of a composite layer, such as ``nn.MultiheadAttention``, these are the parts that it will have once opened.
+    """
+    found: dict[nn.Module, Weighted] = {}
+    parts_by_owner: dict[nn.Module, Unopened] = {}
+
+    def add(module: nn.Module, name: str, owner: Unopened | None = None, obstacle: str | None = None) -> None:
+        entry = found.setdefault(module, Weighted(module, [], owner, obstacle))
+        if name not in entry.names:
+            entry.names.append(name)
+
     for name, module in model.named_modules(remove_duplicate=False):
-        if isinstance(module, parametrize.ParametrizationList):
-            continue  # its owner is the layer
+        if isinstance(module, (parametrize.ParametrizationList, OpenedLayer)):
+            continue  # its owner, or its parts, are the layers
         if any(isinstance(p, UninitializedParameter) for p in module.parameters(recurse=False)):
             raise ConversionError(f"layer {name!r} has no weights yet (lazy module); run the model once first")
-        own = any(p.dim() > 1 for p in module.parameters(recurse=False))
-        if own or parametrize.is_parametrized(module):
-            found.setdefault(module, []).append(name)
-    return found
+        composite = parts_of(module)
+        if isinstance(composite, str):
+            add(module, name, obstacle=composite)
+            for child_name, child in module.named_modules():
+                if child is not module and _holds_weight(child):
+                    add(child, f"{name}.{child_name}".lstrip("."), obstacle=f"its owner {name!r}: {composite}")
+        elif composite is not None:
+            kind, parts = composite
+            owner = parts_by_owner.setdefault(module, Unopened(module, kind, parts))
+            for part_name, part in owner.parts.items():
+                add(part, f"{name}.{part_name}".lstrip("."), owner=owner)
+        elif _holds_weight(module):
+            add(module, name)
+    return list(found.values())
 
 
-def digital_reason(module: nn.Module) -> str:
+def _holds_weight(module: nn.Module) -> bool:
+    own = any(p.dim() > 1 for p in module.parameters(recurse=False))
+    return own or isinstance(module, Projection) or parametrize.is_parametrized(module)
+
+
+def digital_reason(layer: Weighted) -> str:
     """Why a weighted module of a chip is not on a crossbar."""
-    if isinstance(module, _NO_PRODUCT):
-        return f"{type(module).__name__} multiplies no vector by a matrix"
-    handler = handler_of(module)
-    return handler if isinstance(handler, str) else "not selected"
+    if isinstance(layer.module, _NO_PRODUCT):
+        return f"{type(layer.module).__name__} multiplies no vector by a matrix"
+    if isinstance(layer.handler, str):
+        return layer.handler
+    return layer.handler.on_request or "not selected"
 
 
-def select(model: nn.Module, hardware: HardwareChoice, layers: Layers) -> list[Selected]:
-    """The layers to be mapped, in the order of the model.
+def survey(model: nn.Module, hardware: HardwareChoice, layers: Layers) -> Survey:
+    """What a selection means, without touching the model.
 
     Args:
         model: any module.
@@ -72,53 +138,113 @@ def select(model: nn.Module, hardware: HardwareChoice, layers: Layers) -> list[S
         layers: name patterns (``fnmatch``), or a predicate ``(name, module) -> bool``; all by default.
 
     Raises:
-        ConversionError: nothing can be mapped, a pattern matches nothing, a selected layer cannot be mapped, or
-            the model is on a chip already. Every problem is listed.
+        ConversionError: what was given is no model, no hardware or no pattern at all.
     """
     if not isinstance(model, nn.Module):
         raise ConversionError(f"expected a torch.nn.Module, got {type(model).__name__}")
     if any(isinstance(module, CrossbarLayer) for module in model.modules()):
         raise ConversionError("this model runs on a chip already; start again from the digital model")
     weighted = weighted_modules(model)
-    names = [name for aliases in weighted.values() for name in aliases]
+    names = [name for layer in weighted for name in layer.names]
     problems = _unmatched(layers, hardware, names, [name for name, _ in model.named_modules(remove_duplicate=False)])
     chosen: list[Selected] = []
-    passed_over: list[str] = []
-    for module, aliases in weighted.items():
-        name = display_name(aliases[0])
-        asked = [_asked(alias, module, layers) for alias in aliases]
-        chips = [_chip(alias, hardware) for alias in aliases]
+    passed_over: list[tuple[str, str]] = []
+    for layer in weighted:
+        asked = [_asked(alias, layer.module, layers) for alias in layer.names]
+        chips = [_chip(alias, hardware) for alias in layer.names]
         chip, by_name = chips[-1]
         if any(other != chip for other, _ in chips):
-            problems.append(f"layer {name!r} goes by the names {aliases}, and these are to run on different hardware")
+            problems.append(
+                f"layer {layer.name!r} goes by the names {layer.names}, and these are to run on different hardware"
+            )
             continue
         if not any(want for want, _ in asked) or chip is None:
             continue
         explicit = by_name or any(precise for _, precise in asked)
-        handler = handler_of(module)
+        # Of layers that multiply nothing, a pattern for many means the others.
+        exactly = any(alias in _patterns(layers) or alias in _hardware_patterns(hardware) for alias in layer.names)
+        handler = layer.handler
         if isinstance(handler, Handler):
-            chosen.append(Selected(name, module, handler, chip))
-        elif explicit and (not isinstance(module, _NO_PRODUCT) or _named_exactly(aliases, layers)):
-            problems.append(f"layer {name!r} cannot be mapped: {handler}; leave it out of the selection")
-        elif not isinstance(module, _NO_PRODUCT):
-            passed_over.append(f"{name!r} ({handler})")
-    if problems:
-        raise ConversionError("the layers cannot be mapped as asked:\n  " + "\n  ".join(problems))
-    if not chosen:
-        kinds = sorted({type(module).__name__ for module in weighted})
-        raise ConversionError(
-            f"there is no layer to map: memrix maps nn.Linear and nn.Conv1d, and "
+            if handler.on_request is None or exactly or callable(layers):
+                chosen.append(Selected(layer.name, layer.module, handler, chip, layer.owner))
+        elif explicit and (not isinstance(layer.module, _NO_PRODUCT) or exactly):
+            problems.append(f"layer {layer.name!r} cannot be mapped: {handler}; leave it out of the selection")
+        elif not isinstance(layer.module, _NO_PRODUCT):
+            passed_over.append((layer.name, handler))
+    problems += _tied(chosen)
+    if not chosen and not problems:
+        kinds = sorted({type(layer.module).__name__ for layer in weighted})
+        problems.append(
+            f"there is no layer to map: memrix maps {', '.join(registered_layers())}, and "
             f"{'the selection holds none of those' if names else 'this model has no weighted layer'}"
             + (f" (weighted layers of the model: {', '.join(kinds)})" if kinds else "")
         )
-    if passed_over:
+    return Survey(tuple(chosen), tuple(problems), tuple(passed_over))
+
+
+def select(model: nn.Module, hardware: HardwareChoice, layers: Layers) -> list[Selected]:
+    """The layers to be mapped, as ``survey`` finds them.
+
+    Raises:
+        ConversionError: nothing can be mapped, a pattern matches nothing, a selected layer cannot be mapped, or
+            the model is on a chip already. Every problem is listed.
+    """
+    found = survey(model, hardware, layers)
+    if found.problems:
+        raise ConversionError("the layers cannot be mapped as asked:\n  " + "\n  ".join(found.problems))
+    if found.passed_over:
+        listed = ", ".join(f"{name!r} ({reason})" for name, reason in found.passed_over)
         warnings.warn(
-            f"these weighted layers stay digital: {', '.join(passed_over)}; "
-            f"select the others by name to make this explicit",
+            f"these weighted layers stay digital: {listed}; select the others by name to make this explicit",
             CoverageWarning,
             stacklevel=3,
         )
-    return chosen
+    return list(found.selected)
+
+
+def open_owners(selected: Iterable[Selected]) -> None:
+    """Open, in place, the composite layers that selected layers are parts of."""
+    for layer in selected:
+        if layer.owner is not None:
+            layer.owner.open_()
+
+
+def weights_not_finite(selected: Iterable[Selected]) -> list[str]:
+    """Names of the layers whose parameters hold NaN or infinite values."""
+    return [
+        layer.name
+        for layer in selected
+        if not all(
+            bool(torch.isfinite(p).all())
+            for p in (layer.module.weight, getattr(layer.module, "bias", None))
+            if isinstance(p, torch.Tensor)
+        )
+    ]
+
+
+def require_finite_weights(selected: Iterable[Selected]) -> None:
+    """Raise NumericsError that names the layers whose parameters are not finite."""
+    broken = weights_not_finite(selected)
+    if broken:
+        raise NumericsError(
+            f"the parameters of these layers hold NaN or infinite values: {', '.join(broken)}; "
+            f"a chip can hold finite weights only: load or train the model again"
+        )
+
+
+def _tied(chosen: list[Selected]) -> list[str]:
+    """Layers of one weight: cells hold it for one of them."""
+    holders: dict[int, list[str]] = {}
+    for layer in chosen:
+        weight = layer.module._parameters.get("weight")
+        if weight is not None:
+            holders.setdefault(id(weight), []).append(layer.name)
+    return [
+        f"layers {' and '.join(map(repr, names))} share one weight, and each would write it to cells of its own, "
+        f"which from then on differ; give all but one a copy of the weight, or leave them out of the selection"
+        for names in holders.values()
+        if len(names) > 1
+    ]
 
 
 def _patterns(layers: Layers) -> list[str]:
@@ -127,8 +253,8 @@ def _patterns(layers: Layers) -> list[str]:
     return [layers] if isinstance(layers, str) else list(layers)
 
 
-def _named_exactly(aliases: list[str], layers: Layers) -> bool:
-    return any(alias in _patterns(layers) for alias in aliases)
+def _hardware_patterns(hardware: HardwareChoice) -> list[str]:
+    return [] if isinstance(hardware, Hardware) else list(hardware)
 
 
 def _asked(name: str, module: nn.Module, layers: Layers) -> tuple[bool, bool]:
@@ -155,7 +281,7 @@ def _unmatched(layers: Layers, hardware: HardwareChoice, names: list[str], conta
             f"expected a memrix.Hardware or a mapping of name patterns to Hardware, got {type(hardware).__name__}; "
             f"for example memrix.Hardware.preset('paper')"
         )
-    patterns = _patterns(layers) + ([] if isinstance(hardware, Hardware) else list(hardware))
+    patterns = _patterns(layers) + _hardware_patterns(hardware)
     for pattern in patterns:
         if not isinstance(pattern, str):
             raise ConversionError(f"a layer pattern must be a string, got {pattern!r}")

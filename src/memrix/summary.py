@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import nn
 
-from memrix.nn.base import CrossbarLayer
-from memrix.selection import digital_reason, display_name, weighted_modules
+from memrix.nn.crossbar_layer import CrossbarLayer
+from memrix.selection import digital_reason, weighted_modules
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class LayerSummary:
     name: str
     kind: str
     weight_shape: tuple[int, ...]
-    weight_bits: int
+    weight_bits: float
     tiles: int
     planes: int
     cells: int
@@ -129,13 +129,13 @@ class Summary:
 def summary(model: nn.Module) -> Summary:
     """Describe every weighted layer of a model, on a chip or digital; readings since the last reset are counted."""
     layers, digital = [], []
-    for module, names in weighted_modules(model).items():
-        name = display_name(names[0])
+    for layer in weighted_modules(model):
+        module = layer.module
         if isinstance(module, CrossbarLayer):
-            layers.append(_describe(name, module))
+            layers.append(_describe(layer.name, module))
         else:
             weights = sum(p.numel() for p in module.parameters(recurse=False) if p.dim() > 1)
-            digital.append(DigitalSummary(name, type(module).__name__, weights, digital_reason(module)))
+            digital.append(DigitalSummary(layer.name, type(module).__name__, weights, digital_reason(layer)))
     return Summary(tuple(layers), tuple(digital))
 
 

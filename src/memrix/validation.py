@@ -26,7 +26,7 @@ def require_number(name: str, value: object, low: float, high: float) -> None:
         raise HardwareError(f"{name} must be a number from {low:g} to {high:g}, got {value!r}")
 
 
-def require_choice(name: str, value: object, choices: Sequence[str]) -> None:
+def require_choice(name: str, value: object, choices: Sequence[object]) -> None:
     """Raise HardwareError unless ``value`` is one of ``choices``."""
     if value not in choices:
         raise HardwareError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")

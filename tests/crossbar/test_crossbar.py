@@ -6,7 +6,7 @@ import synaptogen.synaptogen as reference
 import torch
 
 from memrix import Hardware, Seeds
-from memrix.crossbar import Crossbar
+from memrix.crossbar import Crossbar, program_pairs
 
 GROUPS, INPUTS, OUTPUTS = 2, 70, 3
 FINE = {"adc.precision_bits": 14, "adc.range_bits": 9, "tile.rows": 32}
@@ -21,16 +21,15 @@ def integers(bits: int = 4) -> torch.Tensor:
 
 def crossbar(hardware: Hardware, weights: torch.Tensor | None = None, seeds: Seeds | None = None) -> Crossbar:
     weights = integers(hardware.weight_bits) if weights is None else weights
+    layout, seeds = hardware.layout(*weights.shape), seeds or Seeds()
+    pairs = program_pairs(weights, layout, hardware.technology, seeds=seeds, name="test")
     return Crossbar(
-        weights,
-        layout=hardware.layout(*weights.shape),
+        pairs,
+        layout=layout,
         circuit=hardware.circuit,
-        protocol=hardware.programming,
         parameters=hardware.parameters,
-        seeds=seeds or Seeds(),
+        read_seed=seeds.read,
         name="test",
-        faults=hardware.faults,
-        drift=hardware.drift,
     )
 
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from memrix.quantization import fake_quantize_weight, largest_integer, weight_integers, weight_step
+from memrix.quantization import fake_quantize_rows, largest_integer, weight_integers, weight_step
 
 WEIGHT = torch.tensor([[0.6, -0.3, 0.1], [0.06, 0.03, -0.05]])
 
@@ -16,7 +16,7 @@ def test_integers_per_tensor():
     # -0.3 / 0.2 is a tie, or next to one: it may only be -1 or -2, and the same as in the fake quantiser
     integers = weight_integers(WEIGHT, step, 3)
     assert integers[:, [0, 2]].tolist() == [[3, 0], [0, 0]]
-    torch.testing.assert_close(integers * step, fake_quantize_weight(WEIGHT, step, 3))
+    torch.testing.assert_close(integers * step, fake_quantize_rows(WEIGHT, step, 3))
 
 
 def test_integers_per_output_channel_use_the_whole_range_of_each():
@@ -24,7 +24,7 @@ def test_integers_per_output_channel_use_the_whole_range_of_each():
     torch.testing.assert_close(step, torch.tensor([0.2, 0.02]))
     assert weight_integers(WEIGHT, step, 3)[1, 0] == 3
     torch.testing.assert_close(
-        weight_integers(WEIGHT, step, 3) * step[:, None], fake_quantize_weight(WEIGHT, step, 3)
+        weight_integers(WEIGHT, step, 3) * step[:, None], fake_quantize_rows(WEIGHT, step, 3)
     )
 
 
@@ -43,5 +43,5 @@ def test_no_integer_leaves_the_symmetric_range(bits):
 
 def test_gradient_passes_straight_through():
     weight = WEIGHT.clone().requires_grad_()
-    fake_quantize_weight(weight, weight_step(weight, 4, "per-tensor"), 4).sum().backward()
+    fake_quantize_rows(weight, weight_step(weight, 4, "per-tensor"), 4).sum().backward()
     torch.testing.assert_close(weight.grad, torch.ones_like(WEIGHT))

@@ -379,8 +379,8 @@ def draw_memory(history: Tensor, parameters: DeviceParameters) -> Figure:
     panels[1, 0].set_ylabel("autocorrelation")
     panels[1, 0].legend(frameon=False, loc="upper right")
     figure.supxlabel(
-        f"Above: one typical device. Below: {devices} devices, {cycles} cycles each; the mean of each device over its "
-        "cycles is subtracted. The OFF resistance enters as its logarithm.",
+        f"Above: one typical device. Below: {devices} devices, {cycles} cycles each; the mean of each device over "
+        "its cycles is subtracted. The OFF resistance enters as its logarithm.",
         fontsize=10,
     )
     return figure

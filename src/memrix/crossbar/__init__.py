@@ -1,9 +1,11 @@
 """Many cells: weights mapped to cells, programming protocols, converters and the analog readout."""
 
+from memrix.crossbar.columns import column_corrections
 from memrix.crossbar.converters import ADC, DAC
 from memrix.crossbar.crossbar import Crossbar
 from memrix.crossbar.degradation import Drift, Faults
 from memrix.crossbar.mapping import Tile
+from memrix.crossbar.pairs import CellTechnology, Pairs, program_pairs
 from memrix.crossbar.protocols import (
     Cycled,
     Ideal,
@@ -13,19 +15,25 @@ from memrix.crossbar.protocols import (
     ResetSet,
     WriteVerify,
 )
+from memrix.crossbar.ranging import best_converter
 
 __all__ = [
     "ADC",
     "DAC",
+    "CellTechnology",
     "Crossbar",
     "Cycled",
     "Drift",
     "Faults",
     "Ideal",
+    "Pairs",
     "ProgrammingProtocol",
     "ProgrammingReport",
     "ResetRamp",
     "ResetSet",
     "Tile",
     "WriteVerify",
+    "best_converter",
+    "column_corrections",
+    "program_pairs",
 ]

@@ -42,6 +42,11 @@ class DAC:
         """The code of full scale."""
         return 1 << (self.bits - 1)
 
+    @property
+    def codes_count(self) -> int:
+        """Codes from the lowest to the largest."""
+        return 2 * self.largest_code + 1
+
     def codes(self, activations: Tensor, step: Tensor) -> Tensor:
         """Codes from ``-largest_code`` to ``largest_code``, float32, of activations in units of ``step``."""
         # The reciprocal is what torch's fake quantisation multiplies with: ties fall to the same side.
@@ -88,14 +93,21 @@ class ADC:
     Attributes:
         precision_bits: steps of ``2**-precision_bits``.
         range_bits: readings are clipped at ``2**(range_bits - 1)`` on either side.
+        gain: amplification in front of the converter, undone digitally: steps and range become finer by it.
+        per_layer: whether ``memrix.program`` gives every layer the split of the bits and the gain that suit its
+            readings best; bits in all stay the same. ``memrix.calibrate`` collects the inputs that this takes.
     """
 
     precision_bits: int = 4
     range_bits: int = 4
+    gain: float = 1.0
+    per_layer: bool = False
 
     def __post_init__(self) -> None:
         require_integer("adc.precision_bits", self.precision_bits, 0, 20)
         require_integer("adc.range_bits", self.range_bits, 0, 20)
+        require_positive("adc.gain", self.gain, "units of 1")
+        require_choice("adc.per_layer", self.per_layer, (True, False))
         if self.precision_bits + self.range_bits < 1:
             raise HardwareError(
                 f"an ADC needs at least one bit, got precision_bits={self.precision_bits} and "
@@ -108,9 +120,14 @@ class ADC:
             )
 
     @property
+    def bits(self) -> int:
+        """Precision and range together."""
+        return self.precision_bits + self.range_bits
+
+    @property
     def step(self) -> float:
         """Reading of one step."""
-        return 2.0**-self.precision_bits
+        return 2.0**-self.precision_bits / self.gain
 
     @property
     def largest_code(self) -> float:

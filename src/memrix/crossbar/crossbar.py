@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Self, cast
 
 import torch
 from torch import Tensor, nn
 
-from memrix.crossbar.degradation import Drift, Faults
+from memrix.crossbar.converters import ADC
 from memrix.crossbar.mapping import Layout
-from memrix.crossbar.protocols import ProgrammingProtocol, ProgrammingReport
+from memrix.crossbar.pairs import Pairs
 from memrix.crossbar.readout import ReadCircuit
 from memrix.device import DeviceParameters
 from memrix.errors import ConversionError
-from memrix.random import RandomStream, Seeds, derive, fill_normal_
+from memrix.random import RandomStream, derive, fill_normal_
 
 # Elements of one buffer of a reading: a few fit into the last-level cache, and a chunk still has enough rows
 # for a matrix product to be efficient.
@@ -29,19 +30,16 @@ class Crossbar(nn.Module):
     variance of its noise, and one normal number a conversion: exact while every cell conducts along its voltage.
 
     Args:
-        integers: ``[groups, inputs, outputs]``, of magnitudes that the digits of the layout can hold.
+        pairs: programmed cells.
         layout: digits and tiles.
         circuit: converters and noise.
-        protocol: how the cells are programmed.
         parameters: the device technology.
-        seeds: of the three random streams.
+        read_seed: of the read noise.
         name: tells the streams of one crossbar from those of another with the same seeds.
-        faults: cells that are stuck.
-        drift: of the conductances since programming.
-        progress: called with the number of cells after each of them is programmed.
 
     Attributes:
         report: what it took to program the cells.
+        nominal_states: mean state of ON and of OFF cells.
         conversions: of the ADCs so far.
         clipped: those of them that were clipped.
     """
@@ -55,86 +53,53 @@ class Crossbar(nn.Module):
 
     def __init__(
         self,
-        integers: Tensor,
+        pairs: Pairs,
         *,
         layout: Layout,
         circuit: ReadCircuit,
-        protocol: ProgrammingProtocol,
         parameters: DeviceParameters,
-        seeds: Seeds,
+        read_seed: int,
         name: str,
-        faults: Faults | None = None,
-        drift: Drift | None = None,
-        progress: Callable[[int], None] | None = None,
     ) -> None:
         super().__init__()
         self.layout = layout
         self.circuit = circuit
+        self._parameters_of_cells = parameters
         self.name = name
-        self.report = ProgrammingReport()
+        self.report = pairs.report
+        self.nominal_states = pairs.nominal_states
         self.conversions = 0
         self.clipped = 0
-        self.read_stream = RandomStream(derive(seeds.read, "read", name))
-        device = integers.device
-        tables = circuit.tables(parameters, protocol.nominal_states(parameters))
-        plane_weights = circuit.adc.step * torch.tensor(layout.plane_weights, dtype=torch.float32)
+        self.read_stream = RandomStream(derive(read_seed, "read", name))
+        self.register_buffer("difference", pairs.difference)
+        self.register_buffer("total", pairs.total if circuit.noise != "off" else pairs.total.new_empty(0))
+        self.set_converter(circuit.adc)
+
+    def set_converter(self, adc: ADC) -> None:
+        """Read with another ADC from now on."""
+        self.circuit = replace(self.circuit, adc=adc)
+        tables = self.circuit.tables(self._parameters_of_cells, self.nominal_states)
+        weights = adc.step * torch.tensor(self.layout.plane_weights, dtype=torch.float32)
         self._no_row = tables.no_row
         for buffer, value in (
             ("mean_table", tables.mean),
             ("variance_offset_table", tables.variance_offset),
             ("variance_slope_table", tables.variance_slope),
-            ("plane_weights", plane_weights[:, None]),
+            ("plane_weights", weights[:, None]),
         ):
-            self.register_buffer(buffer, value.to(device), persistent=False)
-        self._program(
-            integers,
-            protocol,
-            parameters,
-            seeds,
-            faults or Faults(),
-            drift or Drift(),
-            progress or (lambda cells: None),
-        )
+            self.register_buffer(buffer, value.to(self.difference.device), persistent=False)
 
-    def _program(
-        self,
-        integers: Tensor,
-        protocol: ProgrammingProtocol,
-        parameters: DeviceParameters,
-        seeds: Seeds,
-        faults: Faults,
-        drift: Drift,
-        progress: Callable[[int], None],
-    ) -> None:
-        layout, device = self.layout, integers.device
-        shape = (layout.groups, layout.row_tiles * layout.rows, layout.planes, layout.outputs)
-        difference = torch.zeros(shape, dtype=torch.float32, device=device)
-        total = torch.zeros(shape if self.circuit.noise != "off" else (0,), dtype=torch.float32, device=device)
-        nominal = protocol.nominal_states(parameters)
+    def matrices(self) -> Tensor:
+        """``[groups, inputs, outputs]``, float32: the weights that the cells hold, in integer steps."""
+        layout = self.layout
+        digits = self.difference.view(layout.groups, -1, layout.planes, layout.outputs)[:, : layout.inputs]
+        full = self.mean_table[self.circuit.dac.codes_count - 1]
+        return torch.einsum("gipo,p->gio", digits, self.plane_weights[:, 0] * full)
 
-        def stream(seed: int, use: str) -> torch.Generator:
-            return torch.Generator(device).manual_seed(derive(seed, use, self.name))
-
-        chip, cycle = stream(seeds.chip, "chip"), stream(seeds.programming, "programming")
-        # Streams of their own: the same chip with faults or drift has the same cells otherwise.
-        stuck, aging = stream(seeds.chip, "faults"), stream(seeds.chip, "drift")
-
-        def program(targets: Tensor) -> Tensor:
-            states, report = protocol.program(targets, parameters, chip=chip, programming=cycle)
-            drift.apply_(states, parameters, aging)
-            faults.apply_(states, nominal, stuck)
-            self.report += report
-            progress(states.numel())
-            return states
-
-        for plane, positive_targets, negative_targets in layout.targets(integers):
-            positive, negative = program(positive_targets), program(negative_targets)
-            torch.sub(positive, negative, out=difference[:, : layout.inputs, plane])
-            if total.numel():
-                torch.add(positive, negative, out=total[:, : layout.inputs, plane])
-        tiled = (layout.groups * layout.row_tiles, layout.rows, layout.planes * layout.outputs)
-        self.register_buffer("difference", difference.view(tiled))
-        self.register_buffer("total", total.view(tiled) if total.numel() else total)
+    def transfer(self) -> Tensor:
+        """``[codes]``, float32: mean current of a cell at every DAC code, as a share of that at the largest."""
+        currents = self.mean_table[: self.circuit.dac.codes_count]
+        return currents / currents[-1]
 
     def forward(self, codes: Tensor) -> Tensor:
         """Multiply DAC codes by the programmed matrices.
@@ -181,6 +146,48 @@ class Crossbar(nn.Module):
                 self._read(block, noise, work[:, : arrays * block[0, ..., 0].numel() * columns], target)
         self.conversions += layout.conversions * shared * vectors
         return result
+
+    @torch.no_grad()
+    def readings(self, codes: Tensor) -> Tensor:
+        """What the ADCs are given, without noise.
+
+        Args:
+            codes: ``[groups, vectors, inputs]``.
+
+        Returns:
+            float32 ``[groups, row tiles, vectors, planes, outputs]``; 1 is a full pair at the largest code.
+        """
+        layout = self.layout
+        index = self._index(codes)
+        steps = torch.bmm(self._rows(self.mean_table, index), self.difference).mul_(self.circuit.adc.step)
+        return steps.view(layout.groups, layout.row_tiles, codes.shape[1], layout.planes, layout.outputs)
+
+    @torch.no_grad()
+    def look_up(self, rows: Tensor) -> Tensor:
+        """Read single rows at the largest code, all others at rest; only the tile that holds the row is converted.
+
+        Args:
+            rows: numbers of inputs of the only group, int64 ``[vectors]``.
+
+        Returns:
+            float32 ``[vectors, outputs]``, in integer weights.
+        """
+        layout = self.layout
+        full, rest = self.circuit.dac.codes_count - 1, self.circuit.dac.largest_code
+        steps = self.difference.flatten(0, 1).index_select(0, rows).mul_(self.mean_table[full])
+        if self.total.numel():
+            own = self.total.flatten(0, 1).index_select(0, rows)
+            others = self.total.sum(1).index_select(0, rows // layout.rows).sub_(own)
+            offset, slope = self.variance_offset_table, self.variance_slope_table
+            variance = own.mul_(slope[full]).add_(others, alpha=float(slope[rest])).add_(offset[full])
+            variance += offset[rest] * (layout.rows - 1)
+            noise = torch.empty_like(steps)
+            fill_normal_(noise, self.read_stream.on(steps.device))
+            steps.addcmul_(variance.clamp_(min=0).sqrt_(), noise)
+        if steps.numel():
+            self.clipped += self.circuit.adc.convert_(steps)
+        self.conversions += steps.numel()
+        return steps.view(-1, layout.planes, layout.outputs).mul_(self.plane_weights).sum(1)
 
     def _read(self, codes: Tensor, noise: Tensor, work: Tensor, result: Tensor) -> None:
         """Read one block of vectors, ``[groups, shared, vectors, inputs]``, into ``result``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -57,9 +58,11 @@ class Layout:
     tile: Tile
 
     @classmethod
-    def of(cls, groups: int, inputs: int, outputs: int, *, weight_bits: int, mapping: Mapping, tile: Tile) -> Layout:
+    def of(
+        cls, groups: int, inputs: int, outputs: int, *, weight_bits: float, mapping: Mapping, tile: Tile
+    ) -> Layout:
         """The layout of symmetric weights of ``weight_bits`` bits, their sign included."""
-        magnitude_bits = weight_bits - 1
+        magnitude_bits = math.ceil(weight_bits) - 1
         if mapping == "bit-sliced":
             return cls(groups, inputs, outputs, magnitude_bits, 1, tile)
         return cls(groups, inputs, outputs, 1, (1 << magnitude_bits) - 1, tile)

@@ -1,4 +1,4 @@
-"""``nn.Linear`` with fake quantisers, and on crossbars."""
+"""``nn.Linear`` with fake quantisers, and on crossbars; and the ``Conv1D`` of transformers, its transpose."""
 
 from __future__ import annotations
 
@@ -6,39 +6,70 @@ import torch
 from torch import Tensor, nn
 
 from memrix.errors import ConversionError
-from memrix.nn.base import CrossbarLayer, QuantizedLayer
+from memrix.nn.crossbar_layer import CrossbarLayer
+from memrix.nn.quantized import QuantizedLayer
 
 
-class QuantizedLinear(QuantizedLayer, nn.Linear):
-    """``nn.Linear`` on weights and inputs that are fake-quantised to what a chip can hold."""
+class _Projection(QuantizedLayer):
+    """Vectors on the last axis."""
 
-    def matrices(self, weight: Tensor) -> Tensor:
-        """``[1, in_features, out_features]``."""
-        return weight.t().unsqueeze(0)
-
-    def vectors(self, codes: Tensor) -> Tensor:
-        """``[1, first axis, other axes, in_features]``."""
-        if not codes.dim() or codes.shape[-1] != self.in_features:
+    def vectors(self, values: Tensor) -> Tensor:
+        """``[1, first axis, other axes, inputs]``."""
+        inputs = self.rows(self.weight).shape[1]
+        if not values.dim() or values.shape[-1] != inputs:
             raise ConversionError(
-                f"layer {self.name!r} takes [..., {self.in_features}], got {list(codes.shape)}; "
+                f"layer {self.name!r} takes [..., {inputs}], got {list(values.shape)}; "
                 f"give inputs of the shape that the layer was made for"
             )
-        batch = codes.shape[0] if codes.dim() > 1 else 1
-        rows = codes.shape[:-1].numel()
-        return codes.reshape(1, batch, rows // batch if batch else 0, self.in_features)
+        batch = values.shape[0] if values.dim() > 1 else 1
+        count = values.shape[:-1].numel()
+        return values.reshape(1, batch, count // batch if batch else 0, inputs)
 
     def assemble(self, results: Tensor, shape: torch.Size) -> Tensor:
-        """``[..., out_features]``."""
-        return results.reshape(*shape[:-1], self.out_features)
+        """``[..., outputs]``."""
+        return results.reshape(*shape[:-1], results.shape[-1])
 
-    def digital(self, activations: Tensor, weight: Tensor) -> Tensor:
+    def along_outputs(self, bias: Tensor) -> Tensor:
+        """As it is: outputs are the last axis."""
+        return bias
+
+
+class QuantizedLinear(_Projection, nn.Linear):
+    """``nn.Linear`` on weights and inputs that are fake-quantised to what a chip can hold."""
+
+    def rows(self, weight: Tensor) -> Tensor:
+        """As it is."""
+        return weight
+
+    def from_rows(self, rows: Tensor) -> Tensor:
+        """As they are."""
+        return rows
+
+    def digital(self, activations: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """``activations @ weight.T + bias``."""
-        return nn.functional.linear(activations, weight, self.bias)
-
-    def along_outputs(self, values: Tensor) -> Tensor:
-        """As they are: outputs are the last axis."""
-        return values
+        return nn.functional.linear(activations, weight, bias)
 
 
 class MemristorLinear(CrossbarLayer, QuantizedLinear):
     """``nn.Linear`` on a programmed crossbar: input ``[..., in_features]``, output ``[..., out_features]``."""
+
+
+class QuantizedConv1D(_Projection):
+    """``transformers.Conv1D``, a linear layer whose weight is ``[inputs, outputs]``, on what a chip can hold."""
+
+    def rows(self, weight: Tensor) -> Tensor:
+        """Transposed."""
+        return weight.t()
+
+    def from_rows(self, rows: Tensor) -> Tensor:
+        """Transposed."""
+        return rows.t()
+
+    def digital(self, activations: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """``activations @ weight + bias``."""
+        product = activations @ weight
+        return product if bias is None else product + bias
+
+
+class MemristorConv1D(CrossbarLayer, QuantizedConv1D):
+    """``transformers.Conv1D`` on a programmed crossbar."""

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import nn
-from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 from torch.nn.utils import parametrize
 
-from memrix.nn.base import CrossbarLayer, QuantizedLayer
-from memrix.nn.conv import MemristorConv1d, QuantizedConv1d
-from memrix.nn.linear import MemristorLinear, QuantizedLinear
+from memrix.nn.composite import Composite, OpenedLayer, Parts, Projection
+from memrix.nn.conv import (
+    MemristorConv1d,
+    MemristorConv2d,
+    MemristorConv3d,
+    QuantizedConv1d,
+    QuantizedConv2d,
+    QuantizedConv3d,
+)
+from memrix.nn.conv_transpose import (
+    MemristorConvTranspose1d,
+    MemristorConvTranspose2d,
+    QuantizedConvTranspose1d,
+    QuantizedConvTranspose2d,
+)
+from memrix.nn.crossbar_layer import CrossbarLayer
+from memrix.nn.embedding import MemristorEmbedding, QuantizedEmbedding
+from memrix.nn.linear import MemristorConv1D, MemristorLinear, QuantizedConv1D, QuantizedLinear
+from memrix.nn.quantized import QuantizedLayer, torch_type
+
+
+def _no_objection(module: nn.Module) -> str | None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -18,51 +38,98 @@ class Handler:
     """How one torch layer type is mapped.
 
     Attributes:
-        layer: the torch layer.
+        layer: the torch layer, or the full name of its class where its library is not to be imported.
         twin: its digital twin with fake quantisers.
         crossbar: its counterpart on crossbars.
+        on_request: whether it is mapped only where a pattern or a predicate asks for it; the reason is shown.
+        objection: why a certain layer cannot be mapped, or None.
     """
 
-    layer: type[nn.Module]
+    layer: type[nn.Module] | str
     twin: type[QuantizedLayer]
     crossbar: type[CrossbarLayer]
+    on_request: str | None = None
+    objection: Callable[[nn.Module], str | None] = _no_objection
 
 
-_HANDLERS: dict[type[nn.Module], Handler] = {}
+_HANDLERS: dict[type[nn.Module] | str, Handler] = {}
+_COMPOSITES: dict[type[nn.Module], Composite] = {}
 
 
 def register(handler: Handler) -> None:
-    """Make a layer type known to ``quantize``, ``calibrate``, ``program`` and ``summary``."""
+    """Make a layer type known to every verb."""
     _HANDLERS[handler.layer] = handler
 
 
-register(Handler(nn.Linear, QuantizedLinear, MemristorLinear))
-register(Handler(nn.Conv1d, QuantizedConv1d, MemristorConv1d))
+def register_composite(composite: Composite) -> None:
+    """Make a layer type known that is opened into parts, each of which is mapped by its own handler."""
+    _COMPOSITES[composite.layer] = composite
+
+
+def registered_layers() -> list[str]:
+    """Names of the layer types that can be mapped."""
+    known = [*_HANDLERS, *_COMPOSITES]
+    return [kind.rpartition(".")[2] if isinstance(kind, str) else kind.__name__ for kind in known]
 
 
 def handler_of(module: nn.Module) -> Handler | str:
     """The handler of a layer, or the reason why there is none."""
-    for ancestor in type(module).__mro__:
-        handler = _HANDLERS.get(ancestor)
+    kind = torch_type(type(module))
+    for ancestor in kind.__mro__:
+        handler = _HANDLERS.get(ancestor) or _HANDLERS.get(f"{ancestor.__module__}.{ancestor.__qualname__}")
         if handler is not None:
-            return _usable(module, handler)
-    return f"{type(module).__name__} has no crossbar counterpart"
+            objection = None if isinstance(module, QuantizedLayer) else _objection(module, ancestor)
+            return objection or handler.objection(module) or handler
+    return f"{kind.__name__} has no crossbar counterpart"
 
 
-def _usable(module: nn.Module, handler: Handler) -> Handler | str:
+def parts_of(module: nn.Module) -> tuple[Composite, Parts] | str | None:
+    """How a composite layer is opened and its parts, or why it cannot be; None for any other layer."""
+    for ancestor in type(module).__mro__:
+        composite = _COMPOSITES.get(ancestor)
+        if composite is not None and not isinstance(module, OpenedLayer):
+            return _objection(module, ancestor) or (composite, composite.parts(module))
+    return None
+
+
+def _objection(module: nn.Module, known: type[nn.Module]) -> str | None:
+    """Why a layer, of a known class or of a subclass of it, is not what its class says."""
     name = type(module).__name__
-    if isinstance(module, QuantizedLayer):
-        return handler
-    if isinstance(module, NonDynamicallyQuantizableLinear):
-        return f"nn.MultiheadAttention multiplies by the weight of this {name} without calling it"
     if parametrize.is_parametrized(module):
         return f"{name} is parametrised; call torch.nn.utils.parametrize.remove_parametrizations first"
     if "forward" in vars(module):
         return f"the forward of this {name} was replaced on the object itself (hooks of accelerate?); undo that first"
+    if isinstance(module, Projection):
+        return None
     # A subclass that computes something else must not be taken for its parent.
     for method in ("forward", "_conv_forward", "__call__"):
-        if getattr(type(module), method, None) is not getattr(handler.layer, method, None):
-            return f"{name} overrides {method} of {handler.layer.__name__}, so what it computes is not known"
-    if "weight" not in module._parameters:
+        if getattr(type(module), method, None) is not getattr(known, method, None):
+            return f"{name} overrides {method} of {known.__name__}, so what it computes is not known"
+    if known not in _COMPOSITES and "weight" not in module._parameters:
         return f"the weight of this {name} is no parameter (weight norm?); remove what computes it first"
-    return handler
+    return None
+
+
+def _renormalises(module: nn.Module) -> str | None:
+    if getattr(module, "max_norm", None) is None:
+        return None
+    return f"{type(module).__name__} with max_norm changes its weight at each call, which programmed cells cannot"
+
+
+for _handler in (
+    Handler(nn.Linear, QuantizedLinear, MemristorLinear),
+    Handler(nn.Conv1d, QuantizedConv1d, MemristorConv1d),
+    Handler(nn.Conv2d, QuantizedConv2d, MemristorConv2d),
+    Handler(nn.Conv3d, QuantizedConv3d, MemristorConv3d),
+    Handler(nn.ConvTranspose1d, QuantizedConvTranspose1d, MemristorConvTranspose1d),
+    Handler(nn.ConvTranspose2d, QuantizedConvTranspose2d, MemristorConvTranspose2d),
+    Handler("transformers.pytorch_utils.Conv1D", QuantizedConv1D, MemristorConv1D),
+    Handler(
+        nn.Embedding,
+        QuantizedEmbedding,
+        MemristorEmbedding,
+        on_request="Embedding looks rows up and multiplies nothing; select it by name to read its rows from a chip",
+        objection=_renormalises,
+    ),
+):
+    register(_handler)

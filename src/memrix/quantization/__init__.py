@@ -2,18 +2,20 @@
 
 from memrix.quantization.activations import activation_step, fake_quantize_activations
 from memrix.quantization.weights import (
+    TERNARY_BITS,
     WeightScale,
-    fake_quantize_weight,
+    fake_quantize_rows,
     largest_integer,
     weight_integers,
     weight_step,
 )
 
 __all__ = [
+    "TERNARY_BITS",
     "WeightScale",
     "activation_step",
     "fake_quantize_activations",
-    "fake_quantize_weight",
+    "fake_quantize_rows",
     "largest_integer",
     "weight_integers",
     "weight_step",

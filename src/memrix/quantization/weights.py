@@ -1,41 +1,47 @@
-"""Symmetric weight quantisation: integers from ``-(2**(bits-1) - 1)`` to ``2**(bits-1) - 1``."""
+"""Symmetric weight quantisation: integers from ``-(2**(bits-1) - 1)`` to ``2**(bits-1) - 1``.
+
+Weights come as rows ``[outputs, inputs]``, whatever the layer. 1.5 bits is the field's name for ternary weights,
+which are the symmetric ones of 2 bits.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 WeightScale = Literal["per-tensor", "per-output-channel"]
+TERNARY_BITS = 1.5
 
 
-def largest_integer(bits: int) -> int:
+def largest_integer(bits: float) -> int:
     """Largest magnitude of a symmetric integer of ``bits`` bits."""
-    return (1 << (bits - 1)) - 1
+    return (1 << (math.ceil(bits) - 1)) - 1
 
 
-def weight_step(weight: Tensor, bits: int, scale: WeightScale) -> Tensor:
+def weight_step(rows: Tensor, bits: float, scale: WeightScale) -> Tensor:
     """Weight of one integer step: ``[1]`` per tensor, ``[outputs]`` per output channel (the first axis).
 
     The largest magnitude becomes the largest integer; where all weights are 0 the step is 1.
     """
-    magnitude = weight.detach().abs()
-    peak = magnitude.amax().reshape(1) if scale == "per-tensor" else magnitude.flatten(1).amax(1)
+    magnitude = rows.detach().abs()
+    peak = magnitude.amax().reshape(1) if scale == "per-tensor" else magnitude.amax(1)
     return torch.where(peak > 0, peak / largest_integer(bits), torch.ones_like(peak))
 
 
-def fake_quantize_weight(weight: Tensor, step: Tensor, bits: int) -> Tensor:
-    """Weights rounded to integers and scaled back, with a straight-through gradient; shape of ``weight``."""
+def fake_quantize_rows(rows: Tensor, step: Tensor, bits: float) -> Tensor:
+    """Weights rounded to integers and scaled back, with a straight-through gradient; shape of ``rows``."""
     limit = largest_integer(bits)
     zero = torch.zeros_like(step, dtype=torch.int32)
     if step.numel() == 1:
-        return torch.fake_quantize_per_tensor_affine(weight, step, zero, -limit, limit)
-    return torch.fake_quantize_per_channel_affine(weight, step, zero, 0, -limit, limit)
+        return torch.fake_quantize_per_tensor_affine(rows, step, zero, -limit, limit)
+    return torch.fake_quantize_per_channel_affine(rows, step, zero, 0, -limit, limit)
 
 
-def weight_integers(weight: Tensor, step: Tensor, bits: int) -> Tensor:
-    """The integers (int32, shape of ``weight``) that ``fake_quantize_weight`` scales back."""
+def weight_integers(rows: Tensor, step: Tensor, bits: float) -> Tensor:
+    """The integers (int32, shape of ``rows``) that ``fake_quantize_rows`` scales back."""
     # Through the fake quantiser itself, so that a tie can never fall to another side.
-    quantised = fake_quantize_weight(weight.detach(), step, bits)
-    return (quantised / step.view(-1, *[1] * (weight.dim() - 1))).round_().to(torch.int32)
+    quantised = fake_quantize_rows(rows.detach(), step, bits)
+    return (quantised / step.view(-1, 1)).round_().to(torch.int32)

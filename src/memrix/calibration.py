@@ -1,0 +1,150 @@
+"""Activation ranges and test vectors from data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from memrix.errors import CalibrationError, NumericsError
+from memrix.nn.quantized import RANGE, SAMPLE, QuantizedLayer, as_twin
+from memrix.quantization.observers import RangeObserver
+from memrix.quantization.sampling import VectorSampler
+from memrix.random import derive
+from memrix.selection import HardwareChoice, Layers, Selected, open_owners, select
+
+TEST_VECTORS = 512  # of every layer, for hardware that is tuned after programming
+
+
+def calibrate(
+    model: nn.Module,
+    batches: Iterable[Any],
+    hardware: HardwareChoice,
+    *,
+    layers: Layers = None,
+    percentile: float = 99.99,
+    progress: Callable[[int], None] | None = None,
+) -> None:
+    """Find the static activation range of every layer: a percentile of its input magnitudes over the batches.
+
+    The model runs in evaluation mode and without activation quantisers, and is left in the mode it was in. The
+    ranges are kept on the layers, and go with them into ``quantize`` and ``program``. For hardware that is tuned
+    after programming, a sample of the input vectors of every layer is kept too. Composite layers such as
+    ``nn.MultiheadAttention`` call their projections one by one from then on; their parameters stay as they are.
+
+    Args:
+        model: a float or quantised module.
+        batches: inputs of ``model``: a tensor, a tuple or list of arguments, or a mapping of keyword arguments each.
+        hardware: the chip or chips, as for ``program``.
+        layers: name patterns or a predicate; all that can be mapped by default.
+        percentile: of the input magnitudes; what lies above is clipped. 100 takes the largest (min/max observers,
+            as in arXiv 2505.24721), and leaves few steps to the rest where a network has outliers.
+        progress: called with the number of batches done.
+
+    Raises:
+        CalibrationError: there is no batch, a layer is not reached by any, or the percentile cannot be.
+        NumericsError: an activation is not finite.
+        ConversionError: lists every layer that cannot be mapped as asked.
+    """
+    selected = select(model, hardware, layers)
+    if isinstance(batches, (Tensor, Mapping, str)):
+        raise CalibrationError(
+            f"batches must be a list or another iterable of batches, got one {type(batches).__name__}; "
+            f"wrap it: [batch]"
+        )
+    watched = [_Watched(layer, percentile) for layer in selected if layer.handler.twin.observed]
+    open_owners(selected)
+    with _observation(model, watched):
+        done = 0
+        for done, batch in enumerate(batches, start=1):
+            _run(model, batch)
+            if progress is not None:
+                progress(done)
+    if not done:
+        raise CalibrationError("there is no batch to calibrate on; give at least one batch of typical inputs")
+    missed = [each.layer.name for each in watched if not each.reached]
+    if missed:
+        raise CalibrationError(
+            f"no batch reached these layers with an input: {', '.join(missed)}; give batches that run them, or "
+            f"leave them out of the selection"
+        )
+    for each in watched:
+        each.keep()
+
+
+class _Watched:
+    """A layer under calibration, and what was seen of its inputs."""
+
+    def __init__(self, layer: Selected, percentile: float) -> None:
+        self.layer = layer
+        self.reached = False
+        self._observer = RangeObserver(percentile)
+        self._sampler = VectorSampler(TEST_VECTORS, derive(0, "test vectors", layer.name))
+
+    def observe(self, module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
+        """Take in an input, as a hook."""
+        activations = inputs[0] if inputs else named["input"]
+        if not activations.numel():
+            return
+        self.reached = True
+        if not self._observer.observe(activations):
+            raise NumericsError(
+                f"the input of layer {self.layer.name!r} holds NaN or infinite values during calibration; "
+                f"look at the batch, or at the layers before it"
+            )
+        if self.layer.hardware.needs_test_vectors:
+            twin = as_twin(self.layer.handler.twin, module, self.layer.name, self.layer.hardware)
+            self._sampler.observe(twin.vectors(activations.detach().float()).flatten(1, 2))
+
+    def keep(self) -> None:
+        """Leave range and test vectors on the layer."""
+        module = self.layer.module
+        device = cast(Tensor, module.weight).device
+        peak = torch.tensor(self._observer.range(), dtype=torch.float32, device=device)
+        # Of a float layer the range stays out of the state_dict, which must load into the model it came from.
+        module.register_buffer(RANGE, peak, persistent=isinstance(module, QuantizedLayer))
+        if self.layer.hardware.needs_test_vectors:
+            module.register_buffer(SAMPLE, self._sampler.vectors(), persistent=False)
+
+
+@contextmanager
+def _observation(model: nn.Module, watched: list[_Watched]) -> Iterator[None]:
+    """Evaluation mode without gradients, activation quantisers and fused kernels; everything as before afterwards."""
+    hooks = [each.layer.module.register_forward_pre_hook(each.observe, with_kwargs=True) for each in watched]
+    twins = [each.layer.module for each in watched if isinstance(each.layer.module, QuantizedLayer)]
+    modes = {module: module.training for module in model.modules()}
+    nested = {m: m.use_nested_tensor for m in model.modules() if isinstance(m, nn.TransformerEncoder)}
+    try:
+        for twin in twins:
+            twin.observing = True
+        for encoder in nested:
+            encoder.use_nested_tensor = False  # the hooks keep its layers from the kernels that understand them
+        model.eval()
+        with torch.no_grad():
+            yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for twin in twins:
+            twin.observing = False
+        for encoder, used in nested.items():
+            encoder.use_nested_tensor = used
+        for module, training in modes.items():
+            module.training = training
+
+
+def _run(model: nn.Module, batch: Any) -> None:  # noqa: ANN401
+    if isinstance(batch, Mapping):
+        model(**batch)
+    elif isinstance(batch, (tuple, list)):
+        model(*batch)
+    elif isinstance(batch, Tensor):
+        model(batch)
+    else:
+        raise CalibrationError(
+            f"a batch must be a tensor, a tuple of arguments or a mapping of keyword arguments, "
+            f"got {type(batch).__name__}"
+        )

@@ -1,0 +1,36 @@
+"""Digital gain and offset of every column, fitted to a programmed crossbar from test vectors."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from memrix.crossbar.crossbar import Crossbar
+
+
+@torch.no_grad()
+def column_corrections(crossbar: Crossbar, codes: Tensor, integers: Tensor) -> tuple[Tensor, Tensor]:
+    """The gain and offset that bring the readings of every column nearest to the results that were meant.
+
+    By least squares over the vectors, as chips are calibrated after programming. The counts and the read noise of the
+    crossbar start anew afterwards.
+
+    Args:
+        crossbar: programmed.
+        codes: test vectors ``[groups, vectors, inputs]``.
+        integers: the weights that were meant, ``[groups, inputs, outputs]``.
+
+    Returns:
+        float32 ``[groups, 1, outputs]`` each; results are to be multiplied by the first, and then the second added.
+    """
+    meant = torch.bmm(codes / crossbar.circuit.dac.largest_code, integers.float())  # [groups, vectors, outputs]
+    read = crossbar(codes.unsqueeze(1)).squeeze(1)
+    crossbar.conversions = crossbar.clipped = 0
+    crossbar.read_stream.restart(crossbar.read_stream.seed)
+    mean, meant_mean = read.mean(1, keepdim=True), meant.mean(1, keepdim=True)
+    centred = read - mean
+    variance = centred.square().sum(1, keepdim=True)
+    covariance = (centred * (meant - meant_mean)).sum(1, keepdim=True)
+    # A column that reads the same whatever the vector has no gain to be found.
+    gain = torch.where(variance > 0, covariance / variance.clamp_min(torch.finfo(variance.dtype).tiny), 1.0)
+    return gain, meant_mean - gain * mean

@@ -1,0 +1,100 @@
+"""Layers of torch that hold several matrices and multiply by them without calling anything: opened into their parts.
+
+An opened layer does what it did before, through linear layers that are views of its own parameters: keys of its
+``state_dict``, optimisers and references stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+
+class Projection(nn.Linear):
+    """Rows of a parameter of another module, as a linear layer without parameters of its own.
+
+    Args:
+        owner: the module that holds the parameters.
+        weight: name of its matrix.
+        bias: name of its bias, or None.
+        start: first row.
+        stop: row after the last one.
+    """
+
+    def __init__(self, owner: nn.Module, weight: str, bias: str | None, start: int, stop: int) -> None:
+        nn.Module.__init__(self)
+        self.in_features = int(getattr(owner, weight).shape[1])
+        self.out_features = stop - start
+        # In a tuple, lest the owner become a child of its own child.
+        self._owner = (owner,)
+        self._names = (weight, bias)
+        self._rows = slice(start, stop)
+
+    @property
+    def weight(self) -> Tensor:  # type: ignore[override]
+        """``[outputs, inputs]``."""
+        weight: Tensor = getattr(self._owner[0], self._names[0])
+        return weight[self._rows]
+
+    @property
+    def bias(self) -> Tensor | None:  # type: ignore[override]
+        """``[outputs]``, or None."""
+        if self._names[1] is None:
+            return None
+        bias: Tensor | None = getattr(self._owner[0], self._names[1])
+        return None if bias is None else bias[self._rows]
+
+
+Parts = Mapping[str, nn.Module]
+
+
+class OpenedLayer(nn.Module):
+    """A composite layer that calls its parts. Mixed into the torch layer, whose forward it replaces."""
+
+    @classmethod
+    def adopt(cls, layer: nn.Module, parts: Parts) -> None:
+        """Open a layer in place."""
+        layer.__class__ = _opened(cls, type(layer))
+        for name, part in parts.items():
+            layer.add_module(name, part)
+
+
+_OPENED: dict[tuple[type[OpenedLayer], type[nn.Module]], type[nn.Module]] = {}
+
+
+def _opened(mixin: type[OpenedLayer], layer: type[nn.Module]) -> type[nn.Module]:
+    key = (mixin, layer)
+    if key not in _OPENED:
+        _OPENED[key] = type(f"Opened{layer.__name__}", key, {"__doc__": mixin.__doc__})
+    return _OPENED[key]
+
+
+@dataclass(frozen=True)
+class Composite:
+    """How one composite layer type is opened.
+
+    Attributes:
+        layer: the torch layer.
+        opened: its counterpart that calls its parts.
+        parts: gives the parts of a layer, by the names that they are to have in it, without changing it.
+    """
+
+    layer: type[nn.Module]
+    opened: type[OpenedLayer]
+    parts: Callable[[nn.Module], Parts]
+
+
+@dataclass(frozen=True, eq=False)
+class Unopened:
+    """A composite layer of a model that is still to be opened, with the parts that it will have."""
+
+    module: nn.Module
+    composite: Composite
+    parts: Parts
+
+    def open_(self) -> None:
+        """Open the layer in place; once is enough."""
+        if not isinstance(self.module, OpenedLayer):
+            self.composite.opened.adopt(self.module, self.parts)

@@ -1,0 +1,201 @@
+"""A layer on programmed crossbars."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from memrix.crossbar import Crossbar, Pairs, best_converter, column_corrections, program_pairs
+from memrix.crossbar.mapping import Layout
+from memrix.errors import CalibrationError, NumericsError
+from memrix.nn.quantized import RANGE, SAMPLE, QuantizedLayer
+from memrix.quantization import weight_integers, weight_step
+from memrix.random import Seeds
+
+COLUMN_GAIN, COLUMN_OFFSET = "column_gain", "column_offset"  # buffers of layers whose columns are calibrated
+_SCALES = (RANGE, "weight_step", COLUMN_GAIN, COLUMN_OFFSET)
+
+
+class CrossbarLayer(QuantizedLayer):
+    """A layer that runs on a programmed crossbar.
+
+    Its gradient is the exact one of the noiseless analog mean with respect to inputs, straight through the
+    converters; and that of the digital twin with respect to the weight. The layer keeps its digital ``weight``; the
+    cells were programmed once from it and do not follow it.
+    """
+
+    crossbar: Crossbar
+    weight_step: Tensor
+    column_gain: Tensor  # [groups, 1, outputs], where columns are calibrated
+    column_offset: Tensor
+    prefix = "Memristor"
+
+    def program(self, seeds: Seeds, progress: Callable[[int], None] | None = None) -> None:
+        """Quantise the weight and write it to the cells of a chip.
+
+        Raises:
+            CalibrationError: the layer has no activation range.
+            NumericsError: the weight is not finite.
+        """
+        self.require_calibration()
+        if not bool(torch.isfinite(self.weight).all()):
+            raise NumericsError(
+                f"the weight of layer {self.name!r} holds NaN or infinite values; "
+                f"a chip can hold finite weights only: load or train the model again"
+            )
+        hardware = self.hardware
+        with torch.no_grad(), torch.autocast(self.weight.device.type, enabled=False):
+            step, integers = self.integers()
+            self.register_buffer("weight_step", step)
+            layout = hardware.layout(*integers.shape)
+            pairs = program_pairs(
+                integers, layout, hardware.technology, seeds=seeds, name=self.name, progress=progress
+            )
+            self.install(pairs, layout, seeds.read)
+            self._tune(integers)
+
+    def _tune(self, integers: Tensor) -> None:
+        """Fit converter and columns to the programmed cells, where the hardware has that."""
+        sample: Tensor | None = getattr(self, SAMPLE, None)
+        if sample is not None:
+            delattr(self, SAMPLE)
+        if not (self.observed and self.hardware.needs_test_vectors):
+            return
+        if sample is None:
+            raise CalibrationError(
+                f"layer {self.name!r} has no test vectors, which this hardware is tuned with after programming; run "
+                f"memrix.calibrate(model, batches, hardware) with the same hardware"
+            )
+        codes = self.hardware.dac.codes(sample, self.activation_step)
+        if self.hardware.adc.per_layer:
+            self.crossbar.set_converter(best_converter(self.crossbar, codes))
+        if self.hardware.column_calibration:
+            gain, offset = column_corrections(self.crossbar, codes, integers)
+            self.register_buffer(COLUMN_GAIN, gain)
+            self.register_buffer(COLUMN_OFFSET, offset)
+
+    def install(self, pairs: Pairs, layout: Layout, read_seed: int) -> None:
+        """Take over programmed cells."""
+        self.crossbar = Crossbar(
+            pairs,
+            layout=layout,
+            circuit=self.hardware.circuit,
+            parameters=self.hardware.parameters,
+            read_seed=read_seed,
+            name=self.name,
+        )
+
+    def integers(self) -> tuple[Tensor, Tensor]:
+        """The weight of one integer step, ``[1]`` or ``[groups * outputs]``, and ``[groups, inputs, outputs]``."""
+        rows = self.rows(self.weight.detach().float())
+        step = weight_step(rows, self.hardware.weight_bits, self.hardware.weight_scale)
+        integers = weight_integers(rows, step, self.hardware.weight_bits)
+        return step, integers.view(self.matrix_groups, -1, rows.shape[1]).transpose(1, 2)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The layer's operation on the chip; same shape and type as the torch layer gives.
+
+        Raises:
+            NumericsError: an input is not finite, or not of a floating-point type.
+            ConversionError: an input is not of the shape that the layer takes.
+        """
+        output = self._on_chip(input.detach())
+        learning = any(t is not None and t.requires_grad for t in (input, self.weight, self.bias))
+        if torch.is_grad_enabled() and learning:
+            return _value_of.apply(self.differentiable(input), output)  # type: ignore[no-any-return, no-untyped-call]
+        return output
+
+    def differentiable(self, input: Tensor) -> Tensor:
+        """The layer's operation with the gradients of the chip.
+
+        With respect to the input they go through the weights that the cells hold and the current that a voltage
+        makes: they are those of the mean reading, straight through the converters. With respect to the weight they
+        go through the mapping that was meant.
+        """
+        with torch.no_grad():
+            held = self.crossbar.matrices() * self._by_column(self.weight_step)
+            if hasattr(self, COLUMN_GAIN):
+                held *= self.column_gain
+            weight = self.from_matrices(held).to(self.weight.dtype)
+        meant = self.quantized_weight()
+        return self.digital(self.analog_input(input), weight + (meant - meant.detach()), self.bias)
+
+    def analog_input(self, input: Tensor) -> Tensor:
+        """The share of the full current that inputs drive, in units of the input, with the slope of the current."""
+        quantized = self.quantized_input(input)
+        if self.hardware.dac.levels == "linearising":
+            return quantized
+        step, largest = self.activation_step, self.hardware.dac.largest_code
+        transfer = self.crossbar.transfer() * largest
+        index = (quantized.detach().float() / step).round_().long().add_(largest)
+        slope = torch.gradient(transfer)[0][index].to(input.dtype)
+        tangent = quantized * slope
+        return tangent + ((transfer[index] * step).to(input.dtype) - tangent.detach())
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:  # noqa: ANN401
+        # Scales of converters keep their precision, whatever the network computes in.
+        scales = {name: scale for name, scale in self.named_buffers(recurse=False) if name in _SCALES}
+        module = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for name, scale in scales.items():
+            setattr(module, name, scale.to(getattr(module, name).device))
+        return module
+
+    @torch.no_grad()
+    def _on_chip(self, activations: Tensor) -> Tensor:
+        self.require_input(activations)
+        with torch.autocast(activations.device.type, enabled=False):
+            return self._read(activations)
+
+    def _read(self, activations: Tensor) -> Tensor:
+        codes = self.hardware.dac.codes(activations.float(), self.activation_step)
+        # Windows of a convolution overlap: their copies are half as large as those of floats.
+        vectors = self.vectors(codes.to(torch.int16))
+        groups, batch, count, inputs = vectors.shape
+        if self.hardware.noise != "legacy":
+            vectors = vectors.reshape(groups, 1, batch * count, inputs)
+        results = self.crossbar(vectors).view(groups, batch, count, self.crossbar.layout.outputs)
+        scale = self._by_column(self.weight_step * self.activation_step * self.hardware.dac.largest_code)
+        if hasattr(self, COLUMN_GAIN):
+            offset = self.column_offset * scale
+            output = self.assemble(
+                results.mul_((self.column_gain * scale).unsqueeze(1)).add_(offset.unsqueeze(1)), activations.shape
+            )
+        else:
+            output = self.assemble(results.mul_(scale.unsqueeze(1)), activations.shape)
+        if self.bias is not None:
+            output += self.along_outputs(self.bias)
+        return output.to(activations.dtype)
+
+    def _by_column(self, values: Tensor) -> Tensor:
+        """``[1, 1, 1]`` or ``[groups, 1, outputs]`` of one value, or one an output."""
+        return values.view(1, 1, 1) if values.numel() == 1 else values.view(self.matrix_groups, 1, -1)
+
+    def require_input(self, activations: Tensor) -> None:
+        """Raise NumericsError unless an input is of finite floating-point numbers."""
+        if not activations.is_floating_point():
+            raise NumericsError(
+                f"the input of layer {self.name!r} is of type {activations.dtype}, expected floating-point numbers; "
+                f"call .float() on it"
+            )
+        # A sum is one cheap pass; only a sum that is not finite is worth a second look.
+        if bool(activations.sum().isfinite()) or bool(torch.isfinite(activations).all()):
+            return
+        raise NumericsError(
+            f"the input of layer {self.name!r} holds NaN or infinite values, which a DAC cannot convert; "
+            f"look at the layers before it, or at the data"
+        )
+
+
+class _value_of(torch.autograd.Function):  # noqa: N801 - used like a function
+    """The second argument's value with the first one's gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, twin: Tensor, value: Tensor) -> Tensor:  # noqa: ANN401
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
+        return gradient, None
