@@ -17,7 +17,7 @@ from memrix.device import DeviceParameters, load_parameters
 from memrix.device.current import NOISES, Noise
 from memrix.device.parameter_files import SYNAPTOGEN
 from memrix.errors import HardwareError
-from memrix.quantization import TERNARY_BITS, WeightScale
+from memrix.quantization import TERNARY_BITS, WeightRange, WeightScale
 from memrix.records import build, closest
 from memrix.validation import require_choice, require_integer, require_positive
 
@@ -52,6 +52,8 @@ class Hardware:
     Attributes:
         weight_bits: bits of a weight, its sign included: a whole number from 2 to 16, or 1.5 for ternary weights.
         weight_scale: one scale ``per-output-channel`` or ``per-tensor`` (a digital factor after the ADC).
+        weight_range: ``min-max``: the largest weight is the largest integer; or ``mean-square-error``: the integers
+            end where rounding and clipping together change the weights least.
         mapping: ``bit-sliced``: every bit of the magnitude is a differential pair of cells, ON or OFF; or
             ``multi-level``: one pair holds the whole weight, which needs a protocol that reaches levels in between.
         device: the cells.
@@ -69,6 +71,7 @@ class Hardware:
 
     weight_bits: float = 4
     weight_scale: WeightScale = "per-output-channel"
+    weight_range: WeightRange = "min-max"
     mapping: Mapping = "bit-sliced"
     device: Device = field(default_factory=Device)
     programming: ProgrammingProtocol = field(default_factory=ResetSet)
@@ -84,6 +87,7 @@ class Hardware:
         if self.weight_bits != TERNARY_BITS:
             require_integer("weight_bits", self.weight_bits, 2, 16)
         require_choice("weight_scale", self.weight_scale, get_args(WeightScale))
+        require_choice("weight_range", self.weight_range, get_args(WeightRange))
         require_choice("mapping", self.mapping, get_args(Mapping))
         require_choice("noise", self.noise, NOISES)
         require_choice("column_calibration", self.column_calibration, (True, False))
