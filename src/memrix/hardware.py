@@ -84,6 +84,8 @@ class Hardware:
     column_calibration: bool = False
 
     def __post_init__(self) -> None:
+        if isinstance(self.weight_bits, float) and self.weight_bits.is_integer():
+            object.__setattr__(self, "weight_bits", int(self.weight_bits))
         if self.weight_bits != TERNARY_BITS:
             require_integer("weight_bits", self.weight_bits, 2, 16)
         require_choice("weight_scale", self.weight_scale, get_args(WeightScale))
