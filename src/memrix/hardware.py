@@ -116,6 +116,9 @@ class Hardware:
         ``paper``: arXiv 2505.24721 as its library computes it (noise constants included).
         ``physical``: the same cells, tiles and converters, with the read noise that physics gives them and a weight
         scale per output channel, which costs nothing in hardware: the default.
+        ``tuned``: ``physical`` with every lever that wins accuracy back: cells programmed by a closed-loop ramp, a
+        linearising DAC, an ADC whose bits and gain suit each layer, columns calibrated after programming. It costs
+        about 65 pulses a cell instead of 1.1, and the bits of the converters stay the same.
         ``ideal``: no variability, no noise, converters that lose nothing (on tiles of up to 2048 rows and with a DAC
         of up to 13 bits): the quantised network.
 
@@ -280,6 +283,12 @@ def _presets() -> dict[str, Hardware]:
     return {
         "paper": Hardware(weight_scale="per-tensor", noise="legacy"),
         "physical": Hardware(),
+        "tuned": Hardware(
+            programming="reset-ramp",  # type: ignore[arg-type]
+            dac=DAC(levels="linearising"),
+            adc=ADC(per_layer=True),
+            column_calibration=True,
+        ),
         # Readings of ideal cells are multiples of 2**(1 - dac.bits): finer steps and a range beyond the rows
         # of a tile convert them without loss.
         "ideal": Hardware(
