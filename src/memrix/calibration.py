@@ -106,6 +106,7 @@ class _Watched:
         peak = torch.tensor(self._observer.range(), dtype=torch.float32, device=device)
         # Of a float layer the range stays out of the state_dict, which must load into the model it came from.
         module.register_buffer(RANGE, peak, persistent=isinstance(module, QuantizedLayer))
+        module._buffers.pop(SAMPLE, None)
         if self.layer.hardware.needs_test_vectors:
             module.register_buffer(SAMPLE, self._sampler.vectors(), persistent=False)
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from memrix.errors import CalibrationError, ConversionError
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.fast_path import disable_fast_paths
-from memrix.nn.quantized import RANGE
+from memrix.nn.quantized import RANGE, SAMPLE
 from memrix.random import Seeds, derive
 from memrix.selection import HardwareChoice, Layers, Selected, open_owners, require_finite_weights, select
 
@@ -83,6 +83,8 @@ def program(
                 progress(done, total, name)
 
         layer.program(seeds, count)
+    for module in chip.modules():
+        module._buffers.pop(SAMPLE, None)
     return chip
 
 
