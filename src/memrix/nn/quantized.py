@@ -100,7 +100,7 @@ class QuantizedLayer(nn.Module):
     def matrices(self, weight: Tensor) -> Tensor:
         """``[groups, inputs, outputs]`` of a tensor of the shape of the layer's weight."""
         rows = self.rows(weight)
-        return rows.view(self.matrix_groups, -1, rows.shape[1]).transpose(1, 2)
+        return rows.reshape(self.matrix_groups, -1, rows.shape[1]).transpose(1, 2)
 
     def from_matrices(self, matrices: Tensor) -> Tensor:
         """The opposite of ``matrices``."""
@@ -128,6 +128,11 @@ class QuantizedLayer(nn.Module):
             input = self.quantized_input(input)
         return self.digital(input, self.quantized_weight(), self.bias)
 
+    def __reduce_ex__(self, protocol: Any) -> Any:  # noqa: ANN401
+        # A class that was combined at run time cannot be found by its name.
+        mixin = next(ancestor for ancestor in type(self).__mro__ if ancestor not in _COMBINED.values())
+        return _blank, (mixin, torch_type(type(self))), self.__getstate__()  # type: ignore[no-untyped-call]
+
     def require_calibration(self) -> None:
         """Raise CalibrationError unless the layer has an activation range."""
         # A graph that is being captured cannot look at values.
@@ -137,6 +142,10 @@ class QuantizedLayer(nn.Module):
             f"layer {self.name!r} has no activation range; run memrix.calibrate(model, batches, hardware) "
             f"on a few batches of typical inputs"
         )
+
+
+def _blank(mixin: type[Twin], layer: type[nn.Module]) -> Twin:
+    return object.__new__(mixin.over(layer))
 
 
 def as_twin(twin: type[Twin], layer: nn.Module, name: str, hardware: Hardware) -> Twin:
