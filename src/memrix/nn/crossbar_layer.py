@@ -24,8 +24,8 @@ class CrossbarLayer(QuantizedLayer):
     """A layer that runs on a programmed crossbar.
 
     Its gradient is the exact one of the noiseless analog mean with respect to inputs, straight through the
-    converters; and that of the digital twin with respect to the weight. The layer keeps its digital ``weight``; the
-    cells were programmed once from it and do not follow it.
+    converters; with respect to the weight it is that of the digital twin, on inputs as the currents stand for them.
+    The layer keeps its digital ``weight``; the cells were programmed once from it and do not follow it.
     """
 
     crossbar: Crossbar
