@@ -17,7 +17,7 @@ FLOORS = [
     {"hardware"},
     {"nn"},
     {"selection"},
-    {"conversion", "summary"},
+    {"calibration", "conversion", "summary"},
     {"analysis", "asr", "characterization"},
     {"cli"},
 ]
