@@ -45,7 +45,9 @@ def _pool(threads: int, process: int) -> ThreadPoolExecutor:
     started = threading.Barrier(threads + 1)
 
     def start() -> None:
-        # Workers that each used all cores would stall one another.
+        # Workers that each used all cores would stall one another. The first question makes torch choose a number for
+        # the thread, which would otherwise replace the one set here.
+        torch.get_num_threads()
         torch.set_num_threads(1)
         _worker.busy = True
         started.wait()

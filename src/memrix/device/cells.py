@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor
 from memrix.device.current import CellCurrent, Noise
 from memrix.device.parameter_files import load_parameters
 from memrix.device.parameters import FEATURES, DeviceParameters
+from memrix.device.ramp import RampRecord, ReadBackCircuit, ramp_
 from memrix.device.switching import FARTHEST, Block, Switching
 from memrix.device.variability import draw_devices
 from memrix.errors import DeviceError
@@ -61,7 +63,8 @@ class Cells:
         r: states of the cells, float32 of ``shape``; dimensionless, 0 and 1 are the extremes of the conductance.
         pulses: voltages applied to single cells so far.
         energy: of these pulses, in J: ``U * I * width``, the current halfway between before and after the pulse.
-        disturbing_reads: readings of single cells so far at a voltage that would have switched them.
+        reads: readings of single cells so far.
+        disturbing_reads: those of them at a voltage that would have switched the cell.
 
     Raises:
         DeviceError: the shape is not one of an array.
@@ -113,7 +116,7 @@ class Cells:
             HardwareError: the seed is not an integer from 0.
         """
         self.seeds = Seeds(self.seeds.chip, programming, self.seeds.read)
-        self.pulses, self.energy, self.disturbing_reads = 0, 0.0, 0
+        self.pulses, self.energy, self.reads, self.disturbing_reads = 0, 0.0, 0, 0
         self._streams = self._generators(programming, "programming")
         self._read_stream = RandomStream(derive(self.seeds.read, "read"))
         normals = [_normals_of(stream) for stream in self._streams]
@@ -162,6 +165,60 @@ class Cells:
         self.pulses += sum(pulses)
         self.energy += sum(power) * self.pulse_width
 
+    @torch.no_grad()
+    def ramp(self, volts: Sequence[float], aim: Tensor, circuit: ReadBackCircuit, where: Tensor) -> Tensor:
+        """Read cells, then apply rising voltages to each until it reads at or below its aim.
+
+        The same as ``apply_voltage`` and ``read`` by turns, and as many pulses and readings, in a fraction of the
+        time: the noise of a reading is drawn only where it could decide.
+
+        Args:
+            volts: V, ascending and above 0.
+            aim: of ``shape``, in units of the circuit.
+            circuit: that reads the cells back.
+            where: bool of ``shape``: the cells that are ramped.
+
+        Returns:
+            float32 of ``shape``: the last reading of every cell that was ramped, 0 of the others.
+
+        Raises:
+            DeviceError: a shape does not fit, or voltages do not rise from above 0.
+        """
+        masks = torch.split(self._require_mask(where).reshape(-1), self._lengths)
+        if aim.shape != self.shape:
+            raise DeviceError(f"aims must have the cells' shape {tuple(self.shape)}, got {tuple(aim.shape)}")
+        if not volts or not all(low < high for low, high in pairwise((0.0, *volts))) or not math.isfinite(volts[-1]):
+            raise DeviceError(f"the voltages of a ramp must rise from above 0 V, got {list(volts)[:5]}")
+        readings = torch.zeros_like(self.r)
+        seeds = seeds_from(self._read_stream.on(self.device), len(self._blocks))
+        records: list[RampRecord | None] = [None] * len(self._blocks)
+
+        def ramp(number: int, block: Block, aim: Tensor, mask: Tensor, seed: int, readings: Tensor) -> None:
+            stream = torch.Generator(self.device).manual_seed(seed)
+            index = mask.nonzero().squeeze(1)
+            if index.numel():
+                record = ramp_(self._switching, block, index, volts, aim[index], circuit, _normal_numbers(stream))
+                readings[index] = record.readings
+                records[number] = record
+
+        side_by_side(
+            ramp,
+            range(len(self._blocks)),
+            self._blocks,
+            torch.split(aim.to(self.r).reshape(-1), self._lengths),
+            masks,
+            seeds,
+            torch.split(readings.view(-1), self._lengths),
+            device=self.device,
+        )
+        for record in records:
+            if record is not None:
+                self.pulses += record.pulses
+                self.reads += record.reads
+                self.energy += record.power * self.pulse_width
+                self.disturbing_reads += record.disturbing_reads
+        return readings
+
     def current(self, volts: Voltages) -> Tensor:
         """Mean current in A at ``volts``, which broadcast with the cells' shape: ``[200, 1]`` volts are sweeps."""
         return self._current.of(self.r, self._broadcast(volts))
@@ -194,12 +251,15 @@ class Cells:
         require_positive("bandwidth", bandwidth, "Hz")
         voltages = self._broadcast(volts)
         if where is None:
-            self.disturbing_reads += int(self._disturbed(voltages).sum())
+            disturbed = self._disturbed(voltages)
+            self.reads += disturbed.numel()
+            self.disturbing_reads += int(disturbed.sum())
             return self._noisy(self.r, voltages, noise, temperature, bandwidth)
         if voltages.dim():
             raise DeviceError(f"chosen cells are read at one voltage, got voltages of shape {tuple(voltages.shape)}")
         index = self._require_mask(where).reshape(-1).nonzero().squeeze(1)
         sets, resets = (threshold.index_select(0, index) for threshold in self._thresholds())
+        self.reads += index.numel()
         self.disturbing_reads += int(torch.count_nonzero(_beyond(sets, resets, voltages)))
         currents = self._noisy(self.r.view(-1).index_select(0, index), voltages, noise, temperature, bandwidth)
         return torch.zeros_like(self.r).view(-1).scatter_(0, index, currents).view(self.shape)
@@ -232,7 +292,8 @@ class Cells:
             for name, dimension in _STATE.items()
         }
         state["r"] = self.r.clone()
-        state["counts"] = torch.tensor([self.pulses, self.energy, self.disturbing_reads], dtype=torch.float64)
+        counts = [self.pulses, self.energy, self.reads, self.disturbing_reads]
+        state["counts"] = torch.tensor(counts, dtype=torch.float64)
         state["seeds"] = torch.tensor([self.seeds.chip, self.seeds.programming, self.seeds.read])
         state["programming_streams"] = torch.stack([stream.get_state() for stream in self._streams])
         state["read_stream"] = self._read_stream.on(self.device).get_state()
@@ -258,8 +319,8 @@ class Cells:
                 f"{self.device.type}:\n  " + "\n  ".join(problems)
             )
         self.r.copy_(state["r"])
-        pulses, energy, disturbing_reads = state["counts"].tolist()
-        self.pulses, self.energy, self.disturbing_reads = int(pulses), energy, int(disturbing_reads)
+        pulses, self.energy, reads, disturbing_reads = state["counts"].tolist()
+        self.pulses, self.reads, self.disturbing_reads = int(pulses), int(reads), int(disturbing_reads)
         self.seeds = Seeds(*(int(seed) for seed in state["seeds"]))
         self._read_stream = RandomStream(derive(self.seeds.read, "read"))
         self._read_stream.on(self.device).set_state(state["read_stream"].cpu())
@@ -341,6 +402,10 @@ def _lengths(count: int, device: torch.device) -> list[int]:
     block = BLOCK if device.type == "cpu" else max(count, 1)
     whole, rest = divmod(count, block)
     return [block] * whole + ([rest] if rest or not whole else [])
+
+
+def _normal_numbers(stream: torch.Generator) -> Callable[[int], Tensor]:
+    return lambda count: torch.randn(count, generator=stream, device=stream.device)
 
 
 def _normals_of(stream: torch.Generator) -> Callable[[Tensor], Tensor]:

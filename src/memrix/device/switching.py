@@ -128,7 +128,7 @@ class Switching:
             block.reset_threshold.scatter_(0, sets, block.features[RESET_VOLTAGE].index_select(0, sets))
             block.set_threshold.scatter_(0, sets, _IN_LOW_RESISTANCE)
         if leaving.numel():
-            self._next_cycle_(block, leaving)
+            self.next_cycle_(block, leaving)
         if not resets.numel():
             return
         block.set_threshold.scatter_(0, resets, block.features[SET_VOLTAGE].index_select(0, resets))
@@ -150,18 +150,18 @@ class Switching:
     def _reset_partly_(self, block: Block, index: Tensor, leaving: Tensor, volts: float | Tensor) -> None:
         """Move cells of an index along their transition; those that leave the low-resistance state begin one."""
         if leaving.numel():
-            self._begin_transition_(block, leaving)
+            self.begin_transition_(block, leaving)
         amplitude, floor = block.transition.index_select(1, index).unbind()
-        block.r.scatter_(0, index, self._along_transition(amplitude, floor, volts))
+        block.r.scatter_(0, index, self.along_transition(amplitude, floor, volts))
         block.reset_threshold.scatter_(0, index, volts)
 
-    def _along_transition(self, amplitude: Tensor, floor: Tensor, volts: float | Tensor) -> Tensor:
+    def along_transition(self, amplitude: Tensor, floor: Tensor, volts: float | Tensor) -> Tensor:
         """State after a partial reset: the current at the voltage is ``a |Umax - U|^eta + c``."""
         at: Any = volts  # the arithmetic of one voltage is that of many
         current: Tensor = amplitude * (self.full_reset_voltage - at) ** self.exponent + floor
         return current.sub_(self.current.low_resistance(at)).div_(self.current.slope(at))
 
-    def _begin_transition_(self, block: Block, index: Tensor) -> None:
+    def begin_transition_(self, block: Block, index: Tensor) -> None:
         """From the present current at the RESET voltage to that of the new OFF state at a full reset."""
         start, end = block.reset_threshold.index_select(0, index), self.full_reset_voltage
         upper = self.current.of(block.r.index_select(0, index), start)
@@ -170,7 +170,7 @@ class Switching:
         amplitude = (upper - floor).div_((end - start).abs_().pow_(self.exponent))
         block.transition.scatter_(1, index.expand(2, -1), torch.stack([amplitude, floor]))
 
-    def _next_cycle_(self, block: Block, index: Tensor) -> None:
+    def next_cycle_(self, block: Block, index: Tensor) -> None:
         """Let the cells of an index enter their next cycle."""
         cycles = block.cycles.index_select(0, index) + 1
         block.cycles.scatter_(0, index, cycles)

@@ -18,10 +18,9 @@ _BLOCK_ELSEWHERE = 1 << 20
 
 
 class Verification:
-    """How the cells of one block were read back."""
+    """How the verification of one block ended."""
 
     def __init__(self) -> None:
-        self.reads = 0
         self.failed = 0
 
 
@@ -74,7 +73,7 @@ def program_blocks(
             cells=state.numel(),
             pulses=cells.pulses,
             energy=cells.energy,
-            reads=verification.reads,
+            reads=cells.reads,
             disturbing_reads=cells.disturbing_reads,
             failed=verification.failed,
         )

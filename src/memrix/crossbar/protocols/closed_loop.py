@@ -66,7 +66,6 @@ class WriteVerify:
             again = torch.where(on, RESET_PULSE, SET_PULSE)
             active = torch.ones_like(on)
             for number in range(self.rounds + 1):
-                verification.reads += int(torch.count_nonzero(active))
                 active &= (circuit.read(cells, active) - expected).abs_() > self.tolerance
                 if number == self.rounds or not bool(active.any()):
                     break
@@ -165,14 +164,7 @@ class ResetRamp:
                 if number:
                     cells.apply_voltage(RESET_PULSE, where=failing)
                 cells.apply_voltage(SET_PULSE, where=failing)
-                active = failing.clone()
-                for volt in (0.0, *volts):
-                    cells.apply_voltage(volt, where=active)
-                    verification.reads += int(torch.count_nonzero(active))
-                    reading = torch.where(active, circuit.read(cells, active), reading)
-                    active &= reading > aim
-                    if not bool(active.any()):
-                        break
+                reading = torch.where(failing, cells.ramp(volts, aim, circuit, failing), reading)
                 failing &= (reading - wanted).abs() > self.tolerance
                 if not bool(failing.any()):
                     break

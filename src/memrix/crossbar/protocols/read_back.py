@@ -21,19 +21,25 @@ class ReadBack:
         bits: of the converter; its codes span currents from 0 to a quarter above that of a nominal ON cell.
         bandwidth: of a reading, in Hz.
         unit: current in A of a nominal ON cell at the voltage: readings are in units of it.
+        temperature: K.
     """
 
     voltage: float
     bits: int
     bandwidth: float
     unit: float
+    temperature: float = 300.0
 
     @property
     def step(self) -> float:
         """Reading of one code."""
         return _HEADROOM / (1 << self.bits)
 
+    def convert(self, currents: Tensor) -> Tensor:
+        """Readings of currents in A, in place."""
+        codes = currents.div_(self.unit * self.step).round_()
+        return codes.clamp_(0, (1 << self.bits) - 1).mul_(self.step)
+
     def read(self, cells: Cells, active: Tensor) -> Tensor:
         """Readings of cells, one float32 for each; those that are not ``active`` (bool) give 0."""
-        codes = cells.read(self.voltage, active, bandwidth=self.bandwidth).div_(self.unit * self.step).round_()
-        return codes.clamp_(0, (1 << self.bits) - 1).mul_(self.step)
+        return self.convert(cells.read(self.voltage, active, temperature=self.temperature, bandwidth=self.bandwidth))
