@@ -16,8 +16,9 @@ FLOORS = [
     {"quantization"},
     {"hardware"},
     {"nn"},
+    {"inventory"},
     {"selection"},
-    {"conversion", "summary"},
+    {"calibration", "conversion", "summary"},
     {"analysis", "asr", "characterization"},
     {"cli"},
 ]
