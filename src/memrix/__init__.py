@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from memrix.errors import MemrixError
     from memrix.hardware import Hardware
     from memrix.random import Seeds
-    from memrix.summary import Summary, summary
+    from memrix.summaries import Summary, summary
 
 __all__ = [
     "Hardware",
@@ -37,13 +37,13 @@ _HOMES = {
     "Hardware": "memrix.hardware",
     "MemrixError": "memrix.errors",
     "Seeds": "memrix.random",
-    "Summary": "memrix.summary",
+    "Summary": "memrix.summaries",
     "calibrate": "memrix.calibration",
     "program": "memrix.conversion",
     "quantize": "memrix.conversion",
     "reseed": "memrix.conversion",
     "reset_statistics": "memrix.conversion",
-    "summary": "memrix.summary",
+    "summary": "memrix.summaries",
 }
 
 

@@ -42,7 +42,15 @@ class Weighted:
         """How many weights it holds, those of its bias aside."""
         if isinstance(self.module, Projection):
             return self.module.weight.numel()
-        return sum(p.numel() for p in self.module.parameters(recurse=False) if p.dim() > 1)
+        own = [p for p in self.module.parameters(recurse=False) if p.dim() > 1]
+        if isinstance(computed := getattr(self.module, "parametrizations", None), nn.ModuleDict):
+            own += [getattr(self.module, name) for name in computed]
+        return sum(weight.numel() for weight in own)
+
+    @property
+    def multiplies(self) -> bool:
+        """Whether it is of a kind that multiplies vectors by a matrix, so that a chip is expected to hold it."""
+        return not isinstance(self.module, (*NO_PRODUCT, nn.Embedding))
 
     @property
     def handler(self) -> Handler | str:

@@ -13,7 +13,7 @@ from torch import nn
 
 from memrix.errors import ConversionError, CoverageWarning, NumericsError
 from memrix.hardware import Hardware
-from memrix.inventory import NO_PRODUCT, weighted_modules
+from memrix.inventory import weighted_modules
 from memrix.nn.composite import Projection, Unopened
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.registry import Handler, registered_layers
@@ -90,9 +90,9 @@ def survey(model: nn.Module, hardware: HardwareChoice, layers: Layers) -> Survey
         if isinstance(handler, Handler):
             if handler.on_request is None or exactly or callable(layers):
                 chosen.append(Selected(layer.name, layer.module, handler, chip, layer.owner))
-        elif explicit and (not isinstance(layer.module, NO_PRODUCT) or exactly):
+        elif explicit and (layer.multiplies or exactly):
             problems.append(f"layer {layer.name!r} cannot be mapped: {handler}; leave it out of the selection")
-        elif not isinstance(layer.module, NO_PRODUCT):
+        elif layer.multiplies:
             passed_over.append((layer.name, handler))
     problems += _tied(chosen)
     if not chosen and not problems:

@@ -83,7 +83,8 @@ def handler_of(module: nn.Module) -> Handler | str:
         if handler is not None:
             objection = None if isinstance(module, QuantizedLayer) else _objection(module, ancestor)
             return objection or handler.objection(module) or handler
-    return f"{kind.__name__} has no crossbar counterpart"
+    own = [name for name, parameter in module.named_parameters(recurse=False) if parameter.dim() > 1]
+    return f"{kind.__name__} has no crossbar counterpart for its {', '.join(own) or 'weights'}"
 
 
 def parts_of(module: nn.Module) -> tuple[Composite, Parts] | str | None:
