@@ -81,6 +81,15 @@ def test_quantised_parts_learn_through_the_parameters_of_their_owner():
     assert not torch.equal(memrix.program(model, PHYSICAL).attention.v_proj.integers()[1], before)
 
 
+def test_parts_train_with_learned_steps_and_noise():
+    model = Net()
+    memrix.calibrate(model, [X], PHYSICAL)
+    memrix.quantize(model, PHYSICAL, memrix.Quantization(learned_steps=True, weight_noise=0.1))
+    model(X).sum().backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+    assert on_chip(memrix.program(model, PHYSICAL)) == PARTS
+
+
 def test_a_quantised_model_can_be_calibrated():
     model = Net()
     memrix.quantize(model, PHYSICAL)

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from memrix.crossbar import Crossbar, Pairs, best_converter, column_corrections, program_pairs
+from memrix.crossbar import ADC, Crossbar, Pairs, best_converter, column_corrections, program_pairs
 from memrix.crossbar.mapping import Layout
 from memrix.errors import CalibrationError, NumericsError
 from memrix.nn.quantized import RANGE, SAMPLE, QuantizedLayer
-from memrix.quantization import weight_integers, weight_step
+from memrix.quantization import weight_integers
 from memrix.random import Seeds
 
 COLUMN_GAIN, COLUMN_OFFSET = "column_gain", "column_offset"  # buffers of layers whose columns are calibrated
@@ -88,10 +88,15 @@ class CrossbarLayer(QuantizedLayer):
             name=self.name,
         )
 
+    def suitable_converter(self, activations: Tensor) -> ADC:
+        """The ADC of the hardware's bits that changes the results of these inputs least."""
+        codes = self.hardware.dac.codes(activations.float(), self.activation_step)
+        return best_converter(self.crossbar, self.vectors(codes).flatten(1, 2))
+
     def integers(self) -> tuple[Tensor, Tensor]:
         """The weight of one integer step, ``[1]`` or ``[groups * outputs]``, and ``[groups, inputs, outputs]``."""
         rows = self.rows(self.weight.detach().float())
-        step = weight_step(rows, self.hardware.weight_bits, self.hardware.weight_scale)
+        step = self.row_step(rows).detach()
         integers = weight_integers(rows, step, self.hardware.weight_bits)
         return step, integers.view(self.matrix_groups, -1, rows.shape[1]).transpose(1, 2)
 
@@ -105,8 +110,8 @@ class CrossbarLayer(QuantizedLayer):
         output = self._on_chip(input.detach())
         learning = any(t is not None and t.requires_grad for t in (input, self.weight, self.bias))
         if torch.is_grad_enabled() and learning:
-            return _value_of.apply(self.differentiable(input), output)  # type: ignore[no-any-return, no-untyped-call]
-        return output
+            output = _value_of.apply(self.differentiable(input), output)  # type: ignore[no-untyped-call]
+        return self.finish(output)
 
     def differentiable(self, input: Tensor) -> Tensor:
         """The layer's operation with the gradients of the chip.
