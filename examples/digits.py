@@ -129,7 +129,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     train(model, data, options.steps)
     reference = accuracy(model, data)
     lines = [
-        f"Float: {reference:.1f} % of {len(data.test_classes)} held-out digits. Mean, worst and best of {CHIPS} chips.",
+        f"Float: {reference:.1f} % of {len(data.test_classes)} held-out digits are recognised.",
+        f"Of {CHIPS} chips: the mean, the worst and the best.",
         "",
         "| weight bits | training | quantised digitally | chip | worst | best | loss against float, points |",
         "| --- | --- | --- | --- | --- | --- | --- |",

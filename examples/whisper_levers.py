@@ -105,9 +105,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     comparison = Comparison(options.utterances, options.calibration)
     text = (
-        f"# Levers: the encoder of Whisper tiny.en on a chip\n\nMade by `python examples/whisper_levers.py`: relative "
-        f"error of the encoder's output against float,\non {options.utterances} recordings of the Asterisk prompts; "
-        f"ranges and test vectors from {options.calibration} others. Not retrained.\n"
+        f"# Levers: the encoder of Whisper tiny.en on a chip\n\nMade by `python examples/whisper_levers.py`: "
+        f"relative error of the encoder's\noutput against float, on {options.utterances} recordings of the Asterisk "
+        f"prompts;\nranges and test vectors from {options.calibration} others. Not retrained.\n"
     )
     print(text, end="", flush=True)
     for bits in options.bits:

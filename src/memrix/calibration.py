@@ -122,6 +122,7 @@ class _Watched:
         module.register_buffer(RANGE, peak, persistent=isinstance(module, QuantizedLayer))
         if self.quantizes_output:
             getattr(module, OUTPUT_RANGE).fill_(self._output_observer.range())
+        module._buffers.pop(SAMPLE, None)
         if self.layer.hardware.needs_test_vectors:
             module.register_buffer(SAMPLE, self._sampler.vectors(), persistent=False)
 

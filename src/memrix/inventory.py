@@ -13,7 +13,7 @@ from memrix.nn.composite import OpenedLayer, Projection, Unopened
 from memrix.nn.registry import Handler, handler_of, parts_of
 
 # Their parameters multiply no vector: there is nothing to map.
-NO_PRODUCT = (nn.EmbeddingBag, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, nn.modules.batchnorm._NormBase)
+NO_PRODUCT = (nn.Embedding, nn.EmbeddingBag, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, nn.modules.batchnorm._NormBase)
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Weighted:
     @property
     def multiplies(self) -> bool:
         """Whether it is of a kind that multiplies vectors by a matrix, so that a chip is expected to hold it."""
-        return not isinstance(self.module, (*NO_PRODUCT, nn.Embedding))
+        return not isinstance(self.module, NO_PRODUCT)
 
     @property
     def handler(self) -> Handler | str:
@@ -99,8 +99,7 @@ def _holds_weight(module: nn.Module) -> bool:
 
 def digital_reason(layer: Weighted) -> str:
     """Why a weighted module of a chip is not on a crossbar."""
-    if isinstance(layer.module, NO_PRODUCT):
-        return f"{type(layer.module).__name__} multiplies no vector by a matrix"
-    if isinstance(layer.handler, str):
-        return layer.handler
-    return layer.handler.on_request or "not selected"
+    handler = layer.handler
+    if isinstance(handler, Handler):
+        return handler.on_request or "not selected"
+    return handler if layer.multiplies else f"{type(layer.module).__name__} multiplies no vector by a matrix"

@@ -32,7 +32,7 @@ def assert_ideal_chip_is_the_quantised_layer(model: nn.Module, batch: dict, hard
     calls = deque()
     for name, part in chip.named_modules():
         if isinstance(part, CrossbarLayer):
-            part.register_forward_hook(lambda part, inputs, given, name=name: calls.append((name, inputs[0], output)))
+            part.register_forward_hook(lambda part, inputs, given, name=name: calls.append((name, inputs[0], given)))
 
     def follow(name: str, inputs: tuple, output: torch.Tensor) -> torch.Tensor:
         expected_name, expected_input, expected = calls.popleft()

@@ -15,6 +15,7 @@ from memrix.errors import HardwareError
 from memrix.validation import require_choice, require_integer, require_positive
 
 Levels = Literal["equal", "linearising"]
+MOST_BITS = 20  # of the precision or of the range of an ADC
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,8 @@ class ADC:
     per_layer: bool = False
 
     def __post_init__(self) -> None:
-        require_integer("adc.precision_bits", self.precision_bits, 0, 20)
-        require_integer("adc.range_bits", self.range_bits, 0, 20)
+        require_integer("adc.precision_bits", self.precision_bits, 0, MOST_BITS)
+        require_integer("adc.range_bits", self.range_bits, 0, MOST_BITS)
         require_positive("adc.gain", self.gain, "units of 1")
         require_choice("adc.per_layer", self.per_layer, (True, False))
         if self.precision_bits + self.range_bits < 1:

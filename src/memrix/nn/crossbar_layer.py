@@ -16,21 +16,23 @@ from memrix.quantization import weight_integers
 from memrix.random import Seeds
 
 COLUMN_GAIN, COLUMN_OFFSET = "column_gain", "column_offset"  # buffers of layers whose columns are calibrated
-_SCALES = (RANGE, "weight_step", COLUMN_GAIN, COLUMN_OFFSET)
+CONVERTER = "converter"  # buffer of layers with an ADC of their own: its precision bits, range bits and gain
+_SCALES = (RANGE, "weight_step", COLUMN_GAIN, COLUMN_OFFSET, CONVERTER)
 
 
 class CrossbarLayer(QuantizedLayer):
     """A layer that runs on a programmed crossbar.
 
     Its gradient is the exact one of the noiseless analog mean with respect to inputs, straight through the
-    converters; and that of the digital twin with respect to the weight. The layer keeps its digital ``weight``; the
-    cells were programmed once from it and do not follow it.
+    converters; with respect to the weight it is that of the digital twin, on inputs as the currents stand for them.
+    The layer keeps its digital ``weight``; the cells were programmed once from it and do not follow it.
     """
 
     crossbar: Crossbar
     weight_step: Tensor
     column_gain: Tensor  # [groups, 1, outputs], where columns are calibrated
     column_offset: Tensor
+    converter: Tensor  # [3], where the layer has an ADC of its own
     prefix = "Memristor"
 
     def program(self, seeds: Seeds, progress: Callable[[int], None] | None = None) -> None:
@@ -69,13 +71,20 @@ class CrossbarLayer(QuantizedLayer):
                 f"layer {self.name!r} has no test vectors, which this hardware is tuned with after programming; run "
                 f"memrix.calibrate(model, batches, hardware) with the same hardware"
             )
-        codes = self.hardware.dac.codes(sample, self.activation_step)
+        codes = self.hardware.dac.codes(sample.float(), self.activation_step)
         if self.hardware.adc.per_layer:
-            self.crossbar.set_converter(best_converter(self.crossbar, codes))
+            adc = best_converter(self.crossbar, codes)
+            self.register_buffer(CONVERTER, codes.new_tensor([adc.precision_bits, adc.range_bits, adc.gain]))
+            self._use_own_converter()
         if self.hardware.column_calibration:
             gain, offset = column_corrections(self.crossbar, codes, integers)
             self.register_buffer(COLUMN_GAIN, gain)
             self.register_buffer(COLUMN_OFFSET, offset)
+
+    def _use_own_converter(self) -> None:
+        precision, range_bits, gain = self.converter.tolist()
+        adc = ADC(precision_bits=round(precision), range_bits=round(range_bits), gain=gain)
+        self.crossbar.set_converter(adc)
 
     def install(self, pairs: Pairs, layout: Layout, read_seed: int) -> None:
         """Take over programmed cells."""
@@ -98,7 +107,7 @@ class CrossbarLayer(QuantizedLayer):
         rows = self.rows(self.weight.detach().float())
         step = self.row_step(rows).detach()
         integers = weight_integers(rows, step, self.hardware.weight_bits)
-        return step, integers.view(self.matrix_groups, -1, rows.shape[1]).transpose(1, 2)
+        return step, integers.reshape(self.matrix_groups, -1, rows.shape[1]).transpose(1, 2)
 
     def forward(self, input: Tensor) -> Tensor:
         """The layer's operation on the chip; same shape and type as the torch layer gives.
@@ -135,7 +144,7 @@ class CrossbarLayer(QuantizedLayer):
             return quantized
         step, largest = self.activation_step, self.hardware.dac.largest_code
         transfer = self.crossbar.transfer() * largest
-        index = (quantized.detach().float() / step).round_().long().add_(largest)
+        index = self.hardware.dac.codes(input.detach().float(), step).long().add_(largest)
         slope = torch.gradient(transfer)[0][index].to(input.dtype)
         tangent = quantized * slope
         return tangent + ((transfer[index] * step).to(input.dtype) - tangent.detach())
@@ -147,6 +156,11 @@ class CrossbarLayer(QuantizedLayer):
         for name, scale in scales.items():
             setattr(module, name, scale.to(getattr(module, name).device))
         return module
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        super()._load_from_state_dict(*args, **kwargs)
+        if hasattr(self, CONVERTER):
+            self._use_own_converter()
 
     @torch.no_grad()
     def _on_chip(self, activations: Tensor) -> Tensor:
