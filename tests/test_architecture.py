@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+import memrix
+
 SOURCE = Path(__file__).parents[1] / "src" / "memrix"
 FLOORS = [
     {"errors"},
@@ -16,8 +18,9 @@ FLOORS = [
     {"quantization"},
     {"hardware"},
     {"nn"},
+    {"inventory"},
     {"selection"},
-    {"calibration", "conversion", "summary"},
+    {"calibration", "conversion", "summaries"},
     {"analysis", "asr", "characterization"},
     {"cli"},
 ]
@@ -60,3 +63,8 @@ CORE_MODULES = [path for path in MODULES if floor_of(room_of(path)) < floor_of("
 def test_core_needs_torch_numpy_and_synaptogen_alone(path):
     roots = {module.split(".")[0] for module in imports(path)}
     assert roots <= CORE | sys.stdlib_module_names
+
+
+def test_no_module_takes_the_name_of_something_public():
+    # Importing memrix.x sets the attribute x of the package to that module, for good.
+    assert not set(memrix.__all__) & {room_of(path) for path in MODULES}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from memrix.hardware import Hardware
     from memrix.quantization import Quantization
     from memrix.random import Seeds
-    from memrix.summary import Summary, summary
+    from memrix.summaries import Summary, summary
 
 __all__ = [
     "Hardware",
@@ -41,14 +41,14 @@ _HOMES = {
     "MemrixError": "memrix.errors",
     "Quantization": "memrix.quantization",
     "Seeds": "memrix.random",
-    "Summary": "memrix.summary",
+    "Summary": "memrix.summaries",
     "calibrate": "memrix.calibration",
     "program": "memrix.conversion",
     "quantize": "memrix.conversion",
     "reseed": "memrix.conversion",
     "reset_statistics": "memrix.conversion",
     "set_epoch": "memrix.conversion",
-    "summary": "memrix.summary",
+    "summary": "memrix.summaries",
 }
 
 

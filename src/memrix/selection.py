@@ -5,53 +5,24 @@ from __future__ import annotations
 import fnmatch
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.parameter import UninitializedParameter
-from torch.nn.utils import parametrize
 
 from memrix.errors import ConversionError, CoverageWarning, NumericsError
 from memrix.hardware import Hardware
-from memrix.nn.composite import OpenedLayer, Projection, Unopened
+from memrix.inventory import weighted_modules
+from memrix.nn.composite import Projection, Unopened
 from memrix.nn.crossbar_layer import CrossbarLayer
-from memrix.nn.registry import Handler, handler_of, parts_of, registered_layers
+from memrix.nn.registry import Handler, registered_layers
 from memrix.records import closest
 
 Layers = str | Sequence[str] | Callable[[str, nn.Module], bool] | None
 HardwareChoice = Hardware | Mapping[str, Hardware | None]
 
-# Their parameters multiply no vector: there is nothing to map.
-_NO_PRODUCT = (nn.Embedding, nn.EmbeddingBag, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, nn.modules.batchnorm._NormBase)
 _EVERYTHING = "*"
-
-
-@dataclass
-class Weighted:
-    """A module that holds a weight of two or more axes, or a part of a composite layer that does.
-
-    Attributes:
-        module: the layer.
-        names: it goes by.
-        owner: the composite layer that has to be opened before the layer is part of the model.
-        obstacle: why it cannot be mapped, known from its owner.
-    """
-
-    module: nn.Module
-    names: list[str] = field(default_factory=list)
-    owner: Unopened | None = None
-    obstacle: str | None = None
-
-    @property
-    def name(self) -> str:
-        """What it is called, also when the model itself is the layer."""
-        return self.names[0] or "(the model)"
-
-    @property
-    def handler(self) -> Handler | str:
-        """How it is mapped, or why it cannot be."""
-        return self.obstacle or handler_of(self.module)
 
 
 @dataclass(frozen=True)
@@ -78,55 +49,6 @@ class Survey:
     selected: tuple[Selected, ...]
     problems: tuple[str, ...]
     passed_over: tuple[tuple[str, str], ...]
-
-
-def weighted_modules(model: nn.Module) -> list[Weighted]:
-    """Modules that hold a weight of two or more axes themselves, with every name they go by.
-
-    Of a composite layer, such as ``nn.MultiheadAttention``, these are the parts that it will have once opened.
-    """
-    found: dict[nn.Module, Weighted] = {}
-    parts_by_owner: dict[nn.Module, Unopened] = {}
-
-    def add(module: nn.Module, name: str, owner: Unopened | None = None, obstacle: str | None = None) -> None:
-        entry = found.setdefault(module, Weighted(module, [], owner, obstacle))
-        if name not in entry.names:
-            entry.names.append(name)
-
-    for name, module in model.named_modules(remove_duplicate=False):
-        if isinstance(module, (parametrize.ParametrizationList, OpenedLayer)):
-            continue  # its owner, or its parts, are the layers
-        if any(isinstance(p, UninitializedParameter) for p in module.parameters(recurse=False)):
-            raise ConversionError(f"layer {name!r} has no weights yet (lazy module); run the model once first")
-        composite = parts_of(module)
-        if isinstance(composite, str):
-            add(module, name, obstacle=composite)
-            for child_name, child in module.named_modules():
-                if child is not module and _holds_weight(child):
-                    add(child, f"{name}.{child_name}".lstrip("."), obstacle=f"its owner {name!r}: {composite}")
-        elif composite is not None:
-            kind, parts = composite
-            owner = parts_by_owner.setdefault(module, Unopened(module, kind, parts))
-            for part_name, part in owner.parts.items():
-                add(part, f"{name}.{part_name}".lstrip("."), owner=owner)
-        elif _holds_weight(module):
-            add(module, name)
-    return list(found.values())
-
-
-def _holds_weight(module: nn.Module) -> bool:
-    own = any(p.dim() > 1 for p in module.parameters(recurse=False))
-    return own or isinstance(module, Projection) or parametrize.is_parametrized(module)
-
-
-def digital_reason(layer: Weighted) -> str:
-    """Why a weighted module of a chip is not on a crossbar."""
-    handler = layer.handler
-    if isinstance(handler, Handler):
-        return handler.on_request or "not selected"
-    if isinstance(layer.module, _NO_PRODUCT):
-        return f"{type(layer.module).__name__} multiplies no vector by a matrix"
-    return handler
 
 
 def survey(model: nn.Module, hardware: HardwareChoice, layers: Layers) -> Survey:
@@ -168,9 +90,9 @@ def survey(model: nn.Module, hardware: HardwareChoice, layers: Layers) -> Survey
         if isinstance(handler, Handler):
             if handler.on_request is None or exactly or callable(layers):
                 chosen.append(Selected(layer.name, layer.module, handler, chip, layer.owner))
-        elif explicit and (not isinstance(layer.module, _NO_PRODUCT) or exactly):
+        elif explicit and (layer.multiplies or exactly):
             problems.append(f"layer {layer.name!r} cannot be mapped: {handler}; leave it out of the selection")
-        elif not isinstance(layer.module, _NO_PRODUCT):
+        elif layer.multiplies:
             passed_over.append((layer.name, handler))
     problems += _tied(chosen)
     if not chosen and not problems:
@@ -235,11 +157,13 @@ def require_finite_weights(selected: Iterable[Selected]) -> None:
 
 def _tied(chosen: list[Selected]) -> list[str]:
     """Layers of one weight: cells hold it for one of them."""
-    holders: dict[int, list[str]] = {}
+    holders: dict[Any, list[str]] = {}
     for layer in chosen:
-        weight = layer.module._parameters.get("weight")
-        if weight is not None:
-            holders.setdefault(id(weight), []).append(layer.name)
+        module = layer.module
+        if isinstance(module, Projection):
+            holders.setdefault(module.identity, []).append(layer.name)
+        elif module._parameters.get("weight") is not None:
+            holders.setdefault(id(module.weight), []).append(layer.name)
     return [
         f"layers {' and '.join(map(repr, names))} share one weight, and each would write it to cells of its own, "
         f"which from then on differ; give all but one a copy of the weight, or leave them out of the selection"

@@ -8,8 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch import Tensor, nn
+
+
+class Rows(NamedTuple):
+    """Rows of a parameter of a module, all by default."""
+
+    parameter: str
+    start: int = 0
+    stop: int | None = None
+
+    def of(self, owner: nn.Module) -> Tensor:
+        """A view of the rows, through which gradients reach the parameter."""
+        parameter: Tensor = getattr(owner, self.parameter)
+        return parameter[self.start : self.stop]
 
 
 class Projection(nn.Linear):
@@ -17,34 +31,37 @@ class Projection(nn.Linear):
 
     Args:
         owner: the module that holds the parameters.
-        weight: name of its matrix.
-        bias: name of its bias, or None.
-        start: first row.
-        stop: row after the last one.
+        weight: rows of its matrix.
+        bias: of its bias, or None.
     """
 
-    def __init__(self, owner: nn.Module, weight: str, bias: str | None, start: int, stop: int) -> None:
+    def __init__(self, owner: nn.Module, weight: Rows, bias: Rows | None) -> None:
         nn.Module.__init__(self)
-        self.in_features = int(getattr(owner, weight).shape[1])
-        self.out_features = stop - start
+        self.out_features, self.in_features = weight.of(owner).shape
         # In a tuple, lest the owner become a child of its own child.
         self._owner = (owner,)
-        self._names = (weight, bias)
-        self._rows = slice(start, stop)
+        self._rows = (weight, bias)
 
     @property
     def weight(self) -> Tensor:  # type: ignore[override]
         """``[outputs, inputs]``."""
-        weight: Tensor = getattr(self._owner[0], self._names[0])
-        return weight[self._rows]
+        return self._rows[0].of(self._owner[0])
 
     @property
     def bias(self) -> Tensor | None:  # type: ignore[override]
         """``[outputs]``, or None."""
-        if self._names[1] is None:
-            return None
-        bias: Tensor | None = getattr(self._owner[0], self._names[1])
-        return None if bias is None else bias[self._rows]
+        rows = self._rows[1]
+        return None if rows is None else rows.of(self._owner[0])
+
+    @property
+    def parameter(self) -> nn.Parameter | None:
+        """What the weight is rows of; None where another computation makes it."""
+        return self._owner[0]._parameters.get(self._rows[0].parameter)
+
+    @property
+    def identity(self) -> tuple[int, Rows]:
+        """Equal for two projections where they are of the same weights."""
+        return id(self.parameter), self._rows[0]
 
 
 Parts = Mapping[str, nn.Module]
@@ -58,6 +75,7 @@ class OpenedLayer(nn.Module):
         """Open a layer in place."""
         layer.__class__ = _opened(cls, type(layer))
         for name, part in parts.items():
+            layer._modules.pop(name, None)  # one that it had takes its place among the others
             layer.add_module(name, part)
 
 

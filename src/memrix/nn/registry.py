@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import nn
 from torch.nn.utils import parametrize
 
+from memrix.nn.attention import OpenedAttention, attention_parts
 from memrix.nn.composite import Composite, OpenedLayer, Parts, Projection
 from memrix.nn.conv import (
     MemristorConv1d,
@@ -27,6 +28,8 @@ from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.embedding import MemristorEmbedding, QuantizedEmbedding
 from memrix.nn.linear import MemristorConv1D, MemristorLinear, QuantizedConv1D, QuantizedLinear
 from memrix.nn.quantized import QuantizedLayer, torch_type
+from memrix.nn.recurrent import OpenedRecurrent, recurrent_parts
+from memrix.nn.recurrent_cells import OpenedCell, cell_parts
 
 
 def _no_objection(module: nn.Module) -> str | None:
@@ -80,7 +83,8 @@ def handler_of(module: nn.Module) -> Handler | str:
         if handler is not None:
             objection = None if isinstance(module, QuantizedLayer) else _objection(module, ancestor)
             return objection or handler.objection(module) or handler
-    return f"{kind.__name__} has no crossbar counterpart"
+    own = [name for name, parameter in module.named_parameters(recurse=False) if parameter.dim() > 1]
+    return f"{kind.__name__} has no crossbar counterpart for its {', '.join(own) or 'weights'}"
 
 
 def parts_of(module: nn.Module) -> tuple[Composite, Parts] | str | None:
@@ -88,7 +92,11 @@ def parts_of(module: nn.Module) -> tuple[Composite, Parts] | str | None:
     for ancestor in type(module).__mro__:
         composite = _COMPOSITES.get(ancestor)
         if composite is not None and not isinstance(module, OpenedLayer):
-            return _objection(module, ancestor) or (composite, composite.parts(module))
+            objection = _objection(module, ancestor)
+            if objection is not None:
+                return objection
+            parts = composite.parts(module)
+            return _computed_weight(module, parts) or (composite, parts)
     return None
 
 
@@ -108,6 +116,13 @@ def _objection(module: nn.Module, known: type[nn.Module]) -> str | None:
     if known not in _COMPOSITES and "weight" not in module._parameters:
         return f"the weight of this {name} is no parameter (weight norm?); remove what computes it first"
     return None
+
+
+def _computed_weight(module: nn.Module, parts: Parts) -> str | None:
+    """Why a composite layer cannot be opened whose weights are made by another computation."""
+    if all(part.parameter is not None for part in parts.values() if isinstance(part, Projection)):
+        return None
+    return f"a weight of this {type(module).__name__} is no parameter (weight norm?); remove what computes it first"
 
 
 def _renormalises(module: nn.Module) -> str | None:
@@ -133,3 +148,10 @@ for _handler in (
     ),
 ):
     register(_handler)
+
+for _composite in (
+    Composite(nn.MultiheadAttention, OpenedAttention, attention_parts),
+    *(Composite(kind, OpenedRecurrent, recurrent_parts) for kind in (nn.LSTM, nn.GRU, nn.RNN)),
+    *(Composite(kind, OpenedCell, cell_parts) for kind in (nn.LSTMCell, nn.GRUCell, nn.RNNCell)),
+):
+    register_composite(_composite)

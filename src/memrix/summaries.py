@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import nn
 
+from memrix.inventory import digital_reason, weighted_modules
 from memrix.nn.crossbar_layer import CrossbarLayer
-from memrix.selection import digital_reason, weighted_modules
 
 
 @dataclass(frozen=True)
@@ -134,8 +134,7 @@ def summary(model: nn.Module) -> Summary:
         if isinstance(module, CrossbarLayer):
             layers.append(_describe(layer.name, module))
         else:
-            weights = sum(p.numel() for p in module.parameters(recurse=False) if p.dim() > 1)
-            digital.append(DigitalSummary(layer.name, type(module).__name__, weights, digital_reason(layer)))
+            digital.append(DigitalSummary(layer.name, type(module).__name__, layer.weights, digital_reason(layer)))
     return Summary(tuple(layers), tuple(digital))
 
 

@@ -1,0 +1,37 @@
+"""Copies of torch layers that call their parts, and what is compared with the torch layers themselves."""
+
+import copy
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils._pytree import tree_leaves
+
+from memrix.nn.composite import Unopened
+from memrix.nn.registry import parts_of
+
+
+def opened(layer: nn.Module) -> nn.Module:
+    twin = copy.deepcopy(layer)
+    found = parts_of(twin)
+    assert isinstance(found, tuple), found
+    Unopened(twin, *found).open_()
+    return twin
+
+
+def randn(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def assert_same_results_and_gradients(layer: nn.Module, *inputs: Any, **options: Any) -> None:
+    """Outputs, and the gradients of a weighted sum of them, of a layer and of a copy of it that is opened."""
+    found = []
+    for each in (layer, opened(layer)):
+        torch.manual_seed(0)
+        arguments = [i.clone().requires_grad_() if isinstance(i, torch.Tensor) else i for i in inputs]
+        outputs = [o for o in tree_leaves(each(*arguments, **options)) if torch.is_tensor(o) and o.requires_grad]
+        each.zero_grad()
+        sum((o * randn(*o.shape, seed=7)).sum() for o in outputs).backward()
+        gradients = [p.grad for p in each.parameters()] + [a.grad for a in arguments if torch.is_tensor(a)]
+        found.append((outputs, gradients))
+    torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-5)
