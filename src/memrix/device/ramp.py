@@ -280,7 +280,8 @@ class _Ramp:
 
     def _means(self, states: Tensor) -> Tensor:
         scale, offset = self.slope / self.circuit.unit, self.low / self.circuit.unit
-        return states * scale + offset
+        means: Tensor = states * scale + offset
+        return means
 
     def _below(self, cells: Tensor, above: Tensor) -> Tensor:
         """Which cells read at or below their aim, of currents so far above it."""
@@ -296,8 +297,7 @@ class _Ramp:
         return below
 
     def _read(self, states: Tensor) -> Tensor:
-        readings: Tensor = self._noisy(self._means(states))
-        return readings
+        return self._noisy(self._means(states))
 
     def _noisy(self, means: Tensor) -> Tensor:
         """Readings of cells whose mean readings are given."""
