@@ -49,6 +49,13 @@ class Weighted:
         return self.names[0] or "(the model)"
 
     @property
+    def weights(self) -> int:
+        """How many weights it holds, those of its bias aside."""
+        if isinstance(self.module, Projection):
+            return self.module.weight.numel()
+        return sum(p.numel() for p in self.module.parameters(recurse=False) if p.dim() > 1)
+
+    @property
     def handler(self) -> Handler | str:
         """How it is mapped, or why it cannot be."""
         return self.obstacle or handler_of(self.module)
