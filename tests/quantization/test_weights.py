@@ -23,9 +23,7 @@ def test_integers_per_output_channel_use_the_whole_range_of_each():
     step = weight_step(WEIGHT, 3, "per-output-channel")
     torch.testing.assert_close(step, torch.tensor([0.2, 0.02]))
     assert weight_integers(WEIGHT, step, 3)[1, 0] == 3
-    torch.testing.assert_close(
-        weight_integers(WEIGHT, step, 3) * step[:, None], fake_quantize_rows(WEIGHT, step, 3)
-    )
+    torch.testing.assert_close(weight_integers(WEIGHT, step, 3) * step[:, None], fake_quantize_rows(WEIGHT, step, 3))
 
 
 @pytest.mark.parametrize("scale", ["per-tensor", "per-output-channel"])

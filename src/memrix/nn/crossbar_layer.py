@@ -10,7 +10,9 @@ from torch import Tensor
 
 from memrix.crossbar import ADC, Crossbar, Pairs, best_converter, column_corrections, program_pairs
 from memrix.crossbar.mapping import Layout
-from memrix.errors import CalibrationError, NumericsError
+from memrix.device import DeviceParameters
+from memrix.errors import CalibrationError, CheckpointError, NumericsError
+from memrix.nn.layer_record import LayerRecord, differing_settings
 from memrix.nn.quantized import RANGE, SAMPLE, QuantizedLayer
 from memrix.quantization import weight_integers
 from memrix.random import Seeds
@@ -28,6 +30,7 @@ class CrossbarLayer(QuantizedLayer):
     """
 
     crossbar: Crossbar
+    seeds: Seeds
     weight_step: Tensor
     column_gain: Tensor  # [groups, 1, outputs], where columns are calibrated
     column_offset: Tensor
@@ -54,6 +57,7 @@ class CrossbarLayer(QuantizedLayer):
             pairs = program_pairs(
                 integers, layout, hardware.technology, seeds=seeds, name=self.name, progress=progress
             )
+            self.seeds = seeds
             self.install(pairs, layout, seeds.read)
             self._tune(integers)
 
@@ -77,16 +81,58 @@ class CrossbarLayer(QuantizedLayer):
             self.register_buffer(COLUMN_GAIN, gain)
             self.register_buffer(COLUMN_OFFSET, offset)
 
-    def install(self, pairs: Pairs, layout: Layout, read_seed: int) -> None:
-        """Take over programmed cells."""
+    def install(
+        self, pairs: Pairs, layout: Layout, read_seed: int, parameters: DeviceParameters | None = None
+    ) -> None:
+        """Take over programmed cells; ``parameters``: of the device, by default those that the hardware names."""
         self.crossbar = Crossbar(
             pairs,
             layout=layout,
             circuit=self.hardware.circuit,
-            parameters=self.hardware.parameters,
+            parameters=parameters or self.hardware.parameters,
             read_seed=read_seed,
             name=self.name,
         )
+
+    @property
+    def record(self) -> LayerRecord:
+        """What the layer is beside its tensors."""
+        crossbar = self.crossbar
+        return LayerRecord(
+            self.hardware,
+            crossbar.circuit.adc,
+            crossbar.nominal_states,
+            crossbar.report,
+            self.seeds,
+            crossbar.read_stream.seed,
+        )
+
+    def restore(self, record: LayerRecord) -> None:
+        """Take over what another programming of the same layer on the same hardware was, but for its tensors."""
+        self.seeds = record.seeds
+        self.crossbar.nominal_states, self.crossbar.report = record.nominal_states, record.report
+        self.crossbar.set_converter(record.adc)
+        self.crossbar.read_stream.restart(record.read_seed)
+
+    def get_extra_state(self) -> Tensor:
+        """The record, uint8 ``[bytes]``: part of the ``state_dict``."""
+        return self.record.to_tensor()
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Take over a record."""
+        self.restore(LayerRecord.from_tensor(state))
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *others: Any) -> None:  # noqa: ANN401
+        state = state_dict.get(f"{prefix}_extra_state")
+        # Before any tensor of the layer is touched.
+        if state is not None and (
+            differing := differing_settings(LayerRecord.from_tensor(state).hardware, self.hardware)
+        ):
+            raise CheckpointError(
+                f"the state_dict is of a chip of other hardware; at layer {self.name!r} it has "
+                f"{'; '.join(differing)}; program this chip with the same hardware, or use memrix.load"
+            )
+        super()._load_from_state_dict(state_dict, prefix, *others)
 
     def suitable_converter(self, activations: Tensor) -> ADC:
         """The ADC of the hardware's bits that changes the results of these inputs least."""
