@@ -12,7 +12,7 @@ from memrix.errors import CalibrationError, ConversionError
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.fast_path import disable_fast_paths
 from memrix.nn.fresh_chips import FreshChips
-from memrix.nn.quantized import EPOCH, RANGE, QuantizedLayer
+from memrix.nn.quantized import EPOCH, RANGE, SAMPLE, QuantizedLayer
 from memrix.quantization import Quantization
 from memrix.random import Seeds, derive
 from memrix.selection import HardwareChoice, Layers, Selected, open_owners, require_finite_weights, select
@@ -117,6 +117,8 @@ def program(
                 progress(done, total, name)
 
         layer.program(seeds, count)
+    for module in chip.modules():
+        module._buffers.pop(SAMPLE, None)
     return chip
 
 

@@ -31,6 +31,7 @@ def column_corrections(crossbar: Crossbar, codes: Tensor, integers: Tensor) -> t
     centred = read - mean
     variance = centred.square().sum(1, keepdim=True)
     covariance = (centred * (meant - meant_mean)).sum(1, keepdim=True)
-    # A column that reads the same whatever the vector has no gain to be found.
-    gain = torch.where(variance > 0, covariance / variance.clamp_min(torch.finfo(variance.dtype).tiny), 1.0)
+    # A column that reads the same whatever the vector, but for rounding, has no gain to be found.
+    rounding = torch.finfo(read.dtype).eps * read.square().sum(1, keepdim=True)
+    gain = torch.where(variance > rounding, covariance / variance, 1.0)
     return gain, meant_mean - gain * mean

@@ -15,6 +15,7 @@ from memrix.errors import HardwareError
 from memrix.validation import require_choice, require_integer, require_positive
 
 Levels = Literal["equal", "linearising"]
+MOST_BITS = 20  # of the precision or of the range of an ADC
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,8 @@ class ADC:
     per_layer: bool = False
 
     def __post_init__(self) -> None:
-        require_integer("adc.precision_bits", self.precision_bits, 0, 20)
-        require_integer("adc.range_bits", self.range_bits, 0, 20)
+        require_integer("adc.precision_bits", self.precision_bits, 0, MOST_BITS)
+        require_integer("adc.range_bits", self.range_bits, 0, MOST_BITS)
         require_positive("adc.gain", self.gain, "units of 1")
         require_choice("adc.per_layer", self.per_layer, (True, False))
         if self.precision_bits + self.range_bits < 1:
@@ -140,6 +141,9 @@ class ADC:
         ``scratch``: float32 of the same shape, overwritten if given.
         """
         limit = self.largest_code
+        if torch.compiler.is_exporting():
+            steps.round_().clamp_(-limit, limit)
+            return 0  # a graph cannot count
         lowest, highest = steps.round_().aminmax()
         # Counting and clamping are passes of their own over all readings: only where there is something to clip.
         if bool(lowest >= -limit) and bool(highest <= limit):

@@ -178,10 +178,12 @@ class Crossbar(nn.Module):
         steps = self.difference.flatten(0, 1).index_select(0, rows).mul_(self.mean_table[full])
         if self.total.numel():
             own = self.total.flatten(0, 1).index_select(0, rows)
-            others = self.total.sum(1).index_select(0, rows // layout.rows).sub_(own)
+            tiles, tile_of = torch.unique(rows // layout.rows, return_inverse=True)
+            others = self.total[tiles].sum(1)[tile_of].sub_(own)
+            resting = torch.clamp(layout.inputs - tiles * layout.rows, max=layout.rows)[tile_of, None] - 1
             offset, slope = self.variance_offset_table, self.variance_slope_table
             variance = own.mul_(slope[full]).add_(others, alpha=float(slope[rest])).add_(offset[full])
-            variance += offset[rest] * (layout.rows - 1)
+            variance += offset[rest] * resting
             noise = torch.empty_like(steps)
             fill_normal_(noise, self.read_stream.on(steps.device))
             steps.addcmul_(variance.clamp_(min=0).sqrt_(), noise)

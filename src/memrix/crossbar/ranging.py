@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from memrix.crossbar.converters import ADC
+from memrix.crossbar.converters import ADC, MOST_BITS
 from memrix.crossbar.crossbar import Crossbar
 
 _ELEMENTS = 1 << 22  # of readings that are tried
@@ -21,8 +21,8 @@ _PER_OCTAVE = 4
 def best_converter(crossbar: Crossbar, codes: Tensor) -> ADC:
     """The ADC of as many bits as the crossbar's that changes the results of sample vectors least.
 
-    Minimises the mean square error of results, planes and tiles added up, over the step: from one that clips no
-    reading to one 64 times finer, four an octave.
+    Minimises the mean square error of results, planes and tiles added up, over the step: that of the crossbar's own
+    ADC, and from one that clips no reading to one 64 times finer, four an octave.
 
     Args:
         crossbar: programmed.
@@ -33,12 +33,11 @@ def best_converter(crossbar: Crossbar, codes: Tensor) -> ADC:
     readings = crossbar.readings(codes[:, : max(_FEWEST_VECTORS, _ELEMENTS // size)])
     largest = float(readings.abs().max()) if readings.numel() else 0.0
     if not largest:
-        return adc
+        return replace(adc, per_layer=False)
     limit = adc.largest_code
     weights = readings.new_tensor(crossbar.layout.plane_weights)
     best, least = adc.step, math.inf
-    for candidate in range(_CANDIDATES):
-        step = largest / limit * 2.0 ** (-candidate / _PER_OCTAVE)
+    for step in [adc.step, *(largest / limit * 2.0 ** (-finer / _PER_OCTAVE) for finer in range(_CANDIDATES))]:
         error = torch.round(readings / step).clamp_(-limit, limit).mul_(step).sub_(readings)
         # [groups, vectors, outputs]
         change = float(torch.einsum("gtvpo,p->gvo", error, weights).square_().mean())
@@ -48,8 +47,8 @@ def best_converter(crossbar: Crossbar, codes: Tensor) -> ADC:
 
 
 def _split(adc: ADC, step: float) -> ADC:
-    """The same bits in all with a step as given: the gain stays within half an octave, the split does the rest."""
-    precision = min(max(round(-math.log2(step)), 0), adc.bits)
+    """The same bits in all with a step as given: the gain stays near 1, the split does the rest."""
+    precision = min(max(round(-math.log2(step)), adc.bits - MOST_BITS, 0), adc.bits, MOST_BITS)
     return replace(
         adc, precision_bits=precision, range_bits=adc.bits - precision, gain=2.0**-precision / step, per_layer=False
     )

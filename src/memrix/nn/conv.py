@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
@@ -38,11 +36,12 @@ class _Convolution(QuantizedLayer, nn.modules.conv._ConvNd):
             zip(self.kernel_size, self.stride, self.dilation, strict=True), start=2
         ):
             windows = windows.unfold(axis, dilation * (kernel - 1) + 1, stride)[..., ::dilation]
-        # [batch, channels, *positions, *kernel]
+        # [batch, groups, channels / groups, *positions, *kernel]: overlapping windows, copied once
         batch, channels = windows.shape[:2]
-        positions, kernels = math.prod(windows.shape[2 : 2 + axes]), math.prod(self.kernel_size)
-        split = windows.reshape(batch, self.groups, channels // self.groups, positions, kernels)
-        return split.permute(1, 0, 3, 2, 4).reshape(self.groups, batch, positions, -1)
+        split = windows.view(batch, self.groups, channels // self.groups, *windows.shape[2:])
+        positions, kernels = range(3, 3 + axes), range(3 + axes, 3 + 2 * axes)
+        seen = split.permute(1, 0, *positions, 2, *kernels)
+        return seen.reshape(self.groups, batch, windows.shape[2 : 2 + axes].numel(), self.weight[0].numel())
 
     def assemble(self, results: Tensor, shape: torch.Size) -> Tensor:
         """``[batch, out_channels, *positions]``, or without the batch axis where the input had none."""

@@ -38,14 +38,15 @@ class _TransposedConvolution(QuantizedLayer, nn.modules.conv._ConvTransposeNd):
         axes = len(self.kernel_size)
         require_channels(self, values, axes)
         batched = values if values.dim() == axes + 2 else values.unsqueeze(0)
-        split = batched.reshape(batched.shape[0], self.groups, self.in_channels // self.groups, -1)
+        positions = batched.shape[2:].numel()
+        split = batched.reshape(batched.shape[0], self.groups, self.in_channels // self.groups, positions)
         return split.permute(1, 0, 3, 2)
 
     def assemble(self, results: Tensor, shape: torch.Size) -> Tensor:
         """``[batch, out_channels, *positions]``, or without the batch axis where the input had none."""
         axes = len(self.kernel_size)
         batch = results.shape[1]
-        columns = results.permute(1, 0, 3, 2).reshape(batch, -1, results.shape[2])
+        columns = results.permute(1, 0, 3, 2).flatten(1, 2)
         # torch folds over two axes: a missing one has one place.
         missing = [1] * (2 - axes)
         sizes = shape[-axes:]
@@ -81,8 +82,9 @@ class _TransposedConvolution(QuantizedLayer, nn.modules.conv._ConvTransposeNd):
 
 def _within(output: Tensor, axis: int, start: int, stop: int) -> Tensor:
     """A stretch of an axis, with zeros where it reaches beyond: there nothing was multiplied."""
-    beyond = max(0, stop - output.shape[axis])
-    inner = output.narrow(axis, start, stop - beyond - start)
+    size = output.shape[axis]
+    inner = output.narrow(axis, min(start, size), max(0, min(stop, size) - start))
+    beyond = stop - start - inner.shape[axis]
     if not beyond:
         return inner
     amounts = [0, 0] * (output.dim() - 1 - axis) + [0, beyond]

@@ -25,8 +25,8 @@ class CrossbarLayer(QuantizedLayer):
     """A layer that runs on a programmed crossbar.
 
     Its gradient is the exact one of the noiseless analog mean with respect to inputs, straight through the
-    converters; and that of the digital twin with respect to the weight. The layer keeps its digital ``weight``; the
-    cells were programmed once from it and do not follow it.
+    converters; with respect to the weight it is that of the digital twin, on inputs as the currents stand for them.
+    The layer keeps its digital ``weight``; the cells were programmed once from it and do not follow it.
     """
 
     crossbar: Crossbar
@@ -73,7 +73,7 @@ class CrossbarLayer(QuantizedLayer):
                 f"layer {self.name!r} has no test vectors, which this hardware is tuned with after programming; run "
                 f"memrix.calibrate(model, batches, hardware) with the same hardware"
             )
-        codes = self.hardware.dac.codes(sample, self.activation_step)
+        codes = self.hardware.dac.codes(sample.float(), self.activation_step)
         if self.hardware.adc.per_layer:
             self.crossbar.set_converter(best_converter(self.crossbar, codes))
         if self.hardware.column_calibration:
@@ -144,7 +144,7 @@ class CrossbarLayer(QuantizedLayer):
         rows = self.rows(self.weight.detach().float())
         step = self.row_step(rows).detach()
         integers = weight_integers(rows, step, self.hardware.weight_bits)
-        return step, integers.view(self.matrix_groups, -1, rows.shape[1]).transpose(1, 2)
+        return step, integers.reshape(self.matrix_groups, -1, rows.shape[1]).transpose(1, 2)
 
     def forward(self, input: Tensor) -> Tensor:
         """The layer's operation on the chip; same shape and type as the torch layer gives.
@@ -181,7 +181,7 @@ class CrossbarLayer(QuantizedLayer):
             return quantized
         step, largest = self.activation_step, self.hardware.dac.largest_code
         transfer = self.crossbar.transfer() * largest
-        index = (quantized.detach().float() / step).round_().long().add_(largest)
+        index = self.hardware.dac.codes(input.detach().float(), step).long().add_(largest)
         slope = torch.gradient(transfer)[0][index].to(input.dtype)
         tangent = quantized * slope
         return tangent + ((transfer[index] * step).to(input.dtype) - tangent.detach())
@@ -231,6 +231,8 @@ class CrossbarLayer(QuantizedLayer):
                 f"the input of layer {self.name!r} is of type {activations.dtype}, expected floating-point numbers; "
                 f"call .float() on it"
             )
+        if torch.compiler.is_exporting():
+            return  # a graph cannot look at values
         # A sum is one cheap pass; only a sum that is not finite is worth a second look.
         if bool(activations.sum().isfinite()) or bool(torch.isfinite(activations).all()):
             return

@@ -29,9 +29,9 @@ class QuantizedEmbedding(QuantizedLayer, nn.Embedding):
         return input
 
     def digital(self, activations: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """The look-up."""
+        """The look-up; its gradient is dense, since quantisers know no sparse one."""
         return nn.functional.embedding(
-            activations, weight, self.padding_idx, None, 2.0, self.scale_grad_by_freq, self.sparse
+            activations, weight, self.padding_idx, None, 2.0, self.scale_grad_by_freq, sparse=False
         )
 
 

@@ -155,7 +155,7 @@ class QuantizedLayer(nn.Module):
     def matrices(self, weight: Tensor) -> Tensor:
         """``[groups, inputs, outputs]`` of a tensor of the shape of the layer's weight."""
         rows = self.rows(weight)
-        return rows.view(self.matrix_groups, -1, rows.shape[1]).transpose(1, 2)
+        return rows.reshape(self.matrix_groups, -1, rows.shape[1]).transpose(1, 2)
 
     def from_matrices(self, matrices: Tensor) -> Tensor:
         """The opposite of ``matrices``."""
@@ -231,6 +231,11 @@ class QuantizedLayer(nn.Module):
         known: Tensor = getattr(self, buffer)
         known.copy_(updated_range(known, values, self.quantization, self.hardware.dac.largest_code))
 
+    def __reduce_ex__(self, protocol: Any) -> Any:  # noqa: ANN401
+        # A class that was combined at run time cannot be found by its name.
+        mixin = next(ancestor for ancestor in type(self).__mro__ if ancestor not in _COMBINED.values())
+        return _blank, (mixin, torch_type(type(self))), self.__getstate__()  # type: ignore[no-untyped-call]
+
     def require_calibration(self) -> None:
         """Raise CalibrationError unless the layer has an activation range."""
         # A graph that is being captured cannot look at values.
@@ -240,6 +245,10 @@ class QuantizedLayer(nn.Module):
             f"layer {self.name!r} has no activation range; run memrix.calibrate(model, batches, hardware) "
             f"on a few batches of typical inputs, or train with memrix.Quantization, whose observers find one"
         )
+
+
+def _blank(mixin: type[Twin], layer: type[nn.Module]) -> Twin:
+    return object.__new__(mixin.over(layer))
 
 
 def as_twin(twin: type[Twin], layer: nn.Module, name: str, hardware: Hardware) -> Twin:

@@ -1,0 +1,115 @@
+"""A layer from outside of memrix: the example of CONTRIBUTING.md, with everything that a user does with it."""
+
+import copy
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import memrix
+from memrix.errors import ConversionError
+from memrix.nn import CrossbarLayer, Handler, QuantizedLayer, register, registry
+from tests.nn.ideal import IDEAL, assert_ideal_chip_is_the_quantised_layer, seeded
+
+
+class PositionwiseLinear(nn.Module):
+    """The same matrix at every position: ``[batch, in, *positions]`` to ``[batch, out, *positions]``."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs) / inputs**0.5)
+        self.bias = nn.Parameter(torch.randn(outputs))
+
+    def forward(self, input: Tensor) -> Tensor:
+        return (input.movedim(1, -1) @ self.weight.t() + self.bias).movedim(-1, 1)
+
+
+class QuantizedPositionwiseLinear(QuantizedLayer, PositionwiseLinear):
+    """``PositionwiseLinear`` on weights and inputs that are fake-quantised."""
+
+    def rows(self, weight: Tensor) -> Tensor:
+        return weight
+
+    def from_rows(self, rows: Tensor) -> Tensor:
+        return rows
+
+    def vectors(self, values: Tensor) -> Tensor:
+        inputs = self.weight.shape[1]
+        if values.dim() < 2 or values.shape[1] != inputs:
+            raise ConversionError(f"layer {self.name!r} takes [batch, {inputs}, ...], got {list(values.shape)}")
+        return values.flatten(2).movedim(1, -1).reshape(1, len(values), -1, inputs)
+
+    def assemble(self, results: Tensor, shape: torch.Size) -> Tensor:
+        return results[0].movedim(-1, 1).reshape(shape[0], -1, *shape[2:])
+
+    def digital(self, activations: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return (activations.movedim(1, -1) @ weight.t() + bias).movedim(-1, 1)
+
+    def along_outputs(self, bias: Tensor) -> Tensor:
+        return bias[:, None, None]
+
+
+class MemristorPositionwiseLinear(CrossbarLayer, QuantizedPositionwiseLinear):
+    """``PositionwiseLinear`` on a programmed crossbar."""
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch):
+    monkeypatch.setattr(registry, "_HANDLERS", dict(registry._HANDLERS))
+    register(Handler(PositionwiseLinear, QuantizedPositionwiseLinear, MemristorPositionwiseLinear))
+
+
+@pytest.fixture
+def model() -> nn.Sequential:
+    return seeded(0, lambda: nn.Sequential(PositionwiseLinear(6, 8), nn.ReLU(), nn.Conv2d(8, 4, 3)))
+
+
+X = torch.randn(5, 6, 7, 7, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("bits", [1.5, 4])
+def test_ideal_hardware_is_the_quantised_layer(bits):
+    layer = seeded(0, lambda: PositionwiseLinear(6, 8))
+    assert_ideal_chip_is_the_quantised_layer(layer, X, IDEAL.replace(weight_bits=bits, **{"tile.rows": 4}))
+
+
+def test_every_verb_knows_the_layer(model):
+    hardware = memrix.Hardware(column_calibration=True).replace(**{"adc.per_layer": True})
+    memrix.calibrate(model, [X], hardware)
+    chip, exact = memrix.program(model, hardware), model(X)
+    assert isinstance(chip[0], PositionwiseLinear)
+    output = chip(X)
+    assert (output - exact).norm() / exact.norm() < 0.3
+    described = memrix.summary(chip).layers[0]
+    assert (described.kind, described.weight_shape) == ("MemristorPositionwiseLinear", (8, 6))
+    assert described.cells == 8 * 6 * 3 * 2
+    assert described.conversions == 5 * 7 * 7 * 8 * 3
+    memrix.reseed(chip, read=0)
+    assert torch.equal(chip(X), output)
+
+
+def test_a_quantised_network_trains_the_layer(model):
+    memrix.calibrate(model, [X], memrix.Hardware())
+    memrix.quantize(model, memrix.Hardware())
+    model(X).sum().backward()
+    assert model[0].weight.grad is not None
+    assert isinstance(memrix.program(model, memrix.Hardware())[0], MemristorPositionwiseLinear)
+
+
+def test_gradient_goes_through_the_cells(model):
+    memrix.calibrate(model, [X], IDEAL)
+    chip, twin = memrix.program(model, IDEAL), copy.deepcopy(model)
+    memrix.quantize(twin, IDEAL)
+    gradients = []
+    for network in (chip, twin):
+        x = X.clone().requires_grad_()
+        network(x).square().sum().backward()
+        gradients.append((x.grad, network[0].weight.grad, network[0].bias.grad))
+    for on_chip, on_twin in zip(*gradients, strict=True):
+        torch.testing.assert_close(on_chip, on_twin, rtol=1e-3, atol=1e-3)
+
+
+def test_a_wrong_shape_is_refused_by_the_layer(model):
+    memrix.calibrate(model, [X], IDEAL)
+    with pytest.raises(ConversionError, match=r"layer '0' takes \[batch, 6, \.\.\.\]"):
+        memrix.program(model, IDEAL)(torch.zeros(2, 5, 7, 7))
