@@ -9,12 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from memrix.chip_description import kind_of
 from memrix.crossbar.mapping import Layout
 from memrix.device import CellCurrent
 from memrix.digital import DigitalSummary, digital_table
 from memrix.errors import ConversionError, HardwareError
 from memrix.hardware import Hardware
-from memrix.nn.quantized import RANGE, SAMPLE, as_twin, torch_type
+from memrix.nn.quantized import RANGE, SAMPLE, as_twin
 from memrix.selection import HardwareChoice, Layers, Selected, Survey, survey, weighted_modules, weights_not_finite
 from memrix.tables import columns, explained, listed
 
@@ -27,7 +28,7 @@ class PlannedLayer:
 
     Attributes:
         name: of the layer.
-        kind: its class.
+        kind: the torch layer that it is.
         weight_shape: of its weight.
         weight_bits: their sign included.
         planes: differential pairs a weight.
@@ -125,12 +126,13 @@ def check(model: nn.Module, hardware: HardwareChoice, *, layers: Layers = None) 
         return Check((str(error),), (), (), ())
     selected = found.selected
     planned = [(layer, _layout(layer)) for layer in selected]
-    chosen = {layer.module for layer in selected}
+    # By name: what a composite layer will consist of is another object every time.
+    chosen = {layer.name for layer in selected}
     return Check(
         problems=tuple([*found.problems, *_weight_problems(selected), *_hardware_problems(hardware)]),
         notes=tuple([*_calibration_notes(selected), *_coverage_notes(found), *_converter_notes(planned)]),
         layers=tuple(_plan(layer, layout) for layer, layout in planned),
-        digital=tuple(DigitalSummary.of(each) for each in weighted_modules(model) if each.module not in chosen),
+        digital=tuple(DigitalSummary.of(each) for each in weighted_modules(model) if each.name not in chosen),
     )
 
 
@@ -144,7 +146,7 @@ def _plan(layer: Selected, layout: Layout) -> PlannedLayer:
     weight: Any = layer.module.weight
     return PlannedLayer(
         name=layer.name,
-        kind=torch_type(type(layer.module)).__name__,
+        kind=kind_of(layer.handler),
         weight_shape=tuple(weight.shape),
         weight_bits=layer.hardware.weight_bits,
         planes=layout.planes,

@@ -121,7 +121,7 @@ class ChipDescription:
 
 
 def kind_of(handler: Handler) -> str:
-    """Name of the torch layer that a handler is for."""
+    """Name of the torch layer that a handler is for, whatever a subclass of it is called."""
     return handler.layer.rpartition(".")[2] if isinstance(handler.layer, str) else handler.layer.__name__
 
 

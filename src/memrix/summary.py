@@ -12,6 +12,7 @@ from torch import nn
 from memrix.digital import DigitalSummary, digital_table
 from memrix.fidelity import Fidelity, measure
 from memrix.nn.crossbar_layer import CrossbarLayer
+from memrix.nn.registry import Handler, handler_of
 from memrix.selection import weighted_modules
 from memrix.tables import columns
 
@@ -22,7 +23,7 @@ class LayerSummary:
 
     Attributes:
         name: of the layer.
-        kind: its class.
+        kind: the class of memrix that it is, or is a subclass of.
         weight_shape: of the torch layer's weight.
         weight_bits: their sign included.
         mapping: ``bit-sliced`` or ``multi-level``.
@@ -219,7 +220,7 @@ def _describe(name: str, module: CrossbarLayer, fidelity: Fidelity | None) -> La
     adc = crossbar.circuit.adc
     return LayerSummary(
         name=name,
-        kind=type(module).__name__,
+        kind=_kind(module),
         weight_shape=tuple(module.weight.shape),
         weight_bits=module.hardware.weight_bits,
         mapping=module.hardware.mapping,
@@ -241,6 +242,11 @@ def _describe(name: str, module: CrossbarLayer, fidelity: Fidelity | None) -> La
         signal=None if fidelity is None else fidelity.signal,
         deviation=None if fidelity is None else fidelity.deviation,
     )
+
+
+def _kind(module: CrossbarLayer) -> str:
+    handler = handler_of(module)
+    return handler.crossbar.__name__ if isinstance(handler, Handler) else type(module).__name__
 
 
 def _mapping(layer: LayerSummary) -> str:

@@ -12,7 +12,7 @@ _ELLIPSIS = "…"
 
 
 def columns(rows: Sequence[Sequence[str]], width: int = WIDTH) -> str:
-    """Aligned columns; where lines would be too wide, the middle of the longest first cells gives way."""
+    """Aligned columns; where lines would be too wide, the front of the longest first cells gives way."""
     widths = _widths(rows)
     widths[0] = min(widths[0], max(_NARROWEST, width - sum(widths[1:]) - len(_GAP) * (len(widths) - 1)))
     return _aligned(rows, widths)
@@ -50,5 +50,4 @@ def _shortened(text: str, width: int) -> str:
     if len(text) <= width:
         return text
     # The end of a layer's name tells more than its beginning.
-    end = (width - 1) * 2 // 3
-    return text[: width - 1 - end] + _ELLIPSIS + text[-end:]
+    return _ELLIPSIS + text[len(text) - width + 1 :]
