@@ -13,6 +13,8 @@ except PackageNotFoundError:  # a source tree that was never installed
 
 if TYPE_CHECKING:
     from memrix.calibration import calibrate
+    from memrix.checking import Check, check
+    from memrix.checkpoint import load, save
     from memrix.conversion import program, quantize, reseed, reset_statistics, set_epoch
     from memrix.errors import MemrixError
     from memrix.hardware import Hardware
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from memrix.summaries import Summary, summary
 
 __all__ = [
+    "Check",
     "Hardware",
     "MemrixError",
     "Quantization",
@@ -28,25 +31,32 @@ __all__ = [
     "Summary",
     "__version__",
     "calibrate",
+    "check",
+    "load",
     "program",
     "quantize",
     "reseed",
     "reset_statistics",
+    "save",
     "set_epoch",
     "summary",
 ]
 
 _HOMES = {
+    "Check": "memrix.checking",
     "Hardware": "memrix.hardware",
     "MemrixError": "memrix.errors",
     "Quantization": "memrix.quantization",
     "Seeds": "memrix.random",
     "Summary": "memrix.summaries",
     "calibrate": "memrix.calibration",
+    "check": "memrix.checking",
+    "load": "memrix.checkpoint",
     "program": "memrix.conversion",
     "quantize": "memrix.conversion",
     "reseed": "memrix.conversion",
     "reset_statistics": "memrix.conversion",
+    "save": "memrix.checkpoint",
     "set_epoch": "memrix.conversion",
     "summary": "memrix.summaries",
 }
@@ -56,6 +66,7 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401
     # torch takes seconds to import: it is paid for by the first name that needs it, not by `memrix --help`.
     if name not in _HOMES:
         raise AttributeError(f"module 'memrix' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+    home = importlib.import_module(_HOMES[name])
+    # All names of that module: importing memrix.summary would leave the module in the place of the verb.
+    globals().update({other: getattr(home, other) for other, place in _HOMES.items() if place == _HOMES[name]})
+    return globals()[name]

@@ -50,17 +50,13 @@ def calibrate(
         ConversionError: lists every layer that cannot be mapped as asked.
     """
     selected = select(model, hardware, layers)
-    if isinstance(batches, (Tensor, Mapping, str)):
-        raise CalibrationError(
-            f"batches must be a list or another iterable of batches, got one {type(batches).__name__}; "
-            f"wrap it: [batch]"
-        )
+    require_batches(batches)
     watched = [_Watched(layer, percentile) for layer in selected if layer.handler.twin.observed]
     open_owners(selected)
     with _observation(model, watched):
         done = 0
         for done, batch in enumerate(batches, start=1):
-            _run(model, batch)
+            run_batch(model, batch)
             if progress is not None:
                 progress(done)
     if not done:
@@ -156,7 +152,21 @@ def _observation(model: nn.Module, watched: list[_Watched]) -> Iterator[None]:
             module.training = training
 
 
-def _run(model: nn.Module, batch: Any) -> None:  # noqa: ANN401
+def require_batches(batches: Any) -> None:  # noqa: ANN401
+    """Raise CalibrationError where a single batch was given instead of several."""
+    if isinstance(batches, (Tensor, Mapping, str)):
+        raise CalibrationError(
+            f"batches must be a list or another iterable of batches, got one {type(batches).__name__}; "
+            f"wrap it: [batch]"
+        )
+
+
+def run_batch(model: nn.Module, batch: Any) -> None:  # noqa: ANN401
+    """Call a model with a tensor, a tuple or list of arguments, or a mapping of keyword arguments.
+
+    Raises:
+        CalibrationError: the batch is of another kind.
+    """
     if isinstance(batch, Mapping):
         model(**batch)
     elif isinstance(batch, (tuple, list)):

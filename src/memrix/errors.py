@@ -23,6 +23,10 @@ class CalibrationError(MemrixError, RuntimeError):
     """Activation ranges are missing, or cannot be taken from the data given."""
 
 
+class CheckpointError(MemrixError, RuntimeError):
+    """A saved chip that cannot be written, read, or taken over by the model given."""
+
+
 class NumericsError(MemrixError, ValueError):
     """Weights or activations that are not finite numbers."""
 

@@ -2,46 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from torch import nn
 
-from memrix.inventory import digital_reason, weighted_modules
+from memrix.digital import DigitalSummary, digital_table
+from memrix.fidelity import Fidelity, measure
+from memrix.inventory import weighted_modules
 from memrix.nn.crossbar_layer import CrossbarLayer
+from memrix.nn.registry import Handler, handler_of
+from memrix.tables import columns
 
 
 @dataclass(frozen=True)
 class LayerSummary:
-    """One layer on crossbars. ``tiles`` counts pairs of arrays; ``clipped`` those of ``conversions`` that clipped.
+    """One layer on crossbars.
 
-    ``pulses``, ``energy`` (J) and ``failed`` (cells that did not pass verification) are what programming took.
+    Attributes:
+        name: of the layer.
+        kind: the class of memrix that it is, or is a subclass of.
+        weight_shape: of the torch layer's weight.
+        weight_bits: their sign included.
+        mapping: ``bit-sliced`` or ``multi-level``.
+        planes: differential pairs a weight.
+        dac_bits: of the activations.
+        adc_precision_bits: of the ADC that the layer is read with.
+        adc_range_bits: of the same.
+        adc_gain: in front of it.
+        tiles: pairs of arrays.
+        cells: that hold a weight.
+        utilisation: share of the cells of all arrays that do.
+        pulses: that programming took.
+        energy: of these pulses, in J.
+        reads: of single cells in programming.
+        disturbing_reads: those of them beyond a threshold of the cell.
+        failed: cells that did not pass verification.
+        conversions: of the ADCs since the last reset.
+        clipped: those of them that clipped.
+        signal: sum of the squares of its twin's outputs, if measured.
+        deviation: sum of the squares of the chip's differences from them, if measured.
     """
 
     name: str
     kind: str
     weight_shape: tuple[int, ...]
     weight_bits: float
-    tiles: int
+    mapping: str
     planes: int
+    dac_bits: int
+    adc_precision_bits: int
+    adc_range_bits: int
+    adc_gain: float
+    tiles: int
     cells: int
     utilisation: float
     pulses: int
     energy: float
+    reads: int
+    disturbing_reads: int
     failed: int
     conversions: int
     clipped: int
+    signal: float | None = None
+    deviation: float | None = None
 
+    @property
+    def adc(self) -> str:
+        """Bits of precision and of range, such as ``5/3``."""
+        return f"{self.adc_precision_bits}/{self.adc_range_bits}"
 
-@dataclass(frozen=True)
-class DigitalSummary:
-    """One weighted layer that is not on a crossbar, and the reason."""
+    @property
+    def snr(self) -> float | None:
+        """Signal-to-noise ratio in dB of the chip's outputs against the twin's; infinite where they are equal."""
+        if self.signal is None or self.deviation is None:
+            return None
+        return Fidelity(self.signal, self.deviation).decibels
 
-    name: str
-    kind: str
-    weights: int
-    reason: str
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings and lists; ``snr`` is None unless it is measured and finite."""
+        snr = self.snr
+        return {**asdict(self), "adc": self.adc, "snr": snr if snr is not None and math.isfinite(snr) else None}
 
 
 @dataclass(frozen=True)
@@ -72,6 +115,11 @@ class Summary:
         return sum(layer.energy for layer in self.layers)
 
     @property
+    def disturbing_reads(self) -> int:
+        """Readings of cells of all layers, in programming, beyond a threshold of the cell."""
+        return sum(layer.disturbing_reads for layer in self.layers)
+
+    @property
     def failed(self) -> int:
         """Cells of all layers that did not pass verification."""
         return sum(layer.failed for layer in self.layers)
@@ -93,71 +141,125 @@ class Summary:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists, with the totals."""
-        totals = ("cells", "tiles", "pulses", "energy", "failed", "conversions", "clipped", "clipped_share")
-        return {**asdict(self), **{name: getattr(self, name) for name in totals}}
+        names = ("cells", "tiles", "pulses", "energy", "disturbing_reads", "failed")
+        totals = (*names, "conversions", "clipped", "clipped_share")
+        return {
+            "layers": [layer.to_dict() for layer in self.layers],
+            "digital": [asdict(layer) for layer in self.digital],
+            **{name: getattr(self, name) for name in totals},
+        }
 
     def __str__(self) -> str:
-        head = ("layer", "type", "weight", "bits", "tile pairs", "planes", "cells", "in use", "ADC clipped")
-        rows = [
-            (
-                layer.name,
-                layer.kind,
-                "x".join(map(str, layer.weight_shape)),
-                str(layer.weight_bits),
-                f"{layer.tiles:,}",
-                str(layer.planes),
-                f"{layer.cells:,}",
-                f"{layer.utilisation:.0%}",
-                f"{layer.clipped / layer.conversions:.2%}" if layer.conversions else "not read yet",
-            )
-            for layer in self.layers
-        ]
-        share = f"{self.clipped_share:.2%}" if self.conversions else ""
-        rows.append(("all on the chip", "", "", "", f"{self.tiles:,}", "", f"{self.cells:,}", "", share))
-        text = _columns([head, *rows])
-        if self.pulses:
-            text += (
-                f"\n\nprogrammed with {self.pulses / self.cells:.1f} pulses a cell and {self.energy:.2g} J; "
-                f"{self.failed:,} cells failed verification"
-            )
-        if self.digital:
-            digital = [(layer.name, f"{layer.weights:,} weights", layer.reason) for layer in self.digital]
-            text += "\n\nstays digital\n" + _columns(digital)
-        return text
+        return self._table() + self._programming() + digital_table(self.digital)
+
+    def _table(self) -> str:
+        """What differs from layer to layer in columns, and what does not in a line."""
+        layers = self.layers
+        table = {
+            "layer": [*(layer.name for layer in layers), "all on the chip"],
+            "type": [*(layer.kind.removeprefix("Memristor") for layer in layers), ""],
+            "weight": [*("x".join(map(str, layer.weight_shape)) for layer in layers), ""],
+        }
+        settings = {
+            "bits": ([f"{layer.weight_bits:g}" for layer in layers], "weights of {} bits"),
+            "mapping": ([_mapping(layer) for layer in layers], "{}"),
+            "DAC": ([str(layer.dac_bits) for layer in layers], "DAC of {} bits"),
+            "ADC": ([layer.adc for layer in layers], "ADC of {} bits (precision/range)"),
+            "gain": ([f"{layer.adc_gain:.3g}" for layer in layers], "gain {}"),
+        }
+        shared = [text.format(values[0]) for values, text in settings.values() if len(set(values)) == 1]
+        table |= {title: [*values, ""] for title, (values, _) in settings.items() if len(set(values)) > 1}
+        table["tiles"] = [*(f"{layer.tiles:,}" for layer in layers), f"{self.tiles:,}"]
+        table["cells"] = [*(f"{layer.cells:,}" for layer in layers), f"{self.cells:,}"]
+        table["in use"] = [*(f"{layer.utilisation:.0%}" for layer in layers), ""]
+        if self.conversions:
+            table["clipped"] = [*map(_clipped, layers), f"{self.clipped_share:.2%}"]
+        else:
+            shared.append("not read yet")
+        if any(layer.snr is not None for layer in layers):
+            table["SNR"] = [*(_decibels(layer.snr) for layer in layers), ""]
+        text = columns(list(zip(*([title, *cells] for title, cells in table.items()), strict=True)))
+        return f"{text}\n\nall layers: {', '.join(shared)}" if layers and shared else text
+
+    def _programming(self) -> str:
+        if not self.pulses:
+            return ""
+        text = (
+            f"\n\nprogrammed with {self.pulses / self.cells:.1f} pulses a cell and {self.energy:.2g} J; "
+            f"{self.failed:,} cells failed verification"
+        )
+        disturbed = f", {self.disturbing_reads:,} readings of it may have disturbed a cell"
+        return text + disturbed if self.disturbing_reads else text
 
 
-def summary(model: nn.Module) -> Summary:
-    """Describe every weighted layer of a model, on a chip or digital; readings since the last reset are counted."""
+def summary(model: nn.Module, batches: Iterable[Any] | None = None) -> Summary:
+    """Describe every weighted layer of a model, on a chip or digital; readings since the last reset are counted.
+
+    Args:
+        model: any module.
+        batches: as for ``memrix.calibrate``: run through the chip to measure how far every layer is from its digital
+            twin. Without them nothing is run.
+
+    Raises:
+        ConversionError: there are batches, and no layer of the model runs on a chip.
+        CalibrationError: there is no batch among them, or one of another kind.
+    """
+    measured = {} if batches is None else measure(model, batches)
     layers, digital = [], []
     for layer in weighted_modules(model):
         module = layer.module
         if isinstance(module, CrossbarLayer):
-            layers.append(_describe(layer.name, module))
+            layers.append(_describe(layer.name, module, measured.get(module)))
         else:
-            digital.append(DigitalSummary(layer.name, type(module).__name__, layer.weights, digital_reason(layer)))
+            digital.append(DigitalSummary.of(layer))
     return Summary(tuple(layers), tuple(digital))
 
 
-def _describe(name: str, module: CrossbarLayer) -> LayerSummary:
-    crossbar = module.crossbar
+def _describe(name: str, module: CrossbarLayer, fidelity: Fidelity | None) -> LayerSummary:
+    crossbar, report = module.crossbar, module.crossbar.report
+    adc = crossbar.circuit.adc
     return LayerSummary(
         name=name,
-        kind=type(module).__name__,
+        kind=_kind(module),
         weight_shape=tuple(module.weight.shape),
         weight_bits=module.hardware.weight_bits,
-        tiles=crossbar.layout.tiles,
+        mapping=module.hardware.mapping,
         planes=crossbar.layout.planes,
+        dac_bits=crossbar.circuit.dac.bits,
+        adc_precision_bits=adc.precision_bits,
+        adc_range_bits=adc.range_bits,
+        adc_gain=adc.gain,
+        tiles=crossbar.layout.tiles,
         cells=crossbar.layout.cells,
         utilisation=crossbar.layout.utilisation,
-        pulses=crossbar.report.pulses,
-        energy=crossbar.report.energy,
-        failed=crossbar.report.failed,
+        pulses=report.pulses,
+        energy=report.energy,
+        reads=report.reads,
+        disturbing_reads=report.disturbing_reads,
+        failed=report.failed,
         conversions=crossbar.conversions,
         clipped=crossbar.clipped,
+        signal=None if fidelity is None else fidelity.signal,
+        deviation=None if fidelity is None else fidelity.deviation,
     )
 
 
-def _columns(rows: Sequence[tuple[str, ...]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)
+def _kind(module: CrossbarLayer) -> str:
+    handler = handler_of(module)
+    return handler.crossbar.__name__ if isinstance(handler, Handler) else type(module).__name__
+
+
+def _mapping(layer: LayerSummary) -> str:
+    if layer.mapping == "multi-level":
+        return layer.mapping
+    return f"{layer.planes} plane{'s' if layer.planes > 1 else ''}"
+
+
+def _clipped(layer: LayerSummary) -> str:
+    return f"{layer.clipped / layer.conversions:.2%}" if layer.conversions else "not read"
+
+
+def _decibels(snr: float | None) -> str:
+    if snr is None:
+        return "not run"
+    return "exact" if snr == math.inf else f"{snr:.1f} dB"

@@ -5,7 +5,7 @@ from memrix.crossbar.converters import ADC, DAC
 from memrix.crossbar.crossbar import Crossbar
 from memrix.crossbar.degradation import Drift, Faults
 from memrix.crossbar.mapping import Tile
-from memrix.crossbar.pairs import CellTechnology, Pairs, program_pairs
+from memrix.crossbar.pairs import CellTechnology, Pairs, in_tiles, program_pairs, rows_in_use
 from memrix.crossbar.protocols import (
     Cycled,
     Ideal,
@@ -35,5 +35,7 @@ __all__ = [
     "WriteVerify",
     "best_converter",
     "column_corrections",
+    "in_tiles",
     "program_pairs",
+    "rows_in_use",
 ]

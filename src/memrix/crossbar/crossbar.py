@@ -40,6 +40,7 @@ class Crossbar(nn.Module):
     Attributes:
         report: what it took to program the cells.
         nominal_states: mean state of ON and of OFF cells.
+        cell_parameters: the device technology.
         conversions: of the ADCs so far.
         clipped: those of them that were clipped.
     """
@@ -64,7 +65,7 @@ class Crossbar(nn.Module):
         super().__init__()
         self.layout = layout
         self.circuit = circuit
-        self._parameters_of_cells = parameters
+        self.cell_parameters = parameters
         self.name = name
         self.report = pairs.report
         self.nominal_states = pairs.nominal_states
@@ -78,7 +79,7 @@ class Crossbar(nn.Module):
     def set_converter(self, adc: ADC) -> None:
         """Read with another ADC from now on."""
         self.circuit = replace(self.circuit, adc=adc)
-        tables = self.circuit.tables(self._parameters_of_cells, self.nominal_states)
+        tables = self.circuit.tables(self.cell_parameters, self.nominal_states)
         weights = adc.step * torch.tensor(self.layout.plane_weights, dtype=torch.float32)
         self._no_row = tables.no_row
         for buffer, value in (

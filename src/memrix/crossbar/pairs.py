@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from memrix.crossbar.degradation import Drift, Faults
 from memrix.crossbar.mapping import Layout
@@ -52,6 +52,19 @@ class Pairs:
     total: Tensor
     report: ProgrammingReport
     nominal_states: tuple[float, float]
+
+
+def rows_in_use(tiled: Tensor, layout: Layout) -> Tensor:
+    """``[groups, inputs, planes, outputs]``, a view of states as in ``Pairs``, without the rows that fill tiles."""
+    rows = layout.row_tiles * layout.rows
+    return tiled.view(layout.groups, rows, layout.planes, layout.outputs)[:, : layout.inputs]
+
+
+def in_tiles(states: Tensor, layout: Layout) -> Tensor:
+    """The opposite of ``rows_in_use``: ``[groups * row tiles, rows, planes * outputs]``."""
+    empty = layout.row_tiles * layout.rows - layout.inputs
+    padded = nn.functional.pad(states, (0, 0, 0, 0, 0, empty)) if empty else states
+    return padded.reshape(layout.groups * layout.row_tiles, layout.rows, layout.planes * layout.outputs)
 
 
 def program_pairs(

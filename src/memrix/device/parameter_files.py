@@ -36,7 +36,7 @@ def load_parameters(source: str = SYNAPTOGEN) -> DeviceParameters:
                 f"device parameters {source!r} cannot be read ({error}); give "
                 f"{SYNAPTOGEN!r} or the path of a JSON file laid out like its default_params.json"
             ) from error
-    return _parsed(text, source)
+    return parse_parameters(text, source)
 
 
 def save_parameters(parameters: DeviceParameters, path: str | Path) -> None:
@@ -45,6 +45,14 @@ def save_parameters(parameters: DeviceParameters, path: str | Path) -> None:
     Raises:
         HardwareError: the file cannot be written.
     """
+    try:
+        Path(path).write_text(format_parameters(parameters), encoding="utf-8")
+    except OSError as error:
+        raise HardwareError(f"{str(path)!r} cannot be written ({error.strerror}); name another place") from error
+
+
+def format_parameters(parameters: DeviceParameters) -> str:
+    """The text of a file that ``load_parameters`` reads."""
     cholesky = parameters.mixture_cholesky.transpose(1, 0, 2).reshape(_DOUBLED, -1)
     fields = {
         "η": parameters.reset_exponent,
@@ -58,14 +66,16 @@ def save_parameters(parameters: DeviceParameters, path: str | Path) -> None:
         "LLRS": parameters.low_resistance.tolist(),
         **{f"VAR_{order:03}": matrix.tolist() for order, matrix in sorted(parameters.autoregressions.items())},
     }
-    try:
-        Path(path).write_text(json.dumps(fields, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise HardwareError(f"{str(path)!r} cannot be written ({error.strerror}); name another place") from error
+    return json.dumps(fields, ensure_ascii=False, indent=1) + "\n"
 
 
 @functools.lru_cache(maxsize=8)
-def _parsed(text: str, source: str) -> DeviceParameters:
+def parse_parameters(text: str, source: str) -> DeviceParameters:
+    """Parameters of the text of a file, which ``source`` names.
+
+    Raises:
+        HardwareError: the text is not JSON, or lists every field that is missing or inconsistent.
+    """
     try:
         raw = json.loads(text)
     except ValueError as error:

@@ -285,7 +285,7 @@ class _Ramp:
 
     def _below(self, cells: Tensor, above: Tensor) -> Tensor:
         """Which cells read at or below their aim, of currents so far above it."""
-        below = above <= -self.margin
+        below: Tensor = above <= -self.margin
         doubt = (above.abs() < self.margin).nonzero().squeeze(1)
         if len(doubt):
             chosen = cells[doubt]

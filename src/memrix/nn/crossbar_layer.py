@@ -10,14 +10,15 @@ from torch import Tensor
 
 from memrix.crossbar import ADC, Crossbar, Pairs, best_converter, column_corrections, program_pairs
 from memrix.crossbar.mapping import Layout
-from memrix.errors import CalibrationError, NumericsError
+from memrix.device import DeviceParameters
+from memrix.errors import CalibrationError, CheckpointError, NumericsError
+from memrix.nn.layer_record import LayerRecord, differing_settings
 from memrix.nn.quantized import RANGE, SAMPLE, QuantizedLayer
 from memrix.quantization import weight_integers
 from memrix.random import Seeds
 
 COLUMN_GAIN, COLUMN_OFFSET = "column_gain", "column_offset"  # buffers of layers whose columns are calibrated
-CONVERTER = "converter"  # buffer of layers with an ADC of their own: its precision bits, range bits and gain
-_SCALES = (RANGE, "weight_step", COLUMN_GAIN, COLUMN_OFFSET, CONVERTER)
+_SCALES = (RANGE, "weight_step", COLUMN_GAIN, COLUMN_OFFSET)
 
 
 class CrossbarLayer(QuantizedLayer):
@@ -29,10 +30,10 @@ class CrossbarLayer(QuantizedLayer):
     """
 
     crossbar: Crossbar
+    seeds: Seeds
     weight_step: Tensor
     column_gain: Tensor  # [groups, 1, outputs], where columns are calibrated
     column_offset: Tensor
-    converter: Tensor  # [3], where the layer has an ADC of its own
     prefix = "Memristor"
 
     def program(self, seeds: Seeds, progress: Callable[[int], None] | None = None) -> None:
@@ -56,6 +57,7 @@ class CrossbarLayer(QuantizedLayer):
             pairs = program_pairs(
                 integers, layout, hardware.technology, seeds=seeds, name=self.name, progress=progress
             )
+            self.seeds = seeds
             self.install(pairs, layout, seeds.read)
             self._tune(integers)
 
@@ -73,29 +75,64 @@ class CrossbarLayer(QuantizedLayer):
             )
         codes = self.hardware.dac.codes(sample.float(), self.activation_step)
         if self.hardware.adc.per_layer:
-            adc = best_converter(self.crossbar, codes)
-            self.register_buffer(CONVERTER, codes.new_tensor([adc.precision_bits, adc.range_bits, adc.gain]))
-            self._use_own_converter()
+            self.crossbar.set_converter(best_converter(self.crossbar, codes))
         if self.hardware.column_calibration:
             gain, offset = column_corrections(self.crossbar, codes, integers)
             self.register_buffer(COLUMN_GAIN, gain)
             self.register_buffer(COLUMN_OFFSET, offset)
 
-    def _use_own_converter(self) -> None:
-        precision, range_bits, gain = self.converter.tolist()
-        adc = ADC(precision_bits=round(precision), range_bits=round(range_bits), gain=gain)
-        self.crossbar.set_converter(adc)
-
-    def install(self, pairs: Pairs, layout: Layout, read_seed: int) -> None:
-        """Take over programmed cells."""
+    def install(
+        self, pairs: Pairs, layout: Layout, read_seed: int, parameters: DeviceParameters | None = None
+    ) -> None:
+        """Take over programmed cells; ``parameters``: of the device, by default those that the hardware names."""
         self.crossbar = Crossbar(
             pairs,
             layout=layout,
             circuit=self.hardware.circuit,
-            parameters=self.hardware.parameters,
+            parameters=parameters or self.hardware.parameters,
             read_seed=read_seed,
             name=self.name,
         )
+
+    @property
+    def record(self) -> LayerRecord:
+        """What the layer is beside its tensors."""
+        crossbar = self.crossbar
+        return LayerRecord(
+            self.hardware,
+            crossbar.circuit.adc,
+            crossbar.nominal_states,
+            crossbar.report,
+            self.seeds,
+            crossbar.read_stream.seed,
+        )
+
+    def restore(self, record: LayerRecord) -> None:
+        """Take over what another programming of the same layer on the same hardware was, but for its tensors."""
+        self.seeds = record.seeds
+        self.crossbar.nominal_states, self.crossbar.report = record.nominal_states, record.report
+        self.crossbar.set_converter(record.adc)
+        self.crossbar.read_stream.restart(record.read_seed)
+
+    def get_extra_state(self) -> Tensor:
+        """The record, uint8 ``[bytes]``: part of the ``state_dict``."""
+        return self.record.to_tensor()
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Take over a record."""
+        self.restore(LayerRecord.from_tensor(state))
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *others: Any) -> None:  # noqa: ANN401
+        state = state_dict.get(f"{prefix}_extra_state")
+        # Before any tensor of the layer is touched.
+        if state is not None and (
+            differing := differing_settings(LayerRecord.from_tensor(state).hardware, self.hardware)
+        ):
+            raise CheckpointError(
+                f"the state_dict is of a chip of other hardware; at layer {self.name!r} it has "
+                f"{'; '.join(differing)}; program this chip with the same hardware, or use memrix.load"
+            )
+        super()._load_from_state_dict(state_dict, prefix, *others)
 
     def suitable_converter(self, activations: Tensor) -> ADC:
         """The ADC of the hardware's bits that changes the results of these inputs least."""
@@ -156,11 +193,6 @@ class CrossbarLayer(QuantizedLayer):
         for name, scale in scales.items():
             setattr(module, name, scale.to(getattr(module, name).device))
         return module
-
-    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
-        super()._load_from_state_dict(*args, **kwargs)
-        if hasattr(self, CONVERTER):
-            self._use_own_converter()
 
     @torch.no_grad()
     def _on_chip(self, activations: Tensor) -> Tensor:

@@ -254,9 +254,8 @@ def _blank(mixin: type[Twin], layer: type[nn.Module]) -> Twin:
 def as_twin(twin: type[Twin], layer: nn.Module, name: str, hardware: Hardware) -> Twin:
     """A twin of a layer that shares its tensors; the layer itself stays what it is."""
     copy = object.__new__(type(layer))
-    copy.__dict__ = {
-        k: dict(v) if k in ("_parameters", "_buffers", "_modules") else v for k, v in vars(layer).items()
-    }
+    own = ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set")
+    copy.__dict__ = {k: v.copy() if k in own else v for k, v in vars(layer).items()}
     return twin.adopt(copy, name, hardware)
 
 

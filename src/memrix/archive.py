@@ -1,0 +1,140 @@
+"""Tensors and a description in one safetensors file, which is whole or is not there."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import secrets
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from memrix.errors import CheckpointError
+
+FORMAT = 1  # of the files; a greater one is of a newer memrix
+
+_VERSION, _DESCRIPTION, _DIGEST = "memrix_format", "memrix", "memrix_sha256"
+
+
+def write_archive(path: str | Path, tensors: Mapping[str, Tensor], description: dict[str, Any]) -> None:
+    """Write tensors, each one once however many names it has, and a description that JSON can hold.
+
+    Raises:
+        CheckpointError: the place cannot be written, or a tensor is of a kind that safetensors does not know.
+    """
+    target = _path(path).resolve()
+    stored, tied = _each_once(tensors)
+    text = json.dumps({"tied": tied, "content": description})
+    metadata = {"format": "pt", _VERSION: str(FORMAT), _DESCRIPTION: text, _DIGEST: _digest(text, stored)}
+    # Under another name until it is complete: whoever ends the process midway leaves an older file as it was.
+    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        partial.touch()
+        mode = partial.stat().st_mode
+        save_file(stored, partial, metadata)
+        partial.chmod(mode)  # safetensors gives its files to their owner alone
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        partial.replace(target)
+    except (OSError, SafetensorError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise CheckpointError(f"{str(path)!r} cannot be written ({reason}); name another place") from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def read_archive(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors under all their names, on the CPU, and the description; tied tensors are one object.
+
+    Raises:
+        CheckpointError: the file is missing, cut short, damaged, of a newer memrix, or not of memrix.
+    """
+    source = _path(path)
+    try:
+        with safe_open(source, framework="pt") as file:
+            metadata: dict[str, str] = file.metadata() or {}
+            _require_known(metadata, path)
+            stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - the file is no dict
+    except FileNotFoundError as error:
+        raise CheckpointError(f"there is no file {str(path)!r}; memrix.save(chip, path) writes one") from error
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{str(path)!r} cannot be read: it is cut short, damaged or no chip that memrix.save wrote ({error})"
+        ) from error
+    text = metadata[_DESCRIPTION]
+    if metadata.get(_DIGEST) != _digest(text, stored):
+        raise CheckpointError(
+            f"{str(path)!r} is damaged: its SHA-256 is not that of its content; copy it again or save the chip again"
+        )
+    try:
+        described = json.loads(text)
+        tied = {name: stored[first] for name, first in described["tied"].items()}
+        return {**stored, **tied}, described["content"]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"the description in {str(path)!r} is not one that memrix wrote ({error!r})") from error
+
+
+def _path(path: str | Path) -> Path:
+    try:
+        return Path(path)
+    except TypeError as error:
+        raise CheckpointError(f"the path of a file must be a string or a Path, got {path!r}") from error
+
+
+def _require_known(metadata: dict[str, str], path: str | Path) -> None:
+    version = metadata.get(_VERSION, "")
+    if _DESCRIPTION not in metadata or not version.isdecimal():
+        raise CheckpointError(
+            f"{str(path)!r} holds tensors, but no chip that memrix.save wrote; load them into a digital model instead"
+        )
+    if int(version) > FORMAT:
+        raise CheckpointError(
+            f"{str(path)!r} is of format {version}, and this memrix reads formats up to {FORMAT}; upgrade memrix"
+        )
+
+
+def _each_once(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Contiguous tensors on the CPU by their first names, and first names by the further ones."""
+    stored: dict[str, Tensor] = {}
+    tied: dict[str, str] = {}
+    first_names: dict[tuple[Any, ...], str] = {}
+    for name, tensor in tensors.items():
+        if tensor.layout != torch.strided or tensor.is_quantized or tensor.dtype == torch.complex128:
+            raise CheckpointError(
+                f"tensor {name!r} ({tensor.dtype}, {tensor.layout}) cannot be stored in a safetensors file; "
+                f"make it a dense tensor of ordinary numbers, or a buffer with persistent=False"
+            )
+        if tensor.is_meta:
+            raise CheckpointError(f"tensor {name!r} is on the meta device and holds no values")
+        place = (tensor.device, tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype)
+        if tensor.numel() and place in first_names:
+            tied[name] = first_names[place]
+        else:
+            first_names[place] = name
+            stored[name] = tensor.detach().cpu().contiguous()
+    # Tensors that overlap without being one, such as rows of another, are stored apart.
+    storages = Counter(tensor.untyped_storage().data_ptr() for tensor in stored.values())
+    return {
+        name: tensor.clone() if storages[tensor.untyped_storage().data_ptr()] > 1 else tensor
+        for name, tensor in stored.items()
+    }, tied
+
+
+def _digest(text: str, tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"\0{name}\0{tensor.dtype}\0{list(tensor.shape)}\0".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

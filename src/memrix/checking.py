@@ -1,0 +1,247 @@
+"""Look before you leap: everything that would keep a model from a chip, before anything is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from memrix.chip_description import kind_of
+from memrix.crossbar.mapping import Layout
+from memrix.device import CellCurrent
+from memrix.digital import DigitalSummary, digital_table
+from memrix.errors import ConversionError, HardwareError
+from memrix.hardware import Hardware
+from memrix.inventory import weighted_modules
+from memrix.nn.quantized import RANGE, SAMPLE, as_twin
+from memrix.selection import HardwareChoice, Layers, Selected, Survey, survey, weights_not_finite
+from memrix.tables import columns, explained, listed
+
+_EXACT = 1 << 24  # up to here float32 holds every integer
+
+
+@dataclass(frozen=True)
+class PlannedLayer:
+    """One layer as it would be programmed.
+
+    Attributes:
+        name: of the layer.
+        kind: the torch layer that it is.
+        weight_shape: of its weight.
+        weight_bits: their sign included.
+        planes: differential pairs a weight.
+        tiles: pairs of arrays.
+        cells: that would hold a weight.
+        utilisation: share of the cells of all arrays that would.
+        calibrated: whether it has the activation range, and the test vectors, that ``memrix.program`` needs.
+    """
+
+    name: str
+    kind: str
+    weight_shape: tuple[int, ...]
+    weight_bits: float
+    planes: int
+    tiles: int
+    cells: int
+    utilisation: float
+    calibrated: bool
+
+
+@dataclass(frozen=True)
+class Check:
+    """What a model and a selection come to on a chip. Prints as a table.
+
+    Attributes:
+        problems: each keeps the model from being programmed.
+        notes: worth knowing, but no obstacle.
+        layers: that would run on crossbars.
+        digital: weighted layers that would not.
+    """
+
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+    layers: tuple[PlannedLayer, ...]
+    digital: tuple[DigitalSummary, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no problem."""
+        return not self.problems
+
+    @property
+    def cells(self) -> int:
+        """Cells of all layers."""
+        return sum(layer.cells for layer in self.layers)
+
+    @property
+    def tiles(self) -> int:
+        """Pairs of arrays of all layers."""
+        return sum(layer.tiles for layer in self.layers)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings and lists, with the totals."""
+        return {"ok": self.ok, **asdict(self), "cells": self.cells, "tiles": self.tiles}
+
+    def __str__(self) -> str:
+        rows = [
+            (
+                layer.name,
+                layer.kind,
+                "x".join(map(str, layer.weight_shape)),
+                f"{layer.weight_bits:g}",
+                str(layer.planes),
+                f"{layer.tiles:,}",
+                f"{layer.cells:,}",
+                f"{layer.utilisation:.0%}",
+                "yes" if layer.calibrated else "no",
+            )
+            for layer in self.layers
+        ]
+        head = ("layer", "type", "weight", "bits", "planes", "tiles", "cells", "in use", "calibrated")
+        total = ("all", "", "", "", "", f"{self.tiles:,}", f"{self.cells:,}", "", "")
+        count = len(self.problems)
+        text = "no problem" if self.ok else f"{count} problem{'s' if count > 1 else ''}"
+        if self.problems:
+            text += "\n" + explained([("-", problem) for problem in self.problems])
+        if self.notes:
+            text += "\n\nnotes\n" + explained([("-", note) for note in self.notes])
+        if rows:
+            text += "\n\n" + columns([head, *rows, total])
+        return text + digital_table(self.digital)
+
+
+def check(model: nn.Module, hardware: HardwareChoice, *, layers: Layers = None) -> Check:
+    """Everything that would keep a model from a chip, at once, and what else is worth knowing; nothing is changed.
+
+    Args:
+        model: any module.
+        hardware: the chip or chips, as for ``memrix.program``.
+        layers: name patterns or a predicate; all that can be mapped by default.
+    """
+    try:
+        found = survey(model, hardware, layers)
+    except ConversionError as error:
+        return Check((str(error),), (), (), ())
+    selected = found.selected
+    planned = [(layer, _layout(layer)) for layer in selected]
+    # By name: what a composite layer will consist of is another object every time.
+    chosen = {layer.name for layer in selected}
+    return Check(
+        problems=tuple([*found.problems, *_weight_problems(selected), *_hardware_problems(hardware)]),
+        notes=tuple([*_calibration_notes(selected), *_coverage_notes(found), *_converter_notes(planned)]),
+        layers=tuple(_plan(layer, layout) for layer, layout in planned),
+        digital=tuple(DigitalSummary.of(each) for each in weighted_modules(model) if each.name not in chosen),
+    )
+
+
+def _layout(layer: Selected) -> Layout:
+    twin = as_twin(layer.handler.twin, layer.module, layer.name, layer.hardware)
+    # Its shape alone: nothing is computed on the meta device.
+    return layer.hardware.layout(*twin.matrices(twin.weight.detach().to("meta")).shape)
+
+
+def _plan(layer: Selected, layout: Layout) -> PlannedLayer:
+    weight: Any = layer.module.weight
+    return PlannedLayer(
+        name=layer.name,
+        kind=kind_of(layer.handler),
+        weight_shape=tuple(weight.shape),
+        weight_bits=layer.hardware.weight_bits,
+        planes=layout.planes,
+        tiles=layout.tiles,
+        cells=layout.cells,
+        utilisation=layout.utilisation,
+        calibrated=_has_range(layer) and _has_vectors(layer),
+    )
+
+
+def _has_range(layer: Selected) -> bool:
+    peak = getattr(layer.module, RANGE, None)
+    return not layer.handler.twin.observed or (isinstance(peak, Tensor) and not bool(torch.isnan(peak)))
+
+
+def _has_vectors(layer: Selected) -> bool:
+    needed = layer.handler.twin.observed and layer.hardware.needs_test_vectors
+    return not needed or getattr(layer.module, SAMPLE, None) is not None
+
+
+def _weight_problems(selected: Sequence[Selected]) -> list[str]:
+    broken = weights_not_finite(selected)
+    if not broken:
+        return []
+    return [
+        f"the parameters of these layers hold NaN or infinite values: {', '.join(broken)}; a chip can hold finite "
+        f"weights only: load or train the model again"
+    ]
+
+
+def _hardware_problems(hardware: HardwareChoice) -> list[str]:
+    """Of device parameters that cannot be read, and of converters that do not suit the device."""
+    chips = [hardware] if isinstance(hardware, Hardware) else [chip for chip in hardware.values() if chip is not None]
+    problems: dict[str, None] = {}
+    for chip in chips:
+        try:
+            chip.dac.voltages(CellCurrent(chip.parameters))
+        except HardwareError as error:
+            problems[str(error)] = None
+    return list(problems)
+
+
+def _calibration_notes(selected: Sequence[Selected]) -> list[str]:
+    unknown = [layer.name for layer in selected if not _has_range(layer)]
+    untried = [layer.name for layer in selected if _has_range(layer) and not _has_vectors(layer)]
+    advice = "run memrix.calibrate(model, batches, hardware) before memrix.program"
+    notes = []
+    if unknown:
+        notes.append(f"not calibrated yet: {listed(unknown)}; {advice}")
+    if untried:
+        notes.append(f"without the test vectors that this hardware is tuned with: {listed(untried)}; {advice}")
+    return notes
+
+
+def _coverage_notes(found: Survey) -> list[str]:
+    if not found.passed_over:
+        return []
+    return [
+        f"no counterpart on a chip, so digital: {listed([name for name, _ in found.passed_over])}; select the others "
+        f"by name to make this explicit"
+    ]
+
+
+def _converter_notes(planned: Iterable[tuple[Selected, Layout]]) -> list[str]:
+    planned = list(planned)
+
+    def grouped(figures: Callable[[Hardware, int], tuple[float, ...] | None]) -> dict[tuple[float, ...], list[str]]:
+        groups: dict[tuple[float, ...], list[str]] = {}
+        for layer, layout in planned:
+            found = figures(layer.hardware, layout.rows)
+            if found is not None:
+                groups.setdefault(found, []).append(layer.name)
+        return groups
+
+    clipping, rounding = grouped(_clips), grouped(_rounds)
+    return [
+        f"the ADC clips what {rows:g} rows at full input can read, up to {rows:g} full pairs, at {limit:g}: "
+        f"{listed(names)}; memrix.summary tells how often it does, adc.range_bits, smaller tiles or "
+        f"adc.per_layer mend it"
+        for (rows, limit), names in clipping.items()
+    ] + [
+        f"float32 adds up to {_EXACT:,} steps exactly, and {rows:g} rows of {steps:g} steps are more: "
+        f"{listed(names)}; readings near the end of the range are rounded before the ADC sees them; use smaller tiles"
+        for (rows, steps), names in rounding.items()
+    ]
+
+
+def _clips(hardware: Hardware, rows: int) -> tuple[float, float] | None:
+    adc = hardware.adc
+    limit = adc.largest_code * adc.step
+    return (rows, limit) if rows > limit and not adc.per_layer else None
+
+
+def _rounds(hardware: Hardware, rows: int) -> tuple[float, float] | None:
+    """Where readings have more steps, of the DAC or the ADC, than float32 tells apart."""
+    steps = max(float(hardware.dac.largest_code), 1 / hardware.adc.step)
+    return (rows, steps) if rows * steps > _EXACT else None

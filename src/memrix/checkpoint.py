@@ -1,0 +1,134 @@
+"""Save a chip, and load it again without programming it again."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import memrix
+from memrix.archive import read_archive, write_archive
+from memrix.chip_description import ChipDescription
+from memrix.chip_differences import CELLS, digital_state, join
+from memrix.crossbar import rows_in_use
+from memrix.errors import CheckpointError, ConversionError, HardwareError
+from memrix.nn.crossbar_layer import CrossbarLayer
+from memrix.restoration import restore_
+
+
+def save(chip: nn.Module, path: str | Path, *, half: bool = False) -> None:
+    """Write a chip to a safetensors file: its cells, scales, digital parameters, hardware and device.
+
+    Nothing is pickled, and a file is complete or not there. The random streams are kept by their seeds: a loaded chip
+    starts its read noise anew.
+
+    Args:
+        chip: as ``memrix.program`` gave it.
+        path: of the file; an older one is replaced.
+        half: whether the states of cells are stored as float16, in half the space and to within 1/4096 each.
+
+    Raises:
+        CheckpointError: the model is no chip, holds what safetensors cannot, or the file cannot be written.
+    """
+    if not isinstance(chip, nn.Module):
+        raise CheckpointError(f"expected a chip, a torch.nn.Module, got {type(chip).__name__}")
+    if not any(isinstance(module, CrossbarLayer) for module in chip.modules()):
+        raise CheckpointError(
+            "no layer of this model runs on a chip; memrix.program gives a model that does, and a digital one is "
+            "saved by its state_dict"
+        )
+    write_archive(path, _tensors(chip, half), ChipDescription.of(chip, memrix.__version__).to_dict())
+
+
+def load(path: str | Path, model: nn.Module, *, device: torch.device | str | None = None) -> nn.Module:
+    """The chip of a file: a copy of a digital model, whose layers run on the crossbars that were saved.
+
+    No cell is programmed: after ``memrix.reseed`` the chip gives the same outputs as the one that was saved, bit for
+    bit on the same machine. Parameters, buffers and their precision are those of the file; training or evaluation
+    mode, hooks and non-persistent buffers those of the model. The counts of conversions start at zero.
+
+    Args:
+        path: of a file that ``memrix.save`` wrote.
+        model: the digital model, float or quantised, calibrated or not; it is not touched.
+        device: of the chip; that of the model by default.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, of a newer memrix or none of memrix; the device is not there;
+            or the model is another one, with every difference.
+    """
+    if not isinstance(model, nn.Module):
+        raise CheckpointError(f"expected the digital model, a torch.nn.Module, got {type(model).__name__}")
+    if any(isinstance(module, CrossbarLayer) for module in model.modules()):
+        raise CheckpointError("this model runs on a chip already; give the digital model that the chip was made from")
+    if any(tensor.is_meta for tensor in (*model.parameters(), *model.buffers())):
+        raise CheckpointError("this model is on the meta device; build it on a device that holds values")
+    target = None if device is None else _present(device)
+    tensors, plain = read_archive(path)
+    description = _description(plain, path)
+    chip = copy.deepcopy(model)
+    if target is not None:
+        chip.to(target)
+    try:
+        differences = restore_(chip, tensors, description)
+    except (ConversionError, HardwareError) as error:
+        raise CheckpointError(f"the chip in {str(path)!r} cannot be loaded into this model: {error}") from error
+    if differences:
+        raise CheckpointError(
+            f"{str(path)!r} holds the chip of another model than the one given:\n  " + "\n  ".join(differences)
+        )
+    return chip
+
+
+def _tensors(chip: nn.Module, half: bool) -> dict[str, Tensor]:
+    """The state of a chip, with cells as ``[groups, inputs, planes, outputs]``."""
+    tensors: dict[str, Any] = digital_state(chip)
+    others = [name for name, value in tensors.items() if not isinstance(value, Tensor)]
+    if others:
+        raise CheckpointError(
+            f"these entries of the state_dict are no tensors, and a safetensors file holds nothing else: "
+            f"{', '.join(others)}; let get_extra_state of their modules give tensors"
+        )
+    cells: dict[CrossbarLayer, dict[str, Tensor]] = {}
+    for path, module in chip.named_modules(remove_duplicate=False):
+        if isinstance(module, CrossbarLayer):
+            if module not in cells:
+                cells[module] = _cells(module, half)
+            tensors |= {join(path, name): states for name, states in cells[module].items()}
+    return tensors
+
+
+def _cells(layer: CrossbarLayer, half: bool) -> dict[str, Tensor]:
+    """``r+ - r-``, and ``r+ + r-`` where it matters: exact, and no larger than ``r+`` and ``r-`` would be."""
+    crossbar = layer.crossbar
+    states = dict(zip(CELLS, (crossbar.difference, crossbar.total), strict=True))
+    return {
+        name: rows_in_use(tiled, crossbar.layout).to(torch.float16 if half else tiled.dtype)
+        for name, tiled in states.items()
+        if tiled.numel()
+    }
+
+
+def _description(plain: dict[str, Any], path: str | Path) -> ChipDescription:
+    try:
+        return ChipDescription.from_dict(plain)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        version = plain.get("version", "unknown") if isinstance(plain, dict) else "unknown"
+        raise CheckpointError(
+            f"the description in {str(path)!r}, by memrix {version}, cannot be used by memrix {memrix.__version__}: "
+            f"{error}"
+        ) from error
+
+
+def _present(device: torch.device | str) -> torch.device:
+    try:
+        found = torch.device(device)
+        torch.empty(1, device=found)
+    except (AssertionError, NotImplementedError, RuntimeError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"the device {str(device)!r} is not there ({reason}); 'cpu' always is") from error
+    if found.type == "meta":
+        raise CheckpointError("the meta device holds no values; load the chip to another device, such as 'cpu'")
+    return found

@@ -1,0 +1,92 @@
+"""How close the layers of a chip come to their digital twins."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from memrix.calibration import require_batches, run_batch
+from memrix.conversion import crossbar_layers
+from memrix.errors import CalibrationError
+from memrix.nn.crossbar_layer import CrossbarLayer
+
+
+@dataclass
+class Fidelity:
+    """Of one layer, over all its outputs.
+
+    Attributes:
+        signal: sum of the squares of the outputs of its twin.
+        deviation: sum of the squares of the differences of the chip's outputs from those.
+    """
+
+    signal: float = 0.0
+    deviation: float = 0.0
+
+    @property
+    def decibels(self) -> float:
+        """Signal-to-noise ratio in dB; infinite without a deviation."""
+        if not self.deviation:
+            return math.inf
+        return 10 * math.log10(self.signal / self.deviation) if self.signal else -math.inf
+
+
+def measure(chip: nn.Module, batches: Iterable[Any]) -> dict[CrossbarLayer, Fidelity]:
+    """Run batches through a chip, and every layer's digital operation beside it on the input that the layer got.
+
+    The operation is that of the twin, on quantised inputs and weights, in float32: errors of layers before are part
+    of the input, not of the deviation. The chip runs in evaluation mode and is left in the mode it was in; its read
+    noise goes on, and its conversions are counted.
+
+    Args:
+        chip: as ``memrix.program`` gave it.
+        batches: as for ``memrix.calibrate``.
+
+    Returns:
+        The fidelity of the layers that were reached.
+
+    Raises:
+        ConversionError: no layer of the model runs on a chip.
+        CalibrationError: there is no batch, or one of another kind.
+    """
+    found: dict[CrossbarLayer, Fidelity] = {}
+
+    def compare(module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], output: Tensor) -> None:
+        if not isinstance(module, CrossbarLayer):
+            return
+        expected = _twin_output(module, inputs[0] if inputs else named["input"]).double()
+        fidelity = found.setdefault(module, Fidelity())
+        fidelity.signal += float(expected.square().sum())
+        fidelity.deviation += float((output.double() - expected).square().sum())
+
+    hooks = [layer.register_forward_hook(compare, with_kwargs=True, prepend=True) for layer in crossbar_layers(chip)]
+    modes = {module: module.training for module in chip.modules()}
+    try:
+        require_batches(batches)
+        chip.eval()
+        done = False
+        with torch.no_grad():
+            for batch in batches:
+                run_batch(chip, batch)
+                done = True
+        if not done:
+            raise CalibrationError("there is no batch to compare on; give at least one batch of typical inputs")
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for module, training in modes.items():
+            module.training = training
+    return found
+
+
+def _twin_output(layer: CrossbarLayer, input: Tensor) -> Tensor:
+    """The layer's operation on quantised input and weight, and quantised itself where outputs are."""
+    with torch.autocast(input.device.type, enabled=False):
+        activations = input.float() if input.is_floating_point() else input
+        bias = None if layer.bias is None else layer.bias.float()
+        return layer.finish(layer.digital(layer.quantized_input(activations), layer.quantized_weight().float(), bias))

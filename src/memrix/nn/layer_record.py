@@ -1,0 +1,96 @@
+"""What a layer on a chip is beside its tensors, in plain numbers and strings."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from memrix.crossbar import ADC
+from memrix.crossbar.protocols import ProgrammingReport
+from memrix.errors import CheckpointError
+from memrix.hardware import Hardware
+from memrix.random import Seeds
+
+
+@dataclass(frozen=True)
+class LayerRecord:
+    """A programmed layer, but for its tensors.
+
+    Attributes:
+        hardware: it was programmed for.
+        adc: that it is read with: the hardware's, or the one that it was given of its own.
+        nominal_states: mean state of ON and of OFF cells.
+        report: what it took to program the cells.
+        seeds: it was programmed with.
+        read_seed: of the present stream of read noise, derived from a seed and the layer's name.
+    """
+
+    hardware: Hardware
+    adc: ADC
+    nominal_states: tuple[float, float]
+    report: ProgrammingReport
+    seeds: Seeds
+    read_seed: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings and tables."""
+        return {**asdict(self), "hardware": self.hardware.to_dict()}
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> LayerRecord:
+        """The opposite of ``to_dict``.
+
+        Raises:
+            KeyError: an entry is missing.
+            TypeError: an entry is of another kind.
+            HardwareError: a setting is not known, or not valid.
+        """
+        on, off = plain["nominal_states"]
+        return cls(
+            hardware=Hardware.from_dict(plain["hardware"]),
+            adc=ADC(**plain["adc"]),
+            nominal_states=(float(on), float(off)),
+            report=ProgrammingReport(**plain["report"]),
+            seeds=Seeds(**plain["seeds"]),
+            read_seed=int(plain["read_seed"]),
+        )
+
+    def to_tensor(self) -> Tensor:
+        """JSON as uint8 ``[bytes]``: what a ``state_dict`` can carry without pickle."""
+        return torch.tensor(list(json.dumps(self.to_dict()).encode()), dtype=torch.uint8)
+
+    @classmethod
+    def from_tensor(cls, state: Tensor) -> LayerRecord:
+        """The opposite of ``to_tensor``.
+
+        Raises:
+            CheckpointError: the tensor holds no record.
+        """
+        try:
+            return cls.from_dict(json.loads(bytes(state.tolist())))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"the extra state of a layer on a chip cannot be read ({error}); load the state_dict of a chip of "
+                f"this version of memrix"
+            ) from error
+
+
+def differing_settings(given: Hardware, expected: Hardware) -> list[str]:
+    """``name = value, here value`` for every setting that two chips do not share."""
+    theirs, ours = _flat(given.to_dict()), _flat(expected.to_dict())
+    return [
+        f"{name} = {theirs.get(name, 'not set')!r}, here {ours.get(name, 'not set')!r}"
+        for name in {**ours, **theirs}
+        if theirs.get(name) != ours.get(name)
+    ]
+
+
+def _flat(settings: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        flat |= {f"{name}.{k}": v for k, v in value.items()} if isinstance(value, dict) else {name: value}
+    return flat

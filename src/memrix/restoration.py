@@ -1,0 +1,166 @@
+"""A digital model made the chip that a file describes, or all that keeps it from being that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from memrix.chip_description import ChipDescription, LayerDescription, kind_of
+from memrix.chip_differences import (
+    CELLS,
+    THE_MODEL,
+    digital_state,
+    is_extra,
+    join,
+    module_differences,
+    tensor_differences,
+)
+from memrix.crossbar import Pairs, in_tiles
+from memrix.crossbar.mapping import Layout
+from memrix.device import DeviceParameters
+from memrix.device.parameter_files import parse_parameters
+from memrix.hardware import Hardware
+from memrix.inventory import Weighted, weighted_modules
+from memrix.nn.crossbar_layer import CrossbarLayer
+from memrix.nn.fast_path import disable_fast_paths
+from memrix.nn.fresh_chips import FreshChips
+from memrix.nn.layer_record import LayerRecord
+from memrix.nn.quantized import SAMPLE, QuantizedLayer, as_twin
+from memrix.nn.registry import Handler
+
+
+def restore_(model: nn.Module, tensors: Mapping[str, Tensor], description: ChipDescription) -> list[str]:
+    """Make a digital model a chip, in place.
+
+    Args:
+        model: of the same structure as the one that was saved; changed even if differences are found.
+        tensors: its state, with cells as ``[groups, inputs, planes, outputs]``.
+        description: of the chip.
+
+    Returns:
+        How the model differs from the chip; only if there is nothing, it has become that chip.
+
+    Raises:
+        ConversionError: a layer of the model has no weights yet.
+        HardwareError: the device parameters of the chip cannot be used.
+    """
+    weighted = weighted_modules(model)
+    _open(model, weighted, description.opened)
+    by_name = {name: layer for layer in weighted for name in layer.names}
+    differences: list[str] = []
+    for path, layer in description.layers.items():
+        differences += _restore_layer(path, layer, by_name.get(path), tensors, description.devices)
+    differences += module_differences(model, description)
+    differences += tensor_differences(model, tensors, description)
+    if differences:
+        return differences
+    disable_fast_paths(model)
+    return _take_over(model, tensors)
+
+
+def _open(model: nn.Module, weighted: Iterable[Weighted], opened: Iterable[str]) -> None:
+    owners = {layer.owner.module: layer.owner for layer in weighted if layer.owner is not None}
+    paths = set(opened)
+    for path, module in list(model.named_modules()):
+        if path in paths and module in owners:
+            owners[module].open_()
+
+
+def _restore_layer(
+    path: str,
+    layer: LayerDescription,
+    found: Weighted | None,
+    tensors: Mapping[str, Tensor],
+    devices: Sequence[str],
+) -> list[str]:
+    """Put a layer on its crossbar; what keeps it from that."""
+    shown = path or THE_MODEL
+    if found is None:
+        return [f"layer {shown!r} ({layer.kind}) is not in the model"]
+    handler = found.handler
+    if not isinstance(handler, Handler):
+        return [f"layer {shown!r} cannot be mapped in the model: {handler}"]
+    if kind_of(handler) != layer.kind:
+        return [f"layer {shown!r} is {layer.kind} in the file and {kind_of(handler)} in the model"]
+    twin = as_twin(handler.twin, found.module, layer.name, layer.hardware)
+    layout = layer.hardware.layout(*twin.matrices(twin.weight.detach()).shape)
+    problems = [] if layer.record is None else _unfit_cells(shown, path, layout, layer.hardware, tensors)
+    on_chip = layer.record is not None and not problems
+    kind: type[QuantizedLayer] = handler.crossbar if on_chip else handler.twin
+    module = kind.adopt(found.module, layer.name, layer.hardware)
+    if hasattr(module, SAMPLE):
+        delattr(module, SAMPLE)
+    _register_own(module, path, layer, tensors)
+    if layer.quantization is not None:
+        module.train_with(layer.quantization)
+        if layer.quantization.fresh_chips and not on_chip:
+            module.training_forward = FreshChips(handler.crossbar, layer.quantization.seed)
+    if isinstance(module, CrossbarLayer) and layer.record is not None and layer.device is not None:
+        parameters = parse_parameters(devices[layer.device], layer.hardware.device.parameters)
+        _install(module, path, layer.record, tensors, layout, parameters)
+    return problems
+
+
+def _register_own(module: QuantizedLayer, path: str, layer: LayerDescription, tensors: Mapping[str, Tensor]) -> None:
+    """Give a layer the scales that the saved one has beside the torch layer's tensors."""
+    device = module.weight.device
+    for name in layer.buffers:
+        if name not in module._buffers and (value := tensors.get(join(path, name))) is not None:
+            module.register_buffer(name, value.to(device, copy=True))
+    for name in layer.parameters:
+        if name not in module._parameters and (value := tensors.get(join(path, name))) is not None:
+            module.register_parameter(name, nn.Parameter(value.to(device, copy=True)))
+
+
+def _unfit_cells(
+    shown: str, path: str, layout: Layout, hardware: Hardware, tensors: Mapping[str, Tensor]
+) -> list[str]:
+    expected = (layout.groups, layout.inputs, layout.planes, layout.outputs)
+    problems = []
+    for name in CELLS if hardware.noise != "off" else CELLS[:1]:
+        states = tensors.get(join(path, name))
+        if states is None:
+            problems.append(f"layer {shown!r} has no {name} in the file")
+        elif states.shape != expected:
+            problems.append(
+                f"layer {shown!r} has cells of {list(states.shape)} (groups, inputs, planes, outputs) in the file, "
+                f"and would have {list(expected)} in the model"
+            )
+            break
+    return problems
+
+
+def _install(
+    layer: CrossbarLayer,
+    path: str,
+    record: LayerRecord,
+    tensors: Mapping[str, Tensor],
+    layout: Layout,
+    parameters: DeviceParameters,
+) -> None:
+    device = layer.weight.device
+
+    def placed(name: str) -> Tensor:
+        states = tensors.get(join(path, name))
+        if states is None:
+            return torch.empty(0, device=device)
+        # A copy: what is read from a file may be a view of it.
+        return in_tiles(states.to(device, torch.float32, copy=True), layout)
+
+    difference, total = (placed(name) for name in CELLS)
+    pairs = Pairs(difference, total, record.report, record.nominal_states)
+    layer.install(pairs, layout, record.seeds.read, parameters)
+    layer.restore(record)
+
+
+def _take_over(model: nn.Module, tensors: Mapping[str, Tensor]) -> list[str]:
+    """Copy the values of a file; which of them the model has refused."""
+    state = digital_state(model)
+    for key, tensor in state.items():
+        if not is_extra(key) and tensor.dtype != tensors[key].dtype:
+            tensor.data = tensor.data.to(tensors[key].dtype)
+    loaded = model.load_state_dict({key: tensors[key] for key in state}, strict=False)
+    refused = [*loaded.unexpected_keys, *(key for key in loaded.missing_keys if key in state)]
+    return [f"tensor {key!r} is refused by the model" for key in refused]

@@ -1,0 +1,53 @@
+"""Text in columns for a terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+WIDTH = 120
+_GAP = "  "
+_NARROWEST = 12
+_ELLIPSIS = "…"
+
+
+def columns(rows: Sequence[Sequence[str]], width: int = WIDTH) -> str:
+    """Aligned columns; where lines would be too wide, the front of the longest first cells gives way."""
+    widths = _widths(rows)
+    widths[0] = min(widths[0], max(_NARROWEST, width - sum(widths[1:]) - len(_GAP) * (len(widths) - 1)))
+    return _aligned(rows, widths)
+
+
+def explained(rows: Sequence[Sequence[str]], width: int = WIDTH) -> str:
+    """Aligned columns, the last of which is a text that goes on in further lines."""
+    widths = _widths(rows)
+    widths[0] = min(widths[0], width // 3)
+    widths[-1] = min(widths[-1], max(_NARROWEST, width - sum(widths[:-1]) - len(_GAP) * (len(widths) - 1)))
+    lines: list[list[str]] = []
+    for *cells, text in rows:
+        first, *others = textwrap.wrap(text, widths[-1]) or [""]
+        lines += [[*cells, first], *([*[""] * len(cells), other] for other in others)]
+    return _aligned(lines, widths)
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """Names with commas; of many, the first."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+
+def _aligned(rows: Sequence[Sequence[str]], widths: Sequence[int]) -> str:
+    lines = (
+        _GAP.join(_shortened(cell, size).ljust(size) for cell, size in zip(row, widths, strict=True)) for row in rows
+    )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _shortened(text: str, width: int) -> str:
+    if len(text) <= width:
+        return text
+    # The end of a layer's name tells more than its beginning.
+    return _ELLIPSIS + text[len(text) - width + 1 :]
