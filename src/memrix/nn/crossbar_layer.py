@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -164,14 +165,15 @@ class CrossbarLayer(QuantizedLayer):
             return self._read(activations)
 
     def _read(self, activations: Tensor) -> Tensor:
-        codes = self.hardware.dac.codes(activations.float(), self.activation_step)
+        step, dac = self.activation_step, self.hardware.dac
+        codes = dac.codes(activations.float(), step)
         # Windows of a convolution overlap: their copies are half as large as those of floats.
         vectors = self.vectors(codes.to(torch.int16))
         groups, batch, count, inputs = vectors.shape
         if self.hardware.noise != "legacy":
             vectors = vectors.reshape(groups, 1, batch * count, inputs)
         results = self.crossbar(vectors).view(groups, batch, count, self.crossbar.layout.outputs)
-        scale = self._by_column(self.weight_step * self.activation_step * self.hardware.dac.largest_code)
+        scale = self._by_column(self.weight_step * (step * dac.largest_code))
         if hasattr(self, COLUMN_GAIN):
             offset = self.column_offset * scale
             output = self.assemble(
@@ -195,7 +197,7 @@ class CrossbarLayer(QuantizedLayer):
                 f"call .float() on it"
             )
         # A sum is one cheap pass; only a sum that is not finite is worth a second look.
-        if bool(activations.sum().isfinite()) or bool(torch.isfinite(activations).all()):
+        if math.isfinite(float(activations.sum())) or bool(torch.isfinite(activations).all()):
             return
         raise NumericsError(
             f"the input of layer {self.name!r} holds NaN or infinite values, which a DAC cannot convert; "
