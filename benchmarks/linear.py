@@ -1,4 +1,4 @@
-"""One Linear on chips of every noise and mapping: 512 x 512, batch 256, 3 bit, 128-row tiles, against ``nn.Linear``."""
+"""One Linear, 512 x 512 at batch 256, 3 bit, on chips of every noise and mapping, against ``nn.Linear``."""
 
 from __future__ import annotations
 

@@ -46,13 +46,19 @@ def test_a_file_may_name_a_few_settings_only(tmp_path):
 
 
 def test_unknown_preset_names_the_presets():
-    with pytest.raises(HardwareError, match=r"'papper' \(did you mean 'paper'\?\).*paper, physical, ideal"):
+    with pytest.raises(HardwareError, match=r"'papper' \(did you mean 'paper'\?\).*paper, physical, tuned, ideal"):
         Hardware.preset("papper")
 
 
-@pytest.mark.parametrize("bits", [1, 0, -3, 2.5, 4.0, "4", True, None, 17])
+def test_ternary_weights_take_as_many_cells_as_two_bits():
+    ternary, two = (Hardware(weight_bits=bits).layout(1, 10, 10) for bits in (1.5, 2))
+    assert ternary == two
+    assert Hardware(weight_bits=4.0) == Hardware(weight_bits=4)
+
+
+@pytest.mark.parametrize("bits", [1, 0, -3, 2.5, "4", True, None, 17])
 def test_weight_bits_that_no_chip_can_hold_are_refused(bits):
-    with pytest.raises(HardwareError, match="weight_bits must be an integer from 2 to 16"):
+    with pytest.raises(HardwareError, match="weight_bits, unless 1.5 for ternary weights, must be an integer from 2 to 16"):
         Hardware(weight_bits=bits)
 
 

@@ -13,15 +13,17 @@ except PackageNotFoundError:  # a source tree that was never installed
 
 if TYPE_CHECKING:
     from memrix.calibration import calibrate
-    from memrix.conversion import program, quantize, reseed, reset_statistics
+    from memrix.conversion import program, quantize, reseed, reset_statistics, set_epoch
     from memrix.errors import MemrixError
     from memrix.hardware import Hardware
+    from memrix.quantization import Quantization
     from memrix.random import Seeds
     from memrix.summary import Summary, summary
 
 __all__ = [
     "Hardware",
     "MemrixError",
+    "Quantization",
     "Seeds",
     "Summary",
     "__version__",
@@ -30,12 +32,14 @@ __all__ = [
     "quantize",
     "reseed",
     "reset_statistics",
+    "set_epoch",
     "summary",
 ]
 
 _HOMES = {
     "Hardware": "memrix.hardware",
     "MemrixError": "memrix.errors",
+    "Quantization": "memrix.quantization",
     "Seeds": "memrix.random",
     "Summary": "memrix.summary",
     "calibrate": "memrix.calibration",
@@ -43,6 +47,7 @@ _HOMES = {
     "quantize": "memrix.conversion",
     "reseed": "memrix.conversion",
     "reset_statistics": "memrix.conversion",
+    "set_epoch": "memrix.conversion",
     "summary": "memrix.summary",
 }
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from memrix.errors import CalibrationError, NumericsError
-from memrix.nn.quantized import RANGE, SAMPLE, QuantizedLayer, as_twin
+from memrix.nn.quantized import OUTPUT_RANGE, RANGE, SAMPLE, QuantizedLayer, as_twin
 from memrix.quantization.observers import RangeObserver
 from memrix.quantization.sampling import VectorSampler
 from memrix.random import derive
@@ -82,6 +82,7 @@ class _Watched:
         self.layer = layer
         self.reached = False
         self._observer = RangeObserver(percentile)
+        self._output_observer = RangeObserver(percentile)
         self._sampler = VectorSampler(TEST_VECTORS, derive(0, "test vectors", layer.name))
 
     def observe(self, module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
@@ -99,6 +100,19 @@ class _Watched:
             twin = as_twin(self.layer.handler.twin, module, self.layer.name, self.layer.hardware)
             self._sampler.observe(twin.vectors(activations.detach().float()).flatten(1, 2))
 
+    def observe_output(self, module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
+        """Take in the output of a layer that quantises it, as a hook."""
+        if output.numel() and not self._output_observer.observe(output):
+            raise NumericsError(
+                f"the output of layer {self.layer.name!r} holds NaN or infinite values during calibration; "
+                f"look at the batch, or at the weights"
+            )
+
+    @property
+    def quantizes_output(self) -> bool:
+        """Whether the layer has an output range to be found."""
+        return OUTPUT_RANGE in self.layer.module._buffers
+
     def keep(self) -> None:
         """Leave range and test vectors on the layer."""
         module = self.layer.module
@@ -106,6 +120,8 @@ class _Watched:
         peak = torch.tensor(self._observer.range(), dtype=torch.float32, device=device)
         # Of a float layer the range stays out of the state_dict, which must load into the model it came from.
         module.register_buffer(RANGE, peak, persistent=isinstance(module, QuantizedLayer))
+        if self.quantizes_output:
+            getattr(module, OUTPUT_RANGE).fill_(self._output_observer.range())
         module._buffers.pop(SAMPLE, None)
         if self.layer.hardware.needs_test_vectors:
             module.register_buffer(SAMPLE, self._sampler.vectors(), persistent=False)
@@ -115,6 +131,9 @@ class _Watched:
 def _observation(model: nn.Module, watched: list[_Watched]) -> Iterator[None]:
     """Evaluation mode without gradients, activation quantisers and fused kernels; everything as before afterwards."""
     hooks = [each.layer.module.register_forward_pre_hook(each.observe, with_kwargs=True) for each in watched]
+    hooks += [
+        each.layer.module.register_forward_hook(each.observe_output) for each in watched if each.quantizes_output
+    ]
     twins = [each.layer.module for each in watched if isinstance(each.layer.module, QuantizedLayer)]
     modes = {module: module.training for module in model.modules()}
     nested = {m: m.use_nested_tensor for m in model.modules() if isinstance(m, nn.TransformerEncoder)}

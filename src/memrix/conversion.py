@@ -11,12 +11,21 @@ from torch import Tensor, nn
 from memrix.errors import CalibrationError, ConversionError
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.fast_path import disable_fast_paths
-from memrix.nn.quantized import RANGE, SAMPLE
+from memrix.nn.fresh_chips import FreshChips
+from memrix.nn.quantized import EPOCH, RANGE, SAMPLE, QuantizedLayer
+from memrix.quantization import Quantization
 from memrix.random import Seeds, derive
 from memrix.selection import HardwareChoice, Layers, Selected, open_owners, require_finite_weights, select
+from memrix.validation import require_integer
 
 
-def quantize(model: nn.Module, hardware: HardwareChoice, *, layers: Layers = None) -> None:
+def quantize(
+    model: nn.Module,
+    hardware: HardwareChoice,
+    quantization: Quantization | None = None,
+    *,
+    layers: Layers = None,
+) -> None:
     """Replace layers in place by digital twins whose weights and inputs are fake-quantised to the chip's bits.
 
     Gradients pass straight through the quantisers. Activation ranges found by ``calibrate`` are kept.
@@ -24,18 +33,43 @@ def quantize(model: nn.Module, hardware: HardwareChoice, *, layers: Layers = Non
     Args:
         model: any module.
         hardware: the chip, or a mapping of name patterns to chips (``None``: stays as it is).
+        quantization: how layers are trained; by default ranges stay as calibrated, and nothing is noisy. Steps that
+            are learned are parameters: make the optimiser afterwards.
         layers: name patterns or a predicate ``(name, module) -> bool``; all that can be mapped by default.
 
     Raises:
         ConversionError: lists every layer that cannot be mapped as asked.
+        CalibrationError: steps are to be learned, and a layer has no range to start from.
         NumericsError: a weight is not finite.
     """
     selected = select(model, hardware, layers)
     require_finite_weights(selected)
+    if quantization is not None and quantization.learned_steps:
+        _require_calibration(selected)
     open_owners(selected)
     for layer in selected:
-        layer.handler.twin.adopt(layer.module, layer.name, layer.hardware)
+        twin = layer.handler.twin.adopt(layer.module, layer.name, layer.hardware)
+        if quantization is not None:
+            twin.train_with(quantization)
+            if quantization.fresh_chips:
+                twin.training_forward = FreshChips(layer.handler.crossbar, quantization.seed)
     disable_fast_paths(model)
+
+
+def set_epoch(model: nn.Module, epoch: int) -> None:
+    """Tell the layers of a quantised model that an epoch begins, counted from 0: weight noise may start with it.
+
+    Raises:
+        ConversionError: the model has no quantised layer.
+        HardwareError: the epoch is not an integer from 0.
+    """
+    require_integer("epoch", epoch, 0, 1 << 31)
+    twins = [module for module in model.modules() if isinstance(module, QuantizedLayer)]
+    if not twins:
+        raise ConversionError("no layer of this model is quantised; memrix.quantize(model, hardware) does that")
+    for twin in twins:
+        if EPOCH in twin._buffers:
+            getattr(twin, EPOCH).fill_(epoch)
 
 
 def program(

@@ -23,7 +23,7 @@ Layers = str | Sequence[str] | Callable[[str, nn.Module], bool] | None
 HardwareChoice = Hardware | Mapping[str, Hardware | None]
 
 # Their parameters multiply no vector: there is nothing to map.
-_NO_PRODUCT = (nn.EmbeddingBag, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, nn.modules.batchnorm._NormBase)
+_NO_PRODUCT = (nn.Embedding, nn.EmbeddingBag, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, nn.modules.batchnorm._NormBase)
 _EVERYTHING = "*"
 
 
@@ -121,11 +121,12 @@ def _holds_weight(module: nn.Module) -> bool:
 
 def digital_reason(layer: Weighted) -> str:
     """Why a weighted module of a chip is not on a crossbar."""
+    handler = layer.handler
+    if isinstance(handler, Handler):
+        return handler.on_request or "not selected"
     if isinstance(layer.module, _NO_PRODUCT):
         return f"{type(layer.module).__name__} multiplies no vector by a matrix"
-    if isinstance(layer.handler, str):
-        return layer.handler
-    return layer.handler.on_request or "not selected"
+    return handler
 
 
 def survey(model: nn.Module, hardware: HardwareChoice, layers: Layers) -> Survey:

@@ -127,4 +127,4 @@ def test_protocols_are_compared_in_a_document(tmp_path, capsys):
 
 def test_weights_to_compare_must_be_some(capsys):
     assert main(["device", "protocols", "--weights", "0"]) == 2
-    assert "--weights must be an integer from 1" in capsys.readouterr().err
+    assert "--weights must be an integer from 2" in capsys.readouterr().err

@@ -52,7 +52,7 @@ def evaluate(
     weight_bits
         Whole numbers of at least 2, separated by commas.
     hardware
-        The chip: a preset (paper, physical, ideal) or a TOML or JSON file.
+        The chip: a preset (paper, physical, tuned, ideal) or a TOML or JSON file.
     chips
         Chips to program at each number of bits.
     limit

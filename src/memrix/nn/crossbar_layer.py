@@ -13,7 +13,7 @@ from memrix.crossbar import ADC, Crossbar, Pairs, best_converter, column_correct
 from memrix.crossbar.mapping import Layout
 from memrix.errors import CalibrationError, NumericsError
 from memrix.nn.quantized import RANGE, SAMPLE, QuantizedLayer
-from memrix.quantization import weight_integers, weight_step
+from memrix.quantization import weight_integers
 from memrix.random import Seeds
 
 COLUMN_GAIN, COLUMN_OFFSET = "column_gain", "column_offset"  # buffers of layers whose columns are calibrated
@@ -98,10 +98,15 @@ class CrossbarLayer(QuantizedLayer):
             name=self.name,
         )
 
+    def suitable_converter(self, activations: Tensor) -> ADC:
+        """The ADC of the hardware's bits that changes the results of these inputs least."""
+        codes = self.hardware.dac.codes(activations.float(), self.activation_step)
+        return best_converter(self.crossbar, self.vectors(codes).flatten(1, 2))
+
     def integers(self) -> tuple[Tensor, Tensor]:
         """The weight of one integer step, ``[1]`` or ``[groups * outputs]``, and ``[groups, inputs, outputs]``."""
         rows = self.rows(self.weight.detach().float())
-        step = weight_step(rows, self.hardware.weight_bits, self.hardware.weight_scale)
+        step = self.row_step(rows).detach()
         integers = weight_integers(rows, step, self.hardware.weight_bits)
         return step, integers.reshape(self.matrix_groups, -1, rows.shape[1]).transpose(1, 2)
 
@@ -115,8 +120,8 @@ class CrossbarLayer(QuantizedLayer):
         output = self._on_chip(input.detach())
         learning = any(t is not None and t.requires_grad for t in (input, self.weight, self.bias))
         if torch.is_grad_enabled() and learning:
-            return _value_of.apply(self.differentiable(input), output)  # type: ignore[no-any-return, no-untyped-call]
-        return output
+            output = _value_of.apply(self.differentiable(input), output)  # type: ignore[no-untyped-call]
+        return self.finish(output)
 
     def differentiable(self, input: Tensor) -> Tensor:
         """The layer's operation with the gradients of the chip.
@@ -196,6 +201,8 @@ class CrossbarLayer(QuantizedLayer):
                 f"the input of layer {self.name!r} is of type {activations.dtype}, expected floating-point numbers; "
                 f"call .float() on it"
             )
+        if torch.compiler.is_exporting():
+            return  # a graph cannot look at values
         # A sum is one cheap pass; only a sum that is not finite is worth a second look.
         if math.isfinite(float(activations.sum())) or bool(torch.isfinite(activations).all()):
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import torch
@@ -9,11 +10,25 @@ from torch import Tensor, nn
 
 from memrix.errors import CalibrationError
 from memrix.hardware import Hardware
-from memrix.quantization import activation_step, fake_quantize_activations, fake_quantize_rows, weight_step
+from memrix.quantization import (
+    Quantization,
+    activation_step,
+    fake_quantize_activations,
+    fake_quantize_rows,
+    largest_integer,
+    learned_activations,
+    learned_rows,
+    updated_range,
+    weight_step,
+)
+from memrix.random import RandomStream, derive, fill_normal_
 
 Twin = TypeVar("Twin", bound="QuantizedLayer")
-RANGE = "input_range"  # buffer of a calibrated layer of any kind: the largest input magnitude, a scalar
+# Buffers: the largest magnitude of an input and of an output, scalars; and the epoch, where weights are noisy.
+RANGE, OUTPUT_RANGE, EPOCH = "input_range", "output_range", "epoch"
 SAMPLE = "input_sample"  # buffer of a layer that calibrate has run: input vectors [groups, vectors, inputs]
+# Parameters, where steps are learned.
+LEARNED_RANGE, LEARNED_WEIGHT_STEP = "learned_input_range", "learned_weight_step"
 
 
 class QuantizedLayer(nn.Module):
@@ -24,6 +39,8 @@ class QuantizedLayer(nn.Module):
 
     Attributes:
         observed: whether inputs have a range to be found; an index has none.
+        observing: whether the activation quantisers are off, because ranges are being found.
+        training_forward: takes the place of the fake-quantised operation in training mode.
     """
 
     weight: Tensor
@@ -32,6 +49,9 @@ class QuantizedLayer(nn.Module):
     hardware: Hardware
     name: str
     observing: bool
+    quantization: Quantization | None
+    training_forward: Callable[[QuantizedLayer, Tensor], Tensor] | None
+    noise_stream: RandomStream
     observed = True
     prefix = "Quantized"  # of the names of classes for subclasses of a torch layer
 
@@ -39,20 +59,45 @@ class QuantizedLayer(nn.Module):
     def adopt(cls: type[Twin], layer: nn.Module, name: str, hardware: Hardware) -> Twin:
         """Turn a torch layer into a layer of this class in place: its hooks, owners and keys stay as they are."""
         peak = getattr(layer, RANGE, None)
+        quantization = getattr(layer, "quantization", None)
         layer.__class__ = cls.over(torch_type(type(layer)))
         if not isinstance(layer, cls):
             raise TypeError(f"{cls.__name__} did not take the place of {type(layer).__name__}")
         layer.hardware, layer.name, layer.observing = hardware, name, False
+        layer.quantization, layer.training_forward = quantization, None
         layer._buffers.pop(RANGE, None)
         # Not yet calibrated is NaN rather than None, so that a state_dict can carry a range into a new twin.
-        unknown = torch.full((), torch.nan if cls.observed else 1.0, device=layer.weight.device)
-        layer.register_buffer(RANGE, unknown if peak is None else peak)
+        layer.register_buffer(RANGE, layer._unknown() if peak is None else peak)
         return layer
+
+    def train_with(self, quantization: Quantization) -> None:
+        """Prepare for quantisation-aware training.
+
+        Raises:
+            CalibrationError: steps are to be learned, and there is no range to start from.
+        """
+        self.quantization = quantization
+        if quantization.output_quantizers and OUTPUT_RANGE not in self._buffers:
+            self.register_buffer(OUTPUT_RANGE, torch.full((), torch.nan, device=self.weight.device))
+        if quantization.weight_noise:
+            self.noise_stream = RandomStream(derive(quantization.seed, "weight noise", self.name))
+            if EPOCH not in self._buffers:
+                self.register_buffer(EPOCH, torch.zeros((), dtype=torch.int64, device=self.weight.device))
+        if quantization.learned_steps and LEARNED_WEIGHT_STEP not in self._parameters:
+            self.require_calibration()
+            with torch.no_grad():
+                step = self.row_step(self.rows(self.weight.detach().float()))
+            self.register_parameter(LEARNED_WEIGHT_STEP, nn.Parameter(step))
+            if self.observed:
+                self.register_parameter(LEARNED_RANGE, nn.Parameter(self.input_range.detach().clone()))
 
     @classmethod
     def over(cls: type[Twin], layer: type[nn.Module]) -> type[Twin]:
         """This class for layers of a torch class or of a subclass of it, which they remain."""
         return cls if issubclass(cls, layer) else _combined(cls, layer)
+
+    def _unknown(self) -> Tensor:
+        return torch.full((), torch.nan if self.observed else 1.0, device=self.weight.device)
 
     @property
     def calibrated(self) -> bool:
@@ -62,7 +107,17 @@ class QuantizedLayer(nn.Module):
     @property
     def activation_step(self) -> Tensor:
         """Input of one DAC code."""
-        return activation_step(self.input_range, self.hardware.dac.largest_code)
+        learned = self._parameters.get(LEARNED_RANGE)
+        peak = self.input_range if learned is None else learned.abs()
+        return activation_step(peak, self.hardware.dac.largest_code)
+
+    def row_step(self, rows: Tensor) -> Tensor:
+        """Weight of one integer step of rows ``[outputs, inputs]``: ``[1]``, or ``[outputs]``."""
+        learned = self._parameters.get(LEARNED_WEIGHT_STEP)
+        if learned is not None:
+            return learned.abs()
+        hardware = self.hardware
+        return weight_step(rows, hardware.weight_bits, hardware.weight_scale, hardware.weight_range)
 
     @property
     def matrix_groups(self) -> int:
@@ -107,15 +162,34 @@ class QuantizedLayer(nn.Module):
         return self.from_rows(matrices.transpose(1, 2).flatten(0, 1))
 
     def quantized_weight(self) -> Tensor:
-        """The weight as the chip's integers allow, with a straight-through gradient."""
-        bits, scale = self.hardware.weight_bits, self.hardware.weight_scale
+        """The weight as the chip's integers allow, with a straight-through gradient; noisy in training if asked."""
         rows = self.rows(self.weight.float())
-        return self.from_rows(fake_quantize_rows(rows, weight_step(rows, bits, scale), bits)).to(self.weight.dtype)
+        bits = self.hardware.weight_bits
+        step = self.row_step(rows)
+        if LEARNED_WEIGHT_STEP in self._parameters:
+            quantized = learned_rows(rows, step, largest_integer(bits))
+        else:
+            quantized = fake_quantize_rows(rows, step, bits)
+        if self._noisy:
+            planes = torch.tensor(self.hardware.layout(1, 1, 1).plane_weights, dtype=torch.float64)
+            deviation = self.quantization.weight_noise * float(planes.square().sum().sqrt())  # type: ignore[union-attr]
+            noise = torch.empty_like(quantized)
+            fill_normal_(noise, self.noise_stream.on(noise.device))
+            quantized = quantized + noise * (step.detach().view(-1, 1) * deviation)
+        return self.from_rows(quantized).to(self.weight.dtype)
+
+    @property
+    def _noisy(self) -> bool:
+        quantization = self.quantization
+        if quantization is None or not (self.training and quantization.weight_noise):
+            return False
+        return int(self._buffers[EPOCH]) >= quantization.noise_start_epoch  # type: ignore[arg-type]
 
     def quantized_input(self, input: Tensor) -> Tensor:
         """The input as DAC codes allow, with a straight-through gradient."""
-        quantized = fake_quantize_activations(input.float(), self.activation_step, self.hardware.dac.largest_code)
-        return quantized.to(input.dtype)
+        largest = self.hardware.dac.largest_code
+        quantize = learned_activations if LEARNED_RANGE in self._parameters else fake_quantize_activations
+        return quantize(input.float(), self.activation_step, largest).to(input.dtype)
 
     def forward(self, input: Tensor) -> Tensor:
         """The layer's operation on fake-quantised inputs and weights.
@@ -123,10 +197,39 @@ class QuantizedLayer(nn.Module):
         Raises:
             CalibrationError: the layer has no activation range.
         """
-        if not self.observing:
-            self.require_calibration()
-            input = self.quantized_input(input)
-        return self.digital(input, self.quantized_weight(), self.bias)
+        if self.observing:
+            return self.digital(input, self.quantized_weight(), self.bias)
+        self.observe_(RANGE, input)
+        if self.training and self.training_forward is not None:
+            return self.training_forward(self, input)
+        self.require_calibration()
+        return self.finish(self.digital(self.quantized_input(input), self.quantized_weight(), self.bias))
+
+    def finish(self, output: Tensor) -> Tensor:
+        """The output, quantised where outputs are.
+
+        Raises:
+            CalibrationError: the output has no range.
+        """
+        if OUTPUT_RANGE not in self._buffers:
+            return output
+        self.observe_(OUTPUT_RANGE, output)
+        peak = self._buffers[OUTPUT_RANGE]
+        if not torch.compiler.is_compiling() and bool(peak.isnan()):  # type: ignore[union-attr]
+            raise CalibrationError(
+                f"the output of layer {self.name!r} is to be quantised and has no range; train a step, or run "
+                f"memrix.calibrate(model, batches, hardware) on the quantised model"
+            )
+        largest = self.hardware.dac.largest_code
+        step = activation_step(peak, largest)  # type: ignore[arg-type]
+        return fake_quantize_activations(output.float(), step, largest).to(output.dtype)
+
+    def observe_(self, buffer: str, values: Tensor) -> None:
+        """Let a range follow the values of a training batch."""
+        if self.quantization is None or not self.training or (buffer == RANGE and not self.observed):
+            return
+        known: Tensor = getattr(self, buffer)
+        known.copy_(updated_range(known, values, self.quantization, self.hardware.dac.largest_code))
 
     def __reduce_ex__(self, protocol: Any) -> Any:  # noqa: ANN401
         # A class that was combined at run time cannot be found by its name.
@@ -140,7 +243,7 @@ class QuantizedLayer(nn.Module):
             return
         raise CalibrationError(
             f"layer {self.name!r} has no activation range; run memrix.calibrate(model, batches, hardware) "
-            f"on a few batches of typical inputs"
+            f"on a few batches of typical inputs, or train with memrix.Quantization, whose observers find one"
         )
 
 

@@ -1,8 +1,11 @@
-"""Weights as symmetric integers, activations as the codes of a converter."""
+"""Weights as symmetric integers, activations as the codes of a converter; and how training learns to live with it."""
 
 from memrix.quantization.activations import activation_step, fake_quantize_activations
+from memrix.quantization.learned import learned_activations, learned_rows
+from memrix.quantization.training import Quantization, updated_range
 from memrix.quantization.weights import (
     TERNARY_BITS,
+    WeightRange,
     WeightScale,
     fake_quantize_rows,
     largest_integer,
@@ -12,11 +15,16 @@ from memrix.quantization.weights import (
 
 __all__ = [
     "TERNARY_BITS",
+    "Quantization",
+    "WeightRange",
     "WeightScale",
     "activation_step",
     "fake_quantize_activations",
     "fake_quantize_rows",
     "largest_integer",
+    "learned_activations",
+    "learned_rows",
+    "updated_range",
     "weight_integers",
     "weight_step",
 ]

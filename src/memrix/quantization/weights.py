@@ -12,7 +12,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from memrix.quantization.least_error import least_error_range
+
 WeightScale = Literal["per-tensor", "per-output-channel"]
+WeightRange = Literal["min-max", "mean-square-error"]
 TERNARY_BITS = 1.5
 
 
@@ -21,14 +24,18 @@ def largest_integer(bits: float) -> int:
     return (1 << (math.ceil(bits) - 1)) - 1
 
 
-def weight_step(rows: Tensor, bits: float, scale: WeightScale) -> Tensor:
+def weight_step(rows: Tensor, bits: float, scale: WeightScale, weight_range: WeightRange = "min-max") -> Tensor:
     """Weight of one integer step: ``[1]`` per tensor, ``[outputs]`` per output channel (the first axis).
 
-    The largest magnitude becomes the largest integer; where all weights are 0 the step is 1.
+    With ``min-max`` the largest magnitude becomes the largest integer, with ``mean-square-error`` the one that
+    changes the weights least in mean square; where all weights are 0 the step is 1.
     """
     magnitude = rows.detach().abs()
-    peak = magnitude.amax().reshape(1) if scale == "per-tensor" else magnitude.amax(1)
-    return torch.where(peak > 0, peak / largest_integer(bits), torch.ones_like(peak))
+    if scale == "per-tensor":
+        magnitude = magnitude.reshape(1, -1)
+    limit = largest_integer(bits)
+    peak = magnitude.amax(1) if weight_range == "min-max" else least_error_range(magnitude, limit)
+    return torch.where(peak > 0, peak / limit, torch.ones_like(peak))
 
 
 def fake_quantize_rows(rows: Tensor, step: Tensor, bits: float) -> Tensor:

@@ -68,7 +68,7 @@ def protocols(
     from memrix.device import load_parameters
     from memrix.validation import require_integer
 
-    require_integer("--weights", weights, 1, 1 << 24)
+    require_integer("--weights", weights, 2, 1 << 24)
     require_integer("--seed", seed, 0, 1 << 31)
     parameters = load_parameters(params)
     study = study_programming(

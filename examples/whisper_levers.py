@@ -1,0 +1,130 @@
+"""What each lever wins back of Whisper tiny.en on a chip, and what still limits it.
+
+`python examples/whisper_levers.py` programs the encoder of the recogniser (7 M weights) on chips that differ by one
+lever each, and compares their outputs on real recordings with those of the float network. About fifteen minutes on
+two cores; model and recordings are fetched at the first call.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+import memrix
+from memrix.asr.catalogue import load_corpus
+from memrix.asr.corpus import shorter_than, split
+from memrix.asr.whisper import load_recogniser
+
+LONGEST_CLIP = 10.0  # s
+BATCH = 4
+HEAD = ("chip", "relative error", "x quantised", "clipped %", "pulses a cell", "s to program")
+SELECTION = "layers.*"
+
+
+def levers(bits: float) -> Iterator[tuple[str, memrix.Hardware]]:
+    """Chips, each with one more lever than the one before; then tuned ones that lack one limit each."""
+    hardware = memrix.Hardware.preset("physical").replace(weight_bits=bits)
+    yield "reset-set, equal DAC steps, ADC 4/4", hardware
+    for name, changes in (
+        ("+ linearising DAC", {"dac.levels": "linearising"}),
+        ("+ ADC of each layer's own", {"adc.per_layer": True}),
+        ("+ columns calibrated", {"column_calibration": True}),
+        ("+ reset ramp: preset `tuned`", {"programming": "reset-ramp"}),
+    ):
+        hardware = hardware.replace(**changes)
+        yield name, hardware
+    yield "tuned, multi-level", hardware.replace(mapping="multi-level")
+    yield "tuned, no read noise", hardware.replace(noise="off")
+    yield "tuned, ADC of 14 bits", hardware.replace(**{"adc.precision_bits": 7, "adc.range_bits": 7})
+    yield "tuned, ideal cells", hardware.replace(programming="ideal")
+
+
+class Comparison:
+    """Encoders on chips against the float one, on the same recordings."""
+
+    def __init__(self, utterances: int, calibration: int) -> None:
+        recogniser = load_recogniser("whisper-tiny.en")
+        corpus = shorter_than(load_corpus("asterisk"), LONGEST_CLIP)
+        evaluated, held = split(corpus, utterances, calibration, 0)
+        self.encoder: nn.Module = recogniser.model.get_encoder()
+        self.features, test_vectors = (
+            [recogniser.batch(part.utterances[i : i + BATCH]).features for i in range(0, len(part.utterances), BATCH)]
+            for part in (evaluated, held)
+        )
+        self.reference = self._outputs(self.encoder)
+        tuned = memrix.Hardware.preset("tuned")
+        memrix.calibrate(self.encoder, test_vectors, {"*": None, SELECTION: tuned})
+
+    @torch.no_grad()
+    def _outputs(self, encoder: nn.Module) -> list[Tensor]:
+        return [encoder(features).last_hidden_state for features in self.features]
+
+    def error(self, encoder: nn.Module) -> float:
+        """Root of the energy of the deviation from float over that of float."""
+        outputs = self._outputs(encoder)
+        deviation = sum(float((y - r).square().sum()) for y, r in zip(outputs, self.reference, strict=True))
+        energy = sum(float(r.square().sum()) for r in self.reference)
+        return (deviation / energy) ** 0.5
+
+    def rows(self, bits: float) -> Iterator[tuple[str, ...]]:
+        """One row for the digitally quantised encoder, and one for each chip."""
+        twin = copy.deepcopy(self.encoder)
+        memrix.quantize(twin, {"*": None, SELECTION: memrix.Hardware.preset("tuned").replace(weight_bits=bits)})
+        digital = self.error(twin)
+        yield "quantised digitally", f"{digital:.4f}", "1", "", "", ""
+        for name, hardware in levers(bits):
+            start = time.perf_counter()
+            chip = memrix.program(self.encoder, {"*": None, SELECTION: hardware})
+            seconds = time.perf_counter() - start
+            error = self.error(chip)
+            summary = memrix.summary(chip)
+            yield (
+                name,
+                f"{error:.4f}",
+                f"{error / digital:.3f}",
+                f"{100 * summary.clipped_share:.3f}",
+                f"{summary.pulses / summary.cells:.1f}",
+                f"{seconds:.0f}",
+            )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the tables, or write them to a file too."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bits", type=float, nargs="+", default=[6, 5])
+    parser.add_argument("--utterances", type=int, default=8)
+    parser.add_argument("--calibration", type=int, default=16, help="utterances for ranges and test vectors")
+    parser.add_argument("--output", type=Path, help="Markdown file to write")
+    options = parser.parse_args(arguments)
+    comparison = Comparison(options.utterances, options.calibration)
+    text = (
+        f"# Levers: the encoder of Whisper tiny.en on a chip\n\nMade by `python examples/whisper_levers.py`: "
+        f"relative error of the encoder's\noutput against float, on {options.utterances} recordings of the Asterisk "
+        f"prompts;\nranges and test vectors from {options.calibration} others. Not retrained.\n"
+    )
+    print(text, end="", flush=True)
+    for bits in options.bits:
+        for line in (f"\n## {bits:g} bits\n", _line(HEAD), _line(["---"] * len(HEAD))):
+            text += line + "\n"
+            print(line, flush=True)
+        for row in comparison.rows(bits):
+            text += _line(row) + "\n"
+            print(_line(row), flush=True)
+    if options.output is not None:
+        options.output.write_text(text, encoding="utf-8")
+    return 0
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""Training on a chip of its own at every step."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from torch import Tensor
+
+from memrix.crossbar import ADC
+from memrix.crossbar.protocols.resampled import as_population
+from memrix.nn.crossbar_layer import CrossbarLayer
+from memrix.nn.quantized import QuantizedLayer, as_twin
+from memrix.random import Seeds, derive
+
+_RANGING_INTERVAL = 100  # steps between two fits of a converter that every layer has of its own
+
+
+class FreshChips:
+    """Runs a layer on a chip that is programmed for one step, with gradients for its weights.
+
+    Devices, cycles and read noise are drawn anew. Cells that a closed loop would program are drawn from a population
+    that it has programmed, which takes no pulses. Columns are not calibrated: their errors are what training sees.
+
+    Args:
+        crossbar: the layer's counterpart on crossbars.
+        seed: the same seed gives the same chips.
+    """
+
+    def __init__(self, crossbar: type[CrossbarLayer], seed: int) -> None:
+        self._crossbar = crossbar
+        self._seed = seed
+        self._step = 0
+        self._adc: ADC | None = None
+
+    def __call__(self, layer: QuantizedLayer, input: Tensor) -> Tensor:
+        """The layer's output on the chip of this step."""
+        hardware = layer.hardware
+        untuned = replace(
+            hardware,
+            programming=as_population(hardware.programming),
+            adc=replace(hardware.adc, per_layer=False),
+            column_calibration=False,
+        )
+        chip = as_twin(self._crossbar, layer, layer.name, untuned)
+        step = derive(self._seed, layer.name, str(self._step))
+        chip.program(Seeds(step, step, step))
+        if hardware.adc.per_layer:
+            if self._adc is None or self._step % _RANGING_INTERVAL == 0:
+                self._adc = chip.suitable_converter(input.detach())
+            chip.crossbar.set_converter(self._adc)
+        self._step += 1
+        output: Tensor = chip(input)
+        return output

@@ -1,0 +1,30 @@
+"""Fake quantisers whose steps are learned (LSQ, Esser et al., arXiv 1902.08153), by PyTorch's own operators."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+# A step that training pushes to 0 or beyond stays a step.
+_SMALLEST = 1e-12
+
+
+def learned_rows(rows: Tensor, step: Tensor, limit: int) -> Tensor:
+    """Rows ``[outputs, inputs]`` quantised with steps ``[1]`` or ``[outputs]`` that have a gradient."""
+    step = step.abs().clamp_min(_SMALLEST)
+    zero = torch.zeros_like(step)
+    share = rows.numel() / step.numel()
+    factor = 1 / math.sqrt(share * limit)
+    if step.numel() == 1:
+        return torch._fake_quantize_learnable_per_tensor_affine(rows, step, zero, -limit, limit, factor)
+    return torch._fake_quantize_learnable_per_channel_affine(rows, step, zero, 0, -limit, limit, factor)
+
+
+def learned_activations(values: Tensor, step: Tensor, largest_code: int) -> Tensor:
+    """Values quantised with one step that has a gradient."""
+    factor = 1 / math.sqrt(values.numel() * largest_code)
+    step = step.abs().clamp_min(_SMALLEST).reshape(1)
+    zero = torch.zeros_like(step)
+    return torch._fake_quantize_learnable_per_tensor_affine(values, step, zero, -largest_code, largest_code, factor)

@@ -1,0 +1,82 @@
+"""What concerns quantisation-aware training alone: observers, learned steps, noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from memrix.quantization.least_error import least_error_range
+from memrix.validation import require_choice, require_integer, require_number
+
+Observer = Literal["fixed", "min-max", "moving-average", "percentile", "mean-square-error"]
+
+_SAMPLE = 1 << 16  # values of a batch that a percentile or a search looks at
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """How layers are trained to live with coarse weights; their bits are those of the hardware.
+
+    Attributes:
+        observer: how activation ranges follow the training batches. ``min-max`` (arXiv 2505.24721): the largest
+            magnitude so far; ``moving-average`` of the largest magnitudes of batches; ``percentile`` or
+            ``mean-square-error``: the same average, of a percentile or of the range that loses least;
+            ``fixed``: as ``memrix.calibrate`` found them. In evaluation mode ranges stay as they are.
+        percentile: of the magnitudes, for the observer of this name.
+        averaging: weight of a new batch in a moving average.
+        learned_steps: whether steps of weights and activations are parameters, trained by their own gradient (LSQ,
+            Esser et al., arXiv 1902.08153). They start from calibrated ranges, and observers have no say.
+        output_quantizers: whether outputs too are quantised to the bits of the DAC, as in arXiv 2505.24721; on a
+            chip this stays digital.
+        weight_noise: standard deviation of Gaussian noise on the weight of every plane in training, as a share of the
+            plane's full scale (arXiv 2505.24721: 0.0125 to 0.1).
+        noise_start_epoch: epoch from which on weights are noisy, from 0; ``memrix.set_epoch`` tells the epoch.
+        fresh_chips: whether every training step runs on a chip of its own: programmed with the present weights, read
+            with noise, with the gradients of the analog mean.
+        seed: of noise and chips.
+    """
+
+    observer: Observer = "min-max"
+    percentile: float = 99.99
+    averaging: float = 0.01
+    learned_steps: bool = False
+    output_quantizers: bool = False
+    weight_noise: float = 0.0
+    noise_start_epoch: int = 0
+    fresh_chips: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        require_choice("observer", self.observer, get_args(Observer))
+        require_number("percentile", self.percentile, 50.0, 100.0)
+        require_number("averaging", self.averaging, 1e-6, 1.0)
+        for name in ("learned_steps", "output_quantizers", "fresh_chips"):
+            require_choice(name, getattr(self, name), (True, False))
+        require_number("weight_noise", self.weight_noise, 0.0, 10.0)
+        require_integer("noise_start_epoch", self.noise_start_epoch, 0, 1 << 31)
+        require_integer("seed", self.seed, 0, (1 << 63) - 1)
+
+
+@torch.no_grad()
+def updated_range(known: Tensor, values: Tensor, quantization: Quantization, largest_code: int) -> Tensor:
+    """The range, a scalar, after a batch of values of any shape; ``known`` is NaN before the first."""
+    if quantization.observer == "fixed" or not values.numel():
+        return known
+    found = _range_of(values.detach().float(), quantization, largest_code)
+    if quantization.observer == "min-max":
+        return torch.fmax(known, found)
+    return torch.where(known.isnan(), found, torch.lerp(known, found, quantization.averaging))
+
+
+def _range_of(values: Tensor, quantization: Quantization, largest_code: int) -> Tensor:
+    if quantization.observer in ("min-max", "moving-average"):
+        return values.abs().amax()
+    flat = values.flatten()
+    # Every so many values: no random number is needed for a fair sample.
+    sample = flat[:: -(-flat.numel() // _SAMPLE)].abs()
+    if quantization.observer == "percentile":
+        return sample.quantile(quantization.percentile / 100)
+    return least_error_range(sample, largest_code)

@@ -1,0 +1,177 @@
+"""Quantisation-aware training of layers, and training on chips."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+import memrix
+from memrix.crossbar import ResetRamp
+from memrix.crossbar.protocols.resampled import as_population
+from memrix.errors import CalibrationError, ConversionError, HardwareError
+
+HARDWARE = memrix.Hardware.preset("physical").replace(weight_bits=3)
+
+
+def inputs(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def network() -> nn.Sequential:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Linear(12, 24), nn.ReLU(), nn.Linear(24, 4))
+
+
+def trained(
+    quantization: memrix.Quantization, hardware: memrix.Hardware = HARDWARE, steps: int = 60
+) -> nn.Sequential:
+    """A network that has learned another one's function for some steps."""
+    model, teacher = network(), copy.deepcopy(network())
+    memrix.calibrate(model, [inputs(64, 12)], hardware)
+    memrix.quantize(model, hardware, quantization)
+    optimiser = torch.optim.Adam(model.parameters(), lr=5e-3)
+    for step in range(steps):
+        x = inputs(64, 12, seed=step)
+        optimiser.zero_grad()
+        nn.functional.mse_loss(model(x), teacher(x)).backward()
+        optimiser.step()
+    return model.eval()
+
+
+def error(model: nn.Module) -> float:
+    x = inputs(256, 12, seed=1000)
+    with torch.no_grad():
+        return float(nn.functional.mse_loss(model(x), network()(x)))
+
+
+def test_observers_find_ranges_in_training_mode_alone():
+    model = network()
+    memrix.quantize(model, HARDWARE, memrix.Quantization())
+    with pytest.raises(CalibrationError, match=r"layer '0' has no activation range"):
+        model.eval()(inputs(4, 12))
+    model.train()(torch.full((1, 12), 2.0))
+    model.eval()(torch.full((1, 12), 7.0))
+    assert model[0].input_range == 2.0
+
+
+def test_without_a_quantization_ranges_stay_as_calibrated():
+    model = network()
+    memrix.calibrate(model, [inputs(64, 12)], HARDWARE)
+    memrix.quantize(model, HARDWARE)
+    before = model[0].input_range.clone()
+    model.train()(100 * inputs(4, 12))
+    assert torch.equal(model[0].input_range, before)
+
+
+@pytest.mark.parametrize(
+    "quantization",
+    [
+        memrix.Quantization(),
+        memrix.Quantization(observer="mean-square-error", output_quantizers=True),
+        memrix.Quantization(learned_steps=True),
+        memrix.Quantization(weight_noise=0.02),
+        memrix.Quantization(fresh_chips=True),
+    ],
+    ids=lambda quantization: repr(quantization)[13:40],
+)
+def test_training_wins_back_what_ternary_weights_cost(quantization):
+    hardware = HARDWARE.replace(weight_bits=1.5)
+    untrained = network()
+    memrix.calibrate(untrained, [inputs(64, 12)], hardware)
+    memrix.quantize(untrained, hardware)
+    assert error(trained(quantization, hardware)) < 0.75 * error(untrained.eval())
+
+
+def test_a_trained_network_goes_onto_a_chip_with_its_own_ranges_and_steps():
+    model = trained(memrix.Quantization(learned_steps=True, output_quantizers=True))
+    chip = memrix.program(model, memrix.Hardware.preset("ideal").replace(weight_bits=3))
+    x = inputs(64, 12, seed=7)
+    with torch.no_grad():
+        # Where a result lies on the edge of two output codes, rounding decides: one code in 128.
+        torch.testing.assert_close(chip(x), model(x), rtol=0, atol=1.1 * float(model[2].output_range) / 128)
+    assert torch.equal(chip[0].learned_weight_step, model[0].learned_weight_step)
+
+
+def test_learned_steps_start_from_ranges():
+    model = network()
+    with pytest.raises(CalibrationError, match="no activation range"):
+        memrix.quantize(model, HARDWARE, memrix.Quantization(learned_steps=True))
+    assert type(model[0]) is nn.Linear
+
+
+def test_state_dict_carries_ranges_steps_and_epoch():
+    quantization = memrix.Quantization(learned_steps=True, output_quantizers=True, weight_noise=0.1)
+    model = trained(quantization)
+    memrix.set_epoch(model, 3)
+    other = network()
+    memrix.calibrate(other, [inputs(8, 12, seed=5)], HARDWARE)
+    memrix.quantize(other, HARDWARE, quantization)
+    other.load_state_dict(model.state_dict())
+    x = inputs(16, 12)
+    assert torch.equal(other.eval()(x), model(x))
+    assert other[0].epoch == 3
+
+
+def test_weight_noise_starts_with_its_epoch_and_is_as_large_as_asked():
+    model = nn.Sequential(nn.Linear(400, 300, bias=False))
+    memrix.calibrate(model, [torch.eye(400)], HARDWARE)
+    memrix.quantize(model, HARDWARE, memrix.Quantization(observer="fixed", weight_noise=0.05, noise_start_epoch=2))
+    model.train()
+    quiet = model[0].quantized_weight()
+    assert torch.equal(model[0].quantized_weight(), quiet)
+    memrix.set_epoch(model, 2)
+    noise = model[0].quantized_weight() - quiet
+    # Planes of 3 bits are worth 1 and 2 steps: 0.05 * sqrt(1 + 4) of a step.
+    step = model[0].row_step(model[0].weight)[:, None]
+    assert float((noise / step).detach().std()) == pytest.approx(0.05 * 5**0.5, rel=0.02)
+    assert not torch.equal(model[0].quantized_weight() - quiet, noise)
+    assert torch.equal(model.eval()[0].quantized_weight(), quiet)
+
+
+def test_noise_touches_no_global_generator_and_repeats_with_its_seed():
+    before = torch.random.get_rng_state()
+    runs = [trained(memrix.Quantization(weight_noise=0.1, seed=seed), steps=2) for seed in (0, 0, 1)]
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert torch.equal(runs[0][0].weight, runs[1][0].weight)
+    assert not torch.equal(runs[0][0].weight, runs[2][0].weight)
+
+
+def test_fresh_chips_differ_from_step_to_step_and_end_with_training():
+    model = network()
+    memrix.calibrate(model, [inputs(64, 12)], HARDWARE)
+    memrix.quantize(model, HARDWARE.replace(noise="off"), memrix.Quantization(fresh_chips=True))
+    x = inputs(4, 12)
+    model.train()
+    assert not torch.equal(model(x), model(x))
+    model.eval()
+    assert torch.equal(model(x), model(x))
+
+
+def test_cells_of_a_ramp_are_drawn_from_a_population_that_was_ramped():
+    levels = torch.tensor([0.0, 0.3, 1.0]).repeat_interleave(20_000)
+    streams = {name: torch.Generator().manual_seed(i) for i, name in enumerate(("chip", "programming"))}
+    parameters = HARDWARE.parameters
+    ramped = ResetRamp(0.02).program(levels, parameters, **streams).states.view(3, -1)
+    drawn = as_population(ResetRamp(0.02)).program(levels, parameters, **streams).states.view(3, -1)
+    torch.testing.assert_close(drawn.mean(1), ramped.mean(1), rtol=0, atol=0.002)
+    torch.testing.assert_close(drawn.std(1)[[0, 2]], ramped.std(1)[[0, 2]], rtol=0.1, atol=0)
+
+
+def test_epochs_are_told_to_quantised_models():
+    with pytest.raises(ConversionError, match="no layer of this model is quantised"):
+        memrix.set_epoch(network(), 1)
+    model = network()
+    memrix.quantize(model, HARDWARE)
+    with pytest.raises(HardwareError, match="epoch must be an integer from 0"):
+        memrix.set_epoch(model, -1)
+
+
+def test_output_ranges_come_from_calibration_too():
+    model = network()
+    memrix.quantize(model, HARDWARE, memrix.Quantization(observer="fixed", output_quantizers=True))
+    memrix.calibrate(model, [inputs(64, 12)], HARDWARE)
+    output = model.eval()(inputs(16, 12))
+    codes = output / (model[2].output_range / 128)
+    torch.testing.assert_close(codes, codes.round(), rtol=0, atol=1e-3)

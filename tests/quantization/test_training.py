@@ -1,0 +1,92 @@
+import pytest
+import torch
+
+from memrix.errors import HardwareError
+from memrix.quantization import Quantization, learned_activations, learned_rows, updated_range
+from memrix.quantization.least_error import least_error_range
+
+NEVER = torch.tensor(torch.nan)
+
+
+def follow(quantization: Quantization, *batches: list[float]) -> float:
+    known = NEVER
+    for batch in batches:
+        known = updated_range(known, torch.tensor(batch), quantization, 128)
+    return float(known)
+
+
+def test_min_max_is_the_largest_magnitude_so_far():
+    assert follow(Quantization(observer="min-max"), [1.0, -3.0], [2.0]) == 3.0
+
+
+def test_moving_average_starts_at_the_first_batch_and_follows():
+    quantization = Quantization(observer="moving-average", averaging=0.25)
+    assert follow(quantization, [-4.0]) == 4.0
+    assert follow(quantization, [-4.0], [8.0, 1.0]) == 5.0
+
+
+def test_percentile_leaves_out_the_outlier():
+    values = torch.cat([torch.linspace(0, 1, 1001), torch.tensor([100.0])])
+    found = updated_range(NEVER, values, Quantization(observer="percentile", percentile=99.0), 128)
+    assert 0.98 < float(found) < 1.0
+
+
+def test_least_error_clips_an_outlier_that_would_leave_the_others_no_steps():
+    values = torch.cat([torch.linspace(-1, 1, 1000), torch.tensor([40.0])])
+    coarse = Quantization(observer="mean-square-error")
+    assert float(updated_range(NEVER, values, coarse, 3)) == pytest.approx(40.0)
+    many = torch.cat([torch.linspace(-1, 1, 100_000), torch.tensor([40.0])])
+    assert float(least_error_range(many.abs(), 3)) == pytest.approx(1.0)
+
+
+def test_a_fixed_range_stays():
+    assert updated_range(torch.tensor(2.0), torch.tensor([9.0]), Quantization(observer="fixed"), 128) == 2.0
+
+
+def test_least_error_range_of_values_on_the_grid_is_their_largest():
+    assert float(least_error_range(torch.tensor([0.0, 1.0, 2.0, 3.0]), 3)) == 3.0
+
+
+def test_least_error_range_is_no_worse_than_any_share_of_the_largest():
+    values = torch.randn(3, 2000, generator=torch.Generator().manual_seed(0)).abs()
+
+    def error(peak: torch.Tensor) -> torch.Tensor:
+        step = (peak / 7)[:, None]
+        return ((values / step).round().clamp(max=7) * step - values).square().sum(1)
+
+    best = error(least_error_range(values, 7))
+    for share in (0.3, 0.5, 0.7, 0.9, 1.0):
+        assert (best <= error(values.amax(1) * share) * 1.02).all()
+
+
+@pytest.mark.parametrize("step", [[0.5], [0.5, 0.25]])
+def test_learned_rows_are_rounded_and_their_steps_have_a_gradient(step):
+    rows = torch.tensor([[0.6, -1.6, 9.0], [0.2, 0.4, -9.0]], requires_grad=True)
+    steps = torch.tensor(step, requires_grad=True)
+    quantized = learned_rows(rows, steps, 3)
+    assert quantized[0].tolist() == [0.5, -1.5, 1.5]
+    quantized.sum().backward()
+    assert rows.grad[0].tolist() == [1.0, 0.0 if -1.6 < -1.75 else 1.0, 0.0]
+    assert steps.grad.shape == steps.shape
+    assert steps.grad.abs().min() > 0
+
+
+def test_a_step_that_went_negative_is_still_a_step():
+    values = torch.tensor([0.26, -0.9])
+    assert learned_activations(values, torch.tensor(-0.25), 2).tolist() == [0.25, -0.5]
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"observer": "median"}, "observer must be one of 'fixed', 'min-max'"),
+        ({"weight_noise": -0.1}, "weight_noise must be a number from 0"),
+        ({"noise_start_epoch": -1}, "noise_start_epoch must be an integer from 0"),
+        ({"percentile": 101}, "percentile must be a number from 50 to 100"),
+        ({"averaging": 0}, "averaging must be"),
+        ({"learned_steps": "yes"}, "learned_steps must be one of True, False"),
+    ],
+)
+def test_settings_that_cannot_be_are_explained(setting, message):
+    with pytest.raises(HardwareError, match=message):
+        Quantization(**setting)

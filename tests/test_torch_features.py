@@ -1,0 +1,104 @@
+"""Twins and chips are ordinary modules: compilation, export, several processes, precisions."""
+
+import copy
+import os
+import socket
+
+import pytest
+import torch
+import torch.multiprocessing
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+import memrix
+
+QUIET = memrix.Hardware.preset("physical").replace(noise="off")
+
+
+def inputs(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def network() -> nn.Sequential:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Conv1d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(24, 5))
+    memrix.calibrate(model, [inputs(16, 3, 8)], QUIET)
+    return model
+
+
+def twin(quantization: memrix.Quantization | None = None) -> nn.Module:
+    model = network()
+    memrix.quantize(model, QUIET, quantization)
+    return model
+
+
+@pytest.mark.parametrize("made", [twin, lambda: memrix.program(network(), QUIET)], ids=["twin", "chip"])
+def test_compiled_modules_give_the_same_outputs(made):
+    module, x = made().eval(), inputs(4, 3, 8)
+    compiled = torch.compile(module, backend="aot_eager")
+    with torch.no_grad():
+        torch.testing.assert_close(compiled(x), module(x), rtol=0, atol=1e-6)
+    torch._dynamo.reset()
+
+
+def test_a_compiled_chip_still_has_noise_and_counts():
+    chip = memrix.program(network(), memrix.Hardware.preset("physical")).eval()
+    compiled = torch.compile(chip, backend="aot_eager")
+    with torch.no_grad():
+        assert not torch.equal(compiled(inputs(4, 3, 8)), compiled(inputs(4, 3, 8)))
+    # 2 calls, 4 inputs: 6 windows of 4 channels and 5 outputs, in 3 planes each.
+    assert memrix.summary(chip).conversions == 2 * 4 * (6 * 4 + 5) * 3
+    torch._dynamo.reset()
+
+
+@pytest.mark.parametrize("made", [twin, lambda: memrix.program(network(), QUIET)], ids=["twin", "quiet chip"])
+def test_exported_graphs_give_the_same_outputs(made):
+    module, x = made().eval(), inputs(4, 3, 8)
+    with torch.no_grad():
+        graph = torch.export.export(module, (x,)).module()
+        torch.testing.assert_close(graph(x), module(x), rtol=0, atol=1e-6)
+
+
+def _train(rank: int, processes: int, port: int, results: dict[int, list[float]]) -> None:
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group("gloo", rank=rank, world_size=processes)
+    model = DistributedDataParallel(twin(memrix.Quantization(observer="fixed", learned_steps=True)))
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+    losses = []
+    for step in range(4):
+        x, y = inputs(16, 3, 8, seed=step), inputs(16, 5, seed=100 + step)
+        mine = slice(rank * 16 // processes, (rank + 1) * 16 // processes)
+        optimiser.zero_grad()
+        loss = nn.functional.mse_loss(model(x[mine]), y[mine])
+        loss.backward()
+        optimiser.step()
+        torch.distributed.all_reduce(loss.detach_())
+        losses.append(float(loss) / processes)
+    if rank == 0:
+        results[processes] = losses
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_learn_as_one():
+    with torch.multiprocessing.get_context("spawn").Manager() as manager:
+        results = manager.dict()
+        for processes in (1, 2):
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                port = free.getsockname()[1]
+            torch.multiprocessing.spawn(_train, (processes, port, results), nprocs=processes)
+        # A step's own gradient counts values, of which two processes see half each: it is scaled a little otherwise.
+        assert results[2] == pytest.approx(results[1], rel=0.02)
+        assert results[1][-1] < results[1][0]
+
+
+def test_a_chip_in_half_precision_keeps_the_precision_of_its_cells():
+    chip = memrix.program(network(), QUIET)
+    half = copy.deepcopy(chip).to(torch.bfloat16)
+    assert half[0].crossbar.difference.dtype == torch.float32
+    with torch.no_grad():
+        output = half(inputs(4, 3, 8).to(torch.bfloat16))
+        torch.testing.assert_close(output.float(), chip(inputs(4, 3, 8)), rtol=0.05, atol=0.05)
+    assert output.dtype == torch.bfloat16
