@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from memrix.crossbar import ADC, Crossbar, Pairs, best_converter, column_corrections, program_pairs
+from memrix.crossbar.columns import FEWEST_VECTORS
 from memrix.crossbar.mapping import Layout
 from memrix.errors import CalibrationError, NumericsError
 from memrix.nn.quantized import RANGE, SAMPLE, QuantizedLayer
@@ -78,6 +79,11 @@ class CrossbarLayer(QuantizedLayer):
             self.register_buffer(CONVERTER, codes.new_tensor([adc.precision_bits, adc.range_bits, adc.gain]))
             self._use_own_converter()
         if self.hardware.column_calibration:
+            if codes.shape[1] < FEWEST_VECTORS:
+                raise CalibrationError(
+                    f"layer {self.name!r} has {codes.shape[1]} test vectors, too few to tell the gain of its columns "
+                    f"from their scatter; give memrix.calibrate batches that run it on at least {FEWEST_VECTORS}"
+                )
             gain, offset = column_corrections(self.crossbar, codes, integers)
             self.register_buffer(COLUMN_GAIN, gain)
             self.register_buffer(COLUMN_OFFSET, offset)
