@@ -56,6 +56,6 @@ def assert_ideal_chip_is_the_quantised_layer(
         expected, output = twin(x), chip(x)
         assert output.shape == model(x).shape
     # Products may cancel in a sum, and their converters' steps remain.
-    product = float(layer.weight.abs().max()) * (float(x.abs().max()) if x.is_floating_point() else 1.0)
+    product = float(layer.weight.detach().abs().max()) * (float(x.abs().max()) if x.is_floating_point() else 1.0)
     scale = product + float(expected.abs().max()) + 1e-6
     torch.testing.assert_close(output, expected, rtol=1e-4, atol=1e-4 * scale)

@@ -31,7 +31,7 @@ def case(kind: str, **changes: Any) -> tuple[CrossbarLayer, nn.Module, Tensor]:
     make, shape = LAYERS[kind]
     layer, x = seeded(0, lambda: (make(), torch.rand(shape) * 1.8 - 0.9))
     hardware = SMOOTH.replace(**changes)
-    memrix.calibrate(layer, [x.new_ones(shape), x], hardware, percentile=100)
+    memrix.calibrate(layer, [x.new_ones(shape), *[x] * 4], hardware, percentile=100)
     chip, twin = memrix.program(layer, hardware), copy.deepcopy(layer)
     memrix.quantize(twin, hardware)
     assert isinstance(chip, CrossbarLayer)

@@ -76,6 +76,13 @@ def test_a_model_calibrated_for_another_chip_is_refused(hardware):
         memrix.program(model, hardware)
 
 
+def test_columns_are_not_fitted_to_a_handful_of_vectors():
+    layer = nn.Linear(20, 4)
+    memrix.calibrate(layer, [torch.randn(15, 20)], COLUMNS)
+    with pytest.raises(CalibrationError, match=r"has 15 test vectors, too few .* at least 16"):
+        memrix.program(layer, COLUMNS)
+
+
 def test_calibration_for_a_chip_that_is_not_tuned_drops_old_test_vectors():
     model = network()
     memrix.calibrate(model, [batch(1)], COLUMNS)

@@ -7,6 +7,8 @@ from torch import Tensor
 
 from memrix.crossbar.crossbar import Crossbar
 
+FEWEST_VECTORS = 16  # that a fit must have: one of 3 makes a column worse, one of 10 leaves it as it is
+
 
 @torch.no_grad()
 def column_corrections(crossbar: Crossbar, codes: Tensor, integers: Tensor) -> tuple[Tensor, Tensor]:

@@ -17,8 +17,8 @@ from memrix.device import DeviceParameters
 from memrix.errors import ConversionError
 from memrix.random import RandomStream, derive, fill_normal_
 
-# Elements of one buffer of a reading: a few fit into the last-level cache, and a chunk still has enough rows
-# for a matrix product to be efficient.
+# Elements of one buffer of a reading, of inputs or of conversions: a few fit into the last-level cache, and a chunk
+# still has enough rows for a matrix product to be efficient.
 _BUFFER = 1 << 20
 _FEWEST_ROWS = 32
 
@@ -81,7 +81,6 @@ class Crossbar(nn.Module):
         self.circuit = replace(self.circuit, adc=adc)
         tables = self.circuit.tables(self.cell_parameters, self.nominal_states)
         weights = adc.step * torch.tensor(self.layout.plane_weights, dtype=torch.float32)
-        self._no_row = tables.no_row
         for buffer, value in (
             ("mean_table", tables.mean),
             ("variance_offset_table", tables.variance_offset),
@@ -94,13 +93,11 @@ class Crossbar(nn.Module):
         """``[groups, inputs, outputs]``, float32: the weights that the cells hold, in integer steps."""
         layout = self.layout
         digits = self.difference.view(layout.groups, -1, layout.planes, layout.outputs)[:, : layout.inputs]
-        full = self.mean_table[self.circuit.dac.codes_count - 1]
-        return torch.einsum("gipo,p->gio", digits, self.plane_weights[:, 0] * full)
+        return torch.einsum("gipo,p->gio", digits, self.plane_weights[:, 0] * self.mean_table[-1])
 
     def transfer(self) -> Tensor:
         """``[codes]``, float32: mean current of a cell at every DAC code, as a share of that at the largest."""
-        currents = self.mean_table[: self.circuit.dac.codes_count]
-        return currents / currents[-1]
+        return self.mean_table / self.mean_table[-1]
 
     def forward(self, codes: Tensor) -> Tensor:
         """Multiply DAC codes by the programmed matrices.
@@ -127,7 +124,7 @@ class Crossbar(nn.Module):
             return result
         columns = layout.planes * layout.outputs
         arrays = groups * layout.row_tiles
-        rows = max(_FEWEST_ROWS, _BUFFER // (arrays * columns))
+        rows = max(_FEWEST_ROWS, _BUFFER // (arrays * max(columns, layout.rows)))
         length = min(vectors, rows)
         together = min(shared, max(1, rows // length))
         noisy = self.total.numel() > 0
@@ -159,9 +156,11 @@ class Crossbar(nn.Module):
             float32 ``[groups, row tiles, vectors, planes, outputs]``; 1 is a full pair at the largest code.
         """
         layout = self.layout
-        index = self._index(codes)
-        steps = torch.bmm(self._rows(self.mean_table, index), self.difference).mul_(self.circuit.adc.step)
-        return steps.view(layout.groups, layout.row_tiles, codes.shape[1], layout.planes, layout.outputs)
+        columns = layout.planes * layout.outputs
+        shape = (layout.groups, layout.row_tiles, codes.shape[1])
+        steps = torch.empty((*shape, columns), dtype=torch.float32, device=codes.device)
+        self._multiply(self.mean_table, self._index(codes), self.difference, out=steps)
+        return steps.mul_(self.circuit.adc.step).view(*shape, layout.planes, layout.outputs)
 
     @torch.no_grad()
     def look_up(self, rows: Tensor) -> Tensor:
@@ -195,38 +194,60 @@ class Crossbar(nn.Module):
     def _read(self, codes: Tensor, noise: Tensor, work: Tensor, result: Tensor) -> None:
         """Read one block of vectors, ``[groups, shared, vectors, inputs]``, into ``result``."""
         layout = self.layout
-        groups, shared, vectors, inputs = codes.shape
-        index = self._index(codes.reshape(groups, shared * vectors, inputs))
-        shape = (groups * layout.row_tiles, shared * vectors, layout.planes * layout.outputs)
-        steps = work[0].view(shape)
-        torch.bmm(self._rows(self.mean_table, index), self.difference, out=steps)
-        scratch = work[1].view(shape)
+        groups, shared, vectors, _ = codes.shape
+        index = self._index(codes.flatten(1, 2))
+        shape = (groups, layout.row_tiles, shared * vectors, layout.planes * layout.outputs)
+        steps, scratch = work.view(2, *shape)
+        self._multiply(self.mean_table, index, self.difference, out=steps)
         if noise.numel():
             deviation = self._deviation(index, out=scratch)
-            split = (shape[0], shared, vectors, shape[2])
+            split = (groups * layout.row_tiles, shared, vectors, shape[-1])
             steps.view(split).addcmul_(deviation.view(split), noise)
         self.clipped += self.circuit.adc.convert_(steps, scratch)
         by_tile = steps.view(groups, layout.row_tiles, shared, vectors, layout.planes, layout.outputs)
         torch.sum(by_tile.sum(1).mul_(self.plane_weights), 3, out=result)
 
     def _index(self, codes: Tensor) -> Tensor:
-        """Positions in the tables, ``[groups, vectors, row tiles, rows]``, of codes ``[groups, vectors, inputs]``."""
-        layout = self.layout
-        groups, vectors, inputs = codes.shape
-        width = layout.row_tiles * layout.rows
-        index = codes.to(torch.int32).add_(self.circuit.dac.largest_code)
-        if width != inputs:
-            index = nn.functional.pad(index, (0, width - inputs), value=self._no_row)
-        return index.view(groups, vectors, layout.row_tiles, layout.rows)
+        """Positions in the tables of codes ``[groups, vectors, inputs]``, which keep their order in memory."""
+        return codes.to(torch.int32).add_(self.circuit.dac.largest_code)
 
-    def _rows(self, table: Tensor, index: Tensor) -> Tensor:
-        # [groups * row tiles, vectors, rows]: a view where there is one group or one tile
-        return table.index_select(0, index.reshape(-1)).view(index.shape).transpose(1, 2).flatten(0, 1)
+    def _multiply(
+        self, table: Tensor, index: Tensor, cells: Tensor, *, out: Tensor, offsets: Tensor | None = None
+    ) -> None:
+        """Values of a table times cells, tile by tile, and offsets of every input added up on top of that.
+
+        ``out``: ``[groups, row tiles, vectors, planes * outputs]``.
+        """
+        groups = index.shape[0]
+        tiled_cells = cells.view(groups, -1, self.layout.rows, cells.shape[-1])
+        added = None if offsets is None else self._tiles(_at(offsets, index))
+        for number, (tiles, values) in enumerate(self._tiles(_at(table, index))):
+            target, held = out[:, tiles], tiled_cells[:, tiles, : values.shape[-1]]
+            together = groups == 1 or values.shape[1] == 1
+            product = target.flatten(0, 1) if together else torch.empty_like(target).flatten(0, 1)
+            if added is None:
+                torch.bmm(values.flatten(0, 1), held.flatten(0, 1), out=product)
+            else:
+                sums = added[number][1].sum(-1, keepdim=True)
+                torch.baddbmm(sums.flatten(0, 1), values.flatten(0, 1), held.flatten(0, 1), out=product)
+            if not together:
+                target.copy_(product.view_as(target))
+
+    def _tiles(self, values: Tensor) -> list[tuple[slice, Tensor]]:
+        """Views ``[groups, tiles, vectors, rows]`` of ``[groups, vectors, inputs]``: the full tiles, the rest."""
+        groups, vectors, inputs = values.shape
+        rows = self.layout.rows
+        full = inputs // rows
+        whole = values[..., : full * rows].view(groups, vectors, full, rows).transpose(1, 2)
+        if full == self.layout.row_tiles:
+            return [(slice(full), whole)]
+        # Rows that the last tile does not have cost nothing.
+        return [(slice(full), whole), (slice(full, full + 1), values[:, None, :, full * rows :])]
 
     def _deviation(self, index: Tensor, out: Tensor) -> Tensor:
         """Standard deviation of the noise of every conversion, in ADC steps."""
-        offset = self._rows(self.variance_offset_table, index).sum(2, keepdim=True)
-        torch.baddbmm(offset, self._rows(self.variance_slope_table, index), self.total, out=out)
+        offsets = self.variance_offset_table
+        self._multiply(self.variance_slope_table, index, self.total, out=out, offsets=offsets)
         # A cell in a million conducts against a voltage of some mV; its share of the variance is below 0.
         return out.clamp_(min=0).sqrt_()
 
@@ -245,3 +266,10 @@ class Crossbar(nn.Module):
             f"{layout.groups} x {layout.inputs} x {layout.outputs}, {layout.planes} planes, "
             f"{layout.cells} cells, noise={self.circuit.noise}"
         )
+
+
+def _at(table: Tensor, index: Tensor) -> Tensor:
+    """Values of a table at int32 positions ``[groups, vectors, inputs]``, which keep their order in memory."""
+    order = (0, 1, 2) if index.is_contiguous() else (0, 2, 1)
+    ordered = index.permute(order)
+    return table.index_select(0, ordered.reshape(-1)).view(ordered.shape).permute(order)

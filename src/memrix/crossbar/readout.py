@@ -52,7 +52,7 @@ class ReadCircuit:
 
 @dataclass(frozen=True)
 class ReadTables:
-    """One value per DAC code in ascending order, float32, and a last one that is 0: no row there.
+    """One value per DAC code in ascending order, float32.
 
     With ``r+`` and ``r-`` the states of a differential pair, in units of ADC steps:
     its mean reading is ``mean * (r+ - r-)``, its variance ``variance_offset + variance_slope * (r+ + r-)``.
@@ -62,11 +62,6 @@ class ReadTables:
     variance_offset: Tensor
     variance_slope: Tensor
 
-    @property
-    def no_row(self) -> int:
-        """Position of the last entry."""
-        return self.mean.numel() - 1
-
 
 def _table(values: Array) -> Tensor:
-    return torch.from_numpy(np.append(values, 0.0)).float()
+    return torch.from_numpy(np.ascontiguousarray(values)).float()

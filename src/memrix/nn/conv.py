@@ -40,8 +40,10 @@ class _Convolution(QuantizedLayer, nn.modules.conv._ConvNd):
         batch, channels = windows.shape[:2]
         split = windows.view(batch, self.groups, channels // self.groups, *windows.shape[2:])
         positions, kernels = range(3, 3 + axes), range(3 + axes, 3 + 2 * axes)
-        seen = split.permute(1, 0, *positions, 2, *kernels)
-        return seen.reshape(self.groups, batch, windows.shape[2 : 2 + axes].numel(), self.weight[0].numel())
+        # In memory positions come last: they are the longest runs of neighbours in both.
+        seen = split.permute(1, 2, *kernels, 0, *positions)
+        inputs, count = self.weight[0].numel(), windows.shape[2 : 2 + axes].numel()
+        return seen.reshape(self.groups, inputs, batch, count).permute(0, 2, 3, 1)
 
     def assemble(self, results: Tensor, shape: torch.Size) -> Tensor:
         """``[batch, out_channels, *positions]``, or without the batch axis where the input had none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from memrix.crossbar import ADC, Crossbar, Pairs, best_converter, column_corrections, program_pairs
+from memrix.crossbar.columns import FEWEST_VECTORS
 from memrix.crossbar.mapping import Layout
 from memrix.device import DeviceParameters
 from memrix.errors import CalibrationError, CheckpointError, NumericsError
@@ -77,6 +79,11 @@ class CrossbarLayer(QuantizedLayer):
         if self.hardware.adc.per_layer:
             self.crossbar.set_converter(best_converter(self.crossbar, codes))
         if self.hardware.column_calibration:
+            if codes.shape[1] < FEWEST_VECTORS:
+                raise CalibrationError(
+                    f"layer {self.name!r} has {codes.shape[1]} test vectors, too few to tell the gain of its columns "
+                    f"from their scatter; give memrix.calibrate batches that run it on at least {FEWEST_VECTORS}"
+                )
             gain, offset = column_corrections(self.crossbar, codes, integers)
             self.register_buffer(COLUMN_GAIN, gain)
             self.register_buffer(COLUMN_OFFSET, offset)
@@ -201,14 +208,15 @@ class CrossbarLayer(QuantizedLayer):
             return self._read(activations)
 
     def _read(self, activations: Tensor) -> Tensor:
-        codes = self.hardware.dac.codes(activations.float(), self.activation_step)
+        step, dac = self.activation_step, self.hardware.dac
+        codes = dac.codes(activations.float(), step)
         # Windows of a convolution overlap: their copies are half as large as those of floats.
         vectors = self.vectors(codes.to(torch.int16))
         groups, batch, count, inputs = vectors.shape
         if self.hardware.noise != "legacy":
             vectors = vectors.reshape(groups, 1, batch * count, inputs)
         results = self.crossbar(vectors).view(groups, batch, count, self.crossbar.layout.outputs)
-        scale = self._by_column(self.weight_step * self.activation_step * self.hardware.dac.largest_code)
+        scale = self._by_column(self.weight_step * (step * dac.largest_code))
         if hasattr(self, COLUMN_GAIN):
             offset = self.column_offset * scale
             output = self.assemble(
@@ -234,7 +242,7 @@ class CrossbarLayer(QuantizedLayer):
         if torch.compiler.is_exporting():
             return  # a graph cannot look at values
         # A sum is one cheap pass; only a sum that is not finite is worth a second look.
-        if bool(activations.sum().isfinite()) or bool(torch.isfinite(activations).all()):
+        if math.isfinite(float(activations.sum())) or bool(torch.isfinite(activations).all()):
             return
         raise NumericsError(
             f"the input of layer {self.name!r} holds NaN or infinite values, which a DAC cannot convert; "
