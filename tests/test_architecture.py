@@ -16,6 +16,7 @@ FLOORS = [
     {"quantization"},
     {"hardware"},
     {"nn"},
+    {"inventory"},
     {"selection"},
     {"calibration", "conversion", "digital"},
     {"checking", "checkpoint", "chip_description", "chip_differences", "fidelity", "restoration", "summaries"},

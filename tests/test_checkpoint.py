@@ -20,7 +20,7 @@ from memrix.nn.registry import parts_of
 
 PHYSICAL = memrix.Hardware.preset("physical")
 TUNED = PHYSICAL.replace(column_calibration=True, **{"adc.per_layer": True, "tile.rows": 4})
-X = torch.randn(4, 6, generator=torch.Generator().manual_seed(0))
+X = torch.randn(32, 6, generator=torch.Generator().manual_seed(0))
 
 
 class Net(nn.Module):

@@ -58,9 +58,7 @@ def test_ternary_weights_take_as_many_cells_as_two_bits():
 
 @pytest.mark.parametrize("bits", [1, 0, -3, 2.5, "4", True, None, 17])
 def test_weight_bits_that_no_chip_can_hold_are_refused(bits):
-    with pytest.raises(
-        HardwareError, match=r"weight_bits, unless 1\.5 for ternary weights, must be an integer from 2 to 16"
-    ):
+    with pytest.raises(HardwareError, match=r"weight_bits must be an integer from 2 to 16, or 1\.5 for ternary"):
         Hardware(weight_bits=bits)
 
 

@@ -87,7 +87,7 @@ class Hardware:
         if isinstance(self.weight_bits, float) and self.weight_bits.is_integer():
             object.__setattr__(self, "weight_bits", int(self.weight_bits))
         if self.weight_bits != TERNARY_BITS:
-            require_integer("weight_bits, unless 1.5 for ternary weights,", self.weight_bits, 2, 16)
+            require_integer("weight_bits", self.weight_bits, 2, 16, or_else="1.5 for ternary weights")
         require_choice("weight_scale", self.weight_scale, get_args(WeightScale))
         require_choice("weight_range", self.weight_range, get_args(WeightRange))
         require_choice("mapping", self.mapping, get_args(Mapping))

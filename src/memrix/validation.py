@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from memrix.errors import HardwareError
 
 
-def require_integer(name: str, value: object, low: int, high: int) -> None:
-    """Raise HardwareError unless ``value`` is an integer from ``low`` to ``high``."""
+def require_integer(name: str, value: object, low: int, high: int, *, or_else: str = "") -> None:
+    """Raise HardwareError unless ``value`` is an integer from ``low`` to ``high``; ``or_else``: what is valid too."""
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise HardwareError(f"{name} must be an integer from {low} to {high}, got {value!r}")
+        others = f", or {or_else}" if or_else else ""
+        raise HardwareError(f"{name} must be an integer from {low} to {high}{others}, got {value!r}")
 
 
 def require_positive(name: str, value: object, unit: str) -> None:

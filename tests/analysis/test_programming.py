@@ -153,7 +153,10 @@ def test_progress_names_each_protocol(monkeypatch):
         ({"weights": 0}, "weights must be an integer from 2 to 16777216, got 0"),
         ({"weights": 1}, "weights must be an integer from 2 to 16777216, got 1"),
         ({"seed": -1}, "seed must be an integer from 0 to 2147483648, got -1"),
-        ({"weight_bits": (1,), "weights": 2}, "weight_bits must be an integer from 2 to 16, got 1"),
+        (
+            {"weight_bits": (1,), "weights": 2},
+            "weight_bits must be an integer from 2 to 16, or 1.5 for ternary weights, got 1",
+        ),
     ],
 )
 def test_a_study_that_cannot_be_is_refused(settings, message):

@@ -187,9 +187,14 @@ def test_a_ramp_leaves_cells_at_levels_in_between(built_in, level):
 
 
 def test_each_level_programs_the_same_fresh_devices(built_in):
-    """A target that is a hair higher ends the ramps of nearly all cells at the very same pulse."""
+    """A target that is a hair higher ends the ramps of nearly all cells at the very same pulse.
+
+    Not of all: readings that are in doubt draw their noise in another order. Of other devices, no ramp would agree.
+    """
     one, other = protocol_currents(ResetRamp(0.01), built_in, CELLS, levels=(0.5, 0.50001))
-    assert float((one == other).double().mean()) > 0.99
+    assert float((one == other).double().mean()) > 0.95
+    (elsewhere,) = protocol_currents(ResetRamp(0.01), built_in, CELLS, levels=(0.5,), seed=1)
+    assert float((one == elsewhere).double().mean()) < 0.01
 
 
 def test_the_levels_beside_a_level_do_not_change_it(built_in):

@@ -94,7 +94,7 @@ def test_bad_audio_is_skipped_on_request_and_counted(command, recordings, cache,
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [
-        ("hardware", "papier", ["papier", "paper, physical, ideal"]),
+        ("hardware", "papier", ["papier", "paper, physical, tuned, ideal"]),
         ("hardware", "missing.toml", ["missing.toml", "cannot be read"]),
         ("weight_bits", "8,1", ["'8,1'", "whole numbers of at least 2"]),
         ("weight_bits", "4.5", ["'4.5'", "whole numbers of at least 2"]),
