@@ -37,7 +37,9 @@ def run() -> Table:
     rows = []
     for name, protocol in protocols.items():
         protocol.nominal_states(parameters)  # found once for a device, whatever is programmed
-        seconds = take_turns({NUMPY: numpy_package, name: lambda p=protocol: program(p)}, rounds=ROUNDS[name])
+        seconds = take_turns(
+            {NUMPY: numpy_package, name: lambda p=protocol: program(p)}, rounds=ROUNDS[name], settle=True
+        )
         speeds = [f"{CELLS / statistics.median(seconds[who]) / 1e6:.2f}" for who in (NUMPY, name)]
         rows.append((name, *reversed(speeds), f"{1 / median_ratio(seconds, name, NUMPY):.2g}", BOUNDS.get(name, "")))
     head = ("", "million cells a second", f"{NUMPY}", "x", "bound")

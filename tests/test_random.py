@@ -1,12 +1,14 @@
 import copy
 import pickle
 
+import numpy as np
 import pytest
 import torch
+from scipy.stats import kstest
 
 from memrix import Seeds
 from memrix.errors import HardwareError
-from memrix.random import RandomStream, derive
+from memrix.random import RandomStream, derive, fill_noise_
 
 CPU = torch.device("cpu")
 
@@ -36,3 +38,27 @@ def test_pickled_stream_starts_anew():
 def test_seeds_are_natural_numbers(seed):
     with pytest.raises(HardwareError, match="'chip'"):
         Seeds(chip=seed)
+
+
+def test_cheap_noise_is_normal_to_one_in_a_hundred_thousand():
+    noise = torch.empty(1000, 1001)
+    fill_noise_(noise, torch.Generator().manual_seed(0))
+    values = noise.double().flatten().numpy()
+    assert kstest(values, "norm").pvalue > 0.01
+    assert abs(values.mean()) < 4e-3
+    assert abs(values.var() - 1) < 6e-3
+    assert abs(np.mean(values**4) - 3) < 0.03
+    assert np.abs(values).max() < 4.4
+    # Neighbours, which come from the same random word, have nothing to do with each other.
+    for lag in (1, 2, 3, 4):
+        assert abs(np.mean(values[lag:] * values[:-lag])) < 4e-3
+
+
+def test_cheap_noise_repeats_with_its_stream_and_goes_on():
+    streams = [torch.Generator().manual_seed(3) for _ in range(2)]
+    first, same, next_ = torch.empty(10), torch.empty(10), torch.empty(10)
+    fill_noise_(first, streams[0])
+    fill_noise_(same, streams[1])
+    fill_noise_(next_, streams[1])
+    assert torch.equal(first, same)
+    assert not torch.equal(first, next_)

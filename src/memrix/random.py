@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from memrix.threads import side_by_side
 # Part of what a seed means: a large tensor is drawn in this many pieces.
 _PIECES = 8
 _WORTH_A_THREAD = 1 << 15
+_NOISE_WORDS = 1 << 15  # random words at a time: what is looked up with them fits the cache
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,34 @@ def fill_normal_(values: Tensor, stream: torch.Generator) -> None:
         return
     fill_normal_rows_(flat[:split].view(_PIECES, -1), seeds_from(stream, _PIECES))
     flat[split:].normal_(generator=stream)
+
+
+def fill_noise_(values: Tensor, stream: torch.Generator) -> None:
+    """Fill a contiguous tensor of any shape with noise: normal numbers that are cheap on a CPU.
+
+    There each is one of 65,536 values, the middles of as many equally likely intervals of the normal distribution: 16
+    random bits look it up. The variance is 1 exactly; the distribution function is met to 1e-5, and no number lies
+    beyond 4.3.
+    """
+    flat = values.view(-1)
+    if flat.device.type != "cpu":
+        flat.normal_(generator=stream)
+        return
+    table = _normal_quantiles()
+    words = torch.empty(min(-(-flat.numel() // 4), _NOISE_WORDS), dtype=torch.int64)
+    index = torch.empty(4 * words.numel(), dtype=torch.int32)
+    for part in torch.split(flat, 4 * _NOISE_WORDS):
+        count = part.numel()
+        used = words[: -(-count // 4)].random_(-(1 << 63), None, generator=stream)
+        index[:count].copy_(used.view(torch.uint16)[:count])
+        torch.index_select(table, 0, index[:count], out=part)
+
+
+@functools.cache
+def _normal_quantiles() -> Tensor:
+    middles = (torch.arange(1 << 16, dtype=torch.float64) + 0.5) / (1 << 16)
+    quantiles: Tensor = torch.special.ndtri(middles)
+    return quantiles.div_(quantiles.square().mean().sqrt()).float()
 
 
 def random_bits16(count: int, stream: torch.Generator) -> Tensor:

@@ -109,7 +109,7 @@ def test_cells_whose_current_rises_along_the_ramp_are_found_all_the_same():
         cells = cells_that_are_on()
         state = cells.state_dict()
         # A next OFF state that conducts better than the ON state.
-        state["ahead"][-1, 0] = 0.05
+        state["ahead"][:, -1, 0] = 0.05
         state["left"][:] = 1
         cells.load_state_dict(state)
         pair.append(cells)

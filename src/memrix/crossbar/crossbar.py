@@ -15,7 +15,7 @@ from memrix.crossbar.pairs import Pairs
 from memrix.crossbar.readout import ReadCircuit
 from memrix.device import DeviceParameters
 from memrix.errors import ConversionError
-from memrix.random import RandomStream, derive, fill_normal_
+from memrix.random import RandomStream, derive, fill_noise_
 
 # Elements of one buffer of a reading, of inputs or of conversions: a few fit into the last-level cache, and a chunk
 # still has enough rows for a matrix product to be efficient.
@@ -136,7 +136,7 @@ class Crossbar(nn.Module):
             noise = normals
             if noisy:
                 noise = normals[: arrays * (stop - start) * columns].view(arrays, 1, stop - start, columns)
-                fill_normal_(noise, self.read_stream.on(codes.device))
+                fill_noise_(noise, self.read_stream.on(codes.device))
             for first in range(0, shared, together):
                 last = min(first + together, shared)
                 block = codes[:, first:last, start:stop]
@@ -184,7 +184,7 @@ class Crossbar(nn.Module):
             variance = own.mul_(slope[full]).add_(others, alpha=float(slope[rest])).add_(offset[full])
             variance += offset[rest] * resting
             noise = torch.empty_like(steps)
-            fill_normal_(noise, self.read_stream.on(steps.device))
+            fill_noise_(noise, self.read_stream.on(steps.device))
             steps.addcmul_(variance.clamp_(min=0).sqrt_(), noise)
         if steps.numel():
             self.clipped += self.circuit.adc.convert_(steps)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from memrix.device.current import CellCurrent, Noise
+from memrix.device.indexing import positions
 from memrix.device.parameter_files import load_parameters
 from memrix.device.parameters import FEATURES, DeviceParameters
 from memrix.device.ramp import RampRecord, ReadBackCircuit, ramp_
@@ -22,22 +23,22 @@ from memrix.random import RandomStream, Seeds, derive, fill_normal_, seeds_from
 from memrix.threads import side_by_side
 from memrix.validation import require_positive
 
-# Part of what a seed means: another block length would draw other cells. What a pulse reads of a block on a CPU
-# fits the second-level cache.
-BLOCK = 1 << 16
+# Part of what a seed means: another block length would draw other cells. On a CPU an operation on a block is long
+# enough for several threads to share it.
+BLOCK = 1 << 19
 PULSE_WIDTH = 1e-7  # s
 Voltages = float | Tensor | np.ndarray[Any, Any]
 # What the blocks hold, and along which dimension the cells lie.
 _STATE = {
     "devices": 1,
     "history": 0,
-    "ahead": 2,
+    "ahead": 0,
     "left": 0,
     "cycles": 0,
     "features": 1,
     "set_threshold": 0,
     "reset_threshold": 0,
-    "transition": 1,
+    "transition": 0,
 }
 
 
@@ -152,18 +153,15 @@ class Cells:
         masks: Sequence[Tensor | None] = [None] * len(self._blocks)
         if where is not None:
             masks = torch.split(self._require_mask(where).reshape(-1), self._lengths)
-        power = [0.0] * len(self._blocks)
-        pulses = [0] * len(self._blocks)
-
-        def pulse(number: int, block: Block, volts: float | Tensor, mask: Tensor | None) -> None:
+        for block, volt, mask in zip(self._blocks, voltages, masks, strict=True):
+            count, pulsed = _reached(block.r.numel(), volt, mask)
+            if not count:
+                continue
             before = block.r.clone()
-            self._switching.pulse_(block, volts, mask)
+            self._switching.pulse_(block, volt, pulsed)
             halfway = before.add_(block.r).mul_(0.5)
-            pulses[number], power[number] = _load(self._current, halfway, volts, mask)
-
-        side_by_side(pulse, range(len(self._blocks)), self._blocks, voltages, masks, device=self.device)
-        self.pulses += sum(pulses)
-        self.energy += sum(power) * self.pulse_width
+            self.pulses += count
+            self.energy += self.pulse_width * _power(self._current, halfway, volt, pulsed, count)
 
     @torch.no_grad()
     def ramp(self, volts: Sequence[float], aim: Tensor, circuit: ReadBackCircuit, where: Tensor) -> Tensor:
@@ -195,7 +193,7 @@ class Cells:
 
         def ramp(number: int, block: Block, aim: Tensor, mask: Tensor, seed: int, readings: Tensor) -> None:
             stream = torch.Generator(self.device).manual_seed(seed)
-            index = mask.nonzero().squeeze(1)
+            index = positions(mask)
             if index.numel():
                 record = ramp_(self._switching, block, index, volts, aim[index], circuit, _normal_numbers(stream))
                 readings[index] = record.readings
@@ -257,7 +255,7 @@ class Cells:
             return self._noisy(self.r, voltages, noise, temperature, bandwidth)
         if voltages.dim():
             raise DeviceError(f"chosen cells are read at one voltage, got voltages of shape {tuple(voltages.shape)}")
-        index = self._require_mask(where).reshape(-1).nonzero().squeeze(1)
+        index = positions(self._require_mask(where).reshape(-1))
         sets, resets = (threshold.index_select(0, index) for threshold in self._thresholds())
         self.reads += index.numel()
         self.disturbing_reads += int(torch.count_nonzero(_beyond(sets, resets, voltages)))
@@ -337,7 +335,7 @@ class Cells:
             # Young cells carry no slots that they have not filled.
             value = torch.nn.functional.pad(value, (0, 0, self.order - value.shape[1], 0))
         if name == "ahead":
-            value = torch.nn.functional.pad(value, (0, 0, 0, 0, FARTHEST - value.shape[0], 0))
+            value = torch.nn.functional.pad(value, (0, 0, FARTHEST - value.shape[1], 0))
         return value
 
     def _require_mask(self, where: Tensor) -> Tensor:
@@ -420,18 +418,24 @@ def _beyond(sets: Tensor, resets: Tensor, voltages: Tensor) -> Tensor:
     return ((sets >= voltages) | (resets < voltages)) & (voltages != 0)
 
 
-def _load(current: CellCurrent, r: Tensor, volts: float | Tensor, mask: Tensor | None) -> tuple[int, float]:
-    """How many cells a pulse reaches, and the sum of ``U * I`` over them in W."""
+def _reached(cells: int, volts: float | Tensor, mask: Tensor | None) -> tuple[int, Tensor | None]:
+    """How many cells a pulse reaches, and which (None: all); cells at 0 V get none."""
+    if isinstance(volts, Tensor):
+        # Most trains leave no cell out, and then no mask has to be looked at.
+        if mask is None and int(torch.count_nonzero(volts)) == cells:
+            return cells, None
+        mask = volts != 0 if mask is None else (volts != 0) & mask
+    elif volts == 0:
+        return 0, None
+    return (cells, None) if mask is None else (int(torch.count_nonzero(mask)), mask)
+
+
+def _power(current: CellCurrent, r: Tensor, volts: float | Tensor, mask: Tensor | None, count: int) -> float:
+    """Sum of ``U * I`` in W over the cells that a pulse reaches."""
     if isinstance(volts, Tensor):
         if mask is not None:
             volts = volts * mask
-        power = volts * (current.low_resistance(volts) + r * current.slope(volts))
-        return int(torch.count_nonzero(volts)), float(power.sum())
-    if volts == 0:
-        return 0, 0.0
-    if mask is None:
-        count, states = r.numel(), float(r.sum())
-    else:
-        chosen = mask.to(r.dtype)
-        count, states = int(chosen.sum(dtype=torch.float64)), float(torch.dot(r, chosen))
-    return count, volts * (current.low_resistance(volts) * count + current.slope(volts) * states)
+        currents = torch.addcmul(current.low_resistance(volts), r, current.slope(volts))
+        return float(torch.dot(volts, currents))
+    states = float(r.sum()) if mask is None else float(torch.dot(r, mask.to(r.dtype)))
+    return volts * (current.low_resistance(volts) * count + current.slope(volts) * states)

@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from memrix.device.indexing import positions
 from memrix.device.parameters import FEATURES, HRS, LRS, DeviceParameters
 from memrix.random import random_bits16, seeds_from
 from memrix.threads import side_by_side
 
 # Part of what a seed means: another chunk length would draw other cells. Its buffers fit the second-level cache.
-CHUNK = 1 << 16
+CHUNK = 1 << 17
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +96,8 @@ class FreshCells:
         # Most cells of a bit-sliced matrix are OFF: all are computed as OFF, the ON ones once more.
         # 1 / R = 10**-feature
         state.copy_(self._state(self._values(self._off, work).mul_(-math.log(10.0)).exp_()))
-        index = on.nonzero().squeeze(1)
-        state[index] = self._state(self._values(self._on, work.index_select(1, index)).reciprocal_())
+        index = positions(on)
+        state.scatter_(0, index, self._state(self._values(self._on, work.index_select(1, index)).reciprocal_()))
 
     def _values(self, feature: _FeatureDraw, work: Tensor) -> Tensor:
         return feature.values(work[:-3], work[-3:-1], work[-1])

@@ -15,6 +15,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from memrix.device.indexing import positions
 from memrix.device.parameters import SET_VOLTAGE
 from memrix.device.switching import Block, Switching
 
@@ -165,7 +166,7 @@ class _Ramp:
             alive = (first[cells] > step) & (self.last[cells] == _GOING)
             if not bool(alive.any()):
                 return
-            chosen = alive.nonzero().squeeze(1)
+            chosen = positions(alive)
             stops = self._below(cells[chosen], above[chosen])
             self.last[cells[chosen[stops]]] = step
 
@@ -180,7 +181,8 @@ class _Ramp:
 
     def _move(self, cells: Tensor, first: Tensor) -> None:
         """Find where on their transitions cells stop."""
-        ends = self.block.transition.index_select(1, self.index[cells])  # [2, cells]: amplitude and floor
+        # [2, cells]: amplitude and floor
+        ends = self.block.transition.index_select(0, self.index[cells]).t().contiguous()
         last = self._first_in_reach(cells, ends, first)
         going = torch.arange(len(cells), device=cells.device)
         # Pulse by pulse: a reading that did not stop a cell says nothing about the next.
@@ -206,7 +208,7 @@ class _Ramp:
             reached |= middle >= high
             high = torch.where(reached, middle, high)
             low = torch.where(reached, low, middle + 1)
-        stray = self._not_falling(ends).nonzero().squeeze(1)
+        stray = positions(self._not_falling(ends))
         for start in range(0, len(stray), _CHUNK):
             chosen = stray[start : start + _CHUNK]
             steps = self.numbers[:, None].expand(-1, len(chosen))
@@ -286,7 +288,7 @@ class _Ramp:
     def _below(self, cells: Tensor, above: Tensor) -> Tensor:
         """Which cells read at or below their aim, of currents so far above it."""
         below: Tensor = above <= -self.margin
-        doubt = (above.abs() < self.margin).nonzero().squeeze(1)
+        doubt = positions(above.abs() < self.margin)
         if len(doubt):
             chosen = cells[doubt]
             readings = self._noisy(above[doubt] + self.aim[chosen])

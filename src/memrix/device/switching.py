@@ -10,11 +10,13 @@ import torch
 from torch import Tensor
 
 from memrix.device.current import CellCurrent
+from memrix.device.indexing import positions
 from memrix.device.parameters import HRS, LRS, RESET_VOLTAGE, SET_VOLTAGE, DeviceParameters
 from memrix.device.variability import COUNT, CycleModel
 
 # Cycles that are drawn at a time, at most: a power of 2.
-FARTHEST = 4
+FARTHEST = 8
+_AT_A_TIME = 1 << 12  # cells whose history is fetched together: it fits the cache
 _IN_LOW_RESISTANCE = -torch.inf
 _IN_HIGH_RESISTANCE = torch.inf
 
@@ -27,13 +29,13 @@ class Block:
         r: state, 0 at the low- and 1 at the high-resistance extreme.
         devices: ``[8, cells]``: offsets and scales of the features.
         history: ``[cells, slots, 4]``: normal scores of the last cycles drawn, from the oldest to the newest.
-        ahead: ``[depth, 4, cells]``: features of cycles that were drawn and are still to come, the last one last.
+        ahead: ``[cells, depth, 4]``: features of cycles that were drawn and are still to come, the last one last.
         left: int64, how many of them are still to come.
         cycles: int32, how often a cell has left the low-resistance state.
         features: ``[4, cells]`` of the present cycle: OFF state, SET voltage, ON state, RESET voltage.
         set_threshold: V; a pulse at or below it sets the cell. Minus infinity while the cell is ON.
         reset_threshold: V; a pulse above it resets the cell. Infinity while the cell is OFF.
-        transition: ``[2, cells]``: amplitude and floor, in A, of the current along a partial reset.
+        transition: ``[cells, 2]``: amplitude and floor, in A, of the current along a partial reset.
         normals: gives the normal numbers ``[4, len(index)]`` of a new cycle to the cells of an index.
     """
 
@@ -79,13 +81,13 @@ class Switching:
             r=r,
             devices=zeros(2 * COUNT, count),
             history=zeros(count, 1, COUNT),
-            ahead=zeros(1, COUNT, count),
+            ahead=zeros(count, 1, COUNT),
             left=torch.zeros(count, dtype=torch.int64, device=device),
             cycles=torch.zeros(count, dtype=torch.int32, device=device),
             features=zeros(COUNT, count),
             set_threshold=zeros(count),
             reset_threshold=zeros(count),
-            transition=zeros(2, count),
+            transition=zeros(count, 2),
             normals=lambda index: zeros(COUNT, index.numel()),
         )
 
@@ -98,31 +100,26 @@ class Switching:
         block.history[:, 0] = scores.t()
         block.cycles.zero_()
         block.left.zero_()
-        block.ahead = torch.zeros((1, *block.features.shape), dtype=torch.float32, device=block.r.device)
+        block.ahead = torch.zeros((block.r.numel(), 1, COUNT), dtype=torch.float32, device=block.r.device)
         block.features = self.cycle.features(block.devices, scores)
         block.r.copy_(block.features[HRS])
         block.set_threshold = block.features[SET_VOLTAGE].clone()
         block.reset_threshold.fill_(_IN_HIGH_RESISTANCE)
 
-    def masks(self, block: Block, volts: float | Tensor, where: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Which cells a pulse would set, and which it would reset; no voltage is no pulse."""
-        sets, resets = block.set_threshold >= volts, block.reset_threshold < volts
-        pulsed = where
-        if isinstance(volts, Tensor):
-            pulsed = volts != 0 if where is None else (volts != 0) & where
-        if pulsed is not None:
-            sets &= pulsed
-            resets &= pulsed
-        return sets, resets
-
     def pulse_(self, block: Block, volts: float | Tensor, where: Tensor | None) -> None:
         """Apply one pulse of ``volts`` (one for all cells, or one each) to the cells of ``where`` (None: all).
+
+        No voltage must be 0, which is no pulse, but those of cells outside ``where``.
 
         In the order of the reference: thresholds are compared before anything switches, cells that leave the
         low-resistance state draw their next cycle, and a reset has the last word.
         """
-        sets, resets = (mask.nonzero().squeeze(1) for mask in self.masks(block, volts, where))
-        leaving = resets.masked_select(block.set_threshold.index_select(0, resets) == _IN_LOW_RESISTANCE)
+        sets, resets = block.set_threshold >= volts, block.reset_threshold < volts
+        if where is not None:
+            sets &= where
+            resets &= where
+        sets, resets = positions(sets), positions(resets)
+        leaving = _of(resets, block.set_threshold.index_select(0, resets) == _IN_LOW_RESISTANCE)
         if sets.numel():
             block.r.scatter_(0, sets, block.features[LRS].index_select(0, sets))
             block.reset_threshold.scatter_(0, sets, block.features[RESET_VOLTAGE].index_select(0, sets))
@@ -134,9 +131,9 @@ class Switching:
         block.set_threshold.scatter_(0, resets, block.features[SET_VOLTAGE].index_select(0, resets))
         if isinstance(volts, Tensor):
             complete = volts.index_select(0, resets) >= self.full_reset_voltage
-            self._reset_fully_(block, resets.masked_select(complete))
-            partly = resets.masked_select(~complete)
-            leaving = leaving.masked_select(volts.index_select(0, leaving) < self.full_reset_voltage)
+            self._reset_fully_(block, _of(resets, complete))
+            partly = _of(resets, ~complete)
+            leaving = _of(leaving, volts.index_select(0, leaving) < self.full_reset_voltage)
             self._reset_partly_(block, partly, leaving, volts.index_select(0, partly))
         elif volts >= self.full_reset_voltage:
             self._reset_fully_(block, resets)
@@ -151,7 +148,7 @@ class Switching:
         """Move cells of an index along their transition; those that leave the low-resistance state begin one."""
         if leaving.numel():
             self.begin_transition_(block, leaving)
-        amplitude, floor = block.transition.index_select(1, index).unbind()
+        amplitude, floor = block.transition.index_select(0, index).unbind(1)
         block.r.scatter_(0, index, self.along_transition(amplitude, floor, volts))
         block.reset_threshold.scatter_(0, index, volts)
 
@@ -168,7 +165,7 @@ class Switching:
         floor = block.features[HRS].index_select(0, index).mul_(self.current.slope(end))
         floor += self.current.low_resistance(end)
         amplitude = (upper - floor).div_((end - start).abs_().pow_(self.exponent))
-        block.transition.scatter_(1, index.expand(2, -1), torch.stack([amplitude, floor]))
+        block.transition.scatter_(0, index[:, None].expand(-1, 2), torch.stack([amplitude, floor], dim=1))
 
     def next_cycle_(self, block: Block, index: Tensor) -> None:
         """Let the cells of an index enter their next cycle."""
@@ -177,40 +174,46 @@ class Switching:
         left = block.left.index_select(0, index)
         exhausted = left == 0
         if bool(exhausted.any()):
-            self._draw_ahead_(block, index.masked_select(exhausted), int(cycles.max()))
+            self._make_room_(block, int(cycles.max()))
+            for part in torch.split(_of(index, exhausted), _AT_A_TIME):
+                self._draw_ahead_(block, part)
             left = block.left.index_select(0, index)
-        depth, _, count = block.ahead.shape
-        place = (depth - left) * (COUNT * count) + index
-        places = torch.cat([place + row * count for row in range(COUNT)])
-        features = block.ahead.view(-1).index_select(0, places).view(COUNT, -1)
-        block.features.scatter_(1, index.expand(COUNT, -1), features)
+        depth = block.ahead.shape[1]
+        features = block.ahead.view(-1, COUNT).index_select(0, (index + 1) * depth - left)
+        block.features.scatter_(1, index.expand(COUNT, -1), features.t())
         block.left.scatter_(0, index, left - 1)
 
-    def _draw_ahead_(self, block: Block, index: Tensor, cycle: int) -> None:
-        """Draw the coming cycles of the cells of an index, the next of which has at most this number.
+    def _draw_ahead_(self, block: Block, index: Tensor) -> None:
+        """Draw the coming cycles of the cells of an index.
 
         Fetching the history of scattered cells takes longer than all that is done with it. What cells will draw does
         not depend on the pulses to come: those that have drawn often draw several cycles at a time.
         """
-        self._make_room_(block, cycle)
-        depth, slots = block.ahead.shape[0], block.history.shape[1]
+        depth, slots = block.ahead.shape[1], block.history.shape[1]
         devices = block.devices.index_select(1, index)
-        history = torch.empty((index.numel(), (slots + depth) * COUNT), dtype=torch.float32, device=index.device)
-        history[:, : slots * COUNT] = block.history.index_select(0, index).flatten(1)
-        for step in range(depth):
-            before, after = step * COUNT, (step + slots) * COUNT
-            scores = self.cycle.next_scores(history[:, before:after], block.normals(index))
-            history[:, after : after + COUNT] = scores.t()
-            block.ahead[step].scatter_(1, index.expand(COUNT, -1), self.cycle.features(devices, scores))
-        block.history.index_copy_(0, index, history[:, depth * COUNT :].view(-1, slots, COUNT))
+        history = block.history.index_select(0, index).flatten(1)
+        normals = torch.cat([block.normals(index) for _ in range(depth)])
+        scores = self.cycle.next_scores(history, normals)
+        features = self.cycle.features(devices, scores.view(depth, COUNT, -1))
+        block.ahead.index_copy_(0, index, features.permute(2, 0, 1))
+        kept = max(0, slots - depth)
+        latest = torch.cat(
+            [history[:, (slots - kept) * COUNT :], scores[(depth + kept - slots) * COUNT :].t()], dim=1
+        )
+        block.history.index_copy_(0, index, latest.view(-1, slots, COUNT))
         block.left.scatter_(0, index, depth)
 
     def _make_room_(self, block: Block, cycle: int) -> None:
         """Make room for the cycles that cells at a cycle of this number are to draw ahead and to remember."""
-        depth, slots = block.ahead.shape[0], block.history.shape[1]
+        depth, slots = block.ahead.shape[1], block.history.shape[1]
         if cycle > depth and depth < FARTHEST:
-            block.ahead = torch.nn.functional.pad(block.ahead, (0, 0, 0, 0, depth, 0))
+            block.ahead = torch.nn.functional.pad(block.ahead, (0, 0, depth, 0))
             depth *= 2
         needed = min(self.cycle.order, cycle + depth)
         if needed > slots:
             block.history = torch.nn.functional.pad(block.history, (0, 0, needed - slots, 0))
+
+
+def _of(index: Tensor, chosen: Tensor) -> Tensor:
+    """The elements of an index that a mask chooses."""
+    return index.index_select(0, positions(chosen))

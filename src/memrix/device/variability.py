@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from memrix.device.indexing import positions
 from memrix.device.parameters import FEATURES, HRS, LRS, DeviceParameters
 
 COUNT = len(FEATURES)
@@ -17,7 +18,7 @@ def draw_devices(parameters: DeviceParameters, count: int, stream: torch.Generat
     component = torch.bucketize(torch.rand(count, generator=stream, device=stream.device), shares)
     devices = torch.randn((2 * COUNT, count), generator=stream, device=stream.device)
     for number, (mean, factor) in enumerate(zip(parameters.mixture_means, parameters.mixture_cholesky, strict=True)):
-        index = (component == number).nonzero().squeeze(1)
+        index = positions(component == number)
         spread = torch.mm(torch.from_numpy(factor).float().to(stream.device), devices.index_select(1, index))
         spread += torch.from_numpy(mean).float().to(stream.device)[:, None]
         devices.scatter_(1, index.expand(2 * COUNT, -1), spread)
@@ -45,6 +46,7 @@ class CycleModel:
         self._innovation = autoregression[:, :COUNT].contiguous()  # [4, 4]
         self._history = autoregression[:, COUNT:].contiguous()  # [4, order * 4]
         self._polynomials = torch.from_numpy(parameters.feature_polynomials).float().to(device)[:, :, None]
+        self._unrolled_by_shape: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
         self._low = parameters.low_resistance_conductance
         self._high = parameters.high_resistance_conductance
 
@@ -53,27 +55,43 @@ class CycleModel:
         return torch.mm(self._innovation, normals)
 
     def next_scores(self, history: Tensor, normals: Tensor) -> Tensor:
-        """Scores ``[4, cells]`` of the next cycle.
+        """Scores ``[steps * 4, cells]`` of the next cycles.
 
         Args:
             history: ``[cells, slots * 4]``: scores of the last cycles, from the oldest to the newest; zeros, or no
                 slot at all, for cycles that were not. More than the order counts is ignored.
-            normals: ``[4, cells]``.
+            normals: ``[steps * 4, cells]``.
         """
-        used = min(history.shape[1], self._history.shape[1])
-        weights = self._history[:, self._history.shape[1] - used :]
-        return torch.addmm(self.innovations(normals), weights, history[:, history.shape[1] - used :].t())
+        remembered, fresh = self._unrolled(history.shape[1] // COUNT, normals.shape[0] // COUNT)
+        return torch.mm(remembered, history.t()).addmm_(fresh, normals)
+
+    def _unrolled(self, slots: int, steps: int) -> tuple[Tensor, Tensor]:
+        """What history ``[steps * 4, slots * 4]`` and normals ``[steps * 4, steps * 4]`` contribute to all steps."""
+        if (slots, steps) not in self._unrolled_by_shape:
+            # Rows: the history as it is, then every step as a combination of what is before it.
+            rows = torch.zeros(((slots + steps) * COUNT, (slots + steps) * COUNT), dtype=torch.float64)
+            rows[: slots * COUNT, : slots * COUNT] = torch.eye(slots * COUNT)
+            weights = self._history.double().cpu()
+            for step in range(slots, slots + steps):
+                own = slice(step * COUNT, (step + 1) * COUNT)
+                used = min(step, self.order)
+                rows[own] = weights[:, (self.order - used) * COUNT :] @ rows[(step - used) * COUNT : step * COUNT]
+                rows[own, own] += self._innovation.double().cpu()
+            parts = torch.split(rows[slots * COUNT :].to(self._history), [slots * COUNT, steps * COUNT], dim=1)
+            self._unrolled_by_shape[slots, steps] = (parts[0].contiguous(), parts[1].contiguous())
+        return self._unrolled_by_shape[slots, steps]
 
     def features(self, devices: Tensor, scores: Tensor) -> Tensor:
-        """``[4, cells]`` from devices ``[8, cells]``: OFF state, SET voltage, ON state, RESET voltage (in V)."""
+        """``[..., 4, cells]`` of devices ``[8, cells]``: OFF state, SET voltage, ON state, RESET voltage (in V)."""
         shape = scores * self._polynomials[:, 0]
         for degree in range(1, self._polynomials.shape[1] - 1):
             shape.add_(self._polynomials[:, degree]).mul_(scores)
         shape.add_(self._polynomials[:, -1])
-        features = torch.addcmul(devices[:COUNT], devices[COUNT:], shape)
-        features[HRS].mul_(-np.log(10.0)).exp_()
-        features[LRS].reciprocal_()
-        for conductance in (features[HRS], features[LRS]):
+        features = shape.mul_(devices[COUNT:]).add_(devices[:COUNT])
+        off, on = features[..., HRS, :], features[..., LRS, :]
+        off.mul_(-np.log(10.0)).exp_()
+        on.reciprocal_()
+        for conductance in (off, on):
             conductance.sub_(self._low).div_(self._high - self._low)
         return features
 

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from memrix.crossbar.protocols.protocol import Programmed, ProgrammingReport
 from memrix.device import Cells, DeviceParameters
-from memrix.device.cells import BLOCK
 from memrix.random import Seeds, seeds_from
 from memrix.threads import side_by_side
 
-# Part of what a seed means, as is BLOCK. Devices other than a CPU want more work a call.
+# Part of what a seed means. Devices other than a CPU want more work a call.
+_BLOCK = 1 << 18
 _BLOCK_ELSEWHERE = 1 << 20
 
 
@@ -49,7 +49,7 @@ def program_blocks(
     """
     device = targets.device
     states = torch.empty(targets.shape, dtype=torch.float32, device=device)
-    length = BLOCK if device.type == "cpu" else _BLOCK_ELSEWHERE
+    length = _BLOCK if device.type == "cpu" else _BLOCK_ELSEWHERE
     parts = torch.split(states.view(-1), length)
     seeds = [seeds_from(stream, len(parts)) for stream in (chip, programming, programming, programming)]
     reports = [ProgrammingReport()] * len(parts)
