@@ -138,15 +138,31 @@ def test_noise_touches_no_global_generator_and_repeats_with_its_seed():
     assert not torch.equal(runs[0][0].weight, runs[2][0].weight)
 
 
-def test_fresh_chips_differ_from_step_to_step_and_end_with_training():
+def test_a_step_runs_on_one_chip_and_the_next_on_another():
     model = network()
     memrix.calibrate(model, [inputs(64, 12)], HARDWARE)
     memrix.quantize(model, HARDWARE.replace(noise="off"), memrix.Quantization(fresh_chips=True))
     x = inputs(4, 12)
     model.train()
-    assert not torch.equal(model(x), model(x))
+    first, again = model(x), model(x)
+    assert torch.equal(first, again)
+    again.sum().backward()
+    assert not torch.equal(model(x), first)
     model.eval()
     assert torch.equal(model(x), model(x))
+
+
+def test_a_recurrent_layer_is_one_chip_in_a_step():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = nn.LSTM(6, 5)
+    memrix.calibrate(model, [inputs(7, 3, 6)], HARDWARE)
+    memrix.quantize(model, HARDWARE, memrix.Quantization(fresh_chips=True))
+    model.train()
+    for step in range(3):
+        output, _ = model(inputs(7, 3, 6, seed=step))
+        output.square().sum().backward()
+    assert {part.training_forward._step for part in (model.ih_l0, model.hh_l0)} == {3}
 
 
 def test_cells_of_a_ramp_are_drawn_from_a_population_that_was_ramped():

@@ -31,9 +31,26 @@ class FreshChips:
         self._seed = seed
         self._step = 0
         self._adc: ADC | None = None
+        self._chip: CrossbarLayer | None = None
+        self._version = -1
 
     def __call__(self, layer: QuantizedLayer, input: Tensor) -> Tensor:
-        """The layer's output on the chip of this step."""
+        """The layer's output on the chip of this step: a step ends when a gradient arrives or the weight changes.
+
+        Layers that are called many times in a step, as in a recurrent network, are one chip in it.
+        """
+        if self._chip is None or self._version != layer.weight._version:
+            self._chip = self._programmed(layer, input)
+            self._version = layer.weight._version
+        output: Tensor = self._chip(input)
+        if output.requires_grad:
+            output.register_hook(self._end_step)  # type: ignore[no-untyped-call]
+        return output
+
+    def _end_step(self, gradient: Tensor) -> None:
+        self._chip = None
+
+    def _programmed(self, layer: QuantizedLayer, input: Tensor) -> CrossbarLayer:
         hardware = layer.hardware
         untuned = replace(
             hardware,
@@ -49,5 +66,4 @@ class FreshChips:
                 self._adc = chip.suitable_converter(input.detach())
             chip.crossbar.set_converter(self._adc)
         self._step += 1
-        output: Tensor = chip(input)
-        return output
+        return chip
