@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,9 +13,10 @@ from memrix.device.current import CellCurrent, Noise
 from memrix.device.indexing import positions
 from memrix.device.parameter_files import load_parameters
 from memrix.device.parameters import FEATURES, DeviceParameters
-from memrix.device.ramp import RampRecord, ReadBackCircuit, ramp_
+from memrix.device.ramp import Ramp, RampRecord, ReadBackCircuit
 from memrix.device.switching import FARTHEST, Block, Switching
 from memrix.device.variability import draw_devices
+from memrix.device.voltages import Voltages, as_voltages, per_cell, power, reached
 from memrix.errors import DeviceError
 from memrix.random import RandomStream, Seeds, derive, fill_normal_, seeds_from
 from memrix.threads import side_by_side
@@ -27,7 +26,6 @@ from memrix.validation import require_positive
 # enough for several threads to share it.
 BLOCK = 1 << 19
 PULSE_WIDTH = 1e-7  # s
-Voltages = float | Tensor | np.ndarray[Any, Any]
 # What the blocks hold, and along which dimension the cells lie.
 _STATE = {
     "devices": 1,
@@ -149,19 +147,19 @@ class Cells:
         Raises:
             DeviceError: the shape does not fit, or a voltage is not a finite number. No cell has been changed.
         """
-        voltages = self._split_voltages(volts)
+        voltages = self._for_blocks(volts)
         masks: Sequence[Tensor | None] = [None] * len(self._blocks)
         if where is not None:
             masks = torch.split(self._require_mask(where).reshape(-1), self._lengths)
         for block, volt, mask in zip(self._blocks, voltages, masks, strict=True):
-            count, pulsed = _reached(block.r.numel(), volt, mask)
+            count, pulsed = reached(block.r.numel(), volt, mask)
             if not count:
                 continue
             before = block.r.clone()
             self._switching.pulse_(block, volt, pulsed)
             halfway = before.add_(block.r).mul_(0.5)
             self.pulses += count
-            self.energy += self.pulse_width * _power(self._current, halfway, volt, pulsed, count)
+            self.energy += self.pulse_width * power(self._current, halfway, volt, pulsed, count)
 
     @torch.no_grad()
     def ramp(self, volts: Sequence[float], aim: Tensor, circuit: ReadBackCircuit, where: Tensor) -> Tensor:
@@ -195,7 +193,8 @@ class Cells:
             stream = torch.Generator(self.device).manual_seed(seed)
             index = positions(mask)
             if index.numel():
-                record = ramp_(self._switching, block, index, volts, aim[index], circuit, _normal_numbers(stream))
+                normals = _normal_numbers(stream)
+                record = Ramp(self._switching, block, index, volts, aim[index], circuit, normals).run()
                 readings[index] = record.readings
                 records[number] = record
 
@@ -219,7 +218,7 @@ class Cells:
 
     def current(self, volts: Voltages) -> Tensor:
         """Mean current in A at ``volts``, which broadcast with the cells' shape: ``[200, 1]`` volts are sweeps."""
-        return self._current.of(self.r, self._broadcast(volts))
+        return self._current.of(self.r, as_voltages(volts, self.shape, self.device))
 
     @torch.no_grad()
     def read(
@@ -247,7 +246,7 @@ class Cells:
         """
         require_positive("temperature", temperature, "K")
         require_positive("bandwidth", bandwidth, "Hz")
-        voltages = self._broadcast(volts)
+        voltages = as_voltages(volts, self.shape, self.device)
         if where is None:
             disturbed = self._disturbed(voltages)
             self.reads += disturbed.numel()
@@ -273,7 +272,7 @@ class Cells:
 
     def disturbed(self, volts: Voltages) -> Tensor:
         """Which cells a pulse of ``volts`` would switch: bool, ``volts`` broadcast with the cells' shape."""
-        return self._disturbed(self._broadcast(volts))
+        return self._disturbed(as_voltages(volts, self.shape, self.device))
 
     def _disturbed(self, voltages: Tensor) -> Tensor:
         sets, resets = self._thresholds()
@@ -346,36 +345,11 @@ class Cells:
             )
         return where.to(self.device)
 
-    def _split_voltages(self, volts: Voltages) -> Sequence[float | Tensor]:
-        if isinstance(volts, (int, float)) and not isinstance(volts, bool):
-            return [_finite(float(volts))] * len(self._blocks)
-        voltages = self._broadcast(volts)
-        if voltages.dim() == 0:
-            return [float(voltages)] * len(self._blocks)
-        try:
-            return torch.split(voltages.expand(self.shape).reshape(-1), self._lengths)
-        except RuntimeError as error:
-            raise DeviceError(
-                f"voltages of shape {tuple(voltages.shape)} do not fit cells of shape {tuple(self.shape)}; give "
-                f"one voltage, or one for each cell"
-            ) from error
-
-    def _broadcast(self, volts: Voltages) -> Tensor:
-        """Voltages as a finite float32 tensor that broadcasts with the cells."""
-        try:
-            if isinstance(volts, bool):
-                raise TypeError(volts)
-            voltages = torch.as_tensor(volts, dtype=torch.float32, device=self.device)
-            torch.broadcast_shapes(voltages.shape, self.shape)  # type: ignore[no-untyped-call]
-        except (TypeError, ValueError, RuntimeError) as error:
-            given = f"shape {tuple(volts.shape)}" if isinstance(volts, (Tensor, np.ndarray)) else repr(volts)
-            raise DeviceError(
-                f"voltages must be numbers in V that broadcast with cells of shape {tuple(self.shape)}, got {given}"
-            ) from error
-        # A sum is one cheap pass; only one that is not finite is worth a second look.
-        if not bool(voltages.sum().isfinite()) and not bool(torch.isfinite(voltages).all()):
-            raise DeviceError("a voltage is NaN or infinite; give finite numbers in V")
-        return voltages
+    def _for_blocks(self, volts: Voltages) -> Sequence[float | Tensor]:
+        voltages = per_cell(volts, self.shape, self.device)
+        if isinstance(voltages, float):
+            return [voltages] * len(self._blocks)
+        return torch.split(voltages, self._lengths)
 
     def __repr__(self) -> str:
         source = self.parameters.source
@@ -387,12 +361,6 @@ def _shape(shape: int | Sequence[int]) -> torch.Size:
     if any(isinstance(size, bool) or not isinstance(size, int) or size < 0 for size in sizes):
         raise DeviceError(f"the shape of an array of cells must be integers from 0, got {shape!r}")
     return torch.Size(sizes)
-
-
-def _finite(volts: float) -> float:
-    if not math.isfinite(volts):
-        raise DeviceError(f"a voltage must be a finite number in V, got {volts}")
-    return volts
 
 
 def _lengths(count: int, device: torch.device) -> list[int]:
@@ -416,26 +384,3 @@ def _normals_of(stream: torch.Generator) -> Callable[[Tensor], Tensor]:
 def _beyond(sets: Tensor, resets: Tensor, voltages: Tensor) -> Tensor:
     """Whether voltages lie beyond a threshold; none at all disturbs nothing."""
     return ((sets >= voltages) | (resets < voltages)) & (voltages != 0)
-
-
-def _reached(cells: int, volts: float | Tensor, mask: Tensor | None) -> tuple[int, Tensor | None]:
-    """How many cells a pulse reaches, and which (None: all); cells at 0 V get none."""
-    if isinstance(volts, Tensor):
-        # Most trains leave no cell out, and then no mask has to be looked at.
-        if mask is None and int(torch.count_nonzero(volts)) == cells:
-            return cells, None
-        mask = volts != 0 if mask is None else (volts != 0) & mask
-    elif volts == 0:
-        return 0, None
-    return (cells, None) if mask is None else (int(torch.count_nonzero(mask)), mask)
-
-
-def _power(current: CellCurrent, r: Tensor, volts: float | Tensor, mask: Tensor | None, count: int) -> float:
-    """Sum of ``U * I`` in W over the cells that a pulse reaches."""
-    if isinstance(volts, Tensor):
-        if mask is not None:
-            volts = volts * mask
-        currents = torch.addcmul(current.low_resistance(volts), r, current.slope(volts))
-        return float(torch.dot(volts, currents))
-    states = float(r.sum()) if mask is None else float(torch.dot(r, mask.to(r.dtype)))
-    return volts * (current.low_resistance(volts) * count + current.slope(volts) * states)

@@ -71,16 +71,8 @@ class RampRecord:
     disturbing_reads: int
 
 
-def ramp_(
-    switching: Switching,
-    block: Block,
-    index: Tensor,
-    volts: Sequence[float],
-    aim: Tensor,
-    circuit: ReadBackCircuit,
-    normals: Callable[[int], Tensor],
-) -> RampRecord:
-    """Read the cells of an index, then apply rising voltages until the reading of each is at or below its aim.
+class Ramp:
+    """One ramp: what all steps share, and what is known of every cell so far.
 
     Args:
         switching: of the technology.
@@ -91,11 +83,6 @@ def ramp_(
         circuit: reads the cells back after every pulse.
         normals: draws so many standard normal numbers.
     """
-    return _Ramp(switching, block, index, volts, aim, circuit, normals).run()
-
-
-class _Ramp:
-    """One ramp: what all steps share, and what is known of every cell so far."""
 
     def __init__(
         self,
@@ -134,6 +121,7 @@ class _Ramp:
         self.pulses, self.reads, self.disturbing_reads, self.power = 0, 0, 0, 0.0
 
     def run(self) -> RampRecord:
+        """Read the cells, then apply the voltages one by one until the reading of each is at or below its aim."""
         threshold = self.block.reset_threshold.index_select(0, self.index)
         # The step that moves each cell first: with it the voltage exceeds the threshold.
         first = torch.searchsorted(self.volts, threshold, right=True)

@@ -1,0 +1,82 @@
+"""Voltages on arrays of cells: what is given as numbers, checked; which cells a pulse reaches, and its power."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from memrix.device.current import CellCurrent
+from memrix.errors import DeviceError
+
+Voltages = float | Tensor | np.ndarray[Any, Any]
+
+
+def as_voltages(volts: Voltages, shape: torch.Size, device: torch.device) -> Tensor:
+    """Voltages as a float32 tensor that broadcasts with cells of a shape.
+
+    Raises:
+        DeviceError: no numbers, none that broadcast, or none that are finite.
+    """
+    try:
+        if isinstance(volts, bool):
+            raise TypeError(volts)
+        voltages = torch.as_tensor(volts, dtype=torch.float32, device=device)
+        torch.broadcast_shapes(voltages.shape, shape)  # type: ignore[no-untyped-call]
+    except (TypeError, ValueError, RuntimeError) as error:
+        given = f"shape {tuple(volts.shape)}" if isinstance(volts, (Tensor, np.ndarray)) else repr(volts)
+        raise DeviceError(
+            f"voltages must be numbers in V that broadcast with cells of shape {tuple(shape)}, got {given}"
+        ) from error
+    # A sum is one cheap pass; only one that is not finite is worth a second look.
+    if not bool(voltages.sum().isfinite()) and not bool(torch.isfinite(voltages).all()):
+        raise DeviceError("a voltage is NaN or infinite; give finite numbers in V")
+    return voltages
+
+
+def per_cell(volts: Voltages, shape: torch.Size, device: torch.device) -> float | Tensor:
+    """One voltage for all cells of a shape, or one each, ``[cells]``.
+
+    Raises:
+        DeviceError: no finite numbers, or none that fit the cells.
+    """
+    if isinstance(volts, (int, float)) and not isinstance(volts, bool):
+        if not math.isfinite(volts):
+            raise DeviceError(f"a voltage must be a finite number in V, got {volts}")
+        return float(volts)
+    voltages = as_voltages(volts, shape, device)
+    if voltages.dim() == 0:
+        return float(voltages)
+    try:
+        return voltages.expand(shape).reshape(-1)
+    except RuntimeError as error:
+        raise DeviceError(
+            f"voltages of shape {tuple(voltages.shape)} do not fit cells of shape {tuple(shape)}; give "
+            f"one voltage, or one for each cell"
+        ) from error
+
+
+def reached(cells: int, volts: float | Tensor, mask: Tensor | None) -> tuple[int, Tensor | None]:
+    """How many cells a pulse reaches, and which (None: all); cells at 0 V get none."""
+    if isinstance(volts, Tensor):
+        # Most trains leave no cell out, and then no mask has to be looked at.
+        if mask is None and int(torch.count_nonzero(volts)) == cells:
+            return cells, None
+        mask = volts != 0 if mask is None else (volts != 0) & mask
+    elif volts == 0:
+        return 0, None
+    return (cells, None) if mask is None else (int(torch.count_nonzero(mask)), mask)
+
+
+def power(current: CellCurrent, r: Tensor, volts: float | Tensor, mask: Tensor | None, count: int) -> float:
+    """Sum of ``U * I`` in W over the cells that a pulse reaches."""
+    if isinstance(volts, Tensor):
+        if mask is not None:
+            volts = volts * mask
+        currents = torch.addcmul(current.low_resistance(volts), r, current.slope(volts))
+        return float(torch.dot(volts, currents))
+    states = float(r.sum()) if mask is None else float(torch.dot(r, mask.to(r.dtype)))
+    return volts * (current.low_resistance(volts) * count + current.slope(volts) * states)
