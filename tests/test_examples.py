@@ -1,0 +1,51 @@
+"""The examples run, and show what they promise."""
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def load(name: str):
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+def rows(document: Path) -> list[list[str]]:
+    lines = [line for line in document.read_text().splitlines() if re.match(r"\| [0-9]", line)]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_digits_run_from_end_to_end(tmp_path):
+    document = tmp_path / "digits.md"
+    assert load("digits").main(["--bits", "3", "--steps", "30", "--output", str(document)]) == 0
+    assert [row[:2] for row in rows(document)] == [
+        ["3", way + columns]
+        for way in ("not retrained", "quantisation-aware", "on fresh chips")
+        for columns in ("", ", columns calibrated")
+    ]
+
+
+@pytest.mark.slow
+def test_trained_digits_lose_at_most_a_point_at_three_bits(tmp_path):
+    document = tmp_path / "digits.md"
+    load("digits").main(["--bits", "3", "--output", str(document)])
+    losses = {row[1]: float(row[6]) for row in rows(document)}
+    assert losses["quantisation-aware"] <= 1.0
+    assert losses["on fresh chips"] <= 1.0
+
+
+@pytest.mark.slow
+def test_the_tuned_chip_is_as_near_to_float_as_the_quantised_network(tmp_path):
+    document = tmp_path / "whisper.md"
+    arguments = ["--bits", "5", "--utterances", "4", "--calibration", "8", "--output", str(document)]
+    assert load("whisper_levers").main(arguments) == 0
+    ratio = next(line for line in document.read_text().splitlines() if "preset `tuned`" in line).split("|")[3]
+    assert float(ratio) < 1.15
