@@ -130,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reference = accuracy(model, data)
     lines = [
         f"Float: {reference:.1f} % of {len(data.test_classes)} held-out digits are recognised.",
-        f"Of {CHIPS} chips: the mean, the worst and the best.",
+        f"Of {CHIPS} chips: the mean, the worst and the best. Ternary weights, 1.5 bits, are the integers of 2 bits.",
         "",
         "| weight bits | training | quantised digitally | chip | worst | best | loss against float, points |",
         "| --- | --- | --- | --- | --- | --- | --- |",

@@ -18,6 +18,7 @@ FLOORS = [
     {"nn"},
     {"inventory"},
     {"selection"},
+    {"readiness"},
     {"calibration", "conversion", "digital"},
     {"checking", "checkpoint", "chip_description", "chip_differences", "fidelity", "restoration", "summaries"},
     {"analysis", "asr", "characterization"},

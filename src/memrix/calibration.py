@@ -83,7 +83,7 @@ class _Watched:
 
     def observe(self, module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
         """Take in an input, as a hook."""
-        activations = inputs[0] if inputs else named["input"]
+        activations = inputs[0] if inputs else next(iter(named.values()))
         if not activations.numel():
             return
         self.reached = True

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from memrix.chip_description import kind_of
 from memrix.crossbar.mapping import Layout
@@ -16,7 +15,8 @@ from memrix.digital import DigitalSummary, digital_table
 from memrix.errors import ConversionError, HardwareError
 from memrix.hardware import Hardware
 from memrix.inventory import weighted_modules
-from memrix.nn.quantized import RANGE, SAMPLE, as_twin
+from memrix.nn.quantized import QuantizedLayer, as_twin
+from memrix.readiness import foreign_steps, has_range, has_test_vectors
 from memrix.selection import HardwareChoice, Layers, Selected, Survey, survey, weights_not_finite
 from memrix.tables import columns, explained, listed
 
@@ -130,7 +130,9 @@ def check(model: nn.Module, hardware: HardwareChoice, *, layers: Layers = None) 
     # By name: what a composite layer will consist of is another object every time.
     chosen = {layer.name for layer in selected}
     return Check(
-        problems=tuple([*found.problems, *_weight_problems(selected), *_hardware_problems(hardware)]),
+        problems=tuple(
+            [*found.problems, *_weight_problems(selected), *foreign_steps(selected), *_hardware_problems(hardware)]
+        ),
         notes=tuple([*_calibration_notes(selected), *_coverage_notes(found), *_converter_notes(planned)]),
         layers=tuple(_plan(layer, layout) for layer, layout in planned),
         digital=tuple(DigitalSummary.of(each) for each in weighted_modules(model) if each.name not in chosen),
@@ -154,18 +156,8 @@ def _plan(layer: Selected, layout: Layout) -> PlannedLayer:
         tiles=layout.tiles,
         cells=layout.cells,
         utilisation=layout.utilisation,
-        calibrated=_has_range(layer) and _has_vectors(layer),
+        calibrated=has_range(layer) and has_test_vectors(layer),
     )
-
-
-def _has_range(layer: Selected) -> bool:
-    peak = getattr(layer.module, RANGE, None)
-    return not layer.handler.twin.observed or (isinstance(peak, Tensor) and not bool(torch.isnan(peak)))
-
-
-def _has_vectors(layer: Selected) -> bool:
-    needed = layer.handler.twin.observed and layer.hardware.needs_test_vectors
-    return not needed or getattr(layer.module, SAMPLE, None) is not None
 
 
 def _weight_problems(selected: Sequence[Selected]) -> list[str]:
@@ -191,14 +183,21 @@ def _hardware_problems(hardware: HardwareChoice) -> list[str]:
 
 
 def _calibration_notes(selected: Sequence[Selected]) -> list[str]:
-    unknown = [layer.name for layer in selected if not _has_range(layer)]
-    untried = [layer.name for layer in selected if _has_range(layer) and not _has_vectors(layer)]
+    unknown = [layer.name for layer in selected if not has_range(layer)]
+    untried = [layer.name for layer in selected if has_range(layer) and not has_test_vectors(layer)]
     advice = "run memrix.calibrate(model, batches, hardware) before memrix.program"
     notes = []
     if unknown:
         notes.append(f"not calibrated yet: {listed(unknown)}; {advice}")
     if untried:
         notes.append(f"without the test vectors that this hardware is tuned with: {listed(untried)}; {advice}")
+    others = [
+        layer.name
+        for layer in selected
+        if isinstance(layer.module, QuantizedLayer) and layer.module.hardware.steps_key != layer.hardware.steps_key
+    ]
+    if others:
+        notes.append(f"trained for other bits or scales than they are to be programmed with: {listed(others)}")
     return notes
 
 

@@ -28,7 +28,7 @@ def save(chip: nn.Module, path: str | Path, *, half: bool = False) -> None:
     Args:
         chip: as ``memrix.program`` gave it.
         path: of the file; an older one is replaced.
-        half: whether the states of cells are stored as float16, in half the space and to within 1/4096 each.
+        half: whether the states of cells are stored as float16, in half the space and to within 1/2048 each.
 
     Raises:
         CheckpointError: the model is no chip, holds what safetensors cannot, or the file cannot be written.

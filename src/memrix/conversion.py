@@ -6,16 +6,19 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
+from memrix.crossbar.columns import FEWEST_VECTORS
 from memrix.errors import CalibrationError, ConversionError
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.fast_path import disable_fast_paths
-from memrix.nn.fresh_chips import FreshChips
-from memrix.nn.quantized import EPOCH, RANGE, SAMPLE, QuantizedLayer
+from memrix.nn.fresh_chips import FreshChips, TrainingSteps
+from memrix.nn.quantized import EPOCH, SAMPLE, QuantizedLayer
 from memrix.quantization import Quantization
 from memrix.random import Seeds, derive
+from memrix.readiness import foreign_steps, has_range, has_test_vectors
 from memrix.selection import HardwareChoice, Layers, Selected, open_owners, require_finite_weights, select
+from memrix.tables import listed
 from memrix.validation import require_integer
 
 
@@ -39,20 +42,17 @@ def quantize(
 
     Raises:
         ConversionError: lists every layer that cannot be mapped as asked.
-        CalibrationError: steps are to be learned, and a layer has no range to start from.
         NumericsError: a weight is not finite.
     """
     selected = select(model, hardware, layers)
     require_finite_weights(selected)
-    if quantization is not None and quantization.learned_steps:
-        _require_calibration(selected)
     open_owners(selected)
+    steps = TrainingSteps.of(model) if quantization is not None and quantization.fresh_chips else None
     for layer in selected:
         twin = layer.handler.twin.adopt(layer.module, layer.name, layer.hardware)
-        if quantization is not None:
-            twin.train_with(quantization)
-            if quantization.fresh_chips:
-                twin.training_forward = FreshChips(layer.handler.crossbar, quantization.seed)
+        twin.train_with(quantization)
+        if quantization is not None and steps is not None:
+            twin.training_forward = FreshChips(layer.handler.crossbar, quantization.seed, steps)
     disable_fast_paths(model)
 
 
@@ -97,7 +97,7 @@ def program(
     """
     seeds = Seeds.of(seed)
     selected = select(model, hardware, layers)
-    _require_calibration(selected)
+    _require_readiness(selected)
     require_finite_weights(selected)
     copies: dict[int, Any] = {}
     chip = copy.deepcopy(model, copies)
@@ -156,16 +156,20 @@ def crossbar_layers(chip: nn.Module) -> list[CrossbarLayer]:
     return layers
 
 
-def _require_calibration(selected: list[Selected]) -> None:
-    missing = [
-        layer.name
-        for layer in selected
-        if layer.handler.twin.observed
-        and (not isinstance(peak := getattr(layer.module, RANGE, None), Tensor) or bool(peak.isnan()))
-    ]
+def _require_readiness(selected: list[Selected]) -> None:
+    foreign = foreign_steps(selected)
+    if foreign:
+        raise ConversionError("the layers cannot be programmed as asked:\n  " + "\n  ".join(foreign))
+    missing = [layer.name for layer in selected if not has_range(layer)]
     if missing:
-        shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
         raise CalibrationError(
-            f"these layers have no activation range: {shown}; run memrix.calibrate(model, batches, hardware) "
-            f"with the same selection first"
+            f"these layers have no activation range: {listed(missing)}; run memrix.calibrate(model, batches, "
+            f"hardware) with the same selection first"
+        )
+    untried = [layer.name for layer in selected if not has_test_vectors(layer)]
+    if untried:
+        raise CalibrationError(
+            f"these layers have no test vectors, or too few: {listed(untried)}; this hardware is tuned with them "
+            f"after programming: run memrix.calibrate(model, batches, hardware) with the same hardware, on batches "
+            f"that give every layer at least {FEWEST_VECTORS} vectors"
         )

@@ -259,6 +259,11 @@ class Hardware:
         return CellTechnology(self.parameters, self.programming, self.faults, self.drift)
 
     @property
+    def steps_key(self) -> tuple[object, ...]:
+        """What steps of weights and activations depend on: learned ones fit no other hardware."""
+        return self.weight_bits, self.weight_scale, self.dac.bits
+
+    @property
     def needs_test_vectors(self) -> bool:
         """Whether a chip is tuned after programming."""
         return self.adc.per_layer or self.column_calibration

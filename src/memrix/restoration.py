@@ -25,9 +25,9 @@ from memrix.hardware import Hardware
 from memrix.inventory import Weighted, weighted_modules
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.fast_path import disable_fast_paths
-from memrix.nn.fresh_chips import FreshChips
+from memrix.nn.fresh_chips import FreshChips, TrainingSteps
 from memrix.nn.layer_record import LayerRecord
-from memrix.nn.quantized import SAMPLE, QuantizedLayer, as_twin
+from memrix.nn.quantized import LEARNED_WEIGHT_STEP, SAMPLE, QuantizedLayer, as_twin
 from memrix.nn.registry import Handler
 
 
@@ -51,7 +51,7 @@ def restore_(model: nn.Module, tensors: Mapping[str, Tensor], description: ChipD
     by_name = {name: layer for layer in weighted for name in layer.names}
     differences: list[str] = []
     for path, layer in description.layers.items():
-        differences += _restore_layer(path, layer, by_name.get(path), tensors, description.devices)
+        differences += _restore_layer(path, layer, by_name.get(path), tensors, description.devices, model)
     differences += module_differences(model, description)
     differences += tensor_differences(model, tensors, description)
     if differences:
@@ -74,6 +74,7 @@ def _restore_layer(
     found: Weighted | None,
     tensors: Mapping[str, Tensor],
     devices: Sequence[str],
+    model: nn.Module,
 ) -> list[str]:
     """Put a layer on its crossbar; what keeps it from that."""
     shown = path or THE_MODEL
@@ -93,10 +94,10 @@ def _restore_layer(
     if hasattr(module, SAMPLE):
         delattr(module, SAMPLE)
     _register_own(module, path, layer, tensors)
-    if layer.quantization is not None:
-        module.train_with(layer.quantization)
-        if layer.quantization.fresh_chips and not on_chip:
-            module.training_forward = FreshChips(handler.crossbar, layer.quantization.seed)
+    module.learned_for = layer.hardware.steps_key if LEARNED_WEIGHT_STEP in module._parameters else None
+    module.train_with(layer.quantization)
+    if layer.quantization is not None and layer.quantization.fresh_chips and not on_chip:
+        module.training_forward = FreshChips(handler.crossbar, layer.quantization.seed, TrainingSteps.of(model))
     if isinstance(module, CrossbarLayer) and layer.record is not None and layer.device is not None:
         parameters = parse_parameters(devices[layer.device], layer.hardware.device.parameters)
         _install(module, path, layer.record, tensors, layout, parameters)

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 MODEL = "whisper-tiny.en"
 CORPUS = "asterisk"
-HARDWARE = "physical"
+HARDWARE = "tuned"
 WEIGHT_BITS = (6, 5)
 UTTERANCES = 20
 LONGEST_CLIP = 10.0  # s; one long clip must not decide the figure of so few

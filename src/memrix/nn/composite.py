@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
@@ -77,6 +77,15 @@ class OpenedLayer(nn.Module):
         for name, part in parts.items():
             layer._modules.pop(name, None)  # one that it had takes its place among the others
             layer.add_module(name, part)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:  # noqa: ANN401
+        # A class that was made at run time cannot be found by its name.
+        made = next(key for key, kind in _OPENED.items() if kind is type(self))
+        return _blank, made, self.__getstate__()  # type: ignore[no-untyped-call]
+
+
+def _blank(mixin: type[OpenedLayer], layer: type[nn.Module]) -> nn.Module:
+    return object.__new__(_opened(mixin, layer))
 
 
 _OPENED: dict[tuple[type[OpenedLayer], type[nn.Module]], type[nn.Module]] = {}

@@ -15,12 +15,11 @@ from memrix.crossbar.mapping import Layout
 from memrix.device import DeviceParameters
 from memrix.errors import CalibrationError, CheckpointError, NumericsError
 from memrix.nn.layer_record import LayerRecord, differing_settings
-from memrix.nn.quantized import RANGE, SAMPLE, QuantizedLayer
+from memrix.nn.quantized import SAMPLE, QuantizedLayer
 from memrix.quantization import weight_integers
 from memrix.random import Seeds
 
 COLUMN_GAIN, COLUMN_OFFSET = "column_gain", "column_offset"  # buffers of layers whose columns are calibrated
-_SCALES = (RANGE, "weight_step", COLUMN_GAIN, COLUMN_OFFSET)
 
 
 class CrossbarLayer(QuantizedLayer):
@@ -36,6 +35,7 @@ class CrossbarLayer(QuantizedLayer):
     weight_step: Tensor
     column_gain: Tensor  # [groups, 1, outputs], where columns are calibrated
     column_offset: Tensor
+    scales = (*QuantizedLayer.scales, "weight_step", COLUMN_GAIN, COLUMN_OFFSET)
     prefix = "Memristor"
 
     def program(self, seeds: Seeds, progress: Callable[[int], None] | None = None) -> None:
@@ -141,10 +141,13 @@ class CrossbarLayer(QuantizedLayer):
             )
         super()._load_from_state_dict(state_dict, prefix, *others)
 
-    def suitable_converter(self, activations: Tensor) -> ADC:
-        """The ADC of the hardware's bits that changes the results of these inputs least."""
-        codes = self.hardware.dac.codes(activations.float(), self.activation_step)
-        return best_converter(self.crossbar, self.vectors(codes).flatten(1, 2))
+    def suitable_converter(self, vectors: Tensor) -> ADC | None:
+        """The ADC of the hardware's bits that changes the results of input vectors ``[groups, n, inputs]`` least.
+
+        None if there is nothing but zeros to go by, as in the first state of a recurrent layer.
+        """
+        codes = self.hardware.dac.codes(vectors.float(), self.activation_step)
+        return best_converter(self.crossbar, codes) if bool(codes.any()) else None
 
     def integers(self) -> tuple[Tensor, Tensor]:
         """The weight of one integer step, ``[1]`` or ``[groups * outputs]``, and ``[groups, inputs, outputs]``."""
@@ -161,7 +164,8 @@ class CrossbarLayer(QuantizedLayer):
             ConversionError: an input is not of the shape that the layer takes.
         """
         output = self._on_chip(input.detach())
-        learning = any(t is not None and t.requires_grad for t in (input, self.weight, self.bias))
+        own = (input, self.weight, self.bias, *self._parameters.values())
+        learning = any(t is not None and t.requires_grad for t in own)
         if torch.is_grad_enabled() and learning:
             output = _value_of.apply(self.differentiable(input), output)  # type: ignore[no-untyped-call]
         return self.finish(output)
@@ -193,13 +197,8 @@ class CrossbarLayer(QuantizedLayer):
         tangent = quantized * slope
         return tangent + ((transfer[index] * step).to(input.dtype) - tangent.detach())
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:  # noqa: ANN401
-        # Scales of converters keep their precision, whatever the network computes in.
-        scales = {name: scale for name, scale in self.named_buffers(recurse=False) if name in _SCALES}
-        module = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        for name, scale in scales.items():
-            setattr(module, name, scale.to(getattr(module, name).device))
-        return module
+    def observe_(self, buffer: str, values: Tensor) -> None:
+        """Nothing: the ranges of a chip are those it was programmed with."""
 
     @torch.no_grad()
     def _on_chip(self, activations: Tensor) -> Tensor:

@@ -52,7 +52,14 @@ class QuantizedLayer(nn.Module):
     quantization: Quantization | None
     training_forward: Callable[[QuantizedLayer, Tensor], Tensor] | None
     noise_stream: RandomStream
+    learned_for: tuple[object, ...] | None  # what of the hardware learned steps belong to
     observed = True
+    scales: tuple[str, ...] = (
+        RANGE,
+        OUTPUT_RANGE,
+        LEARNED_RANGE,
+        LEARNED_WEIGHT_STEP,
+    )  # buffers and parameters of float32
     prefix = "Quantized"  # of the names of classes for subclasses of a torch layer
 
     @classmethod
@@ -65,31 +72,42 @@ class QuantizedLayer(nn.Module):
             raise TypeError(f"{cls.__name__} did not take the place of {type(layer).__name__}")
         layer.hardware, layer.name, layer.observing = hardware, name, False
         layer.quantization, layer.training_forward = quantization, None
+        layer.learned_for = getattr(layer, "learned_for", None)
         layer._buffers.pop(RANGE, None)
         # Not yet calibrated is NaN rather than None, so that a state_dict can carry a range into a new twin.
         layer.register_buffer(RANGE, layer._unknown() if peak is None else peak)
         return layer
 
-    def train_with(self, quantization: Quantization) -> None:
-        """Prepare for quantisation-aware training.
+    def train_with(self, quantization: Quantization | None) -> None:
+        """Have what a way of training needs, and nothing that an earlier one needed.
 
-        Raises:
-            CalibrationError: steps are to be learned, and there is no range to start from.
+        Steps that were learned stay where they are asked for again and the hardware has the same bits and scales.
         """
-        self.quantization = quantization
-        if quantization.output_quantizers and OUTPUT_RANGE not in self._buffers:
-            self.register_buffer(OUTPUT_RANGE, torch.full((), torch.nan, device=self.weight.device))
-        if quantization.weight_noise:
-            self.noise_stream = RandomStream(derive(quantization.seed, "weight noise", self.name))
-            if EPOCH not in self._buffers:
-                self.register_buffer(EPOCH, torch.zeros((), dtype=torch.int64, device=self.weight.device))
-        if quantization.learned_steps and LEARNED_WEIGHT_STEP not in self._parameters:
-            self.require_calibration()
+        self.quantization, self.training_forward = quantization, None
+        outputs = quantization is not None and quantization.output_quantizers
+        noisy = quantization is not None and quantization.weight_noise > 0
+        learned = quantization is not None and quantization.learned_steps
+        self._keep_buffer(OUTPUT_RANGE, outputs, torch.full((), torch.nan, device=self.weight.device))
+        self._keep_buffer(EPOCH, noisy, torch.zeros((), dtype=torch.int64, device=self.weight.device))
+        if noisy:
+            self.noise_stream = RandomStream(derive(quantization.seed, "weight noise", self.name))  # type: ignore[union-attr]
+        if not learned or self.learned_for != self.hardware.steps_key:
+            for name in (LEARNED_RANGE, LEARNED_WEIGHT_STEP):
+                self._parameters.pop(name, None)
+            self.learned_for = None
+        if learned and self.learned_for is None:
             with torch.no_grad():
                 step = self.row_step(self.rows(self.weight.detach().float()))
             self.register_parameter(LEARNED_WEIGHT_STEP, nn.Parameter(step))
             if self.observed:
                 self.register_parameter(LEARNED_RANGE, nn.Parameter(self.input_range.detach().clone()))
+            self.learned_for = self.hardware.steps_key
+
+    def _keep_buffer(self, name: str, wanted: bool, initial: Tensor) -> None:
+        if wanted and name not in self._buffers:
+            self.register_buffer(name, initial)
+        elif not wanted and name in self._buffers:
+            delattr(self, name)
 
     @classmethod
     def over(cls: type[Twin], layer: type[nn.Module]) -> type[Twin]:
@@ -102,7 +120,8 @@ class QuantizedLayer(nn.Module):
     @property
     def calibrated(self) -> bool:
         """Whether the layer has an activation range."""
-        return not bool(self.input_range.isnan())
+        learned = self._parameters.get(LEARNED_RANGE)
+        return bool((self.input_range if learned is None else learned.detach()).isfinite())
 
     @property
     def activation_step(self) -> Tensor:
@@ -230,6 +249,16 @@ class QuantizedLayer(nn.Module):
             return
         known: Tensor = getattr(self, buffer)
         known.copy_(updated_range(known, values, self.quantization, self.hardware.dac.largest_code))
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:  # noqa: ANN401
+        # Scales of converters keep their precision, whatever the network computes in.
+        own = (*self._buffers.items(), *self._parameters.items())
+        kept = {name: scale.detach() for name, scale in own if name in self.scales and scale is not None}
+        module = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for name, scale in kept.items():
+            present = getattr(module, name)
+            present.data = scale.to(present.device)
+        return module
 
     def __reduce_ex__(self, protocol: Any) -> Any:  # noqa: ANN401
         # A class that was combined at run time cannot be found by its name.

@@ -82,7 +82,7 @@ class OpenedRecurrent(OpenedLayer):
             raise ConversionError(f"the input {list(input.shape)} has no steps; give sequences of at least one")
         states = self._initial(hx, batch, input, batched)
         outputs, states = self._layers(by_time.flatten(0, 1), [batch] * length, states)
-        outputs = outputs.view(length, batch, -1)
+        outputs = outputs.view(length, batch, outputs.shape[-1])
         if not batched:
             return outputs.squeeze(1), self._as_given(tuple(state.squeeze(1) for state in states))
         return outputs.transpose(0, 1) if self.batch_first else outputs, self._as_given(states)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from memrix.nn.attention import OpenedAttention, attention_parts
@@ -82,7 +82,7 @@ def handler_of(module: nn.Module) -> Handler | str:
         handler = _HANDLERS.get(ancestor) or _HANDLERS.get(f"{ancestor.__module__}.{ancestor.__qualname__}")
         if handler is not None:
             objection = None if isinstance(module, QuantizedLayer) else _objection(module, ancestor)
-            return objection or handler.objection(module) or handler
+            return objection or _unusable_weight(module) or handler.objection(module) or handler
     own = [name for name, parameter in module.named_parameters(recurse=False) if parameter.dim() > 1]
     return f"{kind.__name__} has no crossbar counterpart for its {', '.join(own) or 'weights'}"
 
@@ -123,6 +123,17 @@ def _computed_weight(module: nn.Module, parts: Parts) -> str | None:
     if all(part.parameter is not None for part in parts.values() if isinstance(part, Projection)):
         return None
     return f"a weight of this {type(module).__name__} is no parameter (weight norm?); remove what computes it first"
+
+
+def _unusable_weight(module: nn.Module) -> str | None:
+    weight = getattr(module, "weight", None)
+    if not isinstance(weight, Tensor):
+        return None
+    if weight.is_meta:
+        return f"the weight of this {type(module).__name__} is on the meta device and has no values; load them first"
+    if not weight.numel():
+        return f"the weight of this {type(module).__name__} is empty, {list(weight.shape)}: there is nothing to write"
+    return None
 
 
 def _renormalises(module: nn.Module) -> str | None:

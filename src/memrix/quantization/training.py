@@ -8,6 +8,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from memrix.errors import HardwareError
 from memrix.quantization.least_error import least_error_range
 from memrix.validation import require_choice, require_integer, require_number
 
@@ -58,6 +59,11 @@ class Quantization:
         require_number("weight_noise", self.weight_noise, 0.0, 10.0)
         require_integer("noise_start_epoch", self.noise_start_epoch, 0, 1 << 31)
         require_integer("seed", self.seed, 0, (1 << 63) - 1)
+        if self.fresh_chips and self.weight_noise:
+            raise HardwareError(
+                f"fresh_chips bring the noise of real cells, and weight_noise={self.weight_noise} stands for it "
+                f"where there are none; give one of them"
+            )
 
 
 @torch.no_grad()
@@ -66,6 +72,8 @@ def updated_range(known: Tensor, values: Tensor, quantization: Quantization, lar
     if quantization.observer == "fixed" or not values.numel():
         return known
     found = _range_of(values.detach().float(), quantization, largest_code)
+    # One overflow, as mixed precision has them, must not spoil the range for ever.
+    found = torch.where(found.isfinite(), found, known)
     if quantization.observer == "min-max":
         return torch.fmax(known, found)
     return torch.where(known.isnan(), found, torch.lerp(known, found, quantization.averaging))

@@ -1,0 +1,172 @@
+"""What earlier training leaves behind, and what a model still lacks."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+from torch import nn
+
+import memrix
+from memrix.errors import CalibrationError, ConversionError, HardwareError
+
+THREE = memrix.Hardware.preset("ideal").replace(weight_bits=3)
+EIGHT = THREE.replace(weight_bits=8)
+Q = memrix.Quantization
+
+
+def inputs(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def network() -> nn.Sequential:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 8))
+    memrix.calibrate(model, [inputs(64, 16)], THREE)
+    return model
+
+
+def test_learned_steps_fit_the_bits_they_were_learned_for_alone():
+    model = network()
+    memrix.quantize(model, EIGHT, Q(learned_steps=True))
+    with pytest.raises(ConversionError, match=r"learned for weight_bits=8, .* this hardware has 3"):
+        memrix.program(model, THREE)
+    assert "learned for weight_bits=8" in str(memrix.check(model, THREE))
+    memrix.quantize(model, THREE, Q(learned_steps=True))
+    fresh = network()
+    memrix.quantize(fresh, THREE, Q(learned_steps=True))
+    assert torch.equal(model(inputs(4, 16)), fresh(inputs(4, 16)))
+
+
+def test_quantising_again_leaves_nothing_of_the_training_before():
+    model = network()
+    memrix.quantize(model, THREE, Q(weight_noise=0.1, output_quantizers=True, learned_steps=True))
+    memrix.quantize(model, THREE)
+    plain = network()
+    memrix.quantize(plain, THREE)
+    assert set(model.state_dict()) == set(plain.state_dict())
+    before = model[0].input_range.clone()
+    assert torch.equal(model.train()(100 * inputs(4, 16)), plain.train()(100 * inputs(4, 16)))
+    assert torch.equal(model[0].input_range, before)
+
+
+def test_learned_steps_can_be_resumed_from_a_state_dict():
+    model = network()
+    memrix.quantize(model, THREE, Q(learned_steps=True))
+    with torch.no_grad():
+        model[0].learned_weight_step.mul_(0.9)
+    resumed = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 8))
+    memrix.quantize(resumed, THREE, Q(learned_steps=True))
+    with pytest.raises(CalibrationError, match="no activation range"):
+        resumed(inputs(4, 16))
+    resumed.load_state_dict(model.state_dict())
+    assert torch.equal(resumed(inputs(4, 16)), model(inputs(4, 16)))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_learned_steps_keep_their_precision(dtype):
+    model = network()
+    memrix.quantize(model, THREE, Q(learned_steps=True))
+    model.to(dtype)
+    assert model[0].learned_weight_step.dtype == torch.float32
+    assert model(inputs(4, 16).to(dtype)).dtype == dtype
+
+
+@pytest.mark.parametrize("observer", ["min-max", "moving-average"])
+def test_an_overflow_in_training_does_not_spoil_a_range(observer):
+    model = network()
+    memrix.quantize(model, THREE, Q(observer=observer))
+    bad = inputs(4, 16)
+    bad[0, 0] = torch.inf
+    before = model[0].input_range.clone()
+    model.train()(bad)
+    assert torch.equal(model[0].input_range, before)
+
+
+def test_a_frozen_layer_has_a_chip_for_every_step_too():
+    model = network()
+    memrix.quantize(model, THREE.replace(programming="reset-set"), Q(fresh_chips=True))
+    model[0].requires_grad_(False)
+    model.train()
+    for step in range(3):
+        model(inputs(4, 16, seed=step)).sum().backward()
+    assert model[0].training_forward._step == 3
+
+
+def test_hooks_run_once_on_a_fresh_chip():
+    model = network()
+    memrix.quantize(model, THREE, Q(fresh_chips=True))
+    calls = []
+    model[0].register_forward_hook(lambda *_: calls.append(1))
+    model.train()(inputs(4, 16))
+    assert len(calls) == 1
+
+
+def test_fresh_chips_of_a_recurrent_layer_have_converters_of_their_own():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = nn.LSTM(6, 5)
+    tuned = memrix.Hardware.preset("tuned")
+    memrix.calibrate(model, [inputs(30, 3, 6)], tuned)
+    memrix.quantize(model, tuned, Q(fresh_chips=True))
+    model.train()(inputs(7, 3, 6))
+    chip = model.hh_l0.training_forward._chip
+    assert chip.crossbar.circuit.adc.gain != 1.0
+
+
+def test_noise_of_weights_and_of_chips_exclude_each_other():
+    with pytest.raises(HardwareError, match="give one of them"):
+        Q(fresh_chips=True, weight_noise=0.1)
+
+
+def test_a_chip_does_not_move_its_ranges():
+    model = network()
+    memrix.quantize(model, THREE, Q(output_quantizers=True))
+    memrix.calibrate(model, [inputs(64, 16)], THREE)
+    chip = memrix.program(model, THREE).train()
+    before = copy.deepcopy(chip.state_dict())
+    chip(50 * inputs(4, 16))
+    assert all(torch.equal(value, before[name]) for name, value in chip.state_dict().items())
+
+
+def test_what_is_missing_is_known_before_a_cell_is_programmed():
+    tuned = memrix.Hardware.preset("tuned")
+    model = network()
+    memrix.calibrate(model, [inputs(8, 16)], tuned)
+    assert "without the test vectors" in str(memrix.check(model, tuned))
+    with pytest.raises(CalibrationError, match="at least 16 vectors"):
+        memrix.program(model, tuned)
+    memrix.quantize(model, THREE, Q(observer="fixed", output_quantizers=True))
+    assert "not calibrated yet" in str(memrix.check(model, THREE))
+    with pytest.raises(CalibrationError, match="no activation range"):
+        memrix.program(model, THREE)
+
+
+@pytest.mark.parametrize(
+    ("layer", "said"),
+    [
+        (nn.Linear(16, 0), "is empty"),
+        (nn.Linear(0, 4), "is empty"),
+        (nn.Linear(4, 4, device="meta"), "meta device"),
+    ],
+)
+def test_weights_that_hold_nothing_are_a_problem_to_check(layer, said):
+    model = nn.Sequential(layer)
+    assert said in str(memrix.check(model, THREE, layers=["0"]))
+    with pytest.raises(ConversionError, match=said):
+        memrix.calibrate(model, [inputs(2, 4)], THREE, layers=["0"])
+
+
+def test_opened_layers_can_be_pickled():
+    model = nn.Sequential(nn.LSTM(4, 3))
+    memrix.calibrate(model, [inputs(5, 2, 4)], THREE)
+    twin = pickle.loads(pickle.dumps(model))
+    assert torch.equal(twin(inputs(5, 2, 4))[0], model(inputs(5, 2, 4))[0])
+
+
+def test_a_batch_of_no_sequences_is_one():
+    model = nn.LSTM(4, 3)
+    memrix.calibrate(model, [inputs(5, 2, 4)], THREE)
+    output, _ = model(inputs(5, 0, 4))
+    assert output.shape == (5, 0, 3)
