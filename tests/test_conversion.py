@@ -162,6 +162,10 @@ def test_ranges_cover_all_batches_and_the_mode_is_kept():
 
 
 class TestBadInput:
+    def test_batches_with_labels(self):
+        with pytest.raises(CalibrationError, match=r"too many positional arguments; .*\(x for x, label in loader\)"):
+            memrix.calibrate(Net(), [(X, torch.zeros(4))], PHYSICAL)
+
     def test_model_without_a_mappable_layer(self):
         with pytest.raises(ConversionError, match=r"no layer to map.*LSTM.*of the model: Bilinear"):
             memrix.program(nn.Bilinear(3, 3, 3), PHYSICAL)

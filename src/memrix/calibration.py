@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
@@ -111,6 +112,11 @@ class _Watched:
 
     def keep(self) -> None:
         """Leave range and test vectors on the layer."""
+        # Ranges made in inference mode could not follow a training later.
+        with torch.inference_mode(False):
+            self._keep()
+
+    def _keep(self) -> None:
         module = self.layer.module
         device = cast(Tensor, module.weight).device
         peak = torch.tensor(self._observer.range(), dtype=torch.float32, device=device)
@@ -120,7 +126,7 @@ class _Watched:
             getattr(module, OUTPUT_RANGE).fill_(self._output_observer.range())
         module._buffers.pop(SAMPLE, None)
         if self.layer.hardware.needs_test_vectors:
-            module.register_buffer(SAMPLE, self._sampler.vectors(), persistent=False)
+            module.register_buffer(SAMPLE, self._sampler.vectors().clone(), persistent=False)
 
 
 @contextmanager
@@ -165,16 +171,26 @@ def run_batch(model: nn.Module, batch: Any) -> None:  # noqa: ANN401
     """Call a model with a tensor, a tuple or list of arguments, or a mapping of keyword arguments.
 
     Raises:
-        CalibrationError: the batch is of another kind.
+        CalibrationError: the batch is of another kind, or the model does not take it.
     """
+    arguments: tuple[Any, ...] = ()
+    named: dict[str, Any] = {}
     if isinstance(batch, Mapping):
-        model(**batch)
+        named = dict(batch)
     elif isinstance(batch, (tuple, list)):
-        model(*batch)
+        arguments = tuple(batch)
     elif isinstance(batch, Tensor):
-        model(batch)
+        arguments = (batch,)
     else:
         raise CalibrationError(
             f"a batch must be a tensor, a tuple of arguments or a mapping of keyword arguments, "
             f"got {type(batch).__name__}"
         )
+    try:
+        inspect.signature(model.forward).bind(*arguments, **named)
+    except TypeError as error:
+        raise CalibrationError(
+            f"the model cannot be called with such a batch: {error}; a tuple is taken as its arguments: of a loader "
+            f"of inputs and labels give (x for x, label in loader)"
+        ) from error
+    model(*arguments, **named)
