@@ -1,5 +1,8 @@
 """The dynamics of single cells, pulse by pulse against the numpy package with the same random numbers."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 import synaptogen.synaptogen as reference
@@ -332,3 +335,49 @@ def test_order_that_the_parameters_lack_is_refused():
 def test_pulse_width_must_be_positive():
     with pytest.raises(HardwareError, match="pulse_width"):
         Cells(3, pulse_width=0.0)
+
+
+@pytest.mark.parametrize("saved_after", [0, 1, 2, 3, 5, 8, 15])
+def test_saved_cells_go_on_as_the_uninterrupted_ones(saved_after, monkeypatch):
+    """Over random trains, in several blocks that have drawn ahead to different depths."""
+    monkeypatch.setattr("memrix.device.cells.BLOCK", 700)
+    train = torch.empty(saved_after + 15, 2000).uniform_(-2, 2, generator=torch.Generator().manual_seed(0))
+    cells, other = Cells(2000, seed=1), Cells(2000, seed=2)
+    for volts in train[:saved_after]:
+        cells.apply_voltage(volts)
+    other.load_state_dict(cells.state_dict())
+    twin = copy.deepcopy(cells)
+    for volts in train[saved_after:]:
+        for each in (cells, other, twin):
+            each.apply_voltage(volts)
+    assert torch.equal(other.r, cells.r)
+    assert torch.equal(twin.r, cells.r)
+
+
+def test_pickled_cells_go_on():
+    cells = Cells(50, seed=1)
+    twin = pickle.loads(pickle.dumps(cells))
+    for each in (cells, twin):
+        for volts in (-2.0, 2.0, -2.0, 1.0):
+            each.apply_voltage(volts)
+    assert torch.equal(cells.r, twin.r)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda cells: cells.apply_voltage(10**400), "finite number"),
+        (lambda cells: cells.apply_voltage(1.0, where=True), "got True"),
+        (lambda cells: cells.read(0.2, noise="of"), "noise must be one of 'physical'"),
+    ],
+)
+def test_more_input_that_cannot_be(call, said):
+    with pytest.raises((DeviceError, HardwareError), match=said):
+        call(Cells(3))
+
+
+def test_cells_are_read_at_voltages_of_any_layout():
+    cells = Cells((3, 4))
+    volts = torch.linspace(0.1, 0.6, 12).view(4, 3).T
+    torch.testing.assert_close(cells.read(volts, noise="off"), cells.current(volts))
+    assert cells.read(volts).shape == (3, 4)

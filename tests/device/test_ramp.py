@@ -128,7 +128,8 @@ def test_cells_outside_the_mask_are_left_alone():
     assert not readings[5:].any()
 
 
-def test_several_blocks_are_ramped_with_noise_of_their_own_and_repeat():
+def test_several_blocks_are_ramped_with_noise_of_their_own_and_repeat(monkeypatch):
+    monkeypatch.setattr("memrix.device.cells.BLOCK", 1 << 15)
     runs = []
     for _ in range(2):
         cells = Cells(140_000, seed=Seeds(1, 2, 3))
@@ -138,10 +139,29 @@ def test_several_blocks_are_ramped_with_noise_of_their_own_and_repeat():
     assert torch.equal(*runs)
 
 
-@pytest.mark.parametrize("volts", [[], [0.0, 1.0], [0.5, 0.5], [0.9, 0.8], [0.5, float("inf")]])
+@pytest.mark.parametrize("before", [[1.0], [0.9, 1.3], [2.0], [-2.0, 1.1, -2.0, 0.8]], ids=str)
+def test_cells_in_any_state_are_ramped_as_one_by_one(before):
+    reader = circuit(bandwidth=1e-9)
+    pair = [cells_that_are_on() for _ in range(2)]
+    for cells in pair:
+        for volts in before:
+            cells.apply_voltage(volts, where=torch.arange(CELLS) % 2 == 0)
+    expected = OneByOne.run(pair[0], reader, EVERYONE, VOLTS).cells
+    pair[1].ramp(VOLTS, AIMS, reader, EVERYONE)
+    torch.testing.assert_close(pair[1].r, expected.r, rtol=0, atol=2e-6)
+    assert torch.equal(pair[1].cycles, expected.cycles)
+    assert pair[1].pulses == expected.pulses
+
+
+@pytest.mark.parametrize("volts", [[], [0.0, 1.0], [0.5, 0.5], [0.9, 0.8], [0.5, float("inf")], [1.0, 1.46]])
 def test_voltages_must_rise(volts):
     with pytest.raises(DeviceError, match="must rise from above 0 V"):
         Cells(3).ramp(volts, torch.ones(3), circuit(), torch.ones(3, dtype=torch.bool))
+
+
+def test_aims_must_be_numbers():
+    with pytest.raises(DeviceError, match="an aim of a ramp is NaN or infinite"):
+        Cells(2).ramp([0.5], torch.tensor([0.5, torch.nan]), circuit(), torch.ones(2, dtype=torch.bool))
 
 
 def test_aims_must_fit():

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from memrix.device.current import CellCurrent, Noise
+from memrix.device.current import NOISES, CellCurrent, Noise
 from memrix.device.indexing import positions
 from memrix.device.parameter_files import load_parameters
 from memrix.device.parameters import FEATURES, DeviceParameters
@@ -20,7 +20,7 @@ from memrix.device.voltages import Voltages, as_voltages, per_cell, power, reach
 from memrix.errors import DeviceError
 from memrix.random import RandomStream, Seeds, derive, fill_normal_, seeds_from
 from memrix.threads import side_by_side
-from memrix.validation import require_positive
+from memrix.validation import require_choice, require_positive
 
 # Part of what a seed means: another block length would draw other cells. On a CPU an operation on a block is long
 # enough for several threads to share it.
@@ -118,7 +118,7 @@ class Cells:
         self.pulses, self.energy, self.reads, self.disturbing_reads = 0, 0.0, 0, 0
         self._streams = self._generators(programming, "programming")
         self._read_stream = RandomStream(derive(self.seeds.read, "read"))
-        normals = [_normals_of(stream) for stream in self._streams]
+        normals = [_Normals(stream) for stream in self._streams]
         side_by_side(self._switching.begin_, self._blocks, normals, device=self.device)
 
     def _generators(self, seed: int, use: str) -> list[torch.Generator]:
@@ -183,8 +183,15 @@ class Cells:
         masks = torch.split(self._require_mask(where).reshape(-1), self._lengths)
         if aim.shape != self.shape:
             raise DeviceError(f"aims must have the cells' shape {tuple(self.shape)}, got {tuple(aim.shape)}")
-        if not volts or not all(low < high for low, high in pairwise((0.0, *volts))) or not math.isfinite(volts[-1]):
-            raise DeviceError(f"the voltages of a ramp must rise from above 0 V, got {list(volts)[:5]}")
+        volts = [float(volt) for volt in volts]
+        full = self.parameters.full_reset_voltage
+        if not volts or not all(low < high for low, high in pairwise((0.0, *volts))) or not volts[-1] < full:
+            raise DeviceError(
+                f"the voltages of a ramp must rise from above 0 V and stay below {full:g} V, where a reset is "
+                f"complete, got {volts[:5]}{' to ' + str(volts[-1]) if len(volts) > 5 else ''}"
+            )
+        if not bool(torch.isfinite(aim).all()):
+            raise DeviceError("an aim of a ramp is NaN or infinite; give finite readings")
         readings = torch.zeros_like(self.r)
         seeds = seeds_from(self._read_stream.on(self.device), len(self._blocks))
         records: list[RampRecord | None] = [None] * len(self._blocks)
@@ -244,6 +251,7 @@ class Cells:
         Raises:
             DeviceError: the shape does not fit, or a voltage is not a finite number.
         """
+        require_choice("noise", noise, NOISES)
         require_positive("temperature", temperature, "K")
         require_positive("bandwidth", bandwidth, "Hz")
         voltages = as_voltages(volts, self.shape, self.device)
@@ -266,7 +274,7 @@ class Cells:
         if noise == "off":
             return current
         offset, slope = self._current.noise_variance(voltages, noise, temperature, bandwidth)
-        normals = torch.empty_like(current)
+        normals = torch.empty(current.shape, dtype=current.dtype, device=current.device)
         fill_normal_(normals, self._read_stream.on(self.device))
         return current.addcmul_(normals, torch.addcmul(offset, slope, r).clamp_(min=0).sqrt_())
 
@@ -289,6 +297,8 @@ class Cells:
             for name, dimension in _STATE.items()
         }
         state["r"] = self.r.clone()
+        # How far each block looks ahead and back decides how it goes on drawing.
+        state["room"] = torch.tensor([[block.ahead.shape[1], block.history.shape[1]] for block in self._blocks])
         counts = [self.pulses, self.energy, self.reads, self.disturbing_reads]
         state["counts"] = torch.tensor(counts, dtype=torch.float64)
         state["seeds"] = torch.tensor([self.seeds.chip, self.seeds.programming, self.seeds.read])
@@ -320,13 +330,16 @@ class Cells:
         self.pulses, self.reads, self.disturbing_reads = int(pulses), int(reads), int(disturbing_reads)
         self.seeds = Seeds(*(int(seed) for seed in state["seeds"]))
         self._read_stream = RandomStream(derive(self.seeds.read, "read"))
-        self._read_stream.on(self.device).set_state(state["read_stream"].cpu())
+        self._read_stream.on(self.device).set_state(state["read_stream"].cpu().clone())
         for stream, saved in zip(self._streams, state["programming_streams"].cpu(), strict=True):
-            stream.set_state(saved)
+            stream.set_state(saved.clone())  # torch takes no view for a state
         for name, dimension in _STATE.items():
             parts = torch.split(state[name].to(self.device), self._lengths, dimension)
             for block, part in zip(self._blocks, parts, strict=True):
                 setattr(block, name, part.contiguous().clone())
+        for block, (ahead, slots) in zip(self._blocks, state["room"].tolist(), strict=True):
+            block.ahead = block.ahead[:, block.ahead.shape[1] - ahead :].contiguous()
+            block.history = block.history[:, self.order - slots :].contiguous()
 
     def _padded(self, block: Block, name: str) -> Tensor:
         value: Tensor = getattr(block, name)
@@ -338,11 +351,9 @@ class Cells:
         return value
 
     def _require_mask(self, where: Tensor) -> Tensor:
-        if where.shape != self.shape or where.dtype != torch.bool:
-            raise DeviceError(
-                f"'where' must be a bool tensor of the cells' shape {tuple(self.shape)}, got {where.dtype} of "
-                f"shape {tuple(where.shape)}"
-            )
+        if not isinstance(where, Tensor) or where.shape != self.shape or where.dtype != torch.bool:
+            given = f"{where.dtype} of shape {tuple(where.shape)}" if isinstance(where, Tensor) else repr(where)
+            raise DeviceError(f"'where' must be a bool tensor of the cells' shape {tuple(self.shape)}, got {given}")
         return where.to(self.device)
 
     def _for_blocks(self, volts: Voltages) -> Sequence[float | Tensor]:
@@ -350,6 +361,12 @@ class Cells:
         if isinstance(voltages, float):
             return [voltages] * len(self._blocks)
         return torch.split(voltages, self._lengths)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        # A pickle does not know that blocks keep their states in those of the array.
+        for block, states in zip(self._blocks, torch.split(self.r.view(-1), self._lengths), strict=True):
+            block.r = states
 
     def __repr__(self) -> str:
         source = self.parameters.source
@@ -374,11 +391,14 @@ def _normal_numbers(stream: torch.Generator) -> Callable[[int], Tensor]:
     return lambda count: torch.randn(count, generator=stream, device=stream.device)
 
 
-def _normals_of(stream: torch.Generator) -> Callable[[Tensor], Tensor]:
-    def normals(index: Tensor) -> Tensor:
-        return torch.randn((len(FEATURES), index.numel()), generator=stream, device=stream.device)
+class _Normals:
+    """Draws the normal numbers of cycles; copied and pickled with its stream."""
 
-    return normals
+    def __init__(self, stream: torch.Generator) -> None:
+        self.stream = stream
+
+    def __call__(self, index: Tensor) -> Tensor:
+        return torch.randn((len(FEATURES), index.numel()), generator=self.stream, device=self.stream.device)
 
 
 def _beyond(sets: Tensor, resets: Tensor, voltages: Tensor) -> Tensor:

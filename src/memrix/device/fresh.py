@@ -112,14 +112,16 @@ def _feature(parameters: DeviceParameters, feature: int) -> _FeatureDraw:
     factor = parameters.mixture_cholesky
     offset_row, scale_row = factor[:, feature], factor[:, feature + len(FEATURES)]  # [components, 8]
     offset_spread = np.linalg.norm(offset_row, axis=1)
-    scale_shared = (offset_row * scale_row).sum(axis=1) / offset_spread
+    # Devices that do not differ share nothing.
+    shared = (offset_row * scale_row).sum(axis=1)
+    scale_shared = np.divide(shared, offset_spread, out=np.zeros_like(shared), where=offset_spread > 0)
     rows = np.stack(
         [
             parameters.mixture_means[:, feature],
             offset_spread,
             parameters.mixture_means[:, feature + len(FEATURES)],
             scale_shared,
-            np.sqrt((scale_row**2).sum(axis=1) - scale_shared**2),
+            np.sqrt(np.maximum((scale_row**2).sum(axis=1) - scale_shared**2, 0.0)),
         ]
     )  # [5, components]
     return _FeatureDraw(

@@ -77,7 +77,7 @@ class Ramp:
     Args:
         switching: of the technology.
         block: the cells.
-        index: int64 ``[n]``, cells of the block, in the low-resistance state or not to be moved at all.
+        index: int64 ``[n]``, cells of the block.
         volts: V, ascending and above 0.
         aim: ``[n]``, in units of the circuit.
         circuit: reads the cells back after every pulse.
@@ -159,10 +159,11 @@ class Ramp:
             self.last[cells[chosen[stops]]] = step
 
     def _leave(self, cells: Tensor) -> None:
-        """Let cells, in the low-resistance state, enter their next cycle and begin their transition."""
-        if not len(cells):
-            return
+        """Let those of the cells that are ON enter their next cycle and begin their transition."""
         index = self.index[cells]
+        index = index[self.block.set_threshold[index] == -torch.inf]
+        if not len(index):
+            return
         self.switching.next_cycle_(self.block, index)
         self.block.set_threshold.scatter_(0, index, self.block.features[SET_VOLTAGE].index_select(0, index))
         self.switching.begin_transition_(self.block, index)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from torch import Tensor
 from memrix.device.current import CellCurrent
 from memrix.errors import DeviceError
 
+_LARGEST = 1e30  # V, beyond which float32 has no powers
 Voltages = float | Tensor | np.ndarray[Any, Any]
 
 
@@ -44,8 +44,8 @@ def per_cell(volts: Voltages, shape: torch.Size, device: torch.device) -> float 
         DeviceError: no finite numbers, or none that fit the cells.
     """
     if isinstance(volts, (int, float)) and not isinstance(volts, bool):
-        if not math.isfinite(volts):
-            raise DeviceError(f"a voltage must be a finite number in V, got {volts}")
+        if not abs(volts) < _LARGEST:
+            raise DeviceError(f"a voltage must be a finite number in V, got {str(volts)[:20]}")
         return float(volts)
     voltages = as_voltages(volts, shape, device)
     if voltages.dim() == 0:

@@ -124,7 +124,8 @@ def test_read_back_has_noise_and_steps():
 
 
 @pytest.mark.parametrize("protocol", [WriteVerify(), ResetRamp(step=0.05)])
-def test_same_streams_give_the_same_cells_on_any_number_of_threads(protocol):
+def test_same_streams_give_the_same_cells_on_any_number_of_threads(protocol, monkeypatch):
+    monkeypatch.setattr("memrix.crossbar.protocols.blocks._BLOCK", 1 << 15)
     on = torch.arange(140_000) % 3 == 0
     threads = torch.get_num_threads()
     try:

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import synaptogen.synaptogen as reference
@@ -6,7 +8,8 @@ from scipy.stats import ks_2samp
 
 from memrix import Hardware
 from memrix.crossbar import Cycled, Ideal, ResetSet
-from memrix.device import Cells
+from memrix.device import Cells, DeviceParameters, load_parameters
+from memrix.device.parameters import SET_VOLTAGE
 from memrix.errors import HardwareError
 from tests.crossbar.protocols.populations import PARAMETERS, program
 from tests.oracle import fresh_cells
@@ -91,3 +94,35 @@ def test_wear_is_counted_in_whole_cycles(cycles):
 def test_pulse_width_must_be_positive(protocol):
     with pytest.raises(HardwareError, match=r"programming\.pulse_width must be a number above 0 in s"):
         protocol(pulse_width=0)
+
+
+def altered(**fields) -> DeviceParameters:
+    return dataclasses.replace(load_parameters(), source="altered", **fields)
+
+
+def test_devices_that_do_not_differ_have_cells_all_the_same():
+    """Without a spread from device to device, an OFF cell still varies from cycle to cycle."""
+    alike = altered(mixture_cholesky=load_parameters().mixture_cholesky * 0)
+    off = torch.zeros(20_000, dtype=torch.bool)
+    streams = {name: torch.Generator().manual_seed(i) for i, name in enumerate(("chip", "programming"))}
+    fresh = ResetSet().program(off, alike, **streams).states
+    simulated = Cycled(0).program(off, alike, **streams).states
+    assert ks_2samp(fresh, simulated).pvalue > 0.01
+    assert 0 < fresh.std() < ResetSet().program(off, load_parameters(), **streams).states.std()
+
+
+def test_a_device_that_two_volts_do_not_reset_is_refused():
+    with pytest.raises(HardwareError, match=r"complete from 2\.5 V on; every protocol pulses with -2 V and 2 V"):
+        ResetSet().program(
+            torch.zeros(3, dtype=torch.bool),
+            altered(full_reset_voltage=2.5),
+            chip=torch.Generator(),
+            programming=torch.Generator(),
+        )
+
+
+def test_a_device_that_two_volts_hardly_set_is_refused():
+    means = load_parameters().mixture_means.copy()
+    means[:, SET_VOLTAGE] *= 3
+    with pytest.raises(HardwareError, match="of the cells of device 'altered' do not switch"):
+        ResetSet().nominal_states(altered(mixture_means=means))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -135,10 +135,19 @@ class ResetRamp:
                 f"programming.off must lie below programming.on, got {self.off} and {self.on} of the ON current"
             )
 
+    @property
+    def _steps(self) -> int:
+        # A step that ends a rounding error beyond the stop still counts.
+        return math.floor((self.stop - self.start) / self.step + 1e-9) + 1
+
     def program(
         self, targets: Tensor, parameters: DeviceParameters, *, chip: torch.Generator, programming: torch.Generator
     ) -> Programmed:
-        """Program fresh cells to bool targets or levels of any shape."""
+        """Program fresh cells to bool targets or levels of any shape.
+
+        Raises:
+            HardwareError: the ramp reaches voltages at which a reset of this device is complete.
+        """
         return self.ramp(targets, parameters, _overshoot(self, parameters), chip=chip, programming=programming)
 
     def ramp(
@@ -152,7 +161,12 @@ class ResetRamp:
     ) -> Programmed:
         """``program`` with ``overshoot`` added to the targets: one value for each of ``_SAMPLE_LEVELS``."""
         circuit = _read_back(self, parameters)
-        volts = np.arange(self.start, self.stop + self.step / 2, self.step).tolist()
+        if self.stop >= parameters.full_reset_voltage:
+            raise HardwareError(
+                f"programming.stop must lie below {parameters.full_reset_voltage:g} V, where a reset of this device "
+                f"is complete, got {self.stop} V"
+            )
+        volts = [self.start + number * self.step for number in range(self._steps)]
 
         def run(cells: Cells, target: Tensor, _: torch.Generator, verification: Verification) -> None:
             levels = target.to(torch.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,10 +14,13 @@ from memrix.crossbar.protocols.population import fresh_means, population_means
 from memrix.crossbar.protocols.protocol import Programmed, ProgrammingReport
 from memrix.device import CellCurrent, Cells, DeviceParameters, FreshCells
 from memrix.device.cells import PULSE_WIDTH
+from memrix.errors import HardwareError
 from memrix.validation import require_integer, require_positive
 
-RESET_PULSE = 2.0  # V, beyond the full-reset voltage and every RESET voltage that occurs
-SET_PULSE = -2.0  # V, beyond every SET voltage that occurs
+# V, beyond every threshold of the measured device; of another one this is checked.
+RESET_PULSE = 2.0
+SET_PULSE = -2.0
+_SAMPLE, _MOST_STUCK = 20_000, 0.01
 WEAR_PULSES = 15  # in one cycle of wear, as in arXiv 2505.24721's library
 
 
@@ -41,6 +45,7 @@ class ResetSet:
         self, targets: Tensor, parameters: DeviceParameters, *, chip: torch.Generator, programming: torch.Generator
     ) -> Programmed:
         """Program fresh cells to bool targets of any shape."""
+        require_switching(parameters)
         states = FreshCells(parameters).draw(targets, chip=chip, programming=programming)
         count, count_on = targets.numel(), int(torch.count_nonzero(targets))
         return Programmed(
@@ -61,6 +66,7 @@ class ResetSet:
 
     def nominal_states(self, parameters: DeviceParameters) -> tuple[float, float]:
         """Mean state of ON and of OFF cells over a large population."""
+        require_switching(parameters)
         return fresh_means(parameters)
 
 
@@ -101,6 +107,26 @@ class Cycled:
         return population_means(self, parameters)
 
 
+@functools.lru_cache(maxsize=8)
+def require_switching(parameters: DeviceParameters) -> None:
+    """Raise HardwareError unless the pulses of reset-set switch the cells of a device.
+
+    The states of fresh arrays are drawn from what SET and complete RESET leave; that is no shortcut for others.
+    """
+    mend = f"every protocol pulses with {SET_PULSE:g} V and {RESET_PULSE:g} V: describe a device that they switch"
+    if parameters.full_reset_voltage > RESET_PULSE:
+        raise HardwareError(
+            f"a reset of device {parameters.source!r} is complete from {parameters.full_reset_voltage:g} V on; {mend}"
+        )
+    cells = Cells(_SAMPLE, parameters, seed=0)
+    cells.apply_voltage(SET_PULSE)
+    set_off = float(cells.disturbed(SET_PULSE).double().mean())
+    cells.apply_voltage(RESET_PULSE)
+    stuck = set_off + float((cells.cycles == 0).double().mean())
+    if stuck > _MOST_STUCK:
+        raise HardwareError(f"{stuck:.1%} of the cells of device {parameters.source!r} do not switch; {mend}")
+
+
 def reset_set(cells: Cells, on: Tensor) -> None:
     """Pulse +2 V on all cells, then -2 V on those of ``on`` (bool, of the cells' shape)."""
     cells.apply_voltage(RESET_PULSE)
@@ -130,4 +156,5 @@ class Ideal:
 
     def nominal_states(self, parameters: DeviceParameters) -> tuple[float, float]:
         """Mean state of ON and of OFF cells of reset-set."""
+        require_switching(parameters)
         return fresh_means(parameters)
