@@ -128,3 +128,25 @@ def test_protocols_are_compared_in_a_document(tmp_path, capsys):
 def test_weights_to_compare_must_be_some(capsys):
     assert main(["device", "protocols", "--weights", "0"]) == 2
     assert "--weights must be an integer from 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["fit", "example", "show"])
+@pytest.mark.parametrize("seed", ["-1", "5000000000"])
+def test_seeds_that_no_library_takes_are_refused_before_the_work(command, seed, tmp_path, capsys):
+    given = [str(tmp_path / "sweeps.csv")] if command == "fit" else []
+    assert main(["device", command, *given, "-o", str(tmp_path / "out"), "--seed", seed]) == 2
+    assert "--seed is a whole number from 0" in capsys.readouterr().err
+
+
+def test_measurements_are_never_overwritten_by_their_fit(sweeps, tmp_path, capsys):
+    before = sweeps.read_bytes()
+    assert fit(sweeps, sweeps) == 2
+    assert fit(sweeps, tmp_path / "p.json", "--json", str(tmp_path / "p.json")) == 2
+    assert capsys.readouterr().err.count("named twice") == 2
+    assert sweeps.read_bytes() == before
+
+
+def test_more_rows_than_memory_are_refused(tmp_path, capsys):
+    arguments = ["-o", str(tmp_path / "a.csv"), "--devices", "100000", "--cycles", "100000"]
+    assert main(["device", "example", *arguments]) == 2
+    assert "give fewer --devices or --cycles" in capsys.readouterr().err

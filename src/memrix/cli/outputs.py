@@ -8,6 +8,21 @@ from pathlib import Path
 from memrix.errors import DataError
 
 
+def check_distinct(*paths: Path | None) -> None:
+    """Make sure that no file of a command is another one of it.
+
+    Raises:
+        DataError: two paths are those of one file.
+    """
+    seen: set[Path] = set()
+    for path in paths:
+        if path is None:
+            continue
+        if path.resolve() in seen:
+            raise DataError(f"{path} is named twice: what is read and what is written must be different files")
+        seen.add(path.resolve())
+
+
 def check_output(path: Path | None, suffixes: tuple[str, ...] = ()) -> None:
     """Make sure, before any work is done, that a file can be written.
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from memrix.cli.device.options import OUTPUT, require_extra
+from memrix.cli.device.options import OUTPUT, check_seed, require_extra
 from memrix.cli.messages import message
 from memrix.cli.outputs import check_output
+from memrix.errors import DataError
+
+_MOST_ROWS = 10_000_000
 
 
 def example(
@@ -34,7 +37,13 @@ def example(
         The same seed gives the same cycles.
     """
     check_output(output)
+    check_seed(seed)
     require_extra()
+    if devices * cycles > _MOST_ROWS:
+        raise DataError(
+            f"{devices} devices of {cycles} cycles are {devices * cycles:,} rows, and at most {_MOST_ROWS:,} are "
+            f"written; give fewer --devices or --cycles"
+        )
 
     from memrix.characterization import simulate_cycles
     from memrix.device.parameter_files import load_parameters

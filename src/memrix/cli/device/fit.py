@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from memrix.cli.device.options import OUTPUT, require_extra
+from memrix.cli.device.options import OUTPUT, check_seed, require_extra
 from memrix.cli.messages import message
-from memrix.cli.outputs import check_output
+from memrix.cli.outputs import check_distinct, check_output
 
 if TYPE_CHECKING:
     from memrix.characterization import Goodness
@@ -63,8 +63,10 @@ def fit(
     seed
         The same seed gives the same parameters.
     """
+    check_distinct(sweeps, output, json)
     check_output(output)
     check_output(json)
+    check_seed(seed)
     require_extra()
 
     import json as json_format

@@ -9,6 +9,12 @@ from memrix.errors import DataError
 OUTPUT = Parameter(name=("--output", "-o"))
 
 
+def check_seed(seed: int) -> None:
+    """Raise DataError unless a seed is one that every library takes."""
+    if not 0 <= seed < 1 << 32:
+        raise DataError(f"--seed is a whole number from 0 to {(1 << 32) - 1}, got {seed}")
+
+
 def require_extra() -> None:
     """Say what to install when the libraries of the extra are not there.
 

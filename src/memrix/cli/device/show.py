@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from memrix.cli.device.options import OUTPUT, require_extra
+from memrix.cli.device.options import OUTPUT, check_seed, require_extra
 from memrix.cli.messages import message
 
 
@@ -28,6 +28,7 @@ def show(
     seed
         The same seed draws the same devices.
     """
+    check_seed(seed)
     require_extra()
 
     from rich.console import Console
