@@ -162,3 +162,15 @@ def test_clipped_conversions_are_counted():
 
 def test_no_vector_is_read_as_nothing():
     assert crossbar(Hardware.preset("physical"))(codes(0)).shape == (GROUPS, 1, 0, OUTPUTS)
+
+
+def test_a_hotter_chip_is_noisier():
+    """Thermal noise grows with the temperature, shot noise does not: 4 k T / U against 2 e at 0.6 V."""
+    vectors = torch.full((GROUPS, 1, 2000, INPUTS), 128)
+    variances = []
+    for kelvin in (300.0, 600.0):
+        array = crossbar(Hardware().replace(**FINE, **{"device.temperature": kelvin}))
+        variances.append(float(array(vectors).double().var(dim=2).mean()))
+    thermal, shot = 4 * 1.380649e-23 * 300 / 0.6, 2 * 1.602176634e-19
+    expected = (2 * thermal + shot) / (thermal + shot)
+    assert variances[1] / variances[0] == pytest.approx(expected, rel=0.05)

@@ -381,3 +381,20 @@ def test_cells_are_read_at_voltages_of_any_layout():
     volts = torch.linspace(0.1, 0.6, 12).view(4, 3).T
     torch.testing.assert_close(cells.read(volts, noise="off"), cells.current(volts))
     assert cells.read(volts).shape == (3, 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("left", torch.zeros(10), "left is of type torch.float32, expected torch.int64"),
+        ("seeds", torch.tensor([0, -1, 0]), "the seed of 'programming' must be an integer from 0"),
+        ("read_stream", torch.zeros(5056, dtype=torch.uint8), "no valid seeds or streams"),
+    ],
+)
+def test_a_damaged_state_changes_nothing(name, value, said):
+    cells, state = Cells(10), Cells(10, seed=1).state_dict()
+    before = cells.r.clone()
+    state[name] = value
+    with pytest.raises(DeviceError, match=said):
+        cells.load_state_dict(state)
+    assert torch.equal(cells.r, before)

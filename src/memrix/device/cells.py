@@ -17,7 +17,7 @@ from memrix.device.ramp import Ramp, RampRecord, ReadBackCircuit
 from memrix.device.switching import FARTHEST, Block, Switching
 from memrix.device.variability import draw_devices
 from memrix.device.voltages import Voltages, as_voltages, per_cell, power, reached
-from memrix.errors import DeviceError
+from memrix.errors import DeviceError, HardwareError
 from memrix.random import RandomStream, Seeds, derive, fill_normal_, seeds_from
 from memrix.threads import side_by_side
 from memrix.validation import require_choice, require_positive
@@ -320,15 +320,27 @@ class Cells:
             for name in own
             if name in state and state[name].shape != own[name].shape
         ]
+        problems += [
+            f"{name} is of type {state[name].dtype}, expected {own[name].dtype}"
+            for name in own
+            if name in state and state[name].dtype != own[name].dtype
+        ]
         if problems:
             raise DeviceError(
                 f"this state is not one of cells of shape {tuple(self.shape)}, order {self.order}, on "
                 f"{self.device.type}:\n  " + "\n  ".join(problems)
             )
+        # What can still be wrong is found out before anything is taken over.
+        try:
+            seeds = Seeds(*(int(seed) for seed in state["seeds"]))
+            for saved in (*state["programming_streams"].cpu(), state["read_stream"].cpu()):
+                torch.Generator(self.device).set_state(saved.clone())
+        except (HardwareError, RuntimeError) as error:
+            raise DeviceError(f"this state has no valid seeds or streams: {error}") from error
         self.r.copy_(state["r"])
         pulses, self.energy, reads, disturbing_reads = state["counts"].tolist()
         self.pulses, self.reads, self.disturbing_reads = int(pulses), int(reads), int(disturbing_reads)
-        self.seeds = Seeds(*(int(seed) for seed in state["seeds"]))
+        self.seeds = seeds
         self._read_stream = RandomStream(derive(self.seeds.read, "read"))
         self._read_stream.on(self.device).set_state(state["read_stream"].cpu().clone())
         for stream, saved in zip(self._streams, state["programming_streams"].cpu(), strict=True):
