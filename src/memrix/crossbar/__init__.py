@@ -16,6 +16,7 @@ from memrix.crossbar.protocols import (
     WriteVerify,
 )
 from memrix.crossbar.ranging import best_converter
+from memrix.crossbar.reader import Reader
 
 __all__ = [
     "ADC",
@@ -29,6 +30,7 @@ __all__ = [
     "Pairs",
     "ProgrammingProtocol",
     "ProgrammingReport",
+    "Reader",
     "ResetRamp",
     "ResetSet",
     "Tile",

@@ -51,7 +51,11 @@ class DAC:
     def codes(self, activations: Tensor, step: Tensor) -> Tensor:
         """Codes from ``-largest_code`` to ``largest_code``, float32, of activations in units of ``step``."""
         # The reciprocal is what torch's fake quantisation multiplies with: ties fall to the same side.
-        return activations.mul(step.reciprocal()).round_().clamp_(-self.largest_code, self.largest_code)
+        return self.codes_(activations.mul(step.reciprocal()))
+
+    def codes_(self, steps: Tensor) -> Tensor:
+        """Codes of activations that are given in steps, in place."""
+        return steps.round_().clamp_(-self.largest_code, self.largest_code)
 
     def voltages(self, current: CellCurrent) -> Array:
         """Voltage in V of every code in ascending order, float64 ``[2**bits + 1]``."""

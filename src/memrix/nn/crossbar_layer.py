@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from memrix.crossbar import ADC, Crossbar, Pairs, best_converter, column_corrections, program_pairs
+from memrix.crossbar import ADC, Crossbar, Pairs, Reader, best_converter, column_corrections, program_pairs
 from memrix.crossbar.columns import FEWEST_VECTORS
 from memrix.crossbar.mapping import Layout
 from memrix.device import DeviceParameters
 from memrix.errors import CalibrationError, CheckpointError, NumericsError
 from memrix.nn.layer_record import LayerRecord, differing_settings
 from memrix.nn.quantized import SAMPLE, QuantizedLayer
+from memrix.nn.series import Series
 from memrix.quantization import weight_integers
 from memrix.random import Seeds
 
@@ -149,6 +150,11 @@ class CrossbarLayer(QuantizedLayer):
         codes = self.hardware.dac.codes(vectors.float(), self.activation_step)
         return best_converter(self.crossbar, codes) if bool(codes.any()) else None
 
+    @property
+    def matrix_inputs(self) -> int:
+        """Inputs of each matrix on the chip."""
+        return self.crossbar.layout.inputs
+
     def integers(self) -> tuple[Tensor, Tensor]:
         """The weight of one integer step, ``[1]`` or ``[groups * outputs]``, and ``[groups, inputs, outputs]``."""
         rows = self.rows(self.weight.detach().float())
@@ -156,19 +162,34 @@ class CrossbarLayer(QuantizedLayer):
         integers = weight_integers(rows, step, self.hardware.weight_bits)
         return step, integers.reshape(self.matrix_groups, -1, rows.shape[1]).transpose(1, 2)
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor, series: Series | None = None) -> Tensor:
         """The layer's operation on the chip; same shape and type as the torch layer gives.
+
+        Args:
+            input: as the torch layer takes it.
+            series: of this layer, where more calls are to come before it changes.
 
         Raises:
             NumericsError: an input is not finite, or not of a floating-point type.
             ConversionError: an input is not of the shape that the layer takes.
         """
-        output = self._on_chip(input.detach())
-        own = (input, self.weight, self.bias, *self._parameters.values())
-        learning = any(t is not None and t.requires_grad for t in own)
-        if torch.is_grad_enabled() and learning:
-            output = _value_of.apply(self.differentiable(input), output)  # type: ignore[no-untyped-call]
+        output = self._on_chip(input, series)
+        if torch.is_grad_enabled():
+            own = (input, self.weight, self.bias, *self._parameters.values())
+            if any(t is not None and t.requires_grad for t in own):
+                output = _value_of.apply(self.differentiable(input), output)  # type: ignore[no-untyped-call]
         return self.finish(output)
+
+    @torch.no_grad()
+    def series(self, calls: int = 1) -> Series:
+        """What a number of calls in a row share, as the layer is now."""
+        dac, step = self.hardware.dac, self.activation_step
+        scale = self._by_column(self.weight_step * (step * dac.largest_code))
+        offset = None
+        if hasattr(self, COLUMN_GAIN):
+            scale, offset = self.column_gain * scale, (self.column_offset * scale).unsqueeze(1)
+        bias = None if self.bias is None else self.along_outputs(self.bias)
+        return Series(dac, step.reciprocal(), scale.unsqueeze(1), offset, bias, Reader(self.crossbar, calls))
 
     def differentiable(self, input: Tensor) -> Tensor:
         """The layer's operation with the gradients of the chip.
@@ -200,31 +221,30 @@ class CrossbarLayer(QuantizedLayer):
     def observe_(self, buffer: str, values: Tensor) -> None:
         """Nothing: the ranges of a chip are those it was programmed with."""
 
-    @torch.no_grad()
-    def _on_chip(self, activations: Tensor) -> Tensor:
+    def _on_chip(self, activations: Tensor, series: Series | None) -> Tensor:
+        device = activations.device.type
+        # Modes are entered only where they are not those of the caller: a small layer would feel it.
+        if torch.is_grad_enabled() or torch.is_autocast_enabled(device):
+            with torch.no_grad(), torch.autocast(device, enabled=False):
+                return self._on_chip(activations, series)
         self.require_input(activations)
-        with torch.autocast(activations.device.type, enabled=False):
-            return self._read(activations)
+        return self._read(activations, series)
 
-    def _read(self, activations: Tensor) -> Tensor:
-        step, dac = self.activation_step, self.hardware.dac
-        codes = dac.codes(activations.float(), step)
+    def _read(self, activations: Tensor, series: Series | None) -> Tensor:
+        shared = self.series() if series is None else series
+        codes = shared.dac.codes_(activations.float() * shared.codes_per_unit)
         # Windows of a convolution overlap: their copies are half as large as those of floats.
         vectors = self.vectors(codes.to(torch.int16))
         groups, batch, count, inputs = vectors.shape
         if self.hardware.noise != "legacy":
             vectors = vectors.reshape(groups, 1, batch * count, inputs)
-        results = self.crossbar(vectors).view(groups, batch, count, self.crossbar.layout.outputs)
-        scale = self._by_column(self.weight_step * (step * dac.largest_code))
-        if hasattr(self, COLUMN_GAIN):
-            offset = self.column_offset * scale
-            output = self.assemble(
-                results.mul_((self.column_gain * scale).unsqueeze(1)).add_(offset.unsqueeze(1)), activations.shape
-            )
-        else:
-            output = self.assemble(results.mul_(scale.unsqueeze(1)), activations.shape)
-        if self.bias is not None:
-            output += self.along_outputs(self.bias)
+        results = self.crossbar(vectors, shared.reader)
+        results = results.view(groups, batch, count, results.shape[-1]).mul_(shared.scale)
+        if shared.offset is not None:
+            results += shared.offset
+        output = self.assemble(results, activations.shape)
+        if shared.bias is not None:
+            output += shared.bias
         return output.to(activations.dtype)
 
     def _by_column(self, values: Tensor) -> Tensor:
@@ -247,6 +267,14 @@ class CrossbarLayer(QuantizedLayer):
             f"the input of layer {self.name!r} holds NaN or infinite values, which a DAC cannot convert; "
             f"look at the layers before it, or at the data"
         )
+
+
+def repeated(part: nn.Module, calls: int) -> Callable[[Tensor], Tensor]:
+    """A layer as a function that is to be called a number of times before the layer changes."""
+    if not isinstance(part, CrossbarLayer):
+        return part
+    series = part.series(calls)
+    return lambda input: cast(Tensor, part(input, series))
 
 
 class _value_of(torch.autograd.Function):  # noqa: N801 - used like a function

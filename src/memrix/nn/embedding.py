@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from memrix.errors import NumericsError
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.quantized import QuantizedLayer
+from memrix.nn.series import Series
 
 
 class QuantizedEmbedding(QuantizedLayer, nn.Embedding):
@@ -56,7 +57,7 @@ class MemristorEmbedding(CrossbarLayer, QuantizedEmbedding):
                 f"layer {self.name!r} holds {self.num_embeddings} rows, got indices from {lowest} to {highest}"
             )
 
-    def _read(self, activations: Tensor) -> Tensor:
+    def _read(self, activations: Tensor, series: Series | None) -> Tensor:
         results = self.crossbar.look_up(activations.reshape(-1).long())
         scaled = results.mul_(self.weight_step)
         return scaled.view(*activations.shape, self.embedding_dim).to(self.weight.dtype)

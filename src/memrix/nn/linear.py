@@ -15,7 +15,7 @@ class _Projection(QuantizedLayer):
 
     def vectors(self, values: Tensor) -> Tensor:
         """``[1, first axis, other axes, inputs]``."""
-        inputs = self.rows(self.weight).shape[1]
+        inputs = self.matrix_inputs
         if not values.dim() or values.shape[-1] != inputs:
             raise ConversionError(
                 f"layer {self.name!r} takes [..., {inputs}], got {list(values.shape)}; "

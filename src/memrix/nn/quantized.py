@@ -143,6 +143,11 @@ class QuantizedLayer(nn.Module):
         """Matrices that the weight consists of, each with inputs and outputs of its own."""
         return 1
 
+    @property
+    def matrix_inputs(self) -> int:
+        """Inputs of each of these matrices."""
+        return self.rows(self.weight).shape[1]
+
     def rows(self, weight: Tensor) -> Tensor:
         """``[groups * outputs, inputs]``: what each output weighs its inputs with, of a tensor like the weight."""
         raise NotImplementedError

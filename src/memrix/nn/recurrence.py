@@ -13,9 +13,13 @@ Step = Callable[[Tensor, Tensor, State], State]
 
 def lstm_step(driven: Tensor, recurrent: Tensor, state: State) -> State:
     """Next state of an LSTM from ``[batch, 4 * hidden_size]`` of the input and of the hidden state."""
-    add, keep, candidate, show = (driven + recurrent).chunk(4, -1)
-    cell = keep.sigmoid() * state[1] + add.sigmoid() * candidate.tanh()
-    return show.sigmoid() * cell.tanh(), cell
+    gates = driven + recurrent
+    # One call for all gates takes less time than the sigmoid of what needs none.
+    add, keep, _, show = gates.sigmoid().chunk(4, -1)
+    width = state[1].shape[-1]
+    candidate = gates[..., 2 * width : 3 * width].tanh()
+    cell = torch.addcmul(keep * state[1], add, candidate)
+    return show * cell.tanh(), cell
 
 
 def gru_step(driven: Tensor, recurrent: Tensor, state: State) -> State:

@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from memrix.errors import ConversionError
 from memrix.nn.composite import OpenedLayer, Parts, Projection, Rows
+from memrix.nn.crossbar_layer import repeated
 from memrix.nn.recurrence import STEPS, State
 
 
@@ -106,8 +107,8 @@ class OpenedRecurrent(OpenedLayer):
     def _direction(self, name: str, sequence: Tensor, sizes: list[int], initial: State) -> tuple[Tensor, State]:
         """Hidden states ``[steps * batch, width]`` of one layer and direction, and its last state."""
         driven = _at_once(self.get_submodule(f"ih_{name}"), sequence, sizes).split_with_sizes(sizes)
-        recurrent, step = self.get_submodule(f"hh_{name}"), STEPS[self.mode]
-        projection = self.get_submodule(f"hr_{name}") if self.proj_size else None
+        recurrent, step = repeated(self.get_submodule(f"hh_{name}"), len(sizes)), STEPS[self.mode]
+        projection = repeated(self.get_submodule(f"hr_{name}"), len(sizes)) if self.proj_size else None
 
         def advance(inputs: Tensor, state: State) -> State:
             state = step(inputs, recurrent(state[0]), state)

@@ -1,0 +1,241 @@
+"""Reading a crossbar time after time: buffers, and views of them and of the cells, are made once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from memrix.crossbar.mapping import Layout
+from memrix.errors import ConversionError
+from memrix.random import RandomStream, fill_noise_
+
+if TYPE_CHECKING:
+    from memrix.crossbar.crossbar import Crossbar
+
+# Elements of one buffer of a reading, of inputs or of conversions: a few fit into the last-level cache, and a chunk
+# still has enough rows for a matrix product to be efficient.
+_BUFFER = 1 << 20
+_FEWEST_ROWS = 32
+
+
+class Reader:
+    """Multiplies vectors by a crossbar as often as it is called; the crossbar must not change meanwhile.
+
+    Args:
+        crossbar: programmed.
+        times: calls to come: small readings draw their noise for many calls at once.
+    """
+
+    def __init__(self, crossbar: Crossbar, times: int = 1) -> None:
+        self._crossbar = crossbar
+        self._times = times
+        self._shape: tuple[int, int] | None = None
+
+    def __call__(self, codes: Tensor) -> Tensor:
+        """As ``Crossbar.forward``."""
+        crossbar = self._crossbar
+        layout = crossbar.layout
+        groups, shared, vectors, inputs = codes.shape
+        if (groups, inputs) != (layout.groups, layout.inputs):
+            raise ConversionError(
+                f"the crossbar of layer {crossbar.name!r} holds {layout.groups} matrices of {layout.inputs} inputs, "
+                f"got vectors for {groups} of {inputs}; give inputs of the shape that the layer was made for"
+            )
+        result = torch.empty((groups, shared, vectors, layout.outputs), dtype=torch.float32, device=codes.device)
+        if not result.numel():
+            return result
+        if self._shape != (shared, vectors):
+            self._prepare(shared, vectors, codes.device)
+        if self._whole is not None:
+            clipped = self._whole(codes, self._noise.take(vectors), result)
+        else:
+            clipped = self._in_blocks(codes, result)
+        if clipped:
+            crossbar.clipped += clipped
+        crossbar.conversions += self._conversions
+        self._times -= 1
+        return result
+
+    def _prepare(self, shared: int, vectors: int, device: torch.device) -> None:
+        """Buffers for vectors ``[groups, shared, vectors, inputs]``."""
+        crossbar = self._crossbar
+        layout = crossbar.layout
+        columns, arrays = layout.planes * layout.outputs, layout.groups * layout.row_tiles
+        rows = max(_FEWEST_ROWS, _BUFFER // (arrays * max(columns, layout.rows)))
+        self._shape = shared, vectors
+        self._length = min(vectors, rows)
+        self._together = min(shared, max(1, rows // self._length))
+        self._work = torch.empty(
+            (2, arrays * self._together * self._length * columns), dtype=torch.float32, device=device
+        )
+        whole = self._shape == (self._together, self._length)
+        self._whole = _Block(crossbar, shared, vectors, self._work) if whole else None
+        noisy = crossbar.total.numel() > 0
+        self._noise = _Noise(crossbar.read_stream, (arrays, columns if noisy else 0), device, self._times * whole)
+        self._conversions = layout.conversions * shared * vectors
+
+    def _in_blocks(self, codes: Tensor, result: Tensor) -> int:
+        """Read more vectors than fit into the buffers; returns how many conversions were clipped."""
+        _, shared, vectors, _ = codes.shape
+        blocks: dict[tuple[int, int], _Block] = {}
+        clipped = 0
+        for start in range(0, vectors, self._length):
+            stop = min(start + self._length, vectors)
+            noise = self._noise.take(stop - start)
+            for first in range(0, shared, self._together):
+                last = min(first + self._together, shared)
+                shape = last - first, stop - start
+                if shape not in blocks:
+                    blocks[shape] = _Block(self._crossbar, *shape, self._work)
+                clipped += blocks[shape](codes[:, first:last, start:stop], noise, result[:, first:last, start:stop])
+        return clipped
+
+
+class _Block:
+    """Readings of vectors ``[groups, shared, vectors, inputs]`` that fit into the buffers ``work``."""
+
+    def __init__(self, crossbar: Crossbar, shared: int, vectors: int, work: Tensor) -> None:
+        layout = crossbar.layout
+        groups, tiles, planes, outputs = layout.groups, layout.row_tiles, layout.planes, layout.outputs
+        shape = (groups, tiles, shared * vectors, planes * outputs)
+        size = groups * tiles * shared * vectors * planes * outputs
+        steps, deviation = (buffer[:size].view(shape) for buffer in work)
+        self._circuit, self._tables = crossbar.circuit, crossbar.tables
+        self._mean = TiledProduct(layout, crossbar.difference, steps)
+        self._noisy = crossbar.total.numel() > 0
+        if self._noisy:
+            self._variance = TiledProduct(layout, crossbar.total, deviation)
+        # Noise is the same for all that is shared: [arrays, shared, vectors, columns]
+        split = (groups * tiles, shared, vectors, planes * outputs)
+        self._steps, self._deviation = steps.view(split), deviation.view(split)
+        # Tiles are added up where deviations were; they are not needed any more then.
+        self._by_tile = steps.view(groups, tiles, shared, vectors, planes, outputs)
+        self._sum = self._by_tile[:, 0] if tiles == 1 else work[1, : size // tiles].view(self._by_tile[:, 0].shape)
+        self._planes = list(zip(self._sum.unbind(3), crossbar.plane_weights, strict=True))
+
+    def __call__(self, codes: Tensor, noise: Tensor, result: Tensor) -> int:
+        """Read into ``result``; returns how many conversions were clipped."""
+        steps, deviation = self._steps, self._deviation
+        values = at(self._tables, codes.flatten(1, 2), self._circuit.dac.largest_code)
+        if not self._noisy:
+            self._mean(values.squeeze(0))
+        else:
+            means, slopes, offsets = values
+            self._mean(means)
+            self._variance(slopes, offsets)
+            # A cell in a million conducts against a voltage of some mV; its share of the variance is below 0.
+            steps.addcmul_(deviation.clamp_(min=0).sqrt_(), noise)
+        clipped = self._circuit.adc.convert_(steps, deviation)
+        if self._by_tile.shape[1] > 1:
+            torch.sum(self._by_tile, 1, out=self._sum)
+        (first, weight), *others = self._planes
+        torch.mul(first, weight, out=result)
+        for plane, weight in others:
+            result.add_(plane, alpha=weight)
+        return clipped
+
+
+class TiledProduct:
+    """Multiplies vectors by cells tile by tile.
+
+    Args:
+        layout: of the cells.
+        cells: ``[groups * row tiles, rows, columns]``.
+        out: takes the products, contiguous ``[groups, row tiles, vectors, columns]``.
+    """
+
+    def __init__(self, layout: Layout, cells: Tensor, out: Tensor) -> None:
+        self._layout = layout
+        groups, tiles, rows = layout.groups, layout.row_tiles, layout.rows
+        by_group = cells.view(groups, tiles, rows, -1)
+        full = layout.inputs // rows
+        parts = [(slice(full), rows)]
+        if full < tiles:
+            # Rows that the last tile does not have cost nothing.
+            parts.append((slice(full, tiles), layout.inputs - full * rows))
+        self._parts: list[tuple[Tensor, Tensor]] = []
+        self._copies: list[tuple[Tensor, Tensor]] = []
+        for where, used in parts:
+            target = out[:, where]
+            if groups > 1 and 1 < target.shape[1] < tiles:
+                # A batch of matrices cannot be written to what lies apart.
+                apart, target = target, torch.empty_like(target)
+                self._copies.append((apart, target))
+            self._parts.append((target.flatten(0, 1), by_group[:, where, :used].flatten(0, 1)))
+
+    def __call__(self, values: Tensor, offsets: Tensor | None = None) -> None:
+        """Multiply values ``[groups, vectors, inputs]``; the offsets of every input are added up on top of that."""
+        tiled = self._tiled(values)
+        if offsets is None:
+            for (target, cells), vectors in zip(self._parts, tiled, strict=True):
+                torch.bmm(vectors, cells, out=target)
+        else:
+            for (target, cells), vectors, added in zip(self._parts, tiled, self._tiled(offsets), strict=True):
+                torch.baddbmm(added.sum(-1, keepdim=True), vectors, cells, out=target)
+        for apart, product in self._copies:
+            apart.copy_(product)
+
+    def _tiled(self, values: Tensor) -> list[Tensor]:
+        """``[groups * tiles, vectors, rows]`` of ``[groups, vectors, inputs]``: the full tiles, the rest."""
+        tiles, rows = self._layout.row_tiles, self._layout.rows
+        if tiles == 1:
+            return [values]
+        groups, vectors, inputs = values.shape
+        full = inputs // rows
+        whole = values[..., : full * rows].view(groups, vectors, full, rows).transpose(1, 2).flatten(0, 1)
+        return [whole] if full == tiles else [whole, values[..., full * rows :]]
+
+
+class _Noise:
+    """Normal numbers for readings to come, drawn for many of them at once where these are small.
+
+    Args:
+        stream: to draw from.
+        size: arrays, and columns of each; nothing is drawn for no columns.
+        device: of the readings.
+        times: readings to come.
+    """
+
+    def __init__(self, stream: RandomStream, size: tuple[int, int], device: torch.device, times: int) -> None:
+        self._stream, self._size, self._times = stream, size, times
+        self._buffer = torch.empty(0, dtype=torch.float32, device=device)
+        self._ahead: list[Tensor] = []
+
+    def take(self, vectors: int) -> Tensor:
+        """``[arrays, 1, vectors, columns]``, valid until the next call."""
+        if not self._ahead:
+            self._draw(vectors)
+        self._times -= 1
+        return self._ahead.pop()
+
+    def _draw(self, vectors: int) -> None:
+        arrays, columns = self._size
+        size = arrays * vectors * columns
+        readings = max(1, min(self._times, _BUFFER // max(1, size)))
+        if self._buffer.numel() < readings * size:
+            self._buffer = self._buffer.new_empty(readings * size)
+        drawn = self._buffer[: readings * size].view(readings, arrays, 1, vectors, columns)
+        if size:
+            fill_noise_(drawn, self._stream.on(drawn.device))
+        self._ahead = list(drawn.unbind(0))[::-1]
+
+
+def at(tables: Tensor, codes: Tensor, largest_code: int) -> Tensor:
+    """Values of tables at DAC codes.
+
+    Args:
+        tables: one value per code in ascending order, ``[tables, codes]``.
+        codes: ``[groups, vectors, inputs]`` of any type.
+        largest_code: of the DAC.
+
+    Returns:
+        ``[tables, groups, vectors, inputs]``; values keep the order that codes have in memory.
+    """
+    index = codes.to(torch.int32, copy=True).add_(largest_code)
+    if index.is_contiguous():
+        return tables.index_select(1, index.view(-1)).view(tables.shape[0], *index.shape)
+    ordered = index.transpose(1, 2)
+    values = tables.index_select(1, ordered.reshape(-1)).view(tables.shape[0], *ordered.shape)
+    return values.transpose(2, 3)
