@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from memrix.crossbar import Counts
 from memrix.crossbar.columns import FEWEST_VECTORS
 from memrix.errors import CalibrationError, ConversionError
 from memrix.nn.crossbar_layer import CrossbarLayer
@@ -140,8 +141,7 @@ def reset_statistics(chip: nn.Module) -> None:
         ConversionError: no layer of the model runs on a chip.
     """
     for layer in crossbar_layers(chip):
-        layer.crossbar.clipped = 0
-        layer.crossbar.conversions = 0
+        layer.crossbar.counts = Counts()
 
 
 def crossbar_layers(chip: nn.Module) -> list[CrossbarLayer]:

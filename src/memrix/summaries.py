@@ -237,8 +237,8 @@ def _describe(name: str, module: CrossbarLayer, fidelity: Fidelity | None) -> La
         reads=report.reads,
         disturbing_reads=report.disturbing_reads,
         failed=report.failed,
-        conversions=crossbar.conversions,
-        clipped=crossbar.clipped,
+        conversions=crossbar.counts.conversions,
+        clipped=crossbar.counts.clipped,
         signal=None if fidelity is None else fidelity.signal,
         deviation=None if fidelity is None else fidelity.deviation,
     )

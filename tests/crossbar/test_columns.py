@@ -52,7 +52,7 @@ def test_counts_and_noise_of_the_crossbar_start_anew():
     hardware = Hardware(weight_bits=4)
     array, untouched = crossbar(hardware), crossbar(hardware)
     column_corrections(array, codes(60)[:, 0].float(), integers(4))
-    assert (array.conversions, array.clipped) == (0, 0)
+    assert (array.counts.conversions, array.counts.clipped) == (0, 0)
     assert torch.equal(array(codes(5)), untouched(codes(5)))
 
 

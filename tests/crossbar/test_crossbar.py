@@ -155,9 +155,9 @@ def test_clipped_conversions_are_counted():
     full = torch.full((1, 1, 6, 40), 128)
     # 32 rows read 32 and are clipped at 4, the 8 rows of the second tile read 8 and are clipped too
     torch.testing.assert_close(array(full), torch.full((1, 1, 6, 2), 8.0))
-    assert (array.clipped, array.conversions) == (6 * 2 * 2, 6 * 2 * 2)
+    assert (array.counts.clipped, array.counts.conversions) == (6 * 2 * 2, 6 * 2 * 2)
     array(full // 128 * 8)
-    assert (array.clipped, array.conversions) == (24, 48)
+    assert (array.counts.clipped, array.counts.conversions) == (24, 48)
 
 
 def test_no_vector_is_read_as_nothing():

@@ -63,8 +63,8 @@ def test_rows_of_different_tiles_are_read_together():
 def test_only_the_tile_of_the_row_is_converted():
     array = crossbar(PHYSICAL.replace(**{"adc.precision_bits": 4, "adc.range_bits": 0}))
     array.look_up(torch.tensor([0, 40]))
-    assert array.conversions == 2 * 3 * OUTPUTS
-    assert 0 < array.clipped < array.conversions
+    assert array.counts.conversions == 2 * 3 * OUTPUTS
+    assert 0 < array.counts.clipped < array.counts.conversions
 
 
 def test_no_row_is_read_as_nothing():

@@ -2,7 +2,7 @@
 
 from memrix.crossbar.columns import column_corrections
 from memrix.crossbar.converters import ADC, DAC
-from memrix.crossbar.crossbar import Crossbar
+from memrix.crossbar.crossbar import Counts, Crossbar
 from memrix.crossbar.degradation import Drift, Faults
 from memrix.crossbar.mapping import Tile
 from memrix.crossbar.pairs import CellTechnology, Pairs, in_tiles, program_pairs, rows_in_use
@@ -22,6 +22,7 @@ __all__ = [
     "ADC",
     "DAC",
     "CellTechnology",
+    "Counts",
     "Crossbar",
     "Cycled",
     "Drift",

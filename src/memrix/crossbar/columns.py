@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from memrix.crossbar.crossbar import Crossbar
+from memrix.crossbar.crossbar import Counts, Crossbar
 
 FEWEST_VECTORS = 16  # that a fit must have: one of 3 makes a column worse, one of 10 leaves it as it is
 
@@ -27,7 +27,7 @@ def column_corrections(crossbar: Crossbar, codes: Tensor, integers: Tensor) -> t
     """
     meant = torch.bmm(codes / crossbar.circuit.dac.largest_code, integers.float())  # [groups, vectors, outputs]
     read = crossbar(codes.unsqueeze(1)).squeeze(1)
-    crossbar.conversions = crossbar.clipped = 0
+    crossbar.counts = Counts()
     crossbar.read_stream.restart(crossbar.read_stream.seed)
     mean, meant_mean = read.mean(1, keepdim=True), meant.mean(1, keepdim=True)
     centred = read - mean

@@ -148,9 +148,9 @@ class ADC:
         if torch.compiler.is_exporting():
             steps.round_().clamp_(-limit, limit)
             return 0  # a graph cannot count
-        lowest, highest = (float(end) for end in steps.round_().aminmax())
+        lowest, highest = steps.round_().aminmax()
         # Counting and clamping are passes of their own over all readings: only where there is something to clip.
-        if lowest >= -limit and highest <= limit:
+        if lowest.item() >= -limit and highest.item() <= limit:
             return 0
         # Comparing into float32 is six times as fast as into bool.
         outside = torch.abs(steps, out=scratch if scratch is not None else torch.empty_like(steps))

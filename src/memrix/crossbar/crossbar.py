@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Self, cast
 
 import torch
@@ -16,6 +16,19 @@ from memrix.crossbar.reader import Reader, TiledProduct, at
 from memrix.crossbar.readout import ReadCircuit
 from memrix.device import DeviceParameters
 from memrix.random import RandomStream, derive, fill_noise_
+
+
+@dataclass
+class Counts:
+    """How often the ADCs of a crossbar were used.
+
+    Attributes:
+        conversions: of all columns.
+        clipped: those of them that were clipped.
+    """
+
+    conversions: int = 0
+    clipped: int = 0
 
 
 class Crossbar(nn.Module):
@@ -36,13 +49,14 @@ class Crossbar(nn.Module):
         report: what it took to program the cells.
         nominal_states: mean state of ON and of OFF cells.
         cell_parameters: the device technology.
-        conversions: of the ADCs so far.
-        clipped: those of them that were clipped.
+        counts: of conversions so far.
     """
 
     difference: Tensor  # [groups * row tiles, rows, planes * outputs]: r+ - r-
     total: Tensor  # of the same shape: r+ + r-; empty without noise
     tables: Tensor  # [1 or 3, codes]: of the mean; with noise of slope and offset of the variance too
+    plane_weights: Tensor  # [planes]: what an ADC step is worth, in integer weights
+    rest: Tensor  # scalar: position of code 0 in the tables
 
     def __init__(
         self,
@@ -61,8 +75,7 @@ class Crossbar(nn.Module):
         self.name = name
         self.report = pairs.report
         self.nominal_states = pairs.nominal_states
-        self.conversions = 0
-        self.clipped = 0
+        self.counts = Counts()
         self.read_stream = RandomStream(derive(read_seed, "read", name))
         self.register_buffer("difference", pairs.difference)
         self.register_buffer("total", pairs.total if circuit.noise != "off" else pairs.total.new_empty(0))
@@ -75,38 +88,24 @@ class Crossbar(nn.Module):
         rows = (tables.mean, tables.variance_slope, tables.variance_offset)
         # In one tensor they are looked up all at once.
         used = torch.stack(rows if self.total.numel() else rows[:1])
-        self.register_buffer("tables", used.to(self.difference.device), persistent=False)
-
-    @property
-    def plane_weights(self) -> list[float]:
-        """What an ADC step is worth in each plane, in integer weights."""
-        return [self.circuit.adc.step * weight for weight in self.layout.plane_weights]
+        weights = adc.step * torch.tensor(self.layout.plane_weights, dtype=torch.float32)
+        rest = torch.tensor(self.circuit.dac.largest_code, dtype=torch.int32)
+        for buffer, value in (("tables", used), ("plane_weights", weights), ("rest", rest)):
+            self.register_buffer(buffer, value.to(self.difference.device), persistent=False)
 
     def matrices(self) -> Tensor:
         """``[groups, inputs, outputs]``, float32: the weights that the cells hold, in integer steps."""
         layout = self.layout
         digits = self.difference.view(layout.groups, -1, layout.planes, layout.outputs)[:, : layout.inputs]
-        return torch.einsum("gipo,p->gio", digits, digits.new_tensor(self.plane_weights) * self.tables[0, -1])
+        return torch.einsum("gipo,p->gio", digits, self.plane_weights * self.tables[0, -1])
 
     def transfer(self) -> Tensor:
         """``[codes]``, float32: mean current of a cell at every DAC code, as a share of that at the largest."""
         return self.tables[0] / self.tables[0, -1]
 
-    def forward(self, codes: Tensor, reader: Reader | None = None) -> Tensor:
-        """Multiply DAC codes by the programmed matrices.
-
-        Args:
-            codes: ``[groups, shared, vectors, inputs]``, integers of any type. Readings draw their noise apart,
-                but for ``legacy`` noise, which the vectors of the second axis share.
-            reader: of this crossbar, where more than one call is to come.
-
-        Returns:
-            float32 ``[groups, shared, vectors, outputs]``, in units of the largest code times an integer weight.
-
-        Raises:
-            ConversionError: vectors of another length or number of groups.
-        """
-        return (reader or Reader(self))(codes)
+    def forward(self, codes: Tensor) -> Tensor:
+        """Multiply DAC codes by the programmed matrices, as a ``Reader`` does."""
+        return Reader(self)(codes)
 
     @torch.no_grad()
     def readings(self, codes: Tensor) -> Tensor:
@@ -122,8 +121,7 @@ class Crossbar(nn.Module):
         columns = layout.planes * layout.outputs
         shape = (layout.groups, layout.row_tiles, codes.shape[1])
         steps = torch.empty((*shape, columns), dtype=torch.float32, device=codes.device)
-        means = at(self.tables[:1], codes, self.circuit.dac.largest_code)
-        TiledProduct(layout, self.difference, steps)(means[0])
+        TiledProduct(layout, self.difference, steps)(at(self.tables[0], codes, self.rest))
         return steps.mul_(self.circuit.adc.step).view(*shape, layout.planes, layout.outputs)
 
     @torch.no_grad()
@@ -151,10 +149,9 @@ class Crossbar(nn.Module):
             fill_noise_(noise, self.read_stream.on(steps.device))
             steps.addcmul_(variance.clamp_(min=0).sqrt_(), noise)
         if steps.numel():
-            self.clipped += self.circuit.adc.convert_(steps)
-        self.conversions += steps.numel()
-        weights = steps.new_tensor(self.plane_weights)
-        return steps.view(-1, layout.planes, layout.outputs).mul_(weights[:, None]).sum(1)
+            self.counts.clipped += self.circuit.adc.convert_(steps)
+        self.counts.conversions += steps.numel()
+        return steps.view(-1, layout.planes, layout.outputs).mul_(self.plane_weights[:, None]).sum(1)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         # Cells follow the network to another device, never to another precision: their states are physical.

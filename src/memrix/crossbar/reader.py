@@ -34,7 +34,18 @@ class Reader:
         self._shape: tuple[int, int] | None = None
 
     def __call__(self, codes: Tensor) -> Tensor:
-        """As ``Crossbar.forward``."""
+        """Multiply DAC codes by the programmed matrices.
+
+        Args:
+            codes: ``[groups, shared, vectors, inputs]``, integers of any type. Readings draw their noise apart,
+                but for ``legacy`` noise, which the vectors of the second axis share.
+
+        Returns:
+            float32 ``[groups, shared, vectors, outputs]``, in units of the largest code times an integer weight.
+
+        Raises:
+            ConversionError: vectors of another length or number of groups.
+        """
         crossbar = self._crossbar
         layout = crossbar.layout
         groups, shared, vectors, inputs = codes.shape
@@ -49,12 +60,13 @@ class Reader:
         if self._shape != (shared, vectors):
             self._prepare(shared, vectors, codes.device)
         if self._whole is not None:
-            clipped = self._whole(codes, self._noise.take(vectors), result)
+            noise = None if self._noise is None else self._noise.take(vectors)
+            clipped = self._whole(codes, noise, result)
         else:
             clipped = self._in_blocks(codes, result)
-        if clipped:
-            crossbar.clipped += clipped
-        crossbar.conversions += self._conversions
+        counts = crossbar.counts
+        counts.conversions += self._conversions
+        counts.clipped += clipped
         self._times -= 1
         return result
 
@@ -72,8 +84,8 @@ class Reader:
         )
         whole = self._shape == (self._together, self._length)
         self._whole = _Block(crossbar, shared, vectors, self._work) if whole else None
-        noisy = crossbar.total.numel() > 0
-        self._noise = _Noise(crossbar.read_stream, (arrays, columns if noisy else 0), device, self._times * whole)
+        noise = _Noise(crossbar.read_stream, (arrays, columns), device, self._times if whole else 1)
+        self._noise = noise if crossbar.total.numel() else None
         self._conversions = layout.conversions * shared * vectors
 
     def _in_blocks(self, codes: Tensor, result: Tensor) -> int:
@@ -83,7 +95,7 @@ class Reader:
         clipped = 0
         for start in range(0, vectors, self._length):
             stop = min(start + self._length, vectors)
-            noise = self._noise.take(stop - start)
+            noise = None if self._noise is None else self._noise.take(stop - start)
             for first in range(0, shared, self._together):
                 last = min(first + self._together, shared)
                 shape = last - first, stop - start
@@ -102,10 +114,11 @@ class _Block:
         shape = (groups, tiles, shared * vectors, planes * outputs)
         size = groups * tiles * shared * vectors * planes * outputs
         steps, deviation = (buffer[:size].view(shape) for buffer in work)
-        self._circuit, self._tables = crossbar.circuit, crossbar.tables
+        self._adc, self._rest = crossbar.circuit.adc, crossbar.rest
         self._mean = TiledProduct(layout, crossbar.difference, steps)
-        self._noisy = crossbar.total.numel() > 0
-        if self._noisy:
+        self._tables = crossbar.tables[0]
+        if crossbar.total.numel():
+            self._tables = crossbar.tables
             self._variance = TiledProduct(layout, crossbar.total, deviation)
         # Noise is the same for all that is shared: [arrays, shared, vectors, columns]
         split = (groups * tiles, shared, vectors, planes * outputs)
@@ -113,27 +126,27 @@ class _Block:
         # Tiles are added up where deviations were; they are not needed any more then.
         self._by_tile = steps.view(groups, tiles, shared, vectors, planes, outputs)
         self._sum = self._by_tile[:, 0] if tiles == 1 else work[1, : size // tiles].view(self._by_tile[:, 0].shape)
-        self._planes = list(zip(self._sum.unbind(3), crossbar.plane_weights, strict=True))
+        self._planes = list(zip(self._sum.unbind(3), crossbar.plane_weights.unbind(0), strict=True))
 
-    def __call__(self, codes: Tensor, noise: Tensor, result: Tensor) -> int:
+    def __call__(self, codes: Tensor, noise: Tensor | None, result: Tensor) -> int:
         """Read into ``result``; returns how many conversions were clipped."""
         steps, deviation = self._steps, self._deviation
-        values = at(self._tables, codes.flatten(1, 2), self._circuit.dac.largest_code)
-        if not self._noisy:
-            self._mean(values.squeeze(0))
+        values = at(self._tables, codes.flatten(1, 2), self._rest)
+        if noise is None:
+            self._mean(values)
         else:
             means, slopes, offsets = values
             self._mean(means)
             self._variance(slopes, offsets)
             # A cell in a million conducts against a voltage of some mV; its share of the variance is below 0.
             steps.addcmul_(deviation.clamp_(min=0).sqrt_(), noise)
-        clipped = self._circuit.adc.convert_(steps, deviation)
+        clipped = self._adc.convert_(steps, deviation)
         if self._by_tile.shape[1] > 1:
             torch.sum(self._by_tile, 1, out=self._sum)
         (first, weight), *others = self._planes
         torch.mul(first, weight, out=result)
         for plane, weight in others:
-            result.add_(plane, alpha=weight)
+            result.addcmul_(plane, weight)
         return clipped
 
 
@@ -193,7 +206,7 @@ class _Noise:
 
     Args:
         stream: to draw from.
-        size: arrays, and columns of each; nothing is drawn for no columns.
+        size: arrays, and columns of each.
         device: of the readings.
         times: readings to come.
     """
@@ -213,29 +226,28 @@ class _Noise:
     def _draw(self, vectors: int) -> None:
         arrays, columns = self._size
         size = arrays * vectors * columns
-        readings = max(1, min(self._times, _BUFFER // max(1, size)))
+        readings = max(1, min(self._times, _BUFFER // size))
         if self._buffer.numel() < readings * size:
             self._buffer = self._buffer.new_empty(readings * size)
         drawn = self._buffer[: readings * size].view(readings, arrays, 1, vectors, columns)
-        if size:
-            fill_noise_(drawn, self._stream.on(drawn.device))
+        fill_noise_(drawn, self._stream.on(drawn.device))
         self._ahead = list(drawn.unbind(0))[::-1]
 
 
-def at(tables: Tensor, codes: Tensor, largest_code: int) -> Tensor:
+def at(tables: Tensor, codes: Tensor, rest: Tensor) -> Tensor:
     """Values of tables at DAC codes.
 
     Args:
-        tables: one value per code in ascending order, ``[tables, codes]``.
+        tables: one value per code in ascending order, ``[codes]`` or ``[tables, codes]``.
         codes: ``[groups, vectors, inputs]`` of any type.
-        largest_code: of the DAC.
+        rest: position of code 0, an int32 scalar.
 
     Returns:
-        ``[tables, groups, vectors, inputs]``; values keep the order that codes have in memory.
+        ``[groups, vectors, inputs]``, after an axis of tables if there is one; in memory in the order of the codes.
     """
-    index = codes.to(torch.int32, copy=True).add_(largest_code)
+    index = codes.int() + rest
     if index.is_contiguous():
-        return tables.index_select(1, index.view(-1)).view(tables.shape[0], *index.shape)
+        return tables.index_select(-1, index.view(-1)).view(*tables.shape[:-1], *index.shape)
     ordered = index.transpose(1, 2)
-    values = tables.index_select(1, ordered.reshape(-1)).view(tables.shape[0], *ordered.shape)
-    return values.transpose(2, 3)
+    values = tables.index_select(-1, ordered.reshape(-1)).view(*tables.shape[:-1], *ordered.shape)
+    return values.transpose(-2, -1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import torch
@@ -167,7 +167,8 @@ class CrossbarLayer(QuantizedLayer):
 
         Args:
             input: as the torch layer takes it.
-            series: of this layer, where more calls are to come before it changes.
+            series: of this layer, where it is called time after time before it changes; whoever gives one knows that
+                the input is finite.
 
         Raises:
             NumericsError: an input is not finite, or not of a floating-point type.
@@ -188,7 +189,11 @@ class CrossbarLayer(QuantizedLayer):
         offset = None
         if hasattr(self, COLUMN_GAIN):
             scale, offset = self.column_gain * scale, (self.column_offset * scale).unsqueeze(1)
-        bias = None if self.bias is None else self.along_outputs(self.bias)
+        bias = self.bias
+        if bias is not None and self.outputs_last:
+            offset, bias = bias.float() if offset is None else offset + bias, None
+        elif bias is not None:
+            bias = self.along_outputs(bias)
         return Series(dac, step.reciprocal(), scale.unsqueeze(1), offset, bias, Reader(self.crossbar, calls))
 
     def differentiable(self, input: Tensor) -> Tensor:
@@ -227,24 +232,27 @@ class CrossbarLayer(QuantizedLayer):
         if torch.is_grad_enabled() or torch.is_autocast_enabled(device):
             with torch.no_grad(), torch.autocast(device, enabled=False):
                 return self._on_chip(activations, series)
-        self.require_input(activations)
+        if series is None:
+            self.require_input(activations)
+            series = self.series()
         return self._read(activations, series)
 
-    def _read(self, activations: Tensor, series: Series | None) -> Tensor:
-        shared = self.series() if series is None else series
-        codes = shared.dac.codes_(activations.float() * shared.codes_per_unit)
+    def _read(self, activations: Tensor, series: Series) -> Tensor:
+        codes = series.dac.codes_(activations.float() * series.codes_per_unit)
         # Windows of a convolution overlap: their copies are half as large as those of floats.
-        vectors = self.vectors(codes.to(torch.int16))
+        vectors = self.vectors(codes.short())
         groups, batch, count, inputs = vectors.shape
         if self.hardware.noise != "legacy":
             vectors = vectors.reshape(groups, 1, batch * count, inputs)
-        results = self.crossbar(vectors, shared.reader)
-        results = results.view(groups, batch, count, results.shape[-1]).mul_(shared.scale)
-        if shared.offset is not None:
-            results += shared.offset
+        results = series.reader(vectors)
+        results = results.view(groups, batch, count, results.shape[-1])
+        if series.offset is None:
+            results *= series.scale
+        else:
+            torch.addcmul(series.offset, results, series.scale, out=results)
         output = self.assemble(results, activations.shape)
-        if shared.bias is not None:
-            output += shared.bias
+        if series.bias is not None:
+            output += series.bias
         return output.to(activations.dtype)
 
     def _by_column(self, values: Tensor) -> Tensor:
@@ -269,10 +277,23 @@ class CrossbarLayer(QuantizedLayer):
         )
 
 
-def repeated(part: nn.Module, calls: int) -> Callable[[Tensor], Tensor]:
-    """A layer as a function that is to be called a number of times before the layer changes."""
+def repeated(part: nn.Module, calls: int, sources: Iterable[Tensor]) -> Callable[[Tensor], Tensor]:
+    """A layer as a function that is to be called a number of times before the layer changes.
+
+    Args:
+        part: any layer.
+        calls: how many.
+        sources: inputs are finite if these are, and the layer's outputs.
+
+    Raises:
+        NumericsError: the layer is on a chip, and its inputs will not be finite.
+    """
     if not isinstance(part, CrossbarLayer):
         return part
+    for source in sources:
+        part.require_input(source)
+    if part.bias is not None:
+        part.require_input(part.bias)  # results of a crossbar are finite: its inputs are clipped
     series = part.series(calls)
     return lambda input: cast(Tensor, part(input, series))
 

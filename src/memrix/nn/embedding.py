@@ -57,7 +57,7 @@ class MemristorEmbedding(CrossbarLayer, QuantizedEmbedding):
                 f"layer {self.name!r} holds {self.num_embeddings} rows, got indices from {lowest} to {highest}"
             )
 
-    def _read(self, activations: Tensor, series: Series | None) -> Tensor:
+    def _read(self, activations: Tensor, series: Series) -> Tensor:
         results = self.crossbar.look_up(activations.reshape(-1).long())
         scaled = results.mul_(self.weight_step)
         return scaled.view(*activations.shape, self.embedding_dim).to(self.weight.dtype)

@@ -13,16 +13,18 @@ from memrix.nn.quantized import QuantizedLayer
 class _Projection(QuantizedLayer):
     """Vectors on the last axis."""
 
+    outputs_last = True
+
     def vectors(self, values: Tensor) -> Tensor:
         """``[1, first axis, other axes, inputs]``."""
-        inputs = self.matrix_inputs
-        if not values.dim() or values.shape[-1] != inputs:
+        inputs, shape = self.matrix_inputs, values.shape
+        if not shape or shape[-1] != inputs:
             raise ConversionError(
-                f"layer {self.name!r} takes [..., {inputs}], got {list(values.shape)}; "
+                f"layer {self.name!r} takes [..., {inputs}], got {list(shape)}; "
                 f"give inputs of the shape that the layer was made for"
             )
-        batch = values.shape[0] if values.dim() > 1 else 1
-        count = values.shape[:-1].numel()
+        batch = shape[0] if len(shape) > 1 else 1
+        count = shape[:-1].numel()
         return values.reshape(1, batch, count // batch if batch else 0, inputs)
 
     def assemble(self, results: Tensor, shape: torch.Size) -> Tensor:

@@ -40,6 +40,7 @@ class QuantizedLayer(nn.Module):
     Attributes:
         observed: whether inputs have a range to be found; an index has none.
         observing: whether the activation quantisers are off, because ranges are being found.
+        outputs_last: whether the output is the results as they are, but for the shape of its other axes.
         training_forward: takes the place of the fake-quantised operation in training mode.
     """
 
@@ -54,6 +55,7 @@ class QuantizedLayer(nn.Module):
     noise_stream: RandomStream
     learned_for: tuple[object, ...] | None  # what of the hardware learned steps belong to
     observed = True
+    outputs_last = False
     scales: tuple[str, ...] = (
         RANGE,
         OUTPUT_RANGE,

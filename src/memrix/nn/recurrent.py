@@ -106,16 +106,18 @@ class OpenedRecurrent(OpenedLayer):
 
     def _direction(self, name: str, sequence: Tensor, sizes: list[int], initial: State) -> tuple[Tensor, State]:
         """Hidden states ``[steps * batch, width]`` of one layer and direction, and its last state."""
-        driven = _at_once(self.get_submodule(f"ih_{name}"), sequence, sizes).split_with_sizes(sizes)
-        recurrent, step = repeated(self.get_submodule(f"hh_{name}"), len(sizes)), STEPS[self.mode]
-        projection = repeated(self.get_submodule(f"hr_{name}"), len(sizes)) if self.proj_size else None
+        driven = _at_once(self.get_submodule(f"ih_{name}"), sequence, sizes)
+        # A step of finite numbers gives finite numbers, see ``STEPS``.
+        sources, step = (driven, *initial), STEPS[self.mode]
+        recurrent = repeated(self.get_submodule(f"hh_{name}"), len(sizes), sources)
+        projection = repeated(self.get_submodule(f"hr_{name}"), len(sizes), sources) if self.proj_size else None
 
         def advance(inputs: Tensor, state: State) -> State:
             state = step(inputs, recurrent(state[0]), state)
             return state if projection is None else (projection(state[0]), *state[1:])
 
         backwards = name.endswith("_reverse")
-        hidden, final = (_backward if backwards else _forward)(advance, driven, initial)
+        hidden, final = (_backward if backwards else _forward)(advance, driven.split_with_sizes(sizes), initial)
         return torch.cat(hidden), final
 
     def _initial(self, hx: Any, batch: int, like: Tensor, batched: bool) -> State:  # noqa: ANN401
@@ -166,8 +168,8 @@ def _forward(advance: Advance, driven: tuple[Tensor, ...], state: State) -> tupl
     hidden: list[Tensor] = []
     ended: list[State] = []
     for inputs in driven:
-        running = len(inputs)
-        if running < len(state[0]):
+        running = inputs.shape[0]
+        if running < state[0].shape[0]:
             ended.append(tuple(each[running:] for each in state))
             state = tuple(each[:running] for each in state)
         state = advance(inputs, state)
@@ -182,7 +184,7 @@ def _backward(advance: Advance, driven: tuple[Tensor, ...], initial: State) -> t
     hidden: list[Tensor] = []
     state = tuple(each[: len(driven[-1])] for each in initial)
     for inputs in reversed(driven):
-        joined, running = len(state[0]), len(inputs)
+        joined, running = state[0].shape[0], inputs.shape[0]
         if joined < running:
             state = tuple(torch.cat((s, i[joined:running])) for s, i in zip(state, initial, strict=True))
         state = advance(inputs, state)

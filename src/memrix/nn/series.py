@@ -16,8 +16,9 @@ class Series(NamedTuple):
         dac: converter of its inputs.
         codes_per_unit: codes of an input of 1.
         scale: output of a result of 1, ``[groups or 1, 1, 1, outputs or 1]``.
-        offset: of outputs whose columns are calibrated, ``[groups, 1, 1, outputs]``.
-        bias: that broadcasts over the output.
+        offset: to be added to it, float32, that broadcasts over ``[groups, 1, 1, outputs]``: of calibrated columns,
+            and the bias of a layer whose outputs are last.
+        bias: of any other layer, that broadcasts over its output.
         reader: of the crossbar.
     """
 
