@@ -1,0 +1,157 @@
+"""From settings to what a training needs: utterances, labels, recogniser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from lhotse import CutSet
+
+import memrix
+from memrix.asr.corpora.prepared import open_corpus
+from memrix.asr.features import frames_of
+from memrix.asr.labels import Labels, PhonemeLabels, PieceLabels
+from memrix.asr.pronunciation import corpus_pronunciations
+from memrix.asr.recogniser import Recogniser
+from memrix.asr.recogniser_files import chip_choice, load_recogniser, new_recogniser, quantize_recogniser
+from memrix.asr.training.batches import evaluation_batches, training_batches
+from memrix.asr.training.data import SpeechData
+from memrix.asr.training.settings import TrainingSettings
+from memrix.errors import CheckpointError, DataError
+from memrix.random import derive
+
+_STATISTICS_UTTERANCES = 500
+_CALIBRATION_BATCHES = 8
+VALIDATION_SECONDS = 120.0
+
+
+@dataclass
+class TrainingSetup:
+    """What a training works on.
+
+    Attributes:
+        settings: of the training.
+        recogniser: with its first weights.
+        train: utterances to learn from.
+        dev: utterances to validate on.
+        left_out: ids of training utterances too short for their labels.
+    """
+
+    settings: TrainingSettings
+    recogniser: Recogniser
+    train: CutSet
+    dev: CutSet
+    left_out: list[str] = field(default_factory=list)
+
+
+def prepare_training(settings: TrainingSettings) -> TrainingSetup:
+    """Open the corpus, choose the labels, and build the recogniser or read the one to start from.
+
+    Raises:
+        DataError: the corpus cannot be used, or words without pronunciation, all listed.
+        CheckpointError: the recogniser to start from is of another kind than asked for.
+    """
+    corpus = open_corpus(settings.corpus)
+    train, dev = corpus.cuts("train").to_eager(), corpus.cuts("dev").to_eager()
+    start = None if settings.start is None else load_recogniser(Path(settings.start))[0]
+    labels = _labels(settings, [cut.supervisions[0].text for cut in train]) if start is None else start.labels
+    _check_spellings(labels, train, dev)
+    usable, left_out = _long_enough(train, labels, min(settings.augmentation.speeds), max(settings.augmentation.speeds))
+    if start is None:
+        with torch.random.fork_rng():
+            torch.manual_seed(derive(settings.seed, "weights"))
+            recogniser = new_recogniser(settings.model, labels)
+        _set_statistics(recogniser, SpeechData(usable, labels, None), usable)
+    else:
+        recogniser = start
+        _check_start(recogniser, settings)
+    if settings.method != "float" and "hardware" not in recogniser.description:
+        _quantize(recogniser, settings, SpeechData(usable, labels, None), usable)
+    return TrainingSetup(settings, recogniser.train(), usable, dev, left_out)
+
+
+def _labels(settings: TrainingSettings, texts: list[str]) -> Labels:
+    if settings.labels.kind == "pieces":
+        return PieceLabels.trained(texts, settings.labels.size)
+    return PhonemeLabels(corpus_pronunciations(settings.corpus, settings.dictionaries, texts))
+
+
+def _check_spellings(labels: Labels, *parts: CutSet) -> None:
+    missing = labels.unspellable(cut.supervisions[0].text for part in parts for cut in part)
+    if missing:
+        raise DataError(
+            f"{len(missing)} words cannot be spelled in the labels of this recogniser: {', '.join(missing)}; give "
+            "their pronunciations in a dictionary of your own (setting `dictionaries`), lines such as "
+            "`hello HH AH L OW`"
+        )
+
+
+def _long_enough(cuts: CutSet, labels: Labels, slowest: float, fastest: float) -> tuple[CutSet, list[str]]:
+    """Utterances with a frame for every label at the fastest speed, and the ids of the others."""
+    short = []
+    for cut in cuts:
+        frames = int(frames_of(torch.tensor(int(cut.num_samples / fastest)))) // 4
+        if frames < labels.shortest_frames(labels.encode(cut.supervisions[0].text)):
+            short.append(cut.id)
+    left_out = set(short)
+    kept = CutSet.from_cuts(cut for cut in cuts if cut.id not in left_out)
+    if not len(kept):
+        raise DataError("every training utterance is too short for its transcript; check that they belong together")
+    return kept, short
+
+
+def _set_statistics(recogniser: Recogniser, data: SpeechData, cuts: CutSet) -> None:
+    """Mean and deviation of every feature over a sample of the training data."""
+    ids = sorted((cut.id for cut in cuts), key=lambda name: derive(0, "statistics", name))[:_STATISTICS_UTTERANCES]
+    total, squares, frames = 0.0, 0.0, 0
+    for name in ids:
+        batch = data.batch(0, [name])
+        features, _ = recogniser.features(batch.audio, batch.samples)
+        total = total + features.double().sum(dim=(0, 1))
+        squares = squares + features.double().square().sum(dim=(0, 1))
+        frames += features.shape[1]
+    mean = torch.as_tensor(total) / frames
+    variance = torch.as_tensor(squares) / frames - mean.square()
+    recogniser.mean.copy_(mean)
+    # A band above the bandwidth of the recordings is constant.
+    recogniser.deviation.copy_(variance.clamp(min=1e-4).sqrt())
+
+
+def _check_start(recogniser: Recogniser, settings: TrainingSettings) -> None:
+    """What is asked for must be what the recogniser to start from is."""
+    known: dict[str, Any] = recogniser.description
+    if "hardware" not in known:
+        return
+    if settings.method == "float":
+        raise CheckpointError(f"{settings.start} has coarse weights; the method `float` starts from a float recogniser")
+    problems = [
+        f"{part} is {known[part]}, asked for {wanted}"
+        for part, wanted in (("hardware", settings.hardware.to_dict()),)
+        if known[part] != wanted
+    ]
+    if problems:
+        raise CheckpointError(
+            f"{settings.start} was trained for other hardware; start from its float recogniser:\n  "
+            + "\n  ".join(problems)
+        )
+
+
+def _quantize(recogniser: Recogniser, settings: TrainingSettings, data: SpeechData, cuts: CutSet) -> None:
+    """Fake quantisers, with ranges from data where training does not find them itself."""
+    fresh = settings.method == "hardware-aware"
+    quantization = replace(settings.quantization, fresh_chips=fresh, seed=settings.seed)
+    quantize_recogniser(recogniser, settings.hardware, quantization)
+    if fresh or quantization.learned_steps or quantization.observer == "fixed":
+        inputs = []
+        for ids in training_batches(cuts, VALIDATION_SECONDS, settings.seed, 0)[:_CALIBRATION_BATCHES]:
+            batch = data.batch(0, ids)
+            inputs.append(recogniser.normalised(batch.audio, batch.samples))
+        memrix.calibrate(recogniser.network, inputs, chip_choice(recogniser, settings.hardware))
+
+
+def validation_data(setup: TrainingSetup) -> tuple[SpeechData, list[list[str]]]:
+    """The held-out utterances and how they are batched."""
+    data = SpeechData(setup.dev, setup.recogniser.labels, None)
+    return data, evaluation_batches(setup.dev, VALIDATION_SECONDS)
