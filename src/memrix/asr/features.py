@@ -33,7 +33,9 @@ class LogMel(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Setting snip_edges")  # about lhotse's own manifests of features
+            warnings.filterwarnings(
+                "ignore", message="Setting snip_edges"
+            )  # about lhotse's own manifests of features
             self._spectrum = Wav2FFT(
                 SAMPLE_RATE,
                 frame_length=_WINDOW_SECONDS,

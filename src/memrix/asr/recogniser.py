@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from memrix.asr.features import MEL_BINS, LogMel
+from memrix.asr.features import MEL_BINS, LogMel, frames_of
 from memrix.asr.labels import Labels
-
-
-class AcousticModel(Protocol):
-    """What a recogniser asks of a network: features and lengths to logits and theirs."""
-
-    def __call__(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """``[batch, frames, 80]`` and ``[batch]`` to ``[batch, shorter, labels]`` and ``[batch]``."""
+from memrix.asr.models.building import AcousticModel
+from memrix.asr.models.masking import valid_frames
 
 
 class Recogniser(nn.Module):
@@ -32,7 +27,7 @@ class Recogniser(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, network: nn.Module, labels: Labels) -> None:
+    def __init__(self, network: AcousticModel, labels: Labels) -> None:
         super().__init__()
         self.features = LogMel()
         self.network = network
@@ -41,22 +36,34 @@ class Recogniser(nn.Module):
         self.register_buffer("mean", torch.zeros(MEL_BINS))
         self.register_buffer("deviation", torch.ones(MEL_BINS))
 
-    def normalised(self, audio: Tensor, samples: Tensor, masked: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Features of zero mean and unit deviation over the training data, and their lengths.
+    def inputs(self, audio: Tensor, samples: Tensor, masked: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """What the network takes, and the valid lengths.
+
+        Features are of zero mean and unit deviation over the training data, ``[batch, frames, 80]``; a network that
+        takes audio gets it at zero mean and unit deviation over each utterance.
 
         Args:
             audio: at 16 kHz, ``[batch, samples]``.
             samples: valid samples, ``[batch]``.
             masked: where features are hidden, which is at their mean; ``[batch, frames, 80]``.
         """
+        if self.network.takes_audio:
+            valid = valid_frames(samples, audio.shape[1])
+            counts = samples.unsqueeze(1).clamp(min=1)
+            centred = (audio - (audio * valid).sum(dim=1, keepdim=True) / counts) * valid
+            power = centred.square().sum(dim=1, keepdim=True) / counts
+            return centred / power.clamp(min=torch.finfo(audio.dtype).tiny).sqrt(), samples
         features, lengths = self.features(audio, samples)
         features = (features - self.mean) / self.deviation
         if masked is not None:
             features = features.masked_fill(masked, 0.0)
         return features, lengths
 
+    def frames(self, samples: Tensor) -> Tensor:
+        """Frames of log-probabilities for so many samples, ``[batch]``."""
+        return self.network.output_lengths(samples if self.network.takes_audio else frames_of(samples))
+
     def forward(self, audio: Tensor, samples: Tensor, masked: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Log-probabilities ``[batch, frames, labels]`` and how many frames are valid, ``[batch]``."""
-        features, lengths = self.normalised(audio, samples, masked)
-        logits, lengths = cast(AcousticModel, self.network)(features, lengths)
+        logits, lengths = self.network(*self.inputs(audio, samples, masked))
         return logits.float().log_softmax(dim=2), lengths

@@ -13,7 +13,7 @@ from torch import Tensor
 import memrix
 from memrix.archive import read_archive, write_archive
 from memrix.asr.labels import Labels, PhonemeLabels, PieceLabels
-from memrix.asr.models.building import build_network, digital_layers
+from memrix.asr.models.building import build_network
 from memrix.asr.models.settings import ModelSettings, model_settings
 from memrix.asr.recogniser import Recogniser
 from memrix.errors import CheckpointError, SettingsError
@@ -26,14 +26,16 @@ _LABELS: dict[str, type[PhonemeLabels] | type[PieceLabels]] = {"phonemes": Phone
 
 def new_recogniser(model: ModelSettings, labels: Labels) -> Recogniser:
     """A recogniser with random weights, drawn from torch's generator."""
-    recogniser = Recogniser(build_network(model, len(labels.symbols)), labels)
-    recogniser.description = {"model": model.model_dump(mode="json"), "labels": labels.description()}
+    network = build_network(model, len(labels.symbols))
+    recogniser = Recogniser(network, labels)
+    settings = network.rebuilding_settings().model_dump(mode="json")
+    recogniser.description = {"model": settings, "labels": labels.description()}
     return recogniser
 
 
 def chip_choice(recogniser: Recogniser, hardware: Hardware) -> dict[str, Hardware | None]:
     """Which layers go to that hardware: all but those that the paper leaves digital."""
-    return {"*": hardware, **dict.fromkeys(digital_layers(recogniser.network))}
+    return {"*": hardware, **dict.fromkeys(recogniser.network.digital_layers)}
 
 
 def quantize_recogniser(recogniser: Recogniser, hardware: Hardware, quantization: Quantization) -> None:
@@ -83,7 +85,11 @@ def load_recogniser(path: str | Path) -> tuple[Recogniser, dict[str, Any]]:
         raise CheckpointError(
             f"{str(path)!r} describes a recogniser that this memrix cannot build ({error}); it may be of a newer one"
         ) from error
-    load_weights(recogniser, {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}, str(path))
+    load_weights(
+        recogniser,
+        {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()},
+        str(path),
+    )
     return recogniser.eval(), dict(description.get("training", {}))
 
 

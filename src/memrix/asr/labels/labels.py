@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -54,4 +55,4 @@ class Labels(ABC):
 
     def shortest_frames(self, labels: Sequence[int]) -> int:
         """Frames that CTC needs for these labels: one each, and a blank between equal neighbours."""
-        return len(labels) + sum(a == b for a, b in zip(labels, labels[1:], strict=False))
+        return len(labels) + sum(a == b for a, b in itertools.pairwise(labels))

@@ -34,7 +34,7 @@ class SelfAttention(nn.Module):
             self.position_bias = nn.Parameter(torch.zeros(heads, 1, width // heads))
 
     def forward(self, values: Tensor, valid: Tensor) -> Tensor:
-        """``[batch, frames, width]`` to the same shape; frames that are not ``valid`` (``[batch, frames]``) are unseen."""
+        """``[batch, frames, width]`` to the same shape; unseen are frames not ``valid``, of ``[batch, frames]``."""
         query, key, value = (self._split(part(values)) for part in (self.query, self.key, self.value))
         # An utterance without a single valid frame attends to its padding: no frame of it counts, and none is NaN.
         seen = valid | ~valid.any(dim=1, keepdim=True)
@@ -50,7 +50,8 @@ class SelfAttention(nn.Module):
 
     def _split(self, values: Tensor) -> Tensor:
         """``[batch, frames, width]`` to ``[batch, heads, frames, width / heads]``."""
-        return values.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        batch, frames, width = values.shape
+        return values.reshape(batch, frames, self.heads, width // self.heads).transpose(1, 2)
 
     def _distance_scores(self, query: Tensor, position: nn.Linear) -> Tensor:
         """What distances add to the scores, scaled as they are; ``[batch, heads, frames, frames]``."""
@@ -66,7 +67,7 @@ class SelfAttention(nn.Module):
 
 
 def sinusoids(frames: int, width: int, like: Tensor) -> Tensor:
-    """Codes ``[2 * frames - 1, width]`` of distances, largest first (Vaswani et al., arXiv 1706.03762, section 3.5)."""
+    """Codes ``[2 * frames - 1, width]`` of distances, largest first (Vaswani et al., arXiv 1706.03762)."""
     distances = torch.arange(frames - 1, -frames, -1, device=like.device, dtype=torch.float32)
     rates = torch.exp(torch.arange(0, width, 2, device=like.device) * (-math.log(10_000.0) / width))
     angles = distances.unsqueeze(1) * rates

@@ -1,19 +1,21 @@
-"""Networks from their settings, and which of their layers stay digital."""
+"""Networks from their settings."""
 
 from __future__ import annotations
 
-from torch import nn
-
-from memrix.asr.models.conformer import Conformer
+from memrix.asr.models.conformer import Conformer, ConformerSettings
 from memrix.asr.models.settings import ModelSettings
+from memrix.asr.models.transformers_ctc import TransformersCtc, build_transformers_ctc
+
+AcousticModel = Conformer | TransformersCtc
 
 
-def build_network(settings: ModelSettings, labels: int) -> nn.Module:
-    """A network with random weights for so many labels."""
-    return Conformer(settings, labels)
+def build_network(settings: ModelSettings, labels: int) -> AcousticModel:
+    """A network for so many labels; random weights are drawn from torch's generator.
 
-
-def digital_layers(network: nn.Module) -> tuple[str, ...]:
-    """Patterns of the layers that the paper leaves digital: front end and output layer."""
-    patterns: tuple[str, ...] = network.digital_layers  # type: ignore[assignment]
-    return patterns
+    Raises:
+        SettingsError: transformers builds no CTC model from these settings.
+        AssetError: pretrained weights are out of reach.
+    """
+    if isinstance(settings, ConformerSettings):
+        return Conformer(settings, labels)
+    return build_transformers_ctc(settings, labels)

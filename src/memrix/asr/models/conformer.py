@@ -12,6 +12,7 @@ from memrix.asr.models.attention import SelfAttention
 from memrix.asr.models.front_end import SUBSAMPLING, FrontEnd
 from memrix.asr.models.masking import valid_frames
 
+
 class ConformerSettings(BaseModel):
     """Sizes of a Conformer; the defaults are those of the paper (42 million parameters).
 
@@ -77,8 +78,9 @@ class FeedForward(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """``[batch, frames, width]`` to the same shape."""
-        hidden = self.dropout(nn.functional.silu(self.up(self.norm(values))))
-        return values + 0.5 * self.dropout(self.down(hidden))
+        hidden: Tensor = self.dropout(nn.functional.silu(self.up(self.norm(values))))
+        change: Tensor = self.dropout(self.down(hidden))
+        return values + 0.5 * change
 
 
 class Convolution(nn.Module):
@@ -102,7 +104,8 @@ class Convolution(nn.Module):
         hidden = hidden * valid.unsqueeze(2)
         hidden = self.depthwise(hidden.transpose(1, 2)).transpose(1, 2)
         hidden = nn.functional.silu(self.depthwise_norm(hidden))
-        return values + self.dropout(self.output(hidden))
+        change: Tensor = self.dropout(self.output(hidden))
+        return values + change
 
 
 class ConformerBlock(nn.Module):
@@ -131,8 +134,8 @@ class ConformerBlock(nn.Module):
 class Conformer(nn.Module):
     """Front end, Conformer blocks and an output layer for CTC labels."""
 
-    subsampling = SUBSAMPLING
     digital_layers = ("front_end.*", "output")  # as in the paper
+    takes_audio = False
 
     def __init__(self, settings: ConformerSettings, labels: int) -> None:
         super().__init__()
@@ -141,6 +144,14 @@ class Conformer(nn.Module):
         self.dropout = nn.Dropout(settings.dropout)
         self.blocks = nn.ModuleList(ConformerBlock(settings) for _ in range(settings.blocks))
         self.output = nn.Linear(settings.width, labels)
+
+    def rebuilding_settings(self) -> ConformerSettings:
+        """What builds the same architecture."""
+        return self.settings
+
+    def output_lengths(self, lengths: Tensor) -> Tensor:
+        """Frames of logits for features of so many frames."""
+        return lengths // SUBSAMPLING
 
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of the labels, and how many frames of them are valid.

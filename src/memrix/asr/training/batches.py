@@ -36,7 +36,7 @@ def training_batches(cuts: CutSet, seconds: float, seed: int, epoch: int) -> lis
 
 
 def evaluation_batches(cuts: CutSet, seconds: float) -> list[list[str]]:
-    """Ids of the utterances of every batch, shortest utterances first; each batch at most ``seconds`` with padding."""
+    """Ids of the utterances of every batch, shortest first; with its padding, a batch has at most ``seconds``."""
     batches: list[list[str]] = []
     for cut in sorted(cuts, key=lambda cut: (cut.duration, cut.id)):
         if batches and (len(batches[-1]) + 1) * cut.duration <= seconds:

@@ -26,7 +26,7 @@ class BestEpochs:
         folder.mkdir(parents=True, exist_ok=True)
 
     def update(self, epoch: int, recogniser: Recogniser, errors: Sequence[float]) -> None:
-        """Keep the weights after ``epoch`` if they are among the best of ``errors``, one value for each epoch so far."""
+        """Keep the weights after ``epoch`` if they are among the best; ``errors`` has one value an epoch."""
         best = self.epochs(errors)
         if epoch in best:
             write_archive(self._path(epoch), dict(recogniser.state_dict()), {"epoch": epoch})
@@ -39,7 +39,7 @@ class BestEpochs:
         return sorted(range(len(errors)), key=lambda epoch: (errors[epoch], -epoch))[: self._count]
 
     def average(self, errors: Sequence[float]) -> dict[str, Tensor]:
-        """Mean of the weights of the best epochs (Polyak averaging over checkpoints); integers are those of the best."""
+        """Mean of the weights of the best epochs; integers are those of the best."""
         states = [read_archive(self._path(epoch))[0] for epoch in self.epochs(errors)]
         return {
             name: torch.stack([state[name].double() for state in states]).mean(dim=0).to(value.dtype)

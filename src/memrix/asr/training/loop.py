@@ -202,7 +202,7 @@ class _Training:
         """What this process takes of each batch."""
         rank, processes = self._fabric.global_rank, self._fabric.world_size
         for ids in plan:
-            # Every process must take part in every step: where there is nothing left for one, its loss counts nothing.
+            # Every process must take part in every step: where nothing is left for one, its loss counts nothing.
             yield [(self._epoch, name) for name in ids[rank::processes] or ids[:1]]
 
     def _end_epoch(self, seconds: float) -> None:
@@ -212,9 +212,7 @@ class _Training:
         sums = torch.tensor([found.loss, found.errors, found.labels], dtype=torch.float64, device=device)
         loss, errors, labels = self._fabric.all_reduce(sums, reduce_op="sum").tolist()
         total = Validation(loss, int(errors), int(labels))
-        epoch = Epoch(
-            self._epoch, self._loss / max(self._labels, 1), total.loss_per_label, total.error_rate, seconds
-        )
+        epoch = Epoch(self._epoch, self._loss / max(self._labels, 1), total.loss_per_label, total.error_rate, seconds)
         self._history.append(vars(epoch))
         self._fabric.log_dict({"dev loss": epoch.dev_loss, "dev error rate": epoch.dev_error_rate}, step=self._epoch)
         if self._fabric.is_global_zero:
@@ -287,7 +285,7 @@ def _check_folder(folder: Path, settings: TrainingSettings) -> None:
 
 @contextmanager
 def _interruptible() -> Iterator[list[bool]]:
-    """Signals that ask to stop are noted, so that a step is finished and the state kept; the second one stops at once."""
+    """Signals to stop are noted, so that a step is finished and the state kept; the second one stops at once."""
     noted: list[bool] = []
 
     def note(number: int, frame: object) -> None:

@@ -89,7 +89,8 @@ class OptimiserSettings(_Settings):
     def _fits(self) -> Self:
         if len(self.learning_rates) != len(self.phases) + 1:
             raise ValueError(
-                f"learning_rates has one value more than phases, got {len(self.learning_rates)} and {len(self.phases)}"
+                f"learning_rates needs one value more than phases has, got {len(self.learning_rates)} and "
+                f"{len(self.phases)}"
             )
         if not self.phases or min(self.phases) <= 0 or abs(sum(self.phases) - 1) > 1e-6:
             raise ValueError(f"phases must be above 0 and sum to 1, got {self.phases}")

@@ -11,7 +11,6 @@ from lhotse import CutSet
 
 import memrix
 from memrix.asr.corpora.prepared import open_corpus
-from memrix.asr.features import frames_of
 from memrix.asr.labels import Labels, PhonemeLabels, PieceLabels
 from memrix.asr.pronunciation import corpus_pronunciations
 from memrix.asr.recogniser import Recogniser
@@ -58,15 +57,16 @@ def prepare_training(settings: TrainingSettings) -> TrainingSetup:
     start = None if settings.start is None else load_recogniser(Path(settings.start))[0]
     labels = _labels(settings, [cut.supervisions[0].text for cut in train]) if start is None else start.labels
     _check_spellings(labels, train, dev)
-    usable, left_out = _long_enough(train, labels, min(settings.augmentation.speeds), max(settings.augmentation.speeds))
     if start is None:
         with torch.random.fork_rng():
             torch.manual_seed(derive(settings.seed, "weights"))
             recogniser = new_recogniser(settings.model, labels)
-        _set_statistics(recogniser, SpeechData(usable, labels, None), usable)
     else:
         recogniser = start
         _check_start(recogniser, settings)
+    usable, left_out = _long_enough(train, recogniser, max(settings.augmentation.speeds))
+    if start is None:
+        _set_statistics(recogniser, SpeechData(usable, labels, None), usable)
     if settings.method != "float" and "hardware" not in recogniser.description:
         _quantize(recogniser, settings, SpeechData(usable, labels, None), usable)
     return TrainingSetup(settings, recogniser.train(), usable, dev, left_out)
@@ -88,11 +88,12 @@ def _check_spellings(labels: Labels, *parts: CutSet) -> None:
         )
 
 
-def _long_enough(cuts: CutSet, labels: Labels, slowest: float, fastest: float) -> tuple[CutSet, list[str]]:
+def _long_enough(cuts: CutSet, recogniser: Recogniser, fastest: float) -> tuple[CutSet, list[str]]:
     """Utterances with a frame for every label at the fastest speed, and the ids of the others."""
+    labels = recogniser.labels
     short = []
     for cut in cuts:
-        frames = int(frames_of(torch.tensor(int(cut.num_samples / fastest)))) // 4
+        frames = int(recogniser.frames(torch.tensor(int(cut.num_samples / fastest))))
         if frames < labels.shortest_frames(labels.encode(cut.supervisions[0].text)):
             short.append(cut.id)
     left_out = set(short)
@@ -125,7 +126,7 @@ def _check_start(recogniser: Recogniser, settings: TrainingSettings) -> None:
     if "hardware" not in known:
         return
     if settings.method == "float":
-        raise CheckpointError(f"{settings.start} has coarse weights; the method `float` starts from a float recogniser")
+        raise CheckpointError(f"{settings.start} has coarse weights; the method `float` starts from a float one")
     problems = [
         f"{part} is {known[part]}, asked for {wanted}"
         for part, wanted in (("hardware", settings.hardware.to_dict()),)
@@ -147,7 +148,7 @@ def _quantize(recogniser: Recogniser, settings: TrainingSettings, data: SpeechDa
         inputs = []
         for ids in training_batches(cuts, VALIDATION_SECONDS, settings.seed, 0)[:_CALIBRATION_BATCHES]:
             batch = data.batch(0, ids)
-            inputs.append(recogniser.normalised(batch.audio, batch.samples))
+            inputs.append(recogniser.inputs(batch.audio, batch.samples))
         memrix.calibrate(recogniser.network, inputs, chip_choice(recogniser, settings.hardware))
 
 

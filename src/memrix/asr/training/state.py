@@ -48,7 +48,7 @@ def read_state(path: Path) -> dict[str, Any]:
         version = state["format"]
     except (OSError, RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
         raise CheckpointError(
-            f"the state of the training in {path} is damaged ({str(error).splitlines()[0] if str(error) else error!r}); "
+            f"the state of the training in {path} is damaged ({type(error).__name__}: {str(error)[:80]}); "
             "remove it to train from the start"
         ) from error
     if version > FORMAT:
