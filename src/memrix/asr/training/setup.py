@@ -55,7 +55,7 @@ def prepare_training(settings: TrainingSettings) -> TrainingSetup:
     corpus = open_corpus(settings.corpus)
     train, dev = corpus.cuts("train").to_eager(), corpus.cuts("dev").to_eager()
     start = None if settings.start is None else load_recogniser(Path(settings.start))[0]
-    labels = _labels(settings, [cut.supervisions[0].text for cut in train]) if start is None else start.labels
+    labels = _labels(settings, train, dev) if start is None else start.labels
     _check_spellings(labels, train, dev)
     if start is None:
         with torch.random.fork_rng():
@@ -72,9 +72,11 @@ def prepare_training(settings: TrainingSettings) -> TrainingSetup:
     return TrainingSetup(settings, recogniser.train(), usable, dev, left_out)
 
 
-def _labels(settings: TrainingSettings, texts: list[str]) -> Labels:
+def _labels(settings: TrainingSettings, train: CutSet, dev: CutSet) -> Labels:
+    texts = [cut.supervisions[0].text for cut in train]
     if settings.labels.kind == "pieces":
         return PieceLabels.trained(texts, settings.labels.size)
+    texts += [cut.supervisions[0].text for cut in dev]
     return PhonemeLabels(corpus_pronunciations(settings.corpus, settings.dictionaries, texts))
 
 

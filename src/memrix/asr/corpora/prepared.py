@@ -1,0 +1,81 @@
+"""Prepared corpora: cuts of lhotse for training, development and test in one folder, with statistics."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from memrix.asr.cache import cache_dir
+from memrix.errors import DataError
+from memrix.records import closest
+
+if TYPE_CHECKING:
+    from lhotse import CutSet
+
+SPLITS = ("train", "dev", "test")
+DESCRIPTION = "corpus.json"
+
+
+@dataclass(frozen=True)
+class PreparedCorpus:
+    """A folder with ``train.jsonl.gz``, ``dev.jsonl.gz`` and ``test.jsonl.gz``.
+
+    Every cut is one utterance: audio at 16 kHz, one channel, one transcript.
+
+    Attributes:
+        name: of the corpus.
+        folder: where it is; it may be moved.
+        description: source, licence, how it was prepared, statistics.
+    """
+
+    name: str
+    folder: Path
+    description: Mapping[str, Any]
+
+    def cuts(self, split: str) -> CutSet:
+        """The utterances of a split.
+
+        Raises:
+            DataError: there is no such split.
+        """
+        from lhotse import CutSet
+
+        path = self.folder / f"{split}.jsonl.gz"
+        if not path.is_file():
+            there = sorted(file.name.removesuffix(".jsonl.gz") for file in self.folder.glob("*.jsonl.gz"))
+            raise DataError(
+                f"{self.folder} has no split {split!r}{closest(split, there)}; it has {', '.join(there) or 'none'}"
+            )
+        return CutSet.from_file(path).with_recording_path_prefix(self.folder)
+
+
+def corpora_folder() -> Path:
+    """Where corpora are prepared unless another folder is named."""
+    return cache_dir() / "corpora"
+
+
+def open_corpus(name_or_folder: str) -> PreparedCorpus:
+    """A corpus that was prepared, by its name or folder.
+
+    Raises:
+        DataError: it was not prepared, or not to the end.
+    """
+    folder = Path(name_or_folder).expanduser()
+    if not folder.is_dir():
+        folder = corpora_folder() / name_or_folder
+    path = folder / DESCRIPTION
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+        name = str(description["name"])
+    except FileNotFoundError as error:
+        known = [place.parent.name for place in corpora_folder().glob(f"*/{DESCRIPTION}")]
+        raise DataError(
+            f"there is no prepared corpus {name_or_folder!r}{closest(name_or_folder, known)}; run "
+            f"`memrix corpus prepare {name_or_folder}`, or name a folder that it wrote"
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} is damaged ({error}); remove {folder} and prepare the corpus again") from error
+    return PreparedCorpus(name, folder, description)

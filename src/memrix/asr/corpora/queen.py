@@ -1,0 +1,107 @@
+"""Flight of the Amazon Queen: four hours of acted English dialogue, from a Debian package."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from memrix.asr.audio import read_audio_stream
+from memrix.asr.corpora.preparation import Progress, Utterance, prepare
+from memrix.asr.corpora.prepared import PreparedCorpus
+from memrix.asr.corpora.queen_archive import Line, QueenArchive
+from memrix.asr.corpora.transcripts import has_digits, normalised
+from memrix.asr.packages import fetch_debian
+from memrix.asr.pronunciation import cmu_dictionary, merged, missing_words, own_dictionary
+from memrix.errors import DataError
+
+LICENCE = "the game's own: use and modify freely with its notices kept, not to be sold alone; John Passfield, Steve Stamatiadis"
+
+_PACKAGE = "flight-of-the-amazon-queen"
+_HASHES = {"1.0.0-9": "40c08fd258d6fe95c46c1eaf5e9137f84ba330657995a281bd887c94a560a0f1"}
+_ARCHIVE = "usr/share/scummvm/flight-of-the-amazon-queen/queen.1c"
+_SLOWEST, _FASTEST = 0.5, 6.0
+"""Words a second; beyond, a transcript and its clip do not belong together."""
+
+
+def prepare_queen(
+    folder: Path, source: Path | None = None, progress: Progress = lambda done, total: None
+) -> PreparedCorpus:
+    """Prepare the corpus.
+
+    One-word lines, lines with digits, lines of sounds that are no words, and clips whose words a second are implausible
+    are left out; how many is said in the description.
+
+    Args:
+        folder: where to.
+        source: the folder that holds ``queen.1c``; by default the Debian package is fetched.
+        progress: is told how many utterances of how many are done.
+
+    Raises:
+        DataError: the archive is missing or damaged, or the folder cannot be written.
+        AssetError: the package cannot be fetched.
+    """
+    path = fetch_debian(_PACKAGE, _HASHES) / _ARCHIVE if source is None else source / "queen.1c"
+    if not path.is_file():
+        raise DataError(f"looked for the archive {path} and found none; give the folder of the game's queen.1c")
+    archive = QueenArchive(path)
+    chosen, left_out = usable_lines(archive.lines())
+    splits = fixed_splits()
+    utterances = []
+    for line in chosen:
+        samples = partial(_samples, archive, line.id)
+        utterances.append(Utterance(line.id, normalised(line.text), line.speaker, samples))
+    return prepare(
+        "queen",
+        folder,
+        [utterance for utterance in utterances if utterance.id in splits],
+        splits,
+        {
+            "source": f"Debian package {_PACKAGE}",
+            "licence": LICENCE,
+            "left_out": {
+                **left_out,
+                "words a second are implausible": sum(item.id not in splits for item in utterances),
+            },
+        },
+        progress,
+    )
+
+
+def usable_lines(lines: list[Line]) -> tuple[list[Line], dict[str, int]]:
+    """The lines that a recogniser can learn from, and how many are left out for which reason."""
+    dictionary = merged(cmu_dictionary(), own_dictionary("queen"))
+    kept: list[Line] = []
+    left_out: Counter[str] = Counter()
+    for line in lines:
+        text = normalised(line.text)
+        if has_digits(line.text):
+            left_out["digits"] += 1
+        elif len(text.split()) < 2:
+            left_out["less than two words"] += 1
+        elif missing_words([text], dictionary):
+            left_out["sounds that are no words"] += 1
+        else:
+            kept.append(line)
+    return kept, dict(left_out)
+
+
+def is_plausible(text: str, seconds: float) -> bool:
+    """Whether so many words fit into so many seconds."""
+    return _SLOWEST <= len(text.split()) / max(seconds, 1e-3) <= _FASTEST
+
+
+def fixed_splits() -> dict[str, str]:
+    """Split of every id: whole characters are held out; recorded once and for all."""
+    table = json.loads((files("memrix.asr.corpora") / "splits" / "queen.json").read_text(encoding="utf-8"))
+    return {name: split for split, names in table["splits"].items() for name in names}
+
+
+def _samples(archive: QueenArchive, name: str) -> npt.NDArray[np.float32]:
+    return read_audio_stream(io.BytesIO(archive.audio(name)), name)
