@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
+from memrix.asr.corpora.prepared import PreparedCorpus, open_corpus
 from memrix.asr.packages import fetch_from_wheel
 from memrix.errors import DataError
 
@@ -89,14 +90,39 @@ def missing_words(texts: Iterable[str], pronunciations: Pronunciations) -> list[
 
 
 def corpus_pronunciations(corpus: str, dictionaries: Iterable[str | Path], texts: Iterable[str]) -> Pronunciations:
-    """Pronunciations for the words of a corpus: the user's own first, then memrix's for this corpus, then CMU's.
+    """Pronunciations for the words of a corpus: the user's own first, then the corpus's, memrix's for it, and CMU's.
 
-    Words of texts alone are kept, unless a text is missing some, which then is for the caller to find out.
+    CMU's dictionary is fetched for words that none of the others has. Words of texts alone are kept, unless a text is
+    missing some, which then is for the caller to find out.
+
+    Args:
+        corpus: name or folder of a prepared corpus.
+        dictionaries: files of the user's own.
+        texts: of the corpus.
 
     Raises:
-        DataError: a dictionary cannot be used.
+        DataError: there is no such corpus, or a dictionary cannot be used.
         AssetError: the CMU dictionary cannot be fetched.
     """
-    known = merged(*(read_dictionary(path) for path in dictionaries), own_dictionary(corpus), cmu_dictionary())
-    words = {word for text in texts for word in text.split()}
-    return {word: known[word] for word in sorted(words) if word in known}
+    known = merged(*map(read_dictionary, dictionaries), _dictionaries_of(open_corpus(corpus)))
+    words = sorted({word for text in texts for word in text.split()})
+    if missing_words(words, known):
+        # It fills gaps alone: which other words the texts have must not change the pronunciations of one.
+        known = {**cmu_dictionary(), **known}
+    return {word: known[word] for word in words if word in known}
+
+
+def pronounced_words(corpus: PreparedCorpus) -> Container[str]:
+    """Words that have a pronunciation in one of the dictionaries that are used for a corpus.
+
+    Raises:
+        DataError: the dictionary of the corpus cannot be used.
+        AssetError: the CMU dictionary cannot be fetched.
+    """
+    return {**cmu_dictionary(), **_dictionaries_of(corpus)}
+
+
+def _dictionaries_of(corpus: PreparedCorpus) -> Pronunciations:
+    """What the corpus brings, then what memrix has for it."""
+    path = corpus.description.get("dictionary")
+    return merged({} if path is None else read_dictionary(path), own_dictionary(corpus.name))

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from cyclopts import App, CycloptsError
 from rich.console import Console
 
+from memrix.cli.corpus import app as corpus_app
 from memrix.cli.demo import demo
 from memrix.cli.device import app as device_app
 from memrix.cli.evaluate import evaluate
@@ -25,6 +26,7 @@ app = App(
     help_format="markdown",
     suppress_keyboard_interrupt=False,
 )
+app.command(corpus_app)
 app.command(demo)
 app.command(device_app)
 app.command(evaluate)
@@ -48,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_ERROR
     except KeyboardInterrupt:
         errors.print(
-            "\nInterrupted. Finished batches are kept: the same command goes on where it stopped.",
+            "\nInterrupted. What is finished is kept: the same command goes on where it stopped.",
             soft_wrap=True,
         )
         return EXIT_INTERRUPTED

@@ -1,26 +1,27 @@
-"""Preparing a corpus: audio at 16 kHz, manifests, statistics; a killed preparation goes on where it stopped."""
+"""Preparing a corpus whose audio is copied, at 16 kHz; a killed preparation goes on where it stopped."""
 
 from __future__ import annotations
 
-import errno
 import io
-import json
-import os
-import secrets
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from memrix.asr.audio import SAMPLE_RATE
-from memrix.asr.corpora.prepared import DESCRIPTION, SPLITS, PreparedCorpus
+from memrix.asr.corpora.collection import Collection
+from memrix.asr.corpora.prepared import PreparedCorpus
+from memrix.asr.corpora.writing import write_whole, writing
 from memrix.errors import DataError
 
+if TYPE_CHECKING:
+    from lhotse import MonoCut
+
 Progress = Callable[[int, int], None]
+"""Is told how many parts of how many are done."""
 
 
 @dataclass(frozen=True)
@@ -47,120 +48,74 @@ def prepare(
     split_of: Mapping[str, str],
     description: Mapping[str, Any],
     progress: Progress = lambda done, total: None,
+    *,
+    skip_bad: bool = False,
 ) -> PreparedCorpus:
     """Write audio, manifests and description of a corpus.
 
     Args:
         name: of the corpus.
-        folder: where to; files that are there are kept.
+        folder: where to; audio that is there is kept.
         utterances: of all splits.
         split_of: split of every id.
         description: source and licence, for people.
         progress: is told how many utterances of how many are done.
+        skip_bad: leave out audio that cannot be used.
 
     Raises:
-        DataError: audio that cannot be used (all is listed), or a folder that cannot be written.
+        DataError: audio or transcripts that cannot be used (all are listed), or a folder that cannot be written to.
     """
-    audio = folder / "audio"
-    problems: list[str] = []
-    seconds: dict[str, float] = {}
-    with _writing(folder):
-        audio.mkdir(parents=True, exist_ok=True)
-        for number, utterance in enumerate(utterances):
-            try:
-                seconds[utterance.id] = _keep_audio(audio / f"{utterance.id}.wav", utterance)
-            except DataError as error:
-                problems.append(f"{utterance.id}: {error}")
-            progress(number + 1, len(utterances))
-        if problems:
-            raise DataError(f"the corpus {name} has audio that cannot be used:\n  " + "\n  ".join(problems))
-        for split in SPLITS:
-            chosen = [utterance for utterance in utterances if split_of[utterance.id] == split]
-            _write_cuts(folder / f"{split}.jsonl.gz", chosen, seconds)
-        statistics = {
-            split: _statistics([item for item in utterances if split_of[item.id] == split], seconds)
-            for split in SPLITS
-        }
-        full = {"name": name, **description, "statistics": statistics}
-        # Last, as it says that all else is there.
-        write_whole(folder / DESCRIPTION, json.dumps(full, indent=2, ensure_ascii=False).encode())
-    return PreparedCorpus(name, folder, full)
+    collection = Collection(name, skip_bad=skip_bad)
+    for number, utterance in enumerate(utterances, start=1):
+        try:
+            frames = _frames(folder, utterance)
+        except _UnusableError as error:
+            collection.refuse(utterance.id, error)
+        else:
+            collection.add(split_of[utterance.id], _cut(utterance, frames))
+        progress(number, len(utterances))
+    return collection.written(folder, description)
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is whole or not there."""
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+class _UnusableError(Exception):
+    """What is wrong with one utterance; a disk that is full is not."""
 
 
-class _writing:  # noqa: N801  # a context manager, used like a function
-    """Turns errors of the disk into errors of memrix."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError):
-            mend = (
-                "free some space and run again: what is done is kept"
-                if error.errno == errno.ENOSPC
-                else "name another"
-            )
-            raise DataError(
-                f"the folder {self._folder} cannot be written ({error.strerror or error}); {mend}"
-            ) from error
-
-
-def _keep_audio(path: Path, utterance: Utterance) -> float:
-    """Write the audio unless it is there; its length in seconds."""
+def _frames(folder: Path, utterance: Utterance) -> int:
+    """Length of the utterance's audio file, which is written unless it is there."""
     import soundfile
 
+    if not utterance.text.strip():
+        raise _UnusableError("it has no transcript")
+    path = folder / _audio_name(utterance)
     if path.is_file():
-        return float(soundfile.info(path).frames / SAMPLE_RATE)
-    samples = utterance.samples()
+        # Whole, as it was written at a stroke.
+        return int(soundfile.info(path).frames)
+    try:
+        samples = utterance.samples()
+    except DataError as error:
+        raise _UnusableError(error) from error
     buffer = io.BytesIO()
     soundfile.write(buffer, samples, SAMPLE_RATE, format="WAV", subtype="PCM_16")
-    write_whole(path, buffer.getvalue())
-    return len(samples) / SAMPLE_RATE
+    with writing(folder):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, buffer.getvalue())
+    return len(samples)
 
 
-def _write_cuts(path: Path, utterances: Iterable[Utterance], seconds: Mapping[str, float]) -> None:
-    from lhotse import CutSet, MonoCut, Recording, SupervisionSegment
+def _audio_name(utterance: Utterance) -> str:
+    return f"audio/{utterance.id}.wav"
+
+
+def _cut(utterance: Utterance, frames: int) -> MonoCut:
+    from lhotse import MonoCut, Recording, SupervisionSegment
     from lhotse.audio import AudioSource
 
-    cuts = []
-    for utterance in utterances:
-        duration = seconds[utterance.id]
-        source = AudioSource("file", [0], f"audio/{utterance.id}.wav")
-        recording = Recording(utterance.id, [source], SAMPLE_RATE, round(duration * SAMPLE_RATE), duration)
-        segment = SupervisionSegment(
-            utterance.id,
-            utterance.id,
-            0,
-            duration,
-            text=utterance.text,
-            speaker=utterance.speaker,
-            language="English",
-        )
-        cuts.append(MonoCut(utterance.id, 0, duration, 0, [segment], recording=recording))
-    partial = path.with_name(f".{secrets.token_hex(4)}.{path.name}")
-    CutSet.from_cuts(cuts).to_file(partial)
-    os.replace(partial, path)
-
-
-def _statistics(utterances: Sequence[Utterance], seconds: Mapping[str, float]) -> dict[str, Any]:
-    words = Counter(word for utterance in utterances for word in utterance.text.split())
-    return {
-        "utterances": len(utterances),
-        "hours": round(sum(seconds[utterance.id] for utterance in utterances) / 3600, 4),
-        "words": words.total(),
-        "vocabulary": len(words),
-        "speakers": len({utterance.speaker for utterance in utterances}),
-    }
+    seconds = frames / SAMPLE_RATE
+    # Relative to the folder, which may be moved.
+    source = AudioSource("file", [0], _audio_name(utterance))
+    recording = Recording(utterance.id, [source], SAMPLE_RATE, frames, seconds)
+    said = SupervisionSegment(
+        utterance.id, utterance.id, 0, seconds, text=utterance.text, speaker=utterance.speaker, language="English"
+    )
+    return MonoCut(utterance.id, 0, seconds, 0, [said], recording=recording)

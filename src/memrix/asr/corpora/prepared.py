@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memrix.asr.cache import cache_dir
+from memrix.asr.corpora.sphere import SPHERE, read_sphere_by_libsndfile
 from memrix.errors import DataError
 from memrix.records import closest
 
@@ -17,11 +18,12 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "dev", "test")
 DESCRIPTION = "corpus.json"
+MANIFEST = "{}.jsonl.gz"
 
 
 @dataclass(frozen=True)
 class PreparedCorpus:
-    """A folder with ``train.jsonl.gz``, ``dev.jsonl.gz`` and ``test.jsonl.gz``.
+    """A folder with ``train.jsonl.gz``, ``dev.jsonl.gz`` and ``test.jsonl.gz``, or those of them that the corpus has.
 
     Every cut is one utterance: audio at 16 kHz, one channel, one transcript.
 
@@ -35,6 +37,11 @@ class PreparedCorpus:
     folder: Path
     description: Mapping[str, Any]
 
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Those of train, dev and test that are there."""
+        return tuple(split for split in SPLITS if (self.folder / MANIFEST.format(split)).is_file())
+
     def cuts(self, split: str) -> CutSet:
         """The utterances of a split.
 
@@ -43,12 +50,14 @@ class PreparedCorpus:
         """
         from lhotse import CutSet
 
-        path = self.folder / f"{split}.jsonl.gz"
+        path = self.folder / MANIFEST.format(split)
         if not path.is_file():
-            there = sorted(file.name.removesuffix(".jsonl.gz") for file in self.folder.glob("*.jsonl.gz"))
+            there = self.splits
             raise DataError(
                 f"{self.folder} has no split {split!r}{closest(split, there)}; it has {', '.join(there) or 'none'}"
             )
+        if self.description.get("audio") == SPHERE:
+            read_sphere_by_libsndfile()
         return CutSet.from_file(path).with_recording_path_prefix(self.folder)
 
 
@@ -64,7 +73,8 @@ def open_corpus(name_or_folder: str) -> PreparedCorpus:
         DataError: it was not prepared, or not to the end.
     """
     folder = Path(name_or_folder).expanduser()
-    if not folder.is_dir():
+    if not (folder / DESCRIPTION).is_file():
+        # A folder that merely has the name of a corpus is no corpus.
         folder = corpora_folder() / name_or_folder
     path = folder / DESCRIPTION
     try:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import io
-import json
 from collections import Counter
+from collections.abc import Iterable
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from memrix.asr.audio import read_audio_stream
+from memrix.asr.corpora.collection import entries
+from memrix.asr.corpora.fixed_splits import fixed_splits
 from memrix.asr.corpora.preparation import Progress, Utterance, prepare
 from memrix.asr.corpora.prepared import PreparedCorpus
 from memrix.asr.corpora.queen_archive import Line, QueenArchive
@@ -21,7 +22,10 @@ from memrix.asr.packages import fetch_debian
 from memrix.asr.pronunciation import cmu_dictionary, merged, missing_words, own_dictionary
 from memrix.errors import DataError
 
-LICENCE = "the game's own: use and modify freely with its notices kept, not to be sold alone; John Passfield, Steve Stamatiadis"
+LICENCE = (
+    "the game's own: use and modify freely with its notices kept, not to be sold alone; John Passfield, "
+    "Steve Stamatiadis"
+)
 
 _PACKAGE = "flight-of-the-amazon-queen"
 _HASHES = {"1.0.0-9": "40c08fd258d6fe95c46c1eaf5e9137f84ba330657995a281bd887c94a560a0f1"}
@@ -31,28 +35,36 @@ _SLOWEST, _FASTEST = 0.5, 6.0
 
 
 def prepare_queen(
-    folder: Path, source: Path | None = None, progress: Progress = lambda done, total: None
+    folder: Path,
+    source: Path | None = None,
+    progress: Progress = lambda done, total: None,
+    *,
+    skip_bad: bool = False,
 ) -> PreparedCorpus:
     """Prepare the corpus.
 
-    One-word lines, lines with digits, lines of sounds that are no words, and clips whose words a second are implausible
-    are left out; how many is said in the description.
+    One-word lines, lines with digits, lines of sounds that are no words, and clips whose words a second are
+    implausible are left out; how many is said in the description.
 
     Args:
         folder: where to.
         source: the folder that holds ``queen.1c``; by default the Debian package is fetched.
         progress: is told how many utterances of how many are done.
+        skip_bad: leave out audio that cannot be used.
 
     Raises:
-        DataError: the archive is missing or damaged, or the folder cannot be written.
-        AssetError: the package cannot be fetched.
+        DataError: the archive is missing or damaged, audio cannot be used, or the folder cannot be written to.
+        AssetError: the package, or the pronunciation dictionary, cannot be fetched.
     """
-    path = fetch_debian(_PACKAGE, _HASHES) / _ARCHIVE if source is None else source / "queen.1c"
+    path = fetch_debian(_PACKAGE, _HASHES) / _ARCHIVE if source is None else source.resolve() / "queen.1c"
     if not path.is_file():
-        raise DataError(f"looked for the archive {path} and found none; give the folder of the game's queen.1c")
+        raise DataError(
+            f"looked for the archive {path} and found none: {entries(path.parent)}; give the folder of the game's "
+            "queen.1c, or none, to fetch its Debian package"
+        )
     archive = QueenArchive(path)
     chosen, left_out = usable_lines(archive.lines())
-    splits = fixed_splits()
+    splits = fixed_splits("queen")
     utterances = []
     for line in chosen:
         samples = partial(_samples, archive, line.id)
@@ -63,7 +75,7 @@ def prepare_queen(
         [utterance for utterance in utterances if utterance.id in splits],
         splits,
         {
-            "source": f"Debian package {_PACKAGE}",
+            "source": f"Debian package {_PACKAGE}" if source is None else str(source.resolve()),
             "licence": LICENCE,
             "left_out": {
                 **left_out,
@@ -71,10 +83,11 @@ def prepare_queen(
             },
         },
         progress,
+        skip_bad=skip_bad,
     )
 
 
-def usable_lines(lines: list[Line]) -> tuple[list[Line], dict[str, int]]:
+def usable_lines(lines: Iterable[Line]) -> tuple[list[Line], dict[str, int]]:
     """The lines that a recogniser can learn from, and how many are left out for which reason."""
     dictionary = merged(cmu_dictionary(), own_dictionary("queen"))
     kept: list[Line] = []
@@ -95,12 +108,6 @@ def usable_lines(lines: list[Line]) -> tuple[list[Line], dict[str, int]]:
 def is_plausible(text: str, seconds: float) -> bool:
     """Whether so many words fit into so many seconds."""
     return _SLOWEST <= len(text.split()) / max(seconds, 1e-3) <= _FASTEST
-
-
-def fixed_splits() -> dict[str, str]:
-    """Split of every id: whole characters are held out; recorded once and for all."""
-    table = json.loads((files("memrix.asr.corpora") / "splits" / "queen.json").read_text(encoding="utf-8"))
-    return {name: split for split, names in table["splits"].items() for name in names}
 
 
 def _samples(archive: QueenArchive, name: str) -> npt.NDArray[np.float32]:

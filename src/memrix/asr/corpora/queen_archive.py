@@ -45,6 +45,7 @@ class QueenArchive:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         try:
             self._content = path.read_bytes()
         except OSError as error:
@@ -69,7 +70,11 @@ class QueenArchive:
         return self._file(f"{name}.SB")
 
     def lines(self) -> list[Line]:
-        """Every clip whose transcript the archive has, in the order of their names."""
+        """Every clip whose transcript the archive has, in the order of their names.
+
+        Raises:
+            DataError: a file with texts is damaged.
+        """
         found: dict[str, Line] = {}
         for name in self._places:
             stem, _, kind = name.partition(".")
@@ -81,9 +86,12 @@ class QueenArchive:
                 said = self._descriptions(name)
             else:
                 continue
-            for line in said:
-                if line.text and f"{line.id}.SB" in self._places:
-                    found.setdefault(line.id, line)
+            try:
+                for line in said:
+                    if line.text and f"{line.id}.SB" in self._places:
+                        found.setdefault(line.id, line)
+            except (struct.error, IndexError) as error:
+                raise DataError(f"{name} in {self._path} is damaged ({error}); copy the archive again") from error
         return [found[name] for name in sorted(found)]
 
     def _file(self, name: str) -> bytes:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from memrix.asr.catalogue import load_corpus
+from memrix.asr.corpora.catalogue import load_corpus
 from memrix.errors import DataError
 
 
@@ -17,7 +17,7 @@ def test_an_unknown_name_lists_what_is_accepted_and_what_may_be_meant():
 
 
 def test_a_path_that_does_not_exist_is_an_error(tmp_path):
-    with pytest.raises(DataError, match=r"expected one of asterisk, a \.jsonl manifest or a folder"):
+    with pytest.raises(DataError, match=r"expected queen, asterisk, .* a \.jsonl manifest or a folder"):
         load_corpus(str(tmp_path / "nothing.jsonl"))
 
 
