@@ -36,7 +36,8 @@ def prepare(
 ) -> None:
     """Prepare a corpus: manifests with fixed splits, audio at 16 kHz.
 
-    Interrupted or killed, the same command goes on: audio that is done is kept. A corpus that is there is left as it is.
+    Interrupted or killed, the same command goes on: audio that is done is kept. A corpus that is there is left as it
+    is.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """LibriSpeech: 960 hours of read English books, from the user's own copy.
 
 V. Panayotov, G. Chen, D. Povey, S. Khudanpur: Librispeech, an ASR corpus based on public domain audio books, ICASSP
-2015. Audio stays where it is. The recipe of lhotse stops at the first broken file and passes over missing ones, so that
-the transcripts are read here.
+2015. Audio stays where it is. The recipe of lhotse stops at the first broken file and passes over missing ones, so
+that the transcripts are read here.
 """
 
 from __future__ import annotations

@@ -81,10 +81,11 @@ def open_corpus(name_or_folder: str) -> PreparedCorpus:
         description = json.loads(path.read_text(encoding="utf-8"))
         name = str(description["name"])
     except FileNotFoundError as error:
-        known = [place.parent.name for place in corpora_folder().glob(f"*/{DESCRIPTION}")]
+        known = sorted(place.parent.name for place in corpora_folder().glob(f"*/{DESCRIPTION}"))
         raise DataError(
-            f"there is no prepared corpus {name_or_folder!r}{closest(name_or_folder, known)}; run "
-            f"`memrix corpus prepare {name_or_folder}`, or name a folder that it wrote"
+            f"there is no prepared corpus {name_or_folder!r}{closest(name_or_folder, known)}; prepared are "
+            f"{', '.join(known) or 'none'}; run `memrix corpus prepare {Path(name_or_folder).name}`, or name a "
+            "folder that it wrote"
         ) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} is damaged ({error}); remove {folder} and prepare the corpus again") from error
