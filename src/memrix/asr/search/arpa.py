@@ -22,7 +22,6 @@ _BLANKS = " \t\r\n"
 
 _GZIP = b"\x1f\x8b"
 _COUNT = re.compile(r"ngram\s+(?P<order>\d+)\s*=\s*(?P<count>\d+)")
-_PROBLEMS_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -55,10 +54,7 @@ def read_arpa_head(path: Path) -> ArpaHead:
         problems.append(f"{len(unigrams)} unigrams where the header says {counts[0]}")
     problems += [f"the mark {mark} is missing" for mark in SENTENCE_MARKS if mark not in unigrams]
     if problems:
-        more = [f"and {len(problems) - _PROBLEMS_SHOWN} more"] if len(problems) > _PROBLEMS_SHOWN else []
-        raise DataError(
-            f"{path} is not a sound language model; estimate it again:{listing(problems[:_PROBLEMS_SHOWN] + more)}"
-        )
+        raise DataError(f"{path} is not a sound language model; estimate it again:{listing(problems)}")
     words = unigrams.difference(SENTENCE_MARKS, UNKNOWN)
     return ArpaHead(counts, frozenset(words), has_unknown=not unigrams.isdisjoint(UNKNOWN))
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from memrix.errors import DataError, NumericsError
+from memrix.tables import listed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,8 +22,6 @@ BLANK = 0
 
 _ROUNDING = 1e-3
 """Log-probabilities may exceed 0 by so much."""
-
-_PROBLEMS_SHOWN = 10
 
 
 def utterances(log_probabilities: Tensor, lengths: Tensor) -> list[Emissions]:
@@ -44,7 +43,7 @@ def utterances(log_probabilities: Tensor, lengths: Tensor) -> list[Emissions]:
     valid = [int(length) for length in lengths.tolist()]
     wrong = [f"utterance {i} has {n}" for i, n in enumerate(valid) if not 0 <= n <= shape[1]]
     if wrong:
-        raise DataError(f"lengths must be from 0 to the {shape[1]} frames of the batch, but {_shown(wrong)}")
+        raise DataError(f"lengths must be from 0 to the {shape[1]} frames of the batch, but {listed(wrong)}")
     batch = log_probabilities.detach().float().cpu().numpy()
     return [emissions[:length] for emissions, length in zip(batch, valid, strict=True)]
 
@@ -63,11 +62,11 @@ def checked(items: Iterable[Tensor | npt.NDArray[np.floating]], labels: int) -> 
         if array.ndim != 2 or array.shape[1] != labels
     ]
     if wrong:
-        raise DataError(f"expected log-probabilities [frames, {labels}] of {labels} labels, but {_shown(wrong)}")
+        raise DataError(f"expected log-probabilities [frames, {labels}] of {labels} labels, but {listed(wrong)}")
     undefined = [str(i) for i, array in enumerate(arrays) if np.isnan(array).any()]
     if undefined:
         raise NumericsError(
-            f"log-probabilities of utterances {_shown(undefined)} are not numbers; look for what went wrong in the "
+            f"log-probabilities of utterances {listed(undefined)} are not numbers; look for what went wrong in the "
             "model before"
         )
     positive = [
@@ -76,7 +75,7 @@ def checked(items: Iterable[Tensor | npt.NDArray[np.floating]], labels: int) -> 
         if array.size and array.max() > _ROUNDING
     ]
     if positive:
-        raise DataError(f"log-probabilities are at most 0, but {_shown(positive)}; give the output of log_softmax")
+        raise DataError(f"log-probabilities are at most 0, but {listed(positive)}; give the output of log_softmax")
     return arrays
 
 
@@ -85,8 +84,3 @@ def _array(item: Tensor | npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
         return item
     array: npt.NDArray[np.floating] = item.detach().float().cpu().numpy()
     return array
-
-
-def _shown(problems: Sequence[str]) -> str:
-    more = len(problems) - _PROBLEMS_SHOWN
-    return ", ".join(problems[:_PROBLEMS_SHOWN]) + (f" and {more} more" if more > 0 else "")

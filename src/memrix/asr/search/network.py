@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from memrix.asr.corpus import listing
 from memrix.asr.search.decoder_library import decoder_library, load_kenlm
 from memrix.asr.search.emissions import BLANK, Emissions
 from memrix.asr.search.language_model import LanguageModel
 from memrix.asr.search.lexicon import Lexicon
 from memrix.asr.search.settings import SearchSettings
 from memrix.errors import DataError
+from memrix.tables import listed
 
 if TYPE_CHECKING:
     from flashlight.lib.text.decoder import LM, LexiconDecoder
@@ -90,11 +90,10 @@ class Network:
             return self._library.ZeroLM()
         unknown = [] if model.has_unknown else model.unknown(self.words)
         if unknown:
-            more = [f"and {len(unknown) - _WORDS_SHOWN} more"] if len(unknown) > _WORDS_SHOWN else []
             raise DataError(
-                f"the language model {model.path} has neither these words of the lexicon nor {_UNKNOWN} for unknown "
-                "words, so they would never be found; leave them out of the lexicon or estimate the model with them:"
-                f"{listing(unknown[:_WORDS_SHOWN] + more)}"
+                f"the language model {model.path} knows neither {listed(unknown, _WORDS_SHOWN)} of the lexicon nor "
+                f"{_UNKNOWN} for unknown words, so they would never be found; leave them out of the lexicon or "
+                "estimate the model with them"
             )
         return load_kenlm(model.path, [*self.words, _UNKNOWN])
 

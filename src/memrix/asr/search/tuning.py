@@ -55,7 +55,7 @@ class Tuning:
     Attributes:
         best: settings with the fewest errors; of equals, those with the smaller scales.
         points: every pair of scales that was tried, in this order.
-        at_edge: scales whose best value is the first or last of those to be tried, so that better ones may lie beyond.
+        at_edge: scales whose best value is the first or last of those to be tried; better ones may lie beyond.
     """
 
     best: SearchSettings
