@@ -32,7 +32,7 @@ def search_for(language_model, symbols, words, **values) -> BeamSearch:
 
 
 @pytest.mark.parametrize("log_add", [False, True])
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 5), st.floats(0.0, 3.0), st.floats(-2.0, 2.0))
 def test_the_best_words_are_those_of_trying_every_path(language_model, log_add, seed, frames, lm_scale, word_score):
     scores = random_log_probabilities(frames, len(PHONEMES), seed)
@@ -42,7 +42,7 @@ def test_the_best_words_are_those_of_trying_every_path(language_model, log_add, 
     assert all_scores[found] == pytest.approx(max(all_scores.values()), abs=1e-4)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 6), st.floats(-1.0, 3.0))
 def test_doubled_letters_need_a_blank_between(language_model, seed, frames, word_score):
     scores = random_log_probabilities(frames, len(LETTERS), seed)
@@ -50,6 +50,12 @@ def test_doubled_letters_need_a_blank_between(language_model, seed, frames, word
     all_scores = exhaustive(scores, LETTERS, LETTER_WORDS, **values)
     found = search_for(language_model, LETTERS, LETTER_WORDS, **values).transcribe_each([scores])[0]
     assert all_scores[found] == pytest.approx(max(all_scores.values()), abs=1e-4)
+
+
+def test_a_letter_that_lasts_is_not_a_doubled_one():
+    search = search_for(None, LETTERS, {word: LETTER_WORDS[word] for word in ("to", "too")})
+    lasting, doubled = heard("t", "o", "o", symbols=LETTERS), heard("t", "o", "<blank>", "o", symbols=LETTERS)
+    assert search.transcribe_each([lasting, doubled]) == ["to", "too"]
 
 
 def heard(*labels: str, symbols: tuple[str, ...] = PHONEMES, certainty: float = 0.9) -> np.ndarray:

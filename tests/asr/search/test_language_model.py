@@ -5,7 +5,7 @@ import pytest
 
 from memrix.asr.search.decoder_library import load_kenlm
 from memrix.asr.search.language_model import open_language_model
-from memrix.errors import AssetError, DataError
+from memrix.errors import DataError
 from tests.asr.search.tiny import ARPA, log10_of, write_arpa
 
 
@@ -109,9 +109,3 @@ def test_blanks_that_are_parts_of_words_do_not_part_them(tmp_path):
     file.write_text(ARPA.replace("tee", "té\u00a0té"), encoding="utf-8")
     model = open_language_model(file)
     assert model.words == {"tea", "té\u00a0té", "eat", "a"}
-
-
-def test_without_the_library_the_error_says_what_to_install(monkeypatch, tmp_path):
-    monkeypatch.setitem(__import__("sys").modules, "flashlight.lib.text.decoder.kenlm", None)
-    with pytest.raises(AssetError, match=r"pip install 'memrix\[asr\]'.*Greedy search .* works without"):
-        load_kenlm(write_arpa(tmp_path), ["tea"])
