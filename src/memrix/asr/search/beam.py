@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from memrix.asr.search.emissions import Emissions, checked, utterances
+from memrix.asr.search.emissions import Emissions, as_array, checked, utterances
 from memrix.asr.search.network import Network, Resources
 from memrix.asr.search.settings import SearchSettings
 from memrix.errors import DataError
@@ -107,7 +107,9 @@ class BeamSearch:
         return [texts[i] for i in range(len(emissions))]
 
     def __getstate__(self) -> dict[str, Any]:
-        # The decoder's memory cannot be sent to other processes; each builds it once.
+        # The network cannot be sent to another process, which builds it once and knows it again by this key. It is
+        # computed before, and sent along, lest that process read a large language model for it each time.
+        _ = self._resources.key
         return {**self.__dict__, "_network": None}
 
     def _transcribe(self, emissions: Sequence[Emissions]) -> list[str]:
@@ -130,7 +132,7 @@ class BeamSearch:
 
 
 def _checked_prior(prior: Tensor | npt.NDArray[np.floating], labels: int) -> Emissions:
-    array = np.asarray(prior, dtype=np.float32)
+    array = as_array(prior)
     if array.shape != (labels,):
         raise DataError(f"the prior has shape {list(array.shape)}, expected [{labels}] for {labels} labels")
     total = float(array.sum())

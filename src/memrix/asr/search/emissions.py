@@ -44,7 +44,7 @@ def utterances(log_probabilities: Tensor, lengths: Tensor) -> list[Emissions]:
     wrong = [f"utterance {i} has {n}" for i, n in enumerate(valid) if not 0 <= n <= shape[1]]
     if wrong:
         raise DataError(f"lengths must be from 0 to the {shape[1]} frames of the batch, but {listed(wrong)}")
-    batch = log_probabilities.detach().float().cpu().numpy()
+    batch = as_array(log_probabilities)
     return [emissions[:length] for emissions, length in zip(batch, valid, strict=True)]
 
 
@@ -55,7 +55,7 @@ def checked(items: Iterable[Tensor | npt.NDArray[np.floating]], labels: int) -> 
         DataError: another shape, or values that are no log-probabilities; all utterances are listed.
         NumericsError: values that are not numbers.
     """
-    arrays = [np.asarray(_array(item), dtype=np.float32) for item in items]
+    arrays = [as_array(item) for item in items]
     wrong = [
         f"utterance {i} has shape {list(array.shape)}"
         for i, array in enumerate(arrays)
@@ -79,8 +79,6 @@ def checked(items: Iterable[Tensor | npt.NDArray[np.floating]], labels: int) -> 
     return arrays
 
 
-def _array(item: Tensor | npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    if isinstance(item, np.ndarray):
-        return item
-    array: npt.NDArray[np.floating] = item.detach().float().cpu().numpy()
-    return array
+def as_array(values: Tensor | npt.NDArray[np.floating]) -> Emissions:
+    """A tensor of any device, or an array, as an array in single precision."""
+    return np.asarray(values if isinstance(values, np.ndarray) else values.detach().cpu().float(), dtype=np.float32)
