@@ -135,7 +135,9 @@ def _check_start(recogniser: Recogniser, settings: TrainingSettings) -> None:
     if "hardware" in known and settings.method == "float":
         problems.append("its weights are coarse, and the method `float` starts from a float recogniser")
     elif "hardware" in known and known["hardware"] != settings.hardware.to_dict():
-        problems.append(f"it was trained for the hardware {known['hardware']}, asked for {settings.hardware.to_dict()}")
+        problems.append(
+            f"it was trained for the hardware {known['hardware']}, asked for {settings.hardware.to_dict()}"
+        )
     if problems:
         raise CheckpointError(
             f"the training cannot start from {settings.start}; leave out what is to be as there, or start from another "
