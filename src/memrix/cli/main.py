@@ -12,6 +12,7 @@ from rich.console import Console
 from memrix.cli.demo import demo
 from memrix.cli.device import app as device_app
 from memrix.cli.evaluate import evaluate
+from memrix.cli.experiment import app as experiment_app
 from memrix.cli.lm import app as lm_app
 from memrix.cli.train import train
 from memrix.errors import MemrixError
@@ -29,6 +30,7 @@ app = App(
 app.command(demo)
 app.command(device_app)
 app.command(evaluate)
+app.command(experiment_app)
 app.command(train)
 app.command(lm_app)
 

@@ -140,8 +140,8 @@ def _check_start(recogniser: Recogniser, settings: TrainingSettings) -> None:
         )
     if problems:
         raise CheckpointError(
-            f"the training cannot start from {settings.start}; leave out what is to be as there, or start from another "
-            "recogniser:\n  " + "\n  ".join(problems)
+            f"the training cannot start from {settings.start}; leave out what is to be as there, or start from "
+            "another recogniser:\n  " + "\n  ".join(problems)
         )
 
 
