@@ -54,31 +54,43 @@ class TerminalReporter:
 
 
 def print_result(result: EvaluationResult, console: Console | None = None) -> None:
-    """The table of an evaluation, with every figure complete at any width."""
+    """The table of an evaluation."""
+    print_whole(result_table(result), console)
+
+
+def print_whole(table: Table, console: Console | None = None) -> None:
+    """Print a table with every figure complete, however narrow the terminal."""
     console = console or Console()
-    table = result_table(result)
     needed = Measurement.get(console, console.options.update(width=_ANY_WIDTH), table).maximum
     # A terminal that is narrower wraps the lines; rich would cut the figures.
     console.width = max(console.width, needed)
     console.print(table)
 
 
-def result_table(result: EvaluationResult) -> Table:
-    """One row per execution."""
-    corpus, settings = result.corpus, result.settings
-    skipped = f" ({corpus['skipped']} skipped)" if corpus["skipped"] else ""
-    table = Table(
-        title=f"{Path(settings['model']).name} on {corpus['name']}: {corpus['utterances']} utterances"
-        f"{skipped}, {corpus['words']} words; hardware: {settings['hardware_name']}",
-        caption="degr.: WER relative to float. enc. error: relative deviation of the encoder's output from "
-        "float. loss: on the reference text, nats per token. clip.: share of the ADC conversions. "
-        "s/s: seconds per second of audio.",
+def plain_table(title: str, caption: str) -> Table:
+    """A table without a frame, for columns to be added."""
+    return Table(
+        title=title,
+        caption=caption,
         title_justify="left",
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,
         show_edge=False,
+    )
+
+
+def result_table(result: EvaluationResult) -> Table:
+    """One row per execution."""
+    corpus, settings = result.corpus, result.settings
+    skipped = f" ({corpus['skipped']} skipped)" if corpus["skipped"] else ""
+    table = plain_table(
+        title=f"{Path(settings['model']).name} on {corpus['name']}: {corpus['utterances']} utterances"
+        f"{skipped}, {corpus['words']} words; hardware: {settings['hardware_name']}",
+        caption="degr.: WER relative to float. enc. error: relative deviation of the encoder's output from "
+        "float. loss: on the reference text, nats per token. clip.: share of the ADC conversions. "
+        "s/s: seconds per second of audio.",
     )
     table.add_column("execution", no_wrap=True)
     for heading in (

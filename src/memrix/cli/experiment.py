@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cyclopts import App
 
@@ -34,6 +35,7 @@ def paper(
     coarse_epochs: int = 10,
     weight_noise: float = 0.0,
     recogniser: Path | None = None,
+    language_model: Path | None = None,
     limit: int | None = None,
     beam: int = 100,
     output: Path | None = None,
@@ -70,6 +72,8 @@ def paper(
         Noise on weights in these trainings, as a share of full scale.
     recogniser
         A float recogniser in place of training one.
+    language_model
+        ARPA file, in place of estimating a 4-gram model from the training text.
     limit
         Utterances of the test split to evaluate; all of them by default.
     beam
@@ -102,6 +106,7 @@ def paper(
         coarse_epochs=coarse_epochs,
         weight_noise=weight_noise,
         recogniser=None if recogniser is None else str(recogniser),
+        language_model=None if language_model is None else str(language_model),
         limit=limit,
         beam=beam,
         seed=seed,
@@ -116,7 +121,7 @@ def _run(
 
     from memrix.analysis.experiment_chart import wer_over_bits_of_experiment
     from memrix.asr.corpora.preparation import write_whole
-    from memrix.asr.experiment.report import rows_of, to_json
+    from memrix.asr.experiment.report import rows_of, to_json, to_markdown
     from memrix.asr.experiment.run import run_experiment
     from memrix.cli.messages import message
     from memrix.cli.train import TrainingDisplay
@@ -138,46 +143,25 @@ def _run(
         write_whole(json, text)
     if chart is not None:
         wer_over_bits_of_experiment(table, chart)
-    _print(rows_of(result), table["words"])
+    write_whole(output / "result.md", to_markdown(result).encode())
+    _print(rows_of(result), table)
 
 
-def _print(rows: list[Row], words: int) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def _print(rows: list[Row], result: Mapping[str, Any]) -> None:
+    from memrix.asr.experiment.report import HEAD, cells_of
+    from memrix.cli.display import plain_table, print_whole
 
-    table = Table(title=f"Word error rates on {words} words, %")
-    for head in (
-        "system",
-        "WER",
-        "95 %",
-        "chips: sd",
-        "min to max",
-        "labels",
-        "over float",
-        "over quantised",
-        "cells",
-    ):
-        table.add_column(head, justify="left" if head == "system" else "right")
+    table = plain_table(
+        f"{result['corpus']}, test: {result['utterances']} utterances, {result['words']} words; all rates in %",
+        "95 %: bootstrap over utterances. sd, min and max: over chips. label errors: by greedy search. over float, "
+        "over quantised: relative difference of WER, with its paired 95 % interval.",
+    )
+    table.add_column(HEAD[0], no_wrap=True)
+    for name in HEAD[1:]:
+        table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(
-            row.name,
-            f"{100 * row.rate:.2f}",
-            f"{100 * row.interval[0]:.1f} to {100 * row.interval[1]:.1f}",
-            "" if row.deviation is None else f"{100 * row.deviation:.2f}",
-            "" if row.lowest is None or row.highest is None else f"{100 * row.lowest:.2f} to {100 * row.highest:.2f}",
-            f"{100 * row.label_error_rate:.1f}",
-            _relative(row.over_float),
-            _relative(row.over_quantised),
-            f"{row.cells / 1e6:.1f} M" if row.cells else "",
-        )
-    Console().print(table)
-
-
-def _relative(figures: tuple[float, float, float] | None) -> str:
-    if figures is None:
-        return ""
-    middle, low, high = (100 * value for value in figures)
-    return f"{middle:+.1f} ({low:+.1f} to {high:+.1f})"
+        table.add_row(*cells_of(row))
+    print_whole(table)
 
 
 def _parts(text: str) -> tuple[str, ...]:

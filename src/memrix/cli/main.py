@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -16,6 +17,9 @@ from memrix.cli.experiment import app as experiment_app
 from memrix.cli.lm import app as lm_app
 from memrix.cli.train import train
 from memrix.errors import MemrixError
+
+# Threads that spin while they wait make a busy machine many times slower; the library reads this when it is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130

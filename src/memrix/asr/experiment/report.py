@@ -71,6 +71,32 @@ def to_json(result: ExperimentResult) -> dict[str, Any]:
     }
 
 
+HEAD = ("system", "WER", "95 %", "sd", "min", "max", "label errors", "over float", "over quantised", "cells")
+"""Of the columns that ``cells_of`` fills."""
+
+
+def cells_of(row: Row) -> tuple[str, ...]:
+    """A row as texts, rates in percent."""
+    return (
+        row.name,
+        f"{100 * row.rate:.2f}",
+        f"{100 * row.interval[0]:.1f} to {100 * row.interval[1]:.1f}",
+        *("" if value is None else f"{100 * value:.2f}" for value in (row.deviation, row.lowest, row.highest)),
+        f"{100 * row.label_error_rate:.1f}",
+        *(
+            "" if figures is None else "{:+.1f} ({:+.1f} to {:+.1f})".format(*(100 * value for value in figures))
+            for figures in (row.over_float, row.over_quantised)
+        ),
+        f"{row.cells / 1e6:.1f} M" if row.cells else "",
+    )
+
+
+def to_markdown(result: ExperimentResult) -> str:
+    """The table of an experiment."""
+    lines = [HEAD, ["---"] * len(HEAD), *(cells_of(row) for row in rows_of(result))]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
 def _row(
     name: str, measured: Sequence[Measurement], floating: Measurement | None, quantised: Measurement | None
 ) -> Row:
@@ -88,7 +114,8 @@ def _row(
         deviation=statistics.stdev(rates) if several else None,
         lowest=min(rates) if several else None,
         highest=max(rates) if several else None,
-        interval=wer_interval(errors, heard),
+        # Without an error there is nothing to resample: then the chips are no more evidence than one of them.
+        interval=wer_interval(errors, heard) if any(errors) else wer_interval(measured[0].errors, words),
         label_error_rate=statistics.mean(item.label_errors / max(item.labels, 1) for item in measured),
         over_float=_relative(errors, floating, heard, len(measured)),
         over_quantised=_relative(errors, quantised, heard, len(measured)),

@@ -151,6 +151,8 @@ class _Experiment:
         return PhonemeLabels(spelled, labels.phonemes)
 
     def _language_model(self) -> LanguageModel:
+        if self._settings.language_model is not None:
+            return open_language_model(Path(self._settings.language_model))
         path = self._folder / "lm.arpa.gz"
         if not path.is_file():
             self._say(News("estimating a language model from the training text"))

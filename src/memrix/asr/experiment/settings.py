@@ -34,6 +34,7 @@ class ExperimentSettings:
         weight_noise: of those trainings, as in ``memrix.Quantization``.
         recogniser: file of a float recogniser, in place of training one.
         coarse: files of recognisers trained with coarse weights by their bits, in place of training them.
+        language_model: ARPA file, in place of estimating one from the training text.
         limit: utterances of the test split to evaluate; None is all.
         beam: hypotheses that the search keeps.
         seed: of training and chips.
@@ -54,6 +55,7 @@ class ExperimentSettings:
     weight_noise: float = 0.0
     recogniser: str | None = None
     coarse: tuple[tuple[float, str], ...] = ()
+    language_model: str | None = None
     limit: int | None = None
     beam: int = 100
     seed: int = 0
