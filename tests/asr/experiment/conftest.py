@@ -9,7 +9,9 @@ from tests.asr.tones import PRONUNCIATIONS, tone_corpus, tone_settings
 def tones(tmp_path_factory):
     """A corpus of tones, with a language model and an own dictionary."""
     folder = tone_corpus(tmp_path_factory.mktemp("tones")).folder
-    unigrams = [f"-{0.7 if word in PRONUNCIATIONS else 1.5}\t{word}\t0" for word in (*PRONUNCIATIONS, "<unk>", "</s>")]
+    unigrams = [
+        f"-{0.7 if word in PRONUNCIATIONS else 1.5}\t{word}\t0" for word in (*PRONUNCIATIONS, "<unk>", "</s>")
+    ]
     bigrams = [f"-0.6\t<s> {word}" for word in PRONUNCIATIONS]
     counts = ["\\data\\", f"ngram 1={len(unigrams) + 1}", f"ngram 2={len(bigrams)}", ""]
     parts = [*counts, "\\1-grams:", "-99\t<s>\t0", *unigrams, "", "\\2-grams:", *bigrams, "", "\\end\\", ""]
