@@ -43,8 +43,9 @@ def test_sizes_are_those_of_the_paper():
     assert parameters("paper") == pytest.approx(42e6, rel=0.02)
 
 
-def test_the_paper_has_all_linear_layers_of_blocks_on_memristors():
-    model = tiny()
+@pytest.mark.parametrize("relative", [False, True])
+def test_the_paper_has_all_linear_layers_of_blocks_on_memristors(relative):
+    model = tiny(relative_positions=relative)
     hardware = memrix.Hardware.preset("ideal").replace(weight_bits=8)
     check = memrix.check(model, {"*": hardware, **dict.fromkeys(model.digital_layers)})
     assert not check.problems
@@ -55,7 +56,7 @@ def test_the_paper_has_all_linear_layers_of_blocks_on_memristors():
     memrix.calibrate(model, [(torch.randn(2, 40, 80), torch.tensor([40, 30]))], hardware)
     chip = memrix.program(model, {"*": hardware, **dict.fromkeys(model.digital_layers)})
     assert {layer.name for layer in memrix.summary(chip).layers} == on_chip
-    assert len(on_chip) == 2 * (4 + 4 + 2 + 1)
+    assert len(on_chip) == 2 * (4 + 4 + 2 + 1 + relative)
 
 
 def test_relative_positions_are_those_of_their_definition():

@@ -66,6 +66,13 @@ class SelfAttention(nn.Module):
         return picked / math.sqrt(query.shape[3])
 
 
+def position_biases(network: nn.Module) -> tuple[str, ...]:
+    """Names of attention layers with biases of their own for relative positions; biases are added digitally."""
+    return tuple(
+        name for name, part in network.named_modules() if part._parameters and any(True for _ in part.children())
+    )
+
+
 def sinusoids(frames: int, width: int, like: Tensor) -> Tensor:
     """Codes ``[2 * frames - 1, width]`` of distances, largest first (Vaswani et al., arXiv 1706.03762)."""
     distances = torch.arange(frames - 1, -frames, -1, device=like.device, dtype=torch.float32)
