@@ -53,8 +53,9 @@ def test_the_paper_has_all_linear_layers_of_blocks_on_memristors(relative):
         name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear | torch.nn.Conv1d)
     }
     on_chip = {name for name in on_chip if name.startswith("blocks.")}
-    memrix.calibrate(model, [(torch.randn(2, 40, 80), torch.tensor([40, 30]))], hardware)
-    chip = memrix.program(model, {"*": hardware, **dict.fromkeys(model.digital_layers)})
+    choice = {"*": hardware, **dict.fromkeys(model.digital_layers)}
+    memrix.calibrate(model, [(torch.randn(2, 40, 80), torch.tensor([40, 30]))], choice)
+    chip = memrix.program(model, choice)
     assert {layer.name for layer in memrix.summary(chip).layers} == on_chip
     assert len(on_chip) == 2 * (4 + 4 + 2 + 1 + relative)
 

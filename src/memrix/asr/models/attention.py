@@ -9,6 +9,9 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 
+_ATTENTION = {"attention", "self_attn"}  # as attention layers are called here and in transformers
+
+
 class SelfAttention(nn.Module):
     """Self-attention whose projections are linear layers of their own, so that each can go to crossbars.
 
@@ -69,7 +72,9 @@ class SelfAttention(nn.Module):
 def position_biases(network: nn.Module) -> tuple[str, ...]:
     """Names of attention layers with biases of their own for relative positions; biases are added digitally."""
     return tuple(
-        name for name, part in network.named_modules() if part._parameters and any(True for _ in part.children())
+        name
+        for name, part in network.named_modules()
+        if name.rpartition(".")[2] in _ATTENTION and any(value is not None for value in part._parameters.values())
     )
 
 
