@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-
 _ATTENTION = {"attention", "self_attn"}  # as attention layers are called here and in transformers
 
 
