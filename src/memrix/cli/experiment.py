@@ -149,7 +149,7 @@ def _run(
 
 def _print(rows: list[Row], result: Mapping[str, Any]) -> None:
     from memrix.asr.experiment.report import HEAD, cells_of
-    from memrix.cli.display import plain_table, print_whole
+    from memrix.cli.tables import plain_table, print_whole
 
     table = plain_table(
         f"{result['corpus']}, test: {result['utterances']} utterances, {result['words']} words; all rates in %",
