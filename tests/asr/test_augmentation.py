@@ -34,8 +34,9 @@ def test_masks_have_the_numbers_and_widths_of_the_paper():
     counts = [int(augmentation.mask(10_000, 80, stream(seed)).any(dim=1).sum()) for seed in range(300)]
     assert max(counts) <= 400
     assert sum(counts) / len(counts) == pytest.approx((2 + 400) / 2 / 2, rel=0.1)  # half of them are of width 0
-    single = Augmentation(frames_per_time_mask=10_000, time_masks_at_least=1, frequency_masks_at_most=0,
-                          frequency_masks_at_least=0)
+    single = Augmentation(
+        frames_per_time_mask=10_000, time_masks_at_least=1, frequency_masks_at_most=0, frequency_masks_at_least=0
+    )
     widths = [sum(runs(single.mask(5_000, 80, stream(seed)).any(dim=1))) for seed in range(500)]
     assert min(widths) == 0
     assert max(widths) == 20

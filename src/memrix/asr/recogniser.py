@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
@@ -35,6 +36,12 @@ class Recogniser(nn.Module):
         self.description: dict[str, Any] = {}
         self.register_buffer("mean", torch.zeros(MEL_BINS))
         self.register_buffer("deviation", torch.ones(MEL_BINS))
+
+    def with_network(self, network: nn.Module) -> Recogniser:
+        """The same recogniser with another network in place of its own, such as a copy of it on a chip."""
+        other = copy.copy(self)
+        other._modules = {**self._modules, "network": network}
+        return other
 
     def inputs(self, audio: Tensor, samples: Tensor, masked: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """What the network takes, and the valid lengths.

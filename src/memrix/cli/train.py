@@ -41,21 +41,21 @@ def train(
         import torch
 
         torch.set_num_threads(threads)
-    with _Display(settings.epochs) as display:
+    with TrainingDisplay() as display:
         result = run(settings, output, display.report)
     message(f"The recogniser is in {result}")
 
 
-class _Display:
+class TrainingDisplay:
     """Progress bars on stderr, and a line for each epoch."""
 
-    def __init__(self, epochs: int) -> None:
+    def __init__(self) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
         self._console = Console(stderr=True)
         self._progress = Progress(
-            TextColumn("epoch {task.fields[epoch]}/" + str(epochs)),
+            TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(),
             TextColumn("{task.completed}/{task.total} batches"),
             TextColumn("loss {task.fields[loss]}"),
@@ -64,7 +64,7 @@ class _Display:
         )
         self._task = self._progress.add_task("", total=None, epoch=1, loss="-")
 
-    def __enter__(self) -> _Display:
+    def __enter__(self) -> TrainingDisplay:
         self._progress.start()
         return self
 

@@ -43,17 +43,21 @@ def test_sizes_are_those_of_the_paper():
     assert parameters("paper") == pytest.approx(42e6, rel=0.02)
 
 
-def test_the_paper_has_all_linear_layers_of_blocks_on_memristors():
-    model = tiny()
+@pytest.mark.parametrize("relative", [False, True])
+def test_the_paper_has_all_linear_layers_of_blocks_on_memristors(relative):
+    model = tiny(relative_positions=relative)
     hardware = memrix.Hardware.preset("ideal").replace(weight_bits=8)
     check = memrix.check(model, {"*": hardware, **dict.fromkeys(model.digital_layers)})
     assert not check.problems
-    on_chip = {name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear | torch.nn.Conv1d)}
+    on_chip = {
+        name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear | torch.nn.Conv1d)
+    }
     on_chip = {name for name in on_chip if name.startswith("blocks.")}
-    memrix.calibrate(model, [(torch.randn(2, 40, 80), torch.tensor([40, 30]))], hardware)
-    chip = memrix.program(model, {"*": hardware, **dict.fromkeys(model.digital_layers)})
+    choice = {"*": hardware, **dict.fromkeys(model.digital_layers)}
+    memrix.calibrate(model, [(torch.randn(2, 40, 80), torch.tensor([40, 30]))], choice)
+    chip = memrix.program(model, choice)
     assert {layer.name for layer in memrix.summary(chip).layers} == on_chip
-    assert len(on_chip) == 2 * (4 + 4 + 2 + 1)
+    assert len(on_chip) == 2 * (4 + 4 + 2 + 1 + relative)
 
 
 def test_relative_positions_are_those_of_their_definition():
@@ -62,7 +66,9 @@ def test_relative_positions_are_those_of_their_definition():
     torch.nn.init.normal_(attention.content_bias)
     torch.nn.init.normal_(attention.position_bias)
     values, frames = torch.randn(1, 5, 8), 5
-    query, key, value = (part(values)[0].reshape(frames, 2, 4) for part in (attention.query, attention.key, attention.value))
+    query, key, value = (
+        part(values)[0].reshape(frames, 2, 4) for part in (attention.query, attention.key, attention.value)
+    )
     codes = sinusoids(frames, 8, values)
     expected = torch.empty(frames, 2, 4)
     for head in range(2):

@@ -15,7 +15,9 @@ CONFIGS = {
 
 def built(kind, **changes):
     torch.manual_seed(0)
-    return build_network(model_settings({"kind": "transformers", "config": {"model_type": kind, **changes}}), 13).eval()
+    return build_network(
+        model_settings({"kind": "transformers", "config": {"model_type": kind, **changes}}), 13
+    ).eval()
 
 
 @pytest.mark.parametrize("kind", CONFIGS)

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+_ATTENTION = {"attention", "self_attn"}  # as attention layers are called here and in transformers
+
 
 class SelfAttention(nn.Module):
     """Self-attention whose projections are linear layers of their own, so that each can go to crossbars.
@@ -64,6 +66,15 @@ class SelfAttention(nn.Module):
         columns = frames - 1 - rows.unsqueeze(1) + rows
         picked = scores.gather(3, columns.expand(*scores.shape[:3], frames))
         return picked / math.sqrt(query.shape[3])
+
+
+def position_biases(network: nn.Module) -> tuple[str, ...]:
+    """Names of attention layers with biases of their own for relative positions; biases are added digitally."""
+    return tuple(
+        name
+        for name, part in network.named_modules()
+        if name.rpartition(".")[2] in _ATTENTION and any(value is not None for value in part._parameters.values())
+    )
 
 
 def sinusoids(frames: int, width: int, like: Tensor) -> Tensor:

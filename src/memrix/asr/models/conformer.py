@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
 from memrix.asr.features import MEL_BINS
-from memrix.asr.models.attention import SelfAttention
+from memrix.asr.models.attention import SelfAttention, position_biases
 from memrix.asr.models.front_end import SUBSAMPLING, FrontEnd
 from memrix.asr.models.masking import valid_frames
 
@@ -134,7 +134,6 @@ class ConformerBlock(nn.Module):
 class Conformer(nn.Module):
     """Front end, Conformer blocks and an output layer for CTC labels."""
 
-    digital_layers = ("front_end.*", "output")  # as in the paper
     takes_audio = False
 
     def __init__(self, settings: ConformerSettings, labels: int) -> None:
@@ -144,6 +143,7 @@ class Conformer(nn.Module):
         self.dropout = nn.Dropout(settings.dropout)
         self.blocks = nn.ModuleList(ConformerBlock(settings) for _ in range(settings.blocks))
         self.output = nn.Linear(settings.width, labels)
+        self.digital_layers = ("front_end.*", "output", *position_biases(self))  # as in the paper
 
     def rebuilding_settings(self) -> ConformerSettings:
         """What builds the same architecture."""

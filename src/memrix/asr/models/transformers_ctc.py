@@ -8,11 +8,14 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from torch import Tensor, nn
 
 from memrix.asr.features import MEL_BINS
+from memrix.asr.models.attention import position_biases
 from memrix.asr.models.masking import valid_frames
 from memrix.errors import AssetError, SettingsError
 
 _LENGTHS = ("_get_subsampling_output_length", "_get_feat_extract_output_lengths")
-_DIGITAL = ("*ctc_head", "*lm_head", "*subsampling*", "*feature_extractor*")
+_DIGITAL = {"ctc_head", "lm_head", "subsampling", "subsampler", "feature_extractor", "feature_projection"}
+_DIGITAL |= {"pos_conv_embed"}  # its weight is normalised anew at each call
+"""Output layers and front ends, by the names that they have in the models of transformers."""
 
 
 class TransformersSettings(BaseModel):
@@ -44,15 +47,25 @@ class TransformersCtc(nn.Module):
     Args:
         model: whatever ``AutoModelForCTC`` builds.
 
+    Attributes:
+        digital_layers: patterns of its front end and output layer, which stay digital as in arXiv 2505.24721.
+        takes_audio: whether it takes audio, or features.
+
     Raises:
         SettingsError: the model does not tell how it shortens time, or takes other features.
     """
 
-    digital_layers = _DIGITAL
-
     def __init__(self, model: Any) -> None:  # noqa: ANN401  # transformers has no type for these
         super().__init__()
         self.model = model
+        self.digital_layers = (
+            *(
+                f"{name}.*" if any(True for _ in part.children()) else name
+                for name, part in self.named_modules()
+                if name.rpartition(".")[2] in _DIGITAL
+            ),
+            *position_biases(self),
+        )
         self.takes_audio = getattr(model, "main_input_name", "input_features") == "input_values"
         if not any(hasattr(model, name) for name in _LENGTHS):
             raise SettingsError(

@@ -150,7 +150,8 @@ class _Training:
     def _run_epoch(self, interrupted: list[bool]) -> None:
         began = time.monotonic()
         settings = self._settings
-        if "hardware" in self._recogniser.description:
+        quantised = "hardware" in self._recogniser.description
+        if quantised:
             memrix.set_epoch(self._recogniser.network, self._epoch)
         plan = training_batches(self._setup.train, settings.seconds_per_batch, settings.seed, self._epoch)
         loader = DataLoader(
@@ -172,6 +173,8 @@ class _Training:
             # A step draws from a stream of its own: nothing about random numbers needs to be kept.
             name = f"{self._epoch}/{self._batch}/{self._fabric.global_rank}"
             torch.manual_seed(derive(settings.seed, "step", name))
+            if quantised:
+                memrix.reseed(self._recogniser.network, read=derive(settings.seed, "noise", name))
             batch = batch.to(self._fabric.device)
             log_probabilities, lengths = self._model(batch.audio, batch.samples, batch.masked)
             summed = summed_loss(log_probabilities, lengths, batch)

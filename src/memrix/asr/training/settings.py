@@ -18,7 +18,6 @@ from pydantic import (
 )
 
 from memrix.asr.augmentation import Augmentation
-from memrix.asr.models.conformer import PRESETS
 from memrix.asr.models.settings import ModelChoice
 from memrix.errors import SettingsError
 from memrix.hardware import Hardware
@@ -108,8 +107,9 @@ class TrainingSettings(_Settings):
         method: ``float``; ``quantization-aware``: with fake quantisers of the chip's bits; ``hardware-aware``: every
             step on a chip of its own.
         start: file of a trained recogniser to go on from; None begins with random weights.
-        model: a preset (small, medium, paper), sizes of a Conformer, or a CTC model of ``transformers``.
-        labels: what the model writes.
+        model: a preset (small, medium, paper), sizes of a Conformer, or a CTC model of ``transformers``. By default
+            that of ``start``, or else ``paper``.
+        labels: what the model writes. By default those of ``start``, or else phonemes.
         augmentation: of the training audio.
         hardware: the chip whose bits the weights are to have; a preset, a file or a table. Of no account in float.
         quantization: how training lives with coarse weights. Of no account in float.
@@ -128,8 +128,8 @@ class TrainingSettings(_Settings):
     dictionaries: tuple[str, ...] = ()
     method: Method = "float"
     start: str | None = None
-    model: ModelChoice = PRESETS["paper"]
-    labels: LabelSettings = LabelSettings()
+    model: ModelChoice | None = None
+    labels: LabelSettings | None = None
     augmentation: Augmentation = Augmentation()
     hardware: HardwareTable = Field(default_factory=lambda: Hardware.preset("paper"))
     quantization: QuantizationTable = Quantization(output_quantizers=True)

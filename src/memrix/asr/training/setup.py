@@ -12,12 +12,13 @@ from lhotse import CutSet
 import memrix
 from memrix.asr.corpora.prepared import open_corpus
 from memrix.asr.labels import Labels, PhonemeLabels, PieceLabels
+from memrix.asr.models.conformer import PRESETS
 from memrix.asr.pronunciation import corpus_pronunciations
 from memrix.asr.recogniser import Recogniser
 from memrix.asr.recogniser_files import chip_choice, load_recogniser, new_recogniser, quantize_recogniser
 from memrix.asr.training.batches import evaluation_batches, training_batches
 from memrix.asr.training.data import SpeechData
-from memrix.asr.training.settings import TrainingSettings
+from memrix.asr.training.settings import LabelSettings, TrainingSettings
 from memrix.errors import CheckpointError, DataError
 from memrix.random import derive
 
@@ -60,7 +61,7 @@ def prepare_training(settings: TrainingSettings) -> TrainingSetup:
     if start is None:
         with torch.random.fork_rng():
             torch.manual_seed(derive(settings.seed, "weights"))
-            recogniser = new_recogniser(settings.model, labels)
+            recogniser = new_recogniser(settings.model or PRESETS["paper"], labels)
     else:
         recogniser = start
         _check_start(recogniser, settings)
@@ -74,8 +75,9 @@ def prepare_training(settings: TrainingSettings) -> TrainingSetup:
 
 def _labels(settings: TrainingSettings, train: CutSet, dev: CutSet) -> Labels:
     texts = [cut.supervisions[0].text for cut in train]
-    if settings.labels.kind == "pieces":
-        return PieceLabels.trained(texts, settings.labels.size)
+    kind = settings.labels or LabelSettings()
+    if kind.kind == "pieces":
+        return PieceLabels.trained(texts, kind.size)
     texts += [cut.supervisions[0].text for cut in dev]
     return PhonemeLabels(corpus_pronunciations(settings.corpus, settings.dictionaries, texts))
 
@@ -125,19 +127,21 @@ def _set_statistics(recogniser: Recogniser, data: SpeechData, cuts: CutSet) -> N
 def _check_start(recogniser: Recogniser, settings: TrainingSettings) -> None:
     """What is asked for must be what the recogniser to start from is."""
     known: dict[str, Any] = recogniser.description
-    if "hardware" not in known:
-        return
-    if settings.method == "float":
-        raise CheckpointError(f"{settings.start} has coarse weights; the method `float` starts from a float one")
-    problems = [
-        f"{part} is {known[part]}, asked for {wanted}"
-        for part, wanted in (("hardware", settings.hardware.to_dict()),)
-        if known[part] != wanted
-    ]
+    problems = []
+    if settings.model is not None and known["model"] != settings.model.model_dump(mode="json"):
+        problems.append(f"its model is {known['model']}, asked for {settings.model.model_dump(mode='json')}")
+    if settings.labels is not None and known["labels"]["kind"] != settings.labels.kind:
+        problems.append(f"its labels are {known['labels']['kind']}, asked for {settings.labels.kind}")
+    if "hardware" in known and settings.method == "float":
+        problems.append("its weights are coarse, and the method `float` starts from a float recogniser")
+    elif "hardware" in known and known["hardware"] != settings.hardware.to_dict():
+        problems.append(
+            f"it was trained for the hardware {known['hardware']}, asked for {settings.hardware.to_dict()}"
+        )
     if problems:
         raise CheckpointError(
-            f"{settings.start} was trained for other hardware; start from its float recogniser:\n  "
-            + "\n  ".join(problems)
+            f"the training cannot start from {settings.start}; leave out what is to be as there, or start from "
+            "another recogniser:\n  " + "\n  ".join(problems)
         )
 
 
