@@ -87,6 +87,7 @@ def show(name: str, *, json: Path | None = None) -> None:
     from memrix.asr.pronunciation import pronounced_words
 
     corpus = open_corpus(name)
+    message(f"{corpus.folder}, from {corpus.description.get('source')}")
     try:
         pronounced = pronounced_words(corpus)
     except AssetError as error:
@@ -114,24 +115,13 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def _print_table(corpus: PreparedCorpus, statistics: Mapping[str, Mapping[str, Any]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
+    from memrix.cli.tables import plain_table, print_whole
 
     shares = {"unseen_words": "unseen\n%", "unpronounced_words": "unpron.\n%"}
     shares = {key: heading for key, heading in shares.items() if any(key in row for row in statistics.values())}
-    table = Table(
-        title=f"{corpus.name}: {corpus.description.get('source', corpus.folder)}",
-        caption="unseen: share of the words that do not occur in train. unpron.: that have no pronunciation."
-        if shares
-        else None,
-        title_justify="left",
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-        show_edge=False,
-    )
+    caption = "unseen: share of the words that do not occur in train. unpron.: that have no pronunciation."
+    # Sources are long, and a title would be broken over lines.
+    table = plain_table(corpus.name, caption if shares else None)
     table.add_column("split", no_wrap=True)
     headings = ("hours", "utterances", "words", "vocabulary", "speakers", *shares.values())
     for heading in headings:
@@ -139,7 +129,7 @@ def _print_table(corpus: PreparedCorpus, statistics: Mapping[str, Mapping[str, A
     for split, row in statistics.items():
         counts = (str(row[key]) for key in ("utterances", "words", "vocabulary", "speakers"))
         table.add_row(split, f"{row['hours']:.2f}", *counts, *(_percent(row[key]) for key in shares))
-    Console().print(table)
+    print_whole(table)
 
 
 def _percent(share: float | None) -> str:

@@ -120,7 +120,7 @@ def _run(
     import json as notation
 
     from memrix.analysis.experiment_chart import wer_over_bits_of_experiment
-    from memrix.asr.corpora.preparation import write_whole
+    from memrix.asr.corpora.writing import write_whole
     from memrix.asr.experiment.report import rows_of, to_json, to_markdown
     from memrix.asr.experiment.run import run_experiment
     from memrix.cli.messages import message

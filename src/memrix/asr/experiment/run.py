@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 from lhotse import CutSet
 
-from memrix.asr.corpora.preparation import write_whole
 from memrix.asr.corpora.prepared import open_corpus
+from memrix.asr.corpora.writing import write_whole
 from memrix.asr.experiment.settings import ExperimentSettings
 from memrix.asr.experiment.systems import Measurement, System, measure, on_chip
 from memrix.asr.labels import Labels, PhonemeLabels

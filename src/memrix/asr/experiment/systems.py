@@ -14,7 +14,7 @@ from lhotse import CutSet
 from torch import Tensor
 
 import memrix
-from memrix.asr.corpora.preparation import write_whole
+from memrix.asr.corpora.writing import write_whole
 from memrix.asr.recogniser import Recogniser
 from memrix.asr.recogniser_files import chip_choice
 from memrix.asr.scoring import count_label_errors
