@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memrix.asr.audio import SAMPLE_RATE, check_ends
+from memrix.asr.audio import SAMPLE_RATE, Shape, check_ends
 from memrix.asr.corpora.collection import Collection, entries
 from memrix.asr.corpora.preparation import Progress
 from memrix.asr.corpora.prepared import MANIFEST, SPLITS, PreparedCorpus
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from lhotse import MonoCut, Recording
 
 LOOKED_FOR = ", ".join(MANIFEST.format(split) for split in SPLITS)
+
+_ROUGH_LENGTH = 0.1
+"""Seconds by which headers of lossy codecs may be off."""
 
 
 def prepare_manifests(
@@ -85,7 +88,7 @@ class _Reader:
 
     def __init__(self, source: Path) -> None:
         self._source = source
-        self._audio: dict[Path, str] = {}
+        self._audio: dict[Path, Shape | str] = {}
         self.sphere = False
 
     def cut(self, line: str) -> MonoCut:
@@ -130,9 +133,7 @@ class _Reader:
             if source.type != "file":
                 raise DataError(f"{cut.id}: its audio is a {source.type}, expected a file")
             path = self._found(Path(source.source))
-            problem = self._problem(path)
-            if problem:
-                raise DataError(f"{cut.id}: {problem}")
+            self._check(path, recording, cut.id)
             sources.append(dataclasses.replace(source, source=str(path)))
         return dataclasses.replace(recording, sources=sources)
 
@@ -140,12 +141,20 @@ class _Reader:
         beside = self._source / path
         return (beside if beside.is_file() else path).resolve()
 
-    def _problem(self, path: Path) -> str:
+    def _check(self, path: Path, recording: Recording, name: str) -> None:
         if path not in self._audio:
             try:
-                check_ends(path)
-                self._audio[path] = ""
+                self._audio[path] = check_ends(path)
             except DataError as error:
                 self._audio[path] = str(error)
             self.sphere = self.sphere or path.suffix.lower() == ".sph"
-        return self._audio[path]
+        found = self._audio[path]
+        if isinstance(found, str):
+            raise DataError(f"{name}: {found}")
+        expected = recording.duration
+        # A speed perturbation, say, changes the duration that the manifest states.
+        if not recording.transforms and abs(found.frames / found.rate - expected) > _ROUGH_LENGTH:
+            raise DataError(
+                f"{name}: {path} lasts {found.frames / found.rate:g} s, and {expected:g} s in the manifest; copy the "
+                "file again, or write the manifest again"
+            )
