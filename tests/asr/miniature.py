@@ -17,7 +17,7 @@ DIGIT_TEXTS = ("one two", "three four five", "two three", "four one")
 
 @dataclass(frozen=True)
 class Spoken:
-    """What is said in a talk: split (train, dev, test), name of the talk, text as in the STM file, samples at 16 kHz."""
+    """What is said in a talk: split, name of the talk, text as in the STM file, samples at 16 kHz."""
 
     split: str
     talk: str
@@ -81,7 +81,7 @@ def _write_talk(folder: Path, talk: str, parts: list[Spoken]) -> None:
 
 
 def write_librispeech(folder: Path, parts: Mapping[str, Mapping[str, str]]) -> Path:
-    """Write ``LibriSpeech``: half a second of flac for each utterance id, by part, such as ``dev-clean``; its path."""
+    """Write ``LibriSpeech``: half a second of flac for each utterance, by part and id; its path."""
     root = folder / "LibriSpeech"
     for part, texts in parts.items():
         for name, text in texts.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from memrix.asr.corpora.asterisk import prepare_asterisk
 from memrix.asr.corpora.asterisk_prompts import asterisk
@@ -19,6 +19,9 @@ from memrix.asr.corpora.tedlium2 import prepare_tedlium2
 from memrix.asr.corpus import Corpus, Utterance
 from memrix.errors import DataError
 from memrix.records import closest
+
+if TYPE_CHECKING:
+    from lhotse import Recording
 
 
 class Preparer(Protocol):
@@ -147,13 +150,22 @@ def _test_split(corpus: PreparedCorpus) -> Corpus:
     utterances = []
     for cut in corpus.cuts("test"):
         sources = cut.recording.sources
-        if len(sources) != 1 or sources[0].type != "file":
-            raise DataError(f"{cut.id} of the corpus {corpus.name} is not audio of one file, and cannot be evaluated")
+        if len(sources) != 1 or any(name != "Resample" for name in _transforms(cut.recording)):
+            raise DataError(
+                f"{cut.id} of the corpus {corpus.name} is not one file as it is, but changed as it is read, and cannot "
+                "be evaluated; give a split `test` of plain recordings"
+            )
         whole = cut.start == 0 and abs(cut.duration - cut.recording.duration) < 1e-6
         part = {} if whole else {"start": float(cut.start), "seconds": float(cut.duration)}
         utterances.append(Utterance(cut.id, Path(sources[0].source), cut.supervisions[0].text, **part))
     licence = corpus.description.get("licence", "licence unknown")
     return Corpus(corpus.name, tuple(utterances), f"{corpus.description.get('source')} ({licence}); split test")
+
+
+def _transforms(recording: Recording) -> list[str]:
+    """Names of what lhotse does to the audio of a recording."""
+    transforms = recording.transforms or []
+    return [item["name"] if isinstance(item, dict) else type(item).__name__ for item in transforms]
 
 
 def _is_prepared(folder: Path) -> bool:
