@@ -90,8 +90,9 @@ def samples(number):
     return 0.1 * np.random.default_rng(number).standard_normal(800).astype(np.float32)
 
 names = [f"u{number}" for number in range(200)]
-prepare("tiny", Path(sys.argv[1]), [Utterance(n, f"word {n}", n, lambda i=i: samples(i)) for i, n in enumerate(names)],
-        {n: ("train", "dev", "test")[i % 3] for i, n in enumerate(names)}, {})
+utterances = [Utterance(name, f"word {name}", name, lambda i=i: samples(i)) for i, name in enumerate(names)]
+splits = {name: ("train", "dev", "test")[number % 3] for number, name in enumerate(names)}
+prepare("tiny", Path(sys.argv[1]), utterances, splits, {})
 """
 
 

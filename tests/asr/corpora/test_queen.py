@@ -16,7 +16,7 @@ def test_lines_go_to_their_fixed_splits(tmp_path):
     corpus = prepare_queen(tmp_path / "out", write_queen(tmp_path / "game"))
     said = {split: [cut.supervisions[0].text for cut in corpus.cuts(split)] for split in corpus.splits}
     assert said == {
-        "train": ["you cannot fly", "take me with you", "right now", "out there", "it is a rock", "it is nice"],
+        "train": ["you cannot fly", "take me with you", "it is a rock", "it is nice"],
         "dev": ["good morning sir"],
         "test": ["who are you"],
     }
@@ -29,7 +29,7 @@ def test_lines_go_to_their_fixed_splits(tmp_path):
 def test_what_is_left_out_is_counted(tmp_path):
     corpus = prepare_queen(tmp_path / "out", write_queen(tmp_path / "game"))
     left_out = corpus.description["left_out"]
-    assert left_out == {"digits": 1, "less than two words": 2, "words a second are implausible": 0}
+    assert left_out == {"digits": 1, "less than two words": 2, "not in the fixed splits": 2}
     assert corpus.description["source"] == str(tmp_path / "game")
 
 
@@ -52,7 +52,7 @@ def test_broken_clips_are_listed_and_can_be_left_out(tmp_path, monkeypatch):
         QueenArchive, "audio", lambda self, name: b"no sound" if name == "180001P1" else AUDIO(self, name)
     )
     with pytest.raises(
-        DataError, match="1 parts of the corpus queen.*\n  180001P1: 180001P1 cannot be read as audio"
+        DataError, match=r"1 parts of the corpus queen.*\n  180001P1: 180001P1 cannot be read as audio"
     ):
         prepare_queen(tmp_path / "out", folder)
     assert prepare_queen(tmp_path / "out", folder, skip_bad=True).splits == ("train", "dev")

@@ -152,8 +152,8 @@ def _test_split(corpus: PreparedCorpus) -> Corpus:
         sources = cut.recording.sources
         if len(sources) != 1 or any(name != "Resample" for name in _transforms(cut.recording)):
             raise DataError(
-                f"{cut.id} of the corpus {corpus.name} is not one file as it is, but changed as it is read, and cannot "
-                "be evaluated; give a split `test` of plain recordings"
+                f"{cut.id} of the corpus {corpus.name} is not one file, or changed as it is read, and cannot be "
+                "evaluated; give a split `test` of plain recordings"
             )
         whole = cut.start == 0 and abs(cut.duration - cut.recording.duration) < 1e-6
         part = {} if whole else {"start": float(cut.start), "seconds": float(cut.duration)}
