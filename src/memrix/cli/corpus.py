@@ -84,6 +84,7 @@ def show(name: str, *, json: Path | None = None) -> None:
 
     from memrix.asr.corpora.prepared import open_corpus
     from memrix.asr.corpora.statistics import corpus_statistics
+    from memrix.asr.corpora.writing import write_whole
     from memrix.asr.pronunciation import pronounced_words
 
     corpus = open_corpus(name)
@@ -97,7 +98,7 @@ def show(name: str, *, json: Path | None = None) -> None:
     _print_table(corpus, statistics)
     if json is not None:
         figures = {**corpus.description, "folder": str(corpus.folder), "statistics": statistics}
-        json.write_text(json_format.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_whole(json, json_format.dumps(figures, indent=2, ensure_ascii=False).encode() + b"\n")
         message(f"figures: {json}")
 
 
