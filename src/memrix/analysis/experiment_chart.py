@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from memrix.errors import DataError
+from memrix.analysis.charts import save_chart
 
 _COLOURS = ("#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _FLOAT, _QUANTISED = "#444444", "#0072B2"
@@ -55,8 +55,4 @@ def wer_over_bits_of_experiment(result: Mapping[str, Any], path: Path) -> None:
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False)
     axes.set_title(f"{result['corpus']}, {result['words']} words")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=150)
-    except (OSError, ValueError) as error:
-        raise DataError(f"the chart {path} cannot be written ({error}); name a .png, .svg or .pdf") from error
+    save_chart(figure, path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
@@ -14,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from memrix.asr.cache import cache_dir
+from memrix.asr.files import sha256_of
 from memrix.errors import AssetError
 
 _PINNED = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9][A-Za-z0-9._+!-]*)")
@@ -123,8 +123,7 @@ def _workspace() -> tempfile.TemporaryDirectory[str]:
 
 
 def _check_hash(file: Path, expected: str, mend: str) -> None:
-    with file.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    found = sha256_of(file)
     if found != expected.lower():
         raise AssetError(f"{file} has SHA-256 {found}, expected {expected}; {mend}")
 

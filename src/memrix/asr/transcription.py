@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator
 import torch
 from lhotse import CutSet
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from memrix.asr.recogniser import Recogniser
-from memrix.asr.training.batches import evaluation_batches
+from memrix.asr.training.batches import evaluation_batches, padded_audio
 
 BATCH_SECONDS = 60.0
 
@@ -19,8 +18,7 @@ def audio_batches(cuts: CutSet, seconds: float = BATCH_SECONDS) -> Iterator[tupl
     """Ids, audio ``[batch, samples]`` and valid samples ``[batch]`` of batches, shortest first."""
     known = {cut.id: cut for cut in cuts}
     for ids in evaluation_batches(cuts, seconds):
-        clips = [torch.from_numpy(known[name].load_audio()[0]) for name in ids]
-        yield ids, pad_sequence(clips, batch_first=True), torch.tensor([len(clip) for clip in clips])
+        yield ids, *padded_audio([known[name] for name in ids])
 
 
 @torch.no_grad()

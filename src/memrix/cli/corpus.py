@@ -84,7 +84,7 @@ def show(name: str, *, json: Path | None = None) -> None:
 
     from memrix.asr.corpora.prepared import open_corpus
     from memrix.asr.corpora.statistics import corpus_statistics
-    from memrix.asr.corpora.writing import write_whole
+    from memrix.asr.files import write_whole
     from memrix.asr.pronunciation import pronounced_words
 
     corpus = open_corpus(name)

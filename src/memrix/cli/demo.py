@@ -34,7 +34,7 @@ def demo(
     threads
         CPU threads; PyTorch's own choice by default.
     """
-    from memrix.cli.evaluate import execute, load_hardware
+    from memrix.cli.evaluate import execute
     from memrix.cli.messages import message
     from memrix.cli.outputs import check_output
 
@@ -53,11 +53,12 @@ def demo(
     check_output(chart)
 
     from memrix.asr.settings import EvaluationSettings
+    from memrix.hardware import Hardware
 
     settings = EvaluationSettings(
         model=MODEL,
         corpus=CORPUS,
-        hardware=load_hardware(HARDWARE),
+        hardware=Hardware.named(HARDWARE),
         hardware_name=HARDWARE,
         weight_bits=WEIGHT_BITS,
         limit=UTTERANCES,

@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from memrix.cli.outputs import check_output
+from memrix.cli.outputs import CHART_FORMATS, check_output
 from memrix.errors import DataError, HardwareError
 
 if TYPE_CHECKING:
     from memrix.asr.corpus import Corpus
     from memrix.asr.results import EvaluationResult
     from memrix.asr.settings import EvaluationSettings
-    from memrix.hardware import Hardware
-
-CHART_FORMATS = (".png", ".svg", ".pdf")
 
 
 def evaluate(
@@ -88,11 +85,12 @@ def evaluate(
     check_output(chart, CHART_FORMATS)
 
     from memrix.asr.settings import WHISPER_DIGITAL, EvaluationSettings
+    from memrix.hardware import Hardware
 
     settings = EvaluationSettings(
         model=model,
         corpus=corpus,
-        hardware=load_hardware(hardware),
+        hardware=Hardware.named(hardware),
         hardware_name=hardware,
         weight_bits=bits,
         chips=chips,
@@ -178,17 +176,3 @@ def parse_weight_bits(text: str) -> tuple[int, ...]:
             f"--weight-bits takes whole numbers of at least 2, separated by commas, got {text!r}; try 8,6,5,4"
         )
     return tuple(int(part) for part in parts)
-
-
-def load_hardware(name_or_file: str) -> Hardware:
-    """The chip of a preset or of a TOML or JSON file.
-
-    Raises:
-        HardwareError: neither a preset nor a file that describes a chip.
-    """
-    from memrix.hardware import Hardware
-
-    path = Path(name_or_file)
-    if path.suffix in (".toml", ".json") or path.is_file():
-        return Hardware.load(path)
-    return Hardware.preset(name_or_file)

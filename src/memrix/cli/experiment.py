@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from cyclopts import App
 
-from memrix.cli.outputs import check_distinct, check_output
+from memrix.cli.outputs import CHART_FORMATS, check_distinct, check_output
 from memrix.errors import SettingsError
 
 if TYPE_CHECKING:
     from memrix.asr.experiment.report import Row
-    from memrix.asr.experiment.run import News
     from memrix.asr.experiment.settings import ExperimentSettings
-
-CHART_FORMATS = (".png", ".svg", ".pdf")
 
 app = App(name="experiment", help="Train a recogniser, program it on chips, and compare word error rates.")
 
@@ -120,9 +117,9 @@ def _run(
     import json as notation
 
     from memrix.analysis.experiment_chart import wer_over_bits_of_experiment
-    from memrix.asr.corpora.writing import write_whole
     from memrix.asr.experiment.report import rows_of, to_json, to_markdown
     from memrix.asr.experiment.run import run_experiment
+    from memrix.asr.files import write_whole
     from memrix.cli.messages import message
     from memrix.cli.train import TrainingDisplay
 
@@ -131,11 +128,8 @@ def _run(
 
         torch.set_num_threads(threads)
 
-    def say(news: News) -> None:
-        message(news.text)
-
     with TrainingDisplay() as display:
-        result = run_experiment(settings, output, say, display.report)
+        result = run_experiment(settings, output, message, display.report)
     table = to_json(result)
     text = notation.dumps(table, indent=2).encode()
     write_whole(output / "result.json", text)

@@ -14,7 +14,8 @@ import numpy.typing as npt
 from memrix.asr.audio import SAMPLE_RATE
 from memrix.asr.corpora.collection import Collection
 from memrix.asr.corpora.prepared import PreparedCorpus
-from memrix.asr.corpora.writing import write_whole, writing
+from memrix.asr.corpora.writing import writing
+from memrix.asr.files import write_whole
 from memrix.errors import DataError
 
 if TYPE_CHECKING:

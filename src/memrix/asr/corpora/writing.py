@@ -5,14 +5,14 @@ from __future__ import annotations
 import errno
 import gzip
 import json
-import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from memrix.asr.corpora.prepared import DESCRIPTION, MANIFEST, SPLITS, PreparedCorpus
 from memrix.asr.corpora.statistics import split_statistics
+from memrix.asr.files import whole_file, write_whole
 from memrix.errors import DataError
 
 if TYPE_CHECKING:
@@ -32,24 +32,6 @@ def writing(folder: Path) -> Iterator[None]:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         mend = "free some space and run again: what is done is kept" if full else "name another with --output"
         raise DataError(f"the folder {folder} cannot be written to ({error.strerror or error}); {mend}") from error
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write, which is there once the block ends well."""
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with partial.open("wb") as stream:
-            yield stream
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is whole or not there."""
-    with whole_file(path) as stream:
-        stream.write(content)
 
 
 def write_cuts(path: Path, cuts: Iterable[MonoCut]) -> None:

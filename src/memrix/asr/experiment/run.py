@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
 from lhotse import CutSet
 
 from memrix.asr.corpora.prepared import open_corpus
-from memrix.asr.corpora.writing import write_whole
 from memrix.asr.experiment.settings import ExperimentSettings
 from memrix.asr.experiment.systems import Measurement, System, measure, on_chip
+from memrix.asr.files import sha256_of, write_whole
 from memrix.asr.labels import Labels, PhonemeLabels
 from memrix.asr.pronunciation import corpus_pronunciations
 from memrix.asr.recogniser import Recogniser
@@ -31,16 +32,10 @@ from memrix.asr.training.loop import Report, train
 from memrix.asr.training.settings import TrainingSettings
 from memrix.asr.transcription import emissions
 from memrix.errors import DataError
+from memrix.hardware import Hardware
 
 LM_SCALES = (0.6, 0.9, 1.2, 1.5, 1.8, 2.1, 2.4, 2.8)
 PRIOR_SCALES = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
-
-
-@dataclass(frozen=True)
-class News:
-    """What an experiment is about to do, in words, for whoever shows its progress."""
-
-    text: str
 
 
 @dataclass(frozen=True)
@@ -71,7 +66,7 @@ class ExperimentResult:
 def run_experiment(
     settings: ExperimentSettings,
     folder: str | Path,
-    say: Callable[[News], None] = lambda news: None,
+    say: Callable[[str], None] = lambda text: None,
     report: Report = lambda news: None,
 ) -> ExperimentResult:
     """Train, program and compare; called again, it goes on where it stopped.
@@ -79,7 +74,7 @@ def run_experiment(
     Args:
         settings: of the experiment.
         folder: where trainings, language model and measurements are kept.
-        say: is told what comes next.
+        say: is told in words what comes next.
         report: is told of every step of a training.
 
     Raises:
@@ -89,9 +84,21 @@ def run_experiment(
     return _Experiment(settings, Path(folder), say, report).run()
 
 
+@dataclass(frozen=True)
+class _Digital:
+    """A recogniser, and the hash of its file."""
+
+    recogniser: Recogniser
+    sha256: str
+
+    @classmethod
+    def read(cls, path: Path) -> _Digital:
+        return cls(load_recogniser(path)[0], sha256_of(path))
+
+
 class _Experiment:
     def __init__(
-        self, settings: ExperimentSettings, folder: Path, say: Callable[[News], None], report: Report
+        self, settings: ExperimentSettings, folder: Path, say: Callable[[str], None], report: Report
     ) -> None:
         self._settings = settings
         self._folder = folder
@@ -109,23 +116,26 @@ class _Experiment:
     def run(self) -> ExperimentResult:
         settings = self._settings
         path = self._float_recogniser()
-        recogniser, _ = load_recogniser(path)
-        lexicon_labels = self._lexicon_labels(recogniser.labels)
-        language_model = self._language_model()
-        tuned = self._tuned(path, recogniser, lexicon_labels, language_model)
-        found = [self._measured(System("float"), path, recogniser, lexicon_labels, language_model, tuned)]
+        floating = _Digital.read(path)
+        evaluation = _Evaluation(
+            self._folder,
+            self._say,
+            self._train,
+            self._dev,
+            self._test,
+            self._lexicon_labels(floating.recogniser.labels),
+            self._language_model(),
+        )
+        tuned = evaluation.tuned(floating, settings.beam)
+        found = [evaluation.measured(System("float"), floating, None, tuned)]
         for bits in settings.weight_bits:
-            coarse_path = self._coarse_recogniser(bits, path)
-            coarse, _ = load_recogniser(coarse_path)
-            for system in self._systems(bits):
-                found.append(self._measured(system, coarse_path, coarse, lexicon_labels, language_model, tuned))
+            coarse = _Digital.read(self._coarse_recogniser(bits, path))
+            found.append(evaluation.measured(System("quantised", bits), coarse, None, tuned))
+            for variant, hardware in settings.variants(bits).items():
+                for chip in range(settings.chips):
+                    system = System("chip", bits, variant, chip)
+                    found.append(evaluation.measured(system, coarse, hardware, tuned))
         return ExperimentResult(settings, self._corpus.name, tuned, tuple(found))
-
-    def _systems(self, bits: float) -> Iterator[System]:
-        yield System("quantised", bits)
-        for variant in self._settings.variants(bits):
-            for chip in range(self._settings.chips):
-                yield System("chip", bits, variant, chip)
 
     def _float_recogniser(self) -> Path:
         if self._settings.recogniser is not None:
@@ -139,7 +149,7 @@ class _Experiment:
         return self._trained(self._settings.coarse_training(bits, str(start)), f"coarse-{bits:g}")
 
     def _trained(self, settings: TrainingSettings, name: str) -> Path:
-        self._say(News(f"training {name}"))
+        self._say(f"training {name}")
         return train(settings, self._folder / name, self._report)
 
     def _lexicon_labels(self, labels: Labels) -> Labels:
@@ -155,54 +165,52 @@ class _Experiment:
             return open_language_model(Path(self._settings.language_model))
         path = self._folder / "lm.arpa.gz"
         if not path.is_file():
-            self._say(News("estimating a language model from the training text"))
+            self._say("estimating a language model from the training text")
             estimate((cut.supervisions[0].text for cut in self._train), path)
         return open_language_model(path)
 
-    def _search(
-        self, labels: Labels, language_model: LanguageModel, settings: SearchSettings, prior: torch.Tensor
-    ) -> BeamSearch:
-        words = {
-            word
-            for part in (self._train, self._dev, self._test)
-            for cut in part
-            for word in cut.supervisions[0].text.split()
-        }
-        missing = labels.unspellable([" ".join(sorted(words))])
-        if missing:
-            raise DataError(
-                f"{len(missing)} words of the corpus cannot be spelled in the labels of the recogniser: "
-                f"{', '.join(missing)}; add their pronunciations to the dictionary of the corpus"
-            )
-        lexicon = Lexicon({word: labels.spellings(word) for word in sorted(words)})
-        return BeamSearch(labels.symbols, lexicon, language_model, settings, prior)
 
-    def _tuned(
-        self, path: Path, recogniser: Recogniser, labels: Labels, language_model: LanguageModel
-    ) -> SearchSettings:
+@dataclass
+class _Evaluation:
+    """Recognisers measured on the test split, with the same lexicon and language model; what is measured is kept.
+
+    Attributes:
+        folder: where measurements are kept.
+        say: is told in words what comes next.
+        train, dev, test: utterances.
+        labels: the inventory, knowing how all words are spelled.
+        language_model: of the search.
+    """
+
+    folder: Path
+    say: Callable[[str], None]
+    train: CutSet
+    dev: CutSet
+    test: CutSet
+    labels: Labels
+    language_model: LanguageModel
+
+    def tuned(self, digital: _Digital, beam: int) -> SearchSettings:
         """Scales with the fewest errors of the float recogniser on the development split."""
-        kept = self._folder / "search.json"
-        key = _key(_digest(path), language_model.sha256, self._settings.beam)
+        kept = self.folder / "search.json"
+        key = _key(digital.sha256, self.language_model.sha256, beam)
         if kept.is_file():
             table = json.loads(kept.read_text(encoding="utf-8"))
             if table["key"] == key:
                 return SearchSettings(**table["settings"])
-        self._say(News("tuning the scales of the search on the development split"))
-        found = emissions(recogniser, self._dev)
-        start = SearchSettings(beam_size=self._settings.beam, token_beam=20, lm_scale=1.8, prior_scale=0.4)
-        search = self._search(labels, language_model, start, _prior(found.values()))
-        texts = {cut.id: cut.supervisions[0].text for cut in self._dev}
+        self.say("tuning the scales of the search on the development split")
+        found = emissions(digital.recogniser, self.dev)
+        start = SearchSettings(beam_size=beam, token_beam=20, lm_scale=1.8, prior_scale=0.4)
+        texts = {cut.id: cut.supervisions[0].text for cut in self.dev}
         tuning = tune(
-            search,
+            self._search(start, _prior(found.values())),
             list(found.values()),
             [texts[name] for name in found],
             lm_scales=LM_SCALES,
             prior_scales=PRIOR_SCALES,
-            progress=lambda done, most, point: self._say(
-                News(
-                    f"LM scale {point.lm_scale:g}, prior scale {point.prior_scale:g}: "
-                    f"WER {100 * point.word_error_rate:.2f} %"
-                )
+            progress=lambda done, most, point: self.say(
+                f"LM scale {point.lm_scale:g}, prior scale {point.prior_scale:g}: "
+                f"WER {100 * point.word_error_rate:.2f} %"
             ),
         )
         points = [asdict(point) for point in tuning.points]
@@ -212,44 +220,64 @@ class _Experiment:
         )
         return tuning.best
 
-    def _measured(
-        self,
-        system: System,
-        path: Path,
-        recogniser: Recogniser,
-        labels: Labels,
-        language_model: LanguageModel,
-        tuned: SearchSettings,
+    def measured(
+        self, system: System, digital: _Digital, hardware: Hardware | None, tuned: SearchSettings
     ) -> Measurement:
-        hardware = None if system.kind != "chip" else self._settings.variants(system.bits or 0)[system.variant]
+        """What a system makes of the test split; ``hardware`` is the chip of one that runs on a chip."""
         key = _key(
             str(system),
-            _digest(path),
-            language_model.sha256,
+            digital.sha256,
+            self.language_model.sha256,
             asdict(tuned),
             None if hardware is None else hardware.to_dict(),
-            [cut.id for cut in self._test],
+            [cut.id for cut in self.test],
         )
-        kept = self._folder / "systems" / f"{key[:20]}.json"
+        kept = self.folder / "systems" / f"{key[:20]}.json"
         kept.parent.mkdir(exist_ok=True)
         known = Measurement.load(kept, key)
         if known is not None:
             return known
-        self._say(News(f"measuring {system}"))
+        self.say(f"measuring {system}")
         began = time.monotonic()
         # The prior is that of the digital model, for its chips too.
-        search = self._search(labels, language_model, tuned, self._prior_of(path, recogniser))
-        running = recogniser if hardware is None else on_chip(recogniser, hardware, system.chip, self._train)
-        references = {cut.id: labels.encode(cut.supervisions[0].text) for cut in self._test}
-        measurement = measure(system, running, self._test, search, references, began)
+        search = self._search(tuned, self._prior_of(digital))
+        running = digital.recogniser
+        if hardware is not None:
+            running = on_chip(running, hardware, system.chip, self.train)
+        measurement = measure(system, running, self.test, search, self._references, began)
         measurement.save(kept, key)
         return measurement
 
-    def _prior_of(self, path: Path, recogniser: Recogniser) -> torch.Tensor:
-        kept = self._folder / "systems" / f"prior-{_digest(path)[:20]}.json"
+    def _search(self, settings: SearchSettings, prior: torch.Tensor) -> BeamSearch:
+        return BeamSearch(self.labels.symbols, self._lexicon, self.language_model, settings, prior)
+
+    @cached_property
+    def _lexicon(self) -> Lexicon:
+        words = sorted(
+            {
+                word
+                for part in (self.train, self.dev, self.test)
+                for cut in part
+                for word in cut.supervisions[0].text.split()
+            }
+        )
+        missing = self.labels.unspellable(words)
+        if missing:
+            raise DataError(
+                f"{len(missing)} words of the corpus cannot be spelled in the labels of the recogniser: "
+                f"{', '.join(missing)}; add their pronunciations to the dictionary of the corpus"
+            )
+        return Lexicon({word: self.labels.spellings(word) for word in words})
+
+    @cached_property
+    def _references(self) -> dict[str, list[int]]:
+        return {cut.id: self.labels.encode(cut.supervisions[0].text) for cut in self.test}
+
+    def _prior_of(self, digital: _Digital) -> torch.Tensor:
+        kept = self.folder / "systems" / f"prior-{digital.sha256[:20]}.json"
         if kept.is_file():
             return torch.tensor(json.loads(kept.read_text(encoding="utf-8")), dtype=torch.float64)
-        prior = _prior(emissions(recogniser, self._dev).values())
+        prior = _prior(emissions(digital.recogniser, self.dev).values())
         write_whole(kept, json.dumps(prior.tolist()).encode())
         return prior
 
@@ -266,8 +294,3 @@ def _some(cuts: CutSet, count: int) -> CutSet:
 
 def _key(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

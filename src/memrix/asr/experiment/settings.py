@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any
 
+from memrix.asr.models.conformer import PRESETS
 from memrix.asr.training.settings import TrainingSettings
+from memrix.crossbar.protocols import Cycled
 from memrix.errors import SettingsError
 from memrix.hardware import Hardware
 from memrix.records import closest
 
-SIZES = ("small", "medium", "paper")
+SIZES = tuple(PRESETS)
 _ADC = re.compile(r"(?P<precision>\d+)/(?P<range>\d+)")
 
 
@@ -88,7 +90,7 @@ class ExperimentSettings:
         """Chips at so many bits by a name: every hardware, with every converter and wear that is asked for."""
         found = {}
         for name in self.hardware:
-            base = Hardware.named(name).replace(weight_bits=_whole(bits))
+            base = Hardware.named(name).replace(weight_bits=bits)
             for adc in self.adc or (None,):
                 for wear in self.wear or (None,):
                     chip, label = base, name
@@ -98,7 +100,7 @@ class ExperimentSettings:
                         chip = chip.replace(**{"adc.precision_bits": precision, "adc.range_bits": reach})
                         label += f", ADC {adc}"
                     if wear is not None:
-                        chip = chip.replace(programming=_worn(wear))
+                        chip = chip.replace(programming=Cycled(cycles=wear))
                         label += f", {wear} cycles of wear"
                     found[label] = chip
         return found
@@ -121,20 +123,10 @@ class ExperimentSettings:
                 "method": "quantization-aware",
                 "start": start,
                 "model": None,
-                "hardware": Hardware.named(self.hardware[0]).replace(weight_bits=_whole(bits)),
+                "hardware": Hardware.named(self.hardware[0]).replace(weight_bits=bits),
                 "quantization": replace(recipe.quantization, weight_noise=self.weight_noise),
                 "optimiser": optimiser,
                 "epochs": self.coarse_epochs,
                 "average": min(recipe.average, max(1, self.coarse_epochs // 3)),
             }
         )
-
-
-def _whole(bits: float) -> float:
-    return int(bits) if float(bits).is_integer() else bits
-
-
-def _worn(cycles: int) -> Any:  # noqa: ANN401
-    from memrix.crossbar.protocols import PROTOCOLS
-
-    return PROTOCOLS["cycled"](cycles=cycles)  # type: ignore[call-arg]

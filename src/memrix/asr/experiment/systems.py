@@ -14,14 +14,13 @@ from lhotse import CutSet
 from torch import Tensor
 
 import memrix
-from memrix.asr.corpora.writing import write_whole
+from memrix.asr.files import write_whole
 from memrix.asr.recogniser import Recogniser
 from memrix.asr.recogniser_files import chip_choice
 from memrix.asr.scoring import count_label_errors
 from memrix.asr.search.beam import BeamSearch
 from memrix.asr.search.greedy import greedy_labels
-from memrix.asr.training.batches import training_batches
-from memrix.asr.training.data import SpeechData
+from memrix.asr.training.calibration import calibrate_recogniser
 from memrix.asr.transcription import emissions
 from memrix.errors import DataError
 from memrix.hardware import Hardware
@@ -113,16 +112,9 @@ def on_chip(recogniser: Recogniser, hardware: Hardware, seed: int, train: CutSet
         seed: the same seed is the same chip.
         train: utterances for hardware that is tuned on test vectors.
     """
-    choice = chip_choice(recogniser, hardware)
     if hardware.needs_test_vectors or "hardware" not in recogniser.description:
-        data = SpeechData(train, recogniser.labels, None)
-        batches = training_batches(train, _CALIBRATION_SECONDS, 0, 0)[:_CALIBRATION_BATCHES]
-        inputs = []
-        for ids in batches:
-            batch = data.batch(0, ids)
-            inputs.append(recogniser.inputs(batch.audio, batch.samples))
-        memrix.calibrate(recogniser.network, inputs, choice)
-    other = recogniser.with_network(memrix.program(recogniser.network, choice, seed=seed))
+        calibrate_recogniser(recogniser, hardware, train, batches=_CALIBRATION_BATCHES, seconds=_CALIBRATION_SECONDS)
+    other = recogniser.with_network(memrix.program(recogniser.network, chip_choice(recogniser, hardware), seed=seed))
     other.eval()
     return other
 

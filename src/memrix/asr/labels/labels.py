@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 from memrix.errors import DataError
@@ -36,17 +37,17 @@ class Labels(ABC):
         Raises:
             DataError: words that cannot be spelled; all are listed.
         """
-        numbers = {symbol: number for number, symbol in enumerate(self.symbols)}
         unspellable = self.unspellable([text])
         if unspellable:
             raise DataError(
                 f"no spelling is known for {', '.join(unspellable)}; add the pronunciations to a dictionary of your "
                 "own, lines such as `HELLO HH AH L OW`"
             )
-        labels: list[int] = []
-        for word in text.split():
-            labels += [numbers[symbol] for symbol in self.spellings(word)[0]]
-        return labels
+        return [self._numbers[symbol] for word in text.split() for symbol in self.spellings(word)[0]]
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {symbol: number for number, symbol in enumerate(self.symbols)}
 
     def unspellable(self, texts: Iterable[str]) -> list[str]:
         """Words that cannot be spelled, in alphabetical order."""

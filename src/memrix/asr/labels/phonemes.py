@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from memrix.asr.labels.labels import BLANK, Labels
+from memrix.asr.pronunciation import Pronunciations
 
 END_OF_WORD = "#"
-
-Pronunciations = Mapping[str, tuple[tuple[str, ...], ...]]
 
 
 class PhonemeLabels(Labels):
@@ -26,16 +25,16 @@ class PhonemeLabels(Labels):
         if phonemes is None:
             phonemes = {phoneme for ways in pronunciations.values() for way in ways for phoneme in way}
         self.phonemes = tuple(sorted(phonemes))
+        self._known = frozenset(self.phonemes)
         self.pronunciations = pronunciations
         self.symbols = (BLANK, *self.phonemes, *(f"{phoneme}{END_OF_WORD}" for phoneme in self.phonemes))
 
     def spellings(self, word: str) -> tuple[tuple[str, ...], ...]:
         """The pronunciations of a word, the last phoneme of each as its end-of-word variant."""
-        known = set(self.phonemes)
         return tuple(
             (*way[:-1], f"{way[-1]}{END_OF_WORD}")
             for way in self.pronunciations.get(word, ())
-            if way and known.issuperset(way)
+            if way and self._known.issuperset(way)
         )
 
     def description(self) -> dict[str, Any]:

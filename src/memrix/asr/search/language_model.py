@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from memrix.asr.files import sha256_of
 from memrix.asr.search.arpa import read_arpa_head
 from memrix.errors import DataError
 
@@ -41,8 +41,7 @@ class LanguageModel:
     @cached_property
     def sha256(self) -> str:
         """Hash of the file."""
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(self.path)
 
     def unknown(self, words: Iterable[str]) -> list[str]:
         """Those of some words that it does not know, in order; none are told for a binary file."""

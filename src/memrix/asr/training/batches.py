@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 
+import torch
 from lhotse import CutSet
+from lhotse.cut import Cut
 from lhotse.dataset import DynamicBucketingSampler
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 _BUCKETS = 20
 
@@ -44,3 +49,9 @@ def evaluation_batches(cuts: CutSet, seconds: float) -> list[list[str]]:
         else:
             batches.append([cut.id])
     return batches
+
+
+def padded_audio(cuts: Iterable[Cut]) -> tuple[Tensor, Tensor]:
+    """Audio of utterances, ``[batch, samples]``, padded at the end, and how many samples of each are valid."""
+    clips = [torch.from_numpy(cut.load_audio()[0]) for cut in cuts]
+    return pad_sequence(clips, batch_first=True), torch.tensor([len(clip) for clip in clips])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -183,7 +184,7 @@ class _Training:
             # Processes average their gradients; the mean is to be over all labels of all of them.
             self._fabric.backward(summed * (self._fabric.world_size / total))
             loss = float(self._fabric.all_reduce(summed.detach(), reduce_op="sum"))
-            if not torch.isfinite(torch.tensor(loss)):
+            if not math.isfinite(loss):
                 raise NumericsError(
                     f"the loss of epoch {self._epoch}, batch {self._batch} is {loss}; the state before is kept in "
                     f"{self._folder}: lower the learning rates, or look at {', '.join(plan[self._batch][:5])}"

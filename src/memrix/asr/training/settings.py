@@ -184,8 +184,9 @@ def _problem(problem: Any, kind: type[BaseModel]) -> str:  # noqa: ANN401
         known = _fields(kind, problem["loc"][:-1])
         return f"there is no setting {place!r}{closest(str(problem['loc'][-1]), known)}"
     cause = problem.get("ctx", {}).get("error")
-    message = str(cause) if cause is not None else problem["msg"]
-    return f"{place}: {message}, got {problem['input']!r}" if cause is None else f"{place}: {message}"
+    if cause is not None:
+        return f"{place}: {cause}"
+    return f"{place}: {problem['msg']}, got {problem['input']!r}"
 
 
 def _fields(kind: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:

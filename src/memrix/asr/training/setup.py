@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from lhotse import CutSet
 
-import memrix
 from memrix.asr.corpora.prepared import open_corpus
 from memrix.asr.labels import Labels, PhonemeLabels, PieceLabels
 from memrix.asr.models.conformer import PRESETS
 from memrix.asr.pronunciation import corpus_pronunciations
 from memrix.asr.recogniser import Recogniser
-from memrix.asr.recogniser_files import chip_choice, load_recogniser, new_recogniser, quantize_recogniser
-from memrix.asr.training.batches import evaluation_batches, training_batches
+from memrix.asr.recogniser_files import load_recogniser, new_recogniser, quantize_recogniser
+from memrix.asr.training.batches import evaluation_batches, padded_audio
+from memrix.asr.training.calibration import calibrate_recogniser
 from memrix.asr.training.data import SpeechData
 from memrix.asr.training.settings import LabelSettings, TrainingSettings
 from memrix.errors import CheckpointError, DataError
@@ -32,18 +32,16 @@ class TrainingSetup:
     """What a training works on.
 
     Attributes:
-        settings: of the training.
         recogniser: with its first weights.
         train: utterances to learn from.
         dev: utterances to validate on.
         left_out: ids of training utterances too short for their labels.
     """
 
-    settings: TrainingSettings
     recogniser: Recogniser
     train: CutSet
     dev: CutSet
-    left_out: list[str] = field(default_factory=list)
+    left_out: list[str]
 
 
 def prepare_training(settings: TrainingSettings) -> TrainingSetup:
@@ -67,10 +65,10 @@ def prepare_training(settings: TrainingSettings) -> TrainingSetup:
         _check_start(recogniser, settings)
     usable, left_out = _long_enough(train, recogniser, max(settings.augmentation.speeds))
     if start is None:
-        _set_statistics(recogniser, SpeechData(usable, labels, None), usable)
+        _set_statistics(recogniser, usable)
     if settings.method != "float" and "hardware" not in recogniser.description:
-        _quantize(recogniser, settings, SpeechData(usable, labels, None), usable)
-    return TrainingSetup(settings, recogniser.train(), usable, dev, left_out)
+        _quantize(recogniser, settings, usable)
+    return TrainingSetup(recogniser.train(), usable, dev, left_out)
 
 
 def _labels(settings: TrainingSettings, train: CutSet, dev: CutSet) -> Labels:
@@ -107,13 +105,12 @@ def _long_enough(cuts: CutSet, recogniser: Recogniser, fastest: float) -> tuple[
     return kept, short
 
 
-def _set_statistics(recogniser: Recogniser, data: SpeechData, cuts: CutSet) -> None:
+def _set_statistics(recogniser: Recogniser, cuts: CutSet) -> None:
     """Mean and deviation of every feature over a sample of the training data."""
-    ids = sorted((cut.id for cut in cuts), key=lambda name: derive(0, "statistics", name))[:_STATISTICS_UTTERANCES]
+    sample = sorted(cuts, key=lambda cut: derive(0, "statistics", cut.id))[:_STATISTICS_UTTERANCES]
     total, squares, frames = 0.0, 0.0, 0
-    for name in ids:
-        batch = data.batch(0, [name])
-        features, _ = recogniser.features(batch.audio, batch.samples)
+    for cut in sample:
+        features, _ = recogniser.features(*padded_audio([cut]))
         total = total + features.double().sum(dim=(0, 1))
         squares = squares + features.double().square().sum(dim=(0, 1))
         frames += features.shape[1]
@@ -145,17 +142,20 @@ def _check_start(recogniser: Recogniser, settings: TrainingSettings) -> None:
         )
 
 
-def _quantize(recogniser: Recogniser, settings: TrainingSettings, data: SpeechData, cuts: CutSet) -> None:
+def _quantize(recogniser: Recogniser, settings: TrainingSettings, cuts: CutSet) -> None:
     """Fake quantisers, with ranges from data where training does not find them itself."""
     fresh = settings.method == "hardware-aware"
     quantization = replace(settings.quantization, fresh_chips=fresh, seed=settings.seed)
     quantize_recogniser(recogniser, settings.hardware, quantization)
     if fresh or quantization.learned_steps or quantization.observer == "fixed":
-        inputs = []
-        for ids in training_batches(cuts, VALIDATION_SECONDS, settings.seed, 0)[:_CALIBRATION_BATCHES]:
-            batch = data.batch(0, ids)
-            inputs.append(recogniser.inputs(batch.audio, batch.samples))
-        memrix.calibrate(recogniser.network, inputs, chip_choice(recogniser, settings.hardware))
+        calibrate_recogniser(
+            recogniser,
+            settings.hardware,
+            cuts,
+            batches=_CALIBRATION_BATCHES,
+            seconds=VALIDATION_SECONDS,
+            seed=settings.seed,
+        )
 
 
 def validation_data(setup: TrainingSetup) -> tuple[SpeechData, list[list[str]]]:

@@ -5,36 +5,32 @@ from __future__ import annotations
 import errno
 import os
 import pickle
-import secrets
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from memrix.asr.files import whole_file
 from memrix.errors import CheckpointError
 
 FORMAT = 1
 
 
 def write_state(path: Path, state: dict[str, Any]) -> None:
-    """Write a state under another name first, so that a killed process leaves the one before as it was.
+    """Write a state, which is whole: a killed process leaves the one before as it was.
 
     Raises:
         CheckpointError: the place cannot be written, the disk is full among other reasons.
     """
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with partial.open("wb") as file:
+        with whole_file(path) as file:
             torch.save({"format": FORMAT, **state}, file)
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(path)
     except (OSError, RuntimeError) as error:
         full = isinstance(error, OSError) and error.errno == errno.ENOSPC
         mend = "free some space and run the same command again" if full else "name another folder"
         raise CheckpointError(f"the state of the training cannot be written to {path} ({error}); {mend}") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def read_state(path: Path) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+_UNKNOWN_SHOWN = 8
+
 
 def perplexity(language_model: Path, text: Path, /) -> None:
     """Perplexity of a text, and how many of its words the language model does not know.
@@ -35,6 +37,3 @@ def perplexity(language_model: Path, text: Path, /) -> None:
         most = [f"{word} {count}" for word, count in found.unknown.most_common(_UNKNOWN_SHOWN)]
         rows.append(("most often", ", ".join(most)))
     print(columns(rows))
-
-
-_UNKNOWN_SHOWN = 8
