@@ -13,6 +13,11 @@ PHONEMES = sorted({phoneme for way in PRONUNCIATIONS.values() for phoneme in way
 _PHONEME_SECONDS, _PAUSE_SECONDS = 0.12, 0.08
 
 
+def random_sentence(draw: np.random.Generator) -> str:
+    """One to four words."""
+    return " ".join(draw.choice(list(PRONUNCIATIONS), size=draw.integers(1, 5)))
+
+
 def spoken(text: str, noise: np.random.Generator) -> np.ndarray:
     """The words one after the other, each followed by a pause; float32 ``[samples]``."""
     parts = []
@@ -31,7 +36,7 @@ def tone_corpus(folder: Path, train: int = 60, held_out: int = 12) -> PreparedCo
     utterances, splits = [], {}
     for split, count in (("train", train), ("dev", held_out), ("test", held_out)):
         for number in range(count):
-            text = " ".join(draw.choice(list(PRONUNCIATIONS), size=draw.integers(1, 5)))
+            text = random_sentence(draw)
             name = f"{split}-{number}"
             samples = spoken(text, draw)
             utterances.append(Utterance(name, text, "nobody", lambda samples=samples: samples))

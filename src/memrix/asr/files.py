@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+from memrix.errors import DataError
 
 
 @contextmanager
@@ -26,6 +29,18 @@ def write_whole(path: Path, content: bytes) -> None:
     """Write a file that is whole or not there."""
     with whole_file(path) as stream:
         stream.write(content)
+
+
+def read_json(path: Path, remedy: str) -> Any:  # noqa: ANN401
+    """What a JSON file holds that memrix has written.
+
+    Raises:
+        DataError: it cannot be read, or is damaged; ``remedy`` says how to mend it.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is damaged ({error}); {remedy}") from error
 
 
 def sha256_of(path: Path) -> str:

@@ -13,6 +13,7 @@ from memrix.errors import SettingsError
 
 if TYPE_CHECKING:
     from memrix.asr.experiment.report import Row
+    from memrix.asr.experiment.run import ExperimentResult
     from memrix.asr.experiment.settings import ExperimentSettings
 
 app = App(name="experiment", help="Train a recogniser, program it on chips, and compare word error rates.")
@@ -23,7 +24,7 @@ def paper(
     *,
     size: str = "small",
     corpus: str = "queen",
-    weight_bits: str = "8,6,5,4,3,2,1.5",
+    weight_bits: str | None = None,
     hardware: str = "paper",
     chips: int = 5,
     adc: str = "",
@@ -33,11 +34,13 @@ def paper(
     weight_noise: float = 0.0,
     recogniser: Path | None = None,
     language_model: Path | None = None,
+    trained: str | None = None,
     limit: int | None = None,
     beam: int = 100,
     output: Path | None = None,
     json: Path | None = None,
     chart: Path | None = None,
+    save_trained: Path | None = None,
     seed: int = 0,
     threads: int | None = None,
 ) -> None:
@@ -52,7 +55,8 @@ def paper(
     corpus
         One that `memrix corpus prepare` has prepared, by its name or folder.
     weight_bits
-        Numbers of bits, separated by commas; 1.5 for ternary weights.
+        Numbers of bits, separated by commas; 1.5 for ternary weights. By default 8,6,5,4,3,2,1.5, or those that are
+        trained already.
     hardware
         Chips: presets (paper, physical, tuned, ideal) or files, separated by commas. Training knows the first one.
     chips
@@ -71,6 +75,9 @@ def paper(
         A float recogniser in place of training one.
     language_model
         ARPA file, in place of estimating a 4-gram model from the training text.
+    trained
+        Recognisers, language model and settings of the search, in place of training, estimating and tuning:
+        queen-small, which memrix brings, or a folder that --save-trained has written.
     limit
         Utterances of the test split to evaluate; all of them by default.
     beam
@@ -81,20 +88,24 @@ def paper(
         Write all figures there.
     chart
         Draw word error rates over bits: PNG, SVG or PDF.
+    save_trained
+        Folder to write recognisers at half precision, language model and settings of the search to.
     seed
         Of training and chips.
     threads
         Threads that torch computes with.
     """
-    from memrix.asr.experiment.settings import ExperimentSettings
-
     check_output(json)
     check_output(chart, CHART_FORMATS)
     check_distinct(json, chart)
+    from memrix.asr.experiment.settings import ExperimentSettings
+
+    given = _trained(trained, recogniser, language_model)
+    if weight_bits is not None:
+        given["weight_bits"] = _numbers("--weight-bits", weight_bits)
     settings = ExperimentSettings(
         corpus=corpus,
         size=size,
-        weight_bits=_numbers("--weight-bits", weight_bits),
         hardware=_parts(hardware),
         chips=chips,
         adc=_parts(adc),
@@ -102,18 +113,27 @@ def paper(
         epochs=epochs,
         coarse_epochs=coarse_epochs,
         weight_noise=weight_noise,
-        recogniser=None if recogniser is None else str(recogniser),
-        language_model=None if language_model is None else str(language_model),
         limit=limit,
         beam=beam,
         seed=seed,
+        **given,
     )
-    _run(settings, output or Path(f"experiment-{Path(corpus).name}-{size}"), json, chart, threads)
+    folder = output or Path(f"experiment-{Path(corpus).name}-{size}")
+    result = execute(settings, folder, json=json, chart=chart, threads=threads)
+    if save_trained is not None:
+        from memrix.asr.experiment.trained import write_trained
+
+        write_trained(save_trained, result.trained)
 
 
-def _run(
-    settings: ExperimentSettings, output: Path, json: Path | None, chart: Path | None, threads: int | None
-) -> None:
+def execute(
+    settings: ExperimentSettings, output: Path, *, json: Path | None, chart: Path | None, threads: int | None
+) -> ExperimentResult:
+    """Run an experiment with progress on stderr and the table on stdout; write what was asked for.
+
+    Raises:
+        MemrixError: input that cannot be used.
+    """
     import json as notation
 
     from memrix.analysis.experiment_chart import wer_over_bits_of_experiment
@@ -139,6 +159,21 @@ def _run(
         wer_over_bits_of_experiment(table, chart)
     write_whole(output / "result.md", to_markdown(result).encode())
     _print(rows_of(result), table)
+    return result
+
+
+def _trained(name: str | None, recogniser: Path | None, language_model: Path | None) -> dict[str, Any]:
+    """Settings that say what is trained already."""
+    if name is None:
+        given = {"recogniser": recogniser, "language_model": language_model}
+        return {key: None if path is None else str(path) for key, path in given.items()}
+    if recogniser is not None or language_model is not None:
+        raise SettingsError(
+            "--trained brings recogniser and language model: leave out --recogniser, --language-model"
+        )
+    from memrix.asr.experiment.trained import open_trained
+
+    return open_trained(name).settings()
 
 
 def _print(rows: list[Row], result: Mapping[str, Any]) -> None:

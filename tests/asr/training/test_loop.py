@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -171,6 +172,18 @@ def test_other_settings_for_the_same_folder_are_refused(corpus, tmp_path):
     with pytest.raises(CheckpointError, match=r"epochs: 1 there, 2 now"):
         train(settings_of(corpus, epochs=2), tmp_path)
     train(settings_of(corpus, epochs=1, workers=1, checkpoint_minutes=9.0), tmp_path)
+
+
+def test_what_a_training_starts_from_may_be_moved_but_not_changed(corpus, trained, tmp_path):
+    options = {"method": "quantization-aware", "epochs": 1, "hardware": {"preset": "paper", "weight_bits": 4}}
+    first = shutil.copy(trained, tmp_path / "first.safetensors")
+    result = train(settings_of(corpus, start=str(first), **options), tmp_path / "run")
+    moved = first.rename(tmp_path / "moved.safetensors")
+    assert train(settings_of(corpus, start=str(moved), **options), tmp_path / "run") == result
+    with pytest.raises(CheckpointError, match="start_sha256"):
+        train(settings_of(corpus, start=str(result), **options), tmp_path / "run")
+    with pytest.raises(CheckpointError, match="to start from cannot be read"):
+        train(settings_of(corpus, start=str(first), **options), tmp_path / "run")
 
 
 def test_a_damaged_state_is_refused(corpus, tmp_path):

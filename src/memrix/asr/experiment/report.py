@@ -65,7 +65,7 @@ def to_json(result: ExperimentResult) -> dict[str, Any]:
         "corpus": result.corpus,
         "utterances": len(result.measurements[0].ids),
         "words": sum(result.measurements[0].words),
-        "search": asdict(result.search),
+        "search": asdict(result.trained.search),
         "rows": [asdict(row) for row in rows_of(result)],
         "systems": [as_table(measurement) for measurement in result.measurements],
     }

@@ -16,7 +16,8 @@ from lhotse import CutSet
 from memrix.asr.corpora.prepared import open_corpus
 from memrix.asr.experiment.settings import ExperimentSettings
 from memrix.asr.experiment.systems import Measurement, System, measure, on_chip
-from memrix.asr.files import sha256_of, write_whole
+from memrix.asr.experiment.trained import TrainedRecognisers, search_settings
+from memrix.asr.files import read_json, sha256_of, write_whole
 from memrix.asr.labels import Labels, PhonemeLabels
 from memrix.asr.pronunciation import corpus_pronunciations
 from memrix.asr.recogniser import Recogniser
@@ -31,9 +32,10 @@ from memrix.asr.search.tuning import tune
 from memrix.asr.training.loop import Report, train
 from memrix.asr.training.settings import TrainingSettings
 from memrix.asr.transcription import emissions
-from memrix.errors import DataError
+from memrix.errors import CheckpointError, DataError
 from memrix.hardware import Hardware
 
+_TUNE_AGAIN = "remove it to tune again"
 LM_SCALES = (0.6, 0.9, 1.2, 1.5, 1.8, 2.1, 2.4, 2.8)
 PRIOR_SCALES = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 
@@ -45,13 +47,13 @@ class ExperimentResult:
     Attributes:
         settings: of the experiment.
         corpus: name of the corpus.
-        search: settings of the search, tuned with the float recogniser on development data.
+        trained: the recognisers, and the search, whose settings were tuned with the float one on development data.
         measurements: of every system.
     """
 
     settings: ExperimentSettings
     corpus: str
-    search: SearchSettings
+    trained: TrainedRecognisers
     measurements: tuple[Measurement, ...]
 
     def of(self, kind: str, bits: float | None = None, variant: str = "") -> list[Measurement]:
@@ -92,8 +94,14 @@ class _Digital:
     sha256: str
 
     @classmethod
-    def read(cls, path: Path) -> _Digital:
-        return cls(load_recogniser(path)[0], sha256_of(path))
+    def read(cls, path: Path, bits: float | None) -> _Digital:
+        recogniser = load_recogniser(path)[0]
+        hardware = recogniser.description.get("hardware")
+        found = None if hardware is None else hardware["weight_bits"]
+        if found != bits:
+            wanted, got = ("in float" if number is None else f"of {number:g} bit" for number in (bits, found))
+            raise CheckpointError(f"{str(path)!r} holds a recogniser {got}; expected one {wanted}")
+        return cls(recogniser, sha256_of(path))
 
 
 class _Experiment:
@@ -116,7 +124,8 @@ class _Experiment:
     def run(self) -> ExperimentResult:
         settings = self._settings
         path = self._float_recogniser()
-        floating = _Digital.read(path)
+        floating = _Digital.read(path, None)
+        language_model = self._language_model()
         evaluation = _Evaluation(
             self._folder,
             self._say,
@@ -124,18 +133,21 @@ class _Experiment:
             self._dev,
             self._test,
             self._lexicon_labels(floating.recogniser.labels),
-            self._language_model(),
+            language_model,
         )
-        tuned = evaluation.tuned(floating, settings.beam)
+        tuned = settings.search or evaluation.tuned(floating, settings.beam)
         found = [evaluation.measured(System("float"), floating, None, tuned)]
+        paths = []
         for bits in settings.weight_bits:
-            coarse = _Digital.read(self._coarse_recogniser(bits, path))
+            paths.append((bits, self._coarse_recogniser(bits, path)))
+            coarse = _Digital.read(paths[-1][1], bits)
             found.append(evaluation.measured(System("quantised", bits), coarse, None, tuned))
             for variant, hardware in settings.variants(bits).items():
                 for chip in range(settings.chips):
                     system = System("chip", bits, variant, chip)
                     found.append(evaluation.measured(system, coarse, hardware, tuned))
-        return ExperimentResult(settings, self._corpus.name, tuned, tuple(found))
+        trained = TrainedRecognisers(path, tuple(paths), language_model.path, tuned)
+        return ExperimentResult(settings, self._corpus.name, trained, tuple(found))
 
     def _float_recogniser(self) -> Path:
         if self._settings.recogniser is not None:
@@ -195,9 +207,9 @@ class _Evaluation:
         kept = self.folder / "search.json"
         key = _key(digital.sha256, self.language_model.sha256, beam)
         if kept.is_file():
-            table = json.loads(kept.read_text(encoding="utf-8"))
-            if table["key"] == key:
-                return SearchSettings(**table["settings"])
+            settings = search_settings(kept, _TUNE_AGAIN)
+            if read_json(kept, _TUNE_AGAIN).get("key") == key:
+                return settings
         self.say("tuning the scales of the search on the development split")
         found = emissions(digital.recogniser, self.dev)
         start = SearchSettings(beam_size=beam, token_beam=20, lm_scale=1.8, prior_scale=0.4)
@@ -276,7 +288,7 @@ class _Evaluation:
     def _prior_of(self, digital: _Digital) -> torch.Tensor:
         kept = self.folder / "systems" / f"prior-{digital.sha256[:20]}.json"
         if kept.is_file():
-            return torch.tensor(json.loads(kept.read_text(encoding="utf-8")), dtype=torch.float64)
+            return _kept_prior(kept)
         prior = _prior(emissions(digital.recogniser, self.dev).values())
         write_whole(kept, json.dumps(prior.tolist()).encode())
         return prior
@@ -284,6 +296,14 @@ class _Evaluation:
 
 def _prior(found: Iterable[torch.Tensor]) -> torch.Tensor:
     return label_prior((frames.unsqueeze(0), torch.tensor([len(frames)])) for frames in found)
+
+
+def _kept_prior(path: Path) -> torch.Tensor:
+    remedy = "remove it to find it again"
+    try:
+        return torch.tensor(read_json(path, remedy), dtype=torch.float64)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise DataError(f"{path} is damaged ({error}); {remedy}") from error
 
 
 def _some(cuts: CutSet, count: int) -> CutSet:

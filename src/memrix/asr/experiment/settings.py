@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from memrix.asr.models.conformer import PRESETS
+from memrix.asr.search.settings import SearchSettings
 from memrix.asr.training.settings import TrainingSettings
 from memrix.crossbar.protocols import Cycled
 from memrix.errors import SettingsError
@@ -37,8 +38,9 @@ class ExperimentSettings:
         recogniser: file of a float recogniser, in place of training one.
         coarse: files of recognisers trained with coarse weights by their bits, in place of training them.
         language_model: ARPA file, in place of estimating one from the training text.
+        search: settings of the search, in place of tuning them.
         limit: utterances of the test split to evaluate; None is all.
-        beam: hypotheses that the search keeps.
+        beam: hypotheses that the search keeps while it is tuned, and after.
         seed: of training and chips.
 
     Raises:
@@ -58,6 +60,7 @@ class ExperimentSettings:
     recogniser: str | None = None
     coarse: tuple[tuple[float, str], ...] = ()
     language_model: str | None = None
+    search: SearchSettings | None = None
     limit: int | None = None
     beam: int = 100
     seed: int = 0

@@ -14,7 +14,7 @@ from lhotse import CutSet
 from torch import Tensor
 
 import memrix
-from memrix.asr.files import write_whole
+from memrix.asr.files import read_json, write_whole
 from memrix.asr.recogniser import Recogniser
 from memrix.asr.recogniser_files import chip_choice
 from memrix.asr.scoring import count_label_errors
@@ -25,6 +25,7 @@ from memrix.asr.transcription import emissions
 from memrix.errors import DataError
 from memrix.hardware import Hardware
 
+_MEASURE_AGAIN = "remove it to measure again"
 _CALIBRATION_SECONDS, _CALIBRATION_BATCHES = 60.0, 4
 
 Kind = Literal["float", "quantised", "chip"]
@@ -93,14 +94,14 @@ class Measurement:
         """
         if not path.is_file():
             return None
+        table = read_json(path, _MEASURE_AGAIN)
         try:
-            table = json.loads(path.read_text(encoding="utf-8"))
             if table.pop("key") != key:
                 return None
             lists = {name: tuple(table[name]) for name in ("ids", "errors", "words", "hypotheses")}
             return cls(**{**table, **lists, "system": System(**table["system"])})
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{path} is damaged ({error}); remove it to measure again") from error
+        except (AttributeError, KeyError, TypeError) as error:
+            raise DataError(f"{path} is damaged ({error}); {_MEASURE_AGAIN}") from error
 
 
 def on_chip(recogniser: Recogniser, hardware: Hardware, seed: int, train: CutSet) -> Recogniser:
@@ -113,7 +114,15 @@ def on_chip(recogniser: Recogniser, hardware: Hardware, seed: int, train: CutSet
         train: utterances for hardware that is tuned on test vectors.
     """
     if hardware.needs_test_vectors or "hardware" not in recogniser.description:
-        calibrate_recogniser(recogniser, hardware, train, batches=_CALIBRATION_BATCHES, seconds=_CALIBRATION_SECONDS)
+        # With the ranges that the network was trained with: its digital twin has no others.
+        calibrate_recogniser(
+            recogniser,
+            hardware,
+            train,
+            batches=_CALIBRATION_BATCHES,
+            seconds=_CALIBRATION_SECONDS,
+            keep_ranges=True,
+        )
     other = recogniser.with_network(memrix.program(recogniser.network, chip_choice(recogniser, hardware), seed=seed))
     other.eval()
     return other

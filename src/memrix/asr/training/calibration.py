@@ -14,7 +14,14 @@ from memrix.hardware import Hardware
 
 
 def calibrate_recogniser(
-    recogniser: Recogniser, hardware: Hardware, cuts: CutSet, *, batches: int, seconds: float, seed: int = 0
+    recogniser: Recogniser,
+    hardware: Hardware,
+    cuts: CutSet,
+    *,
+    batches: int,
+    seconds: float,
+    seed: int = 0,
+    keep_ranges: bool = False,
 ) -> None:
     """Run ``memrix.calibrate`` for the layers that go to the hardware.
 
@@ -25,8 +32,9 @@ def calibrate_recogniser(
         batches: how many, the first ones of an epoch.
         seconds: of audio in a batch, at most.
         seed: of their order.
+        keep_ranges: leave ranges that are there, such as those of a training.
     """
     known = {cut.id: cut for cut in cuts}
     plan = itertools.islice(training_batches(cuts, seconds, seed, 0), batches)
     inputs = [recogniser.inputs(*padded_audio(known[name] for name in ids)) for ids in plan]
-    memrix.calibrate(recogniser.network, inputs, chip_choice(recogniser, hardware))
+    memrix.calibrate(recogniser.network, inputs, chip_choice(recogniser, hardware), keep_ranges=keep_ranges)

@@ -18,6 +18,7 @@ from lightning.fabric.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
 import memrix
+from memrix.asr.files import sha256_of
 from memrix.asr.recogniser_files import load_weights, save_recogniser
 from memrix.asr.training.batches import training_batches
 from memrix.asr.training.best import BestEpochs
@@ -31,7 +32,8 @@ from memrix.errors import CheckpointError, NumericsError
 from memrix.random import derive
 
 STATE, RESULT, SETTINGS = "last.ckpt", "model.safetensors", "settings.json"
-_FREE_TO_CHANGE = {"workers", "checkpoint_minutes", "accelerator", "devices", "nodes"}
+_START_HASH = "start_sha256"
+_FREE_TO_CHANGE = {"start", "workers", "checkpoint_minutes", "accelerator", "devices", "nodes"}
 
 
 @dataclass(frozen=True)
@@ -267,6 +269,8 @@ def _check_folder(folder: Path, settings: TrainingSettings) -> None:
     """The folder is new, or holds a training of the same settings."""
     wanted = settings.model_dump(mode="json")
     path = folder / SETTINGS
+    # What it starts from is known by its content: folders may be moved.
+    wanted[_START_HASH] = None if settings.start is None else _hash_of_start(settings.start)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not path.is_file():
@@ -285,6 +289,16 @@ def _check_folder(folder: Path, settings: TrainingSettings) -> None:
             f"{folder} holds a training of other settings; name another folder, or give the same settings:\n  "
             + "\n  ".join(changed)
         )
+
+
+def _hash_of_start(start: str) -> str:
+    try:
+        return sha256_of(Path(start))
+    except OSError as error:
+        raise CheckpointError(
+            f"the recogniser {start!r} to start from cannot be read ({error.strerror}); name a file that "
+            f"`memrix train` wrote"
+        ) from error
 
 
 @contextmanager
