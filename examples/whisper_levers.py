@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 import memrix
-from memrix.asr.catalogue import load_corpus
+from memrix.asr.corpora.catalogue import load_corpus
 from memrix.asr.corpus import shorter_than, split
 from memrix.asr.whisper import load_recogniser
 

@@ -161,6 +161,16 @@ def test_ranges_cover_all_batches_and_the_mode_is_kept():
     assert model.first.training
 
 
+def test_ranges_that_are_there_can_be_kept():
+    model = Net()
+    memrix.calibrate(model, [X], PHYSICAL, layers=["first"])
+    tuned = memrix.Hardware.preset("tuned")
+    memrix.calibrate(model, [3 * X] * 4, tuned, keep_ranges=True)
+    assert float(model.first.input_range) == pytest.approx(float(X.abs().max()))
+    assert all(float(model.block[name].input_range) > 0 for name in ("up", "down"))
+    memrix.program(model, tuned)
+
+
 class TestBadInput:
     def test_batches_with_labels(self):
         with pytest.raises(CalibrationError, match=r"too many positional arguments; .*\(x for x, label in loader\)"):

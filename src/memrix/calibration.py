@@ -15,6 +15,7 @@ from memrix.nn.quantized import OUTPUT_RANGE, RANGE, SAMPLE, QuantizedLayer, as_
 from memrix.quantization.observers import RangeObserver
 from memrix.quantization.sampling import VectorSampler
 from memrix.random import derive
+from memrix.readiness import has_range
 from memrix.selection import HardwareChoice, Layers, Selected, open_owners, select
 
 TEST_VECTORS = 512  # of every layer, for hardware that is tuned after programming
@@ -27,6 +28,7 @@ def calibrate(
     *,
     layers: Layers = None,
     percentile: float = 99.99,
+    keep_ranges: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> None:
     """Find the static activation range of every layer: a percentile of its input magnitudes over the batches.
@@ -43,6 +45,7 @@ def calibrate(
         layers: name patterns or a predicate; all that can be mapped by default.
         percentile: of the input magnitudes; what lies above is clipped. 100 takes the largest (min/max observers,
             as in arXiv 2505.24721), and leaves few steps to the rest where a network has outliers.
+        keep_ranges: leave layers that have a range with it, such as those of a training; they get test vectors alone.
         progress: called with the number of batches done.
 
     Raises:
@@ -69,7 +72,7 @@ def calibrate(
             f"leave them out of the selection"
         )
     for each in watched:
-        each.keep()
+        each.keep(ranges=not (keep_ranges and has_range(each.layer)))
 
 
 class _Watched:
@@ -110,13 +113,15 @@ class _Watched:
         """Whether the layer has an output range to be found."""
         return OUTPUT_RANGE in self.layer.module._buffers
 
-    def keep(self) -> None:
-        """Leave range and test vectors on the layer."""
+    def keep(self, *, ranges: bool) -> None:
+        """Leave test vectors on the layer, and the ranges if asked for."""
         # Ranges made in inference mode could not follow a training later.
         with torch.inference_mode(False):
-            self._keep()
+            if ranges:
+                self._keep_ranges()
+            self._keep_vectors()
 
-    def _keep(self) -> None:
+    def _keep_ranges(self) -> None:
         module = self.layer.module
         device = cast(Tensor, module.weight).device
         peak = torch.tensor(self._observer.range(), dtype=torch.float32, device=device)
@@ -124,6 +129,9 @@ class _Watched:
         module.register_buffer(RANGE, peak, persistent=isinstance(module, QuantizedLayer))
         if self.quantizes_output:
             getattr(module, OUTPUT_RANGE).fill_(self._output_observer.range())
+
+    def _keep_vectors(self) -> None:
+        module = self.layer.module
         module._buffers.pop(SAMPLE, None)
         if self.layer.hardware.needs_test_vectors:
             module.register_buffer(SAMPLE, self._sampler.vectors().clone(), persistent=False)

@@ -16,7 +16,7 @@ from memrix.nn.fast_path import disable_fast_paths
 from memrix.nn.fresh_chips import FreshChips, TrainingSteps
 from memrix.nn.quantized import EPOCH, SAMPLE, QuantizedLayer
 from memrix.quantization import Quantization
-from memrix.random import Seeds, derive
+from memrix.random import Seeds
 from memrix.readiness import foreign_steps, has_range, has_test_vectors
 from memrix.selection import HardwareChoice, Layers, Selected, open_owners, require_finite_weights, select
 from memrix.tables import listed
@@ -123,15 +123,24 @@ def program(
     return chip
 
 
-def reseed(chip: nn.Module, *, read: int) -> None:
-    """Restart the read noise of a chip: the same read seed repeats the same readings.
+def reseed(model: nn.Module, *, read: int) -> None:
+    """Restart the noise of a chip: the same read seed repeats the same readings.
+
+    In a quantised model it restarts the noise of weights, or the draw of fresh chips: before a step of training, it
+    makes the noise of that step a matter of the seed alone.
 
     Raises:
-        ConversionError: no layer of the model runs on a chip.
+        ConversionError: no layer of the model runs on a chip or is quantised.
     """
     Seeds(read=read)
-    for layer in crossbar_layers(chip):
-        layer.crossbar.read_stream.restart(derive(read, "read", layer.name))
+    layers = [module for module in model.modules() if isinstance(module, QuantizedLayer)]
+    if not layers:
+        raise ConversionError(
+            "no layer of this model runs on a chip; memrix.program gives a model that does, memrix.quantize one in "
+            "training"
+        )
+    for layer in layers:
+        layer.restart_noise(read)
 
 
 def reset_statistics(chip: nn.Module) -> None:

@@ -7,7 +7,11 @@ class MemrixError(Exception):
     """Base of every error that memrix raises on purpose."""
 
 
-class HardwareError(MemrixError, ValueError):
+class SettingsError(MemrixError, ValueError):
+    """Settings that do not exist, or whose values cannot be."""
+
+
+class HardwareError(SettingsError):
     """A description of a chip that cannot be built."""
 
 

@@ -133,6 +133,18 @@ class Hardware:
             )
         return presets[name]
 
+    @classmethod
+    def named(cls, name_or_file: str) -> Hardware:
+        """A preset by its name, or a ``.toml`` or ``.json`` file by its path.
+
+        Raises:
+            HardwareError: there is neither.
+        """
+        path = Path(name_or_file)
+        if path.suffix in (".toml", ".json") or path.is_file():
+            return cls.load(path)
+        return cls.preset(name_or_file)
+
     def replace(self, **changes: Any) -> Hardware:  # noqa: ANN401
         """A copy with some settings changed; dotted names reach inside: ``**{"adc.range_bits": 6}``.
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from memrix.asr.audio import SAMPLE_RATE, duration_seconds, read_audio
+from memrix.asr.audio import SAMPLE_RATE, Shape, check_ends, duration_seconds, read_audio
 from memrix.errors import DataError
 
 
@@ -96,3 +96,34 @@ def test_samples_on_another_scale_are_refused(tmp_path):
     soundfile.write(tmp_path / "a.wav", 32_767 * tone(SAMPLE_RATE), SAMPLE_RATE, subtype="FLOAT")
     with pytest.raises(DataError, match=r"samples up to 1\.63\de\+04, expected \[-1, 1\]"):
         read_audio(tmp_path / "a.wav")
+
+
+def test_a_part_of_a_file_is_that_of_the_whole(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.linspace(0, 0.5, 32_000), SAMPLE_RATE)
+    part = read_audio(tmp_path / "a.wav", 0.5, 1.0)
+    np.testing.assert_array_equal(part, read_audio(tmp_path / "a.wav")[8_000:24_000])
+    assert len(read_audio(tmp_path / "a.wav", 1.5)) == 8_000
+
+
+@pytest.mark.parametrize(("start", "said"), [(1.5, "ends before the length"), (2.5, "holds no samples")])
+def test_a_part_beyond_the_file_is_an_error(tmp_path, start, said):
+    soundfile.write(tmp_path / "a.wav", np.zeros(32_000), SAMPLE_RATE)
+    with pytest.raises(DataError, match=rf"a\.wav, from {start} s on, {said}"):
+        read_audio(tmp_path / "a.wav", start, 1.0)
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3", "aiff"])
+def test_ends_of_whole_files_are_there(tmp_path, suffix):
+    soundfile.write(tmp_path / f"a.{suffix}", np.zeros((16_000, 2)), 16_000)
+    assert check_ends(tmp_path / f"a.{suffix}") == Shape(16_000, 16_000, 2)
+
+
+@pytest.mark.parametrize(("suffix", "kind"), [("wav", None), ("flac", None), ("aiff", None), ("sph", "NIST")])
+def test_files_that_were_cut_off_are_found_by_their_ends(tmp_path, suffix, kind):
+    path = tmp_path / f"a.{suffix}"
+    soundfile.write(path, np.random.default_rng(0).uniform(-1, 1, 16_000), 16_000, format=kind)
+    path.write_bytes(path.read_bytes()[:15_000])
+    with pytest.raises(DataError, match=rf"a\.{suffix} ends before the length in its header"):
+        check_ends(path)
+    with pytest.raises(DataError):
+        read_audio(path)

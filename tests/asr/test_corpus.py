@@ -139,3 +139,18 @@ def test_too_few_utterances_are_an_error(limit, calibration):
 def test_counts_below_one_are_an_error(limit, calibration):
     with pytest.raises(DataError, match="at least one utterance each"):
         split(corpus_of(*NAMES), limit, calibration)
+
+
+def test_a_part_of_a_recording_is_an_utterance(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.linspace(0, 0.5, 32_000), 16_000)
+    whole, part = Utterance("a", tmp_path / "a.wav", "one"), Utterance("b", tmp_path / "a.wav", "two", 0.5, 1.0)
+    np.testing.assert_array_equal(part.samples(), whole.samples()[8_000:24_000])
+    assert (whole.duration(), part.duration()) == (2.0, 1.0)
+
+
+def test_another_part_is_another_corpus(tmp_path):
+    prints = {
+        Corpus("c", (Utterance("a", tmp_path / "a.wav", "one", *part),), "s").fingerprint
+        for part in ((), (0.5, 1.0), (0.5, 1.5))
+    }
+    assert len(prints) == 3

@@ -3,7 +3,7 @@ import json
 import pytest
 import torch
 
-from memrix.asr.catalogue import load_corpus
+from memrix.asr.corpora.catalogue import load_corpus
 from memrix.asr.evaluation import evaluate
 from memrix.asr.reporting import SilentReporter
 from memrix.asr.settings import EvaluationSettings

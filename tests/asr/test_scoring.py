@@ -3,7 +3,15 @@ import warnings
 import numpy as np
 import pytest
 
-from memrix.asr.scoring import ErrorCount, count_errors, paired_difference_interval, wer_interval, word_error_rate
+from memrix.asr.scoring import (
+    ErrorCount,
+    compare,
+    count_errors,
+    count_label_errors,
+    paired_difference_interval,
+    wer_interval,
+    word_error_rate,
+)
 from memrix.errors import DataError
 
 
@@ -130,11 +138,96 @@ def test_counts_that_cannot_be_scored_are_refused(errors, words):
     for score in (word_error_rate, wer_interval):
         with pytest.raises(DataError, match=r"both must agree|needs reference words"):
             score(errors, words)
-    with pytest.raises(DataError, match=r"both must agree|needs reference words"):
-        paired_difference_interval(errors, errors, words)
+    for score_pair in (paired_difference_interval, compare):
+        with pytest.raises(DataError, match=r"both must agree|needs reference words"):
+            score_pair(errors, errors, words)
 
 
 @pytest.mark.parametrize("settings", [{"confidence": 0.0}, {"confidence": 95}, {"resamples": 0}])
 def test_settings_out_of_range_are_refused(settings):
     with pytest.raises(DataError, match=r"0\.95 and 2000 are usual"):
         wer_interval([1, 2], [5, 5], **settings)
+    with pytest.raises(DataError, match=r"0\.95 and 2000 are usual"):
+        compare([1, 2], [1, 1], [5, 5], **settings)
+
+
+@pytest.mark.parametrize(
+    ("reference", "hypothesis", "errors"),
+    [
+        (["K", "AE", "T#"], ["K", "AE", "T#"], 0),
+        (["K", "AE", "T#"], ["K", "AE", "T"], 1),
+        (["K", "AE", "T#"], ["K", "T#"], 1),
+        (["K", "AE", "T#"], ["K", "K", "AE", "T#"], 1),
+        (["K", "AE", "T#"], [], 3),
+        ([1, 2, 300, 4], [2, 300, 5], 2),
+        ([], [7], 1),
+    ],
+)
+def test_label_errors_are_counted_as_by_hand(reference, hypothesis, errors):
+    assert count_label_errors(reference, hypothesis) == ErrorCount(errors, len(reference))
+
+
+def test_a_comparison_gives_the_difference_and_its_share_of_the_baseline():
+    errors, baseline, words = [2, 1, 0, 3, 1, 2], [1, 1, 0, 2, 1, 1], [10, 10, 5, 15, 10, 10]
+    found = compare(errors, baseline, words)
+    assert (found.rate, found.baseline_rate) == (9 / 60, 6 / 60)
+    assert found.difference == pytest.approx(0.05)
+    assert found.relative == pytest.approx(0.5)
+    assert found.difference_interval[0] <= found.difference <= found.difference_interval[1]
+    assert found.relative_interval[0] <= found.relative <= found.relative_interval[1]
+    assert found == compare(errors, baseline, words)
+    assert found != compare(errors, baseline, words, seed=1)
+
+
+def test_a_comparison_with_the_systems_swapped_has_the_same_p_value():
+    generator = np.random.default_rng(3)
+    words = generator.integers(1, 15, size=200)
+    first, second = generator.binomial(words, 0.20), generator.binomial(words, 0.22)
+    one = compare(first.tolist(), second.tolist(), words.tolist())
+    other = compare(second.tolist(), first.tolist(), words.tolist())
+    assert one.p_value == other.p_value
+    assert one.difference == -other.difference
+
+
+def test_p_values_of_equally_good_systems_are_below_5_percent_about_5_times_in_100():
+    generator = np.random.default_rng(4)
+    below = 0
+    for trial in range(300):
+        words = generator.integers(1, 15, size=100)
+        common = generator.binomial(words, 0.1)
+        first, second = common + generator.binomial(words, 0.05), common + generator.binomial(words, 0.05)
+        below += compare(first.tolist(), second.tolist(), words.tolist(), resamples=500, seed=trial).p_value < 0.05
+    # 300 trials at 5 %: 15 +- 3.8.
+    assert 5 <= below <= 27
+
+
+def test_a_relative_interval_holds_the_true_share_about_95_times_in_100():
+    generator = np.random.default_rng(5)
+    held = 0
+    for trial in range(200):
+        words = generator.integers(1, 15, size=150)
+        baseline = generator.binomial(words, 0.2)
+        worse = baseline + generator.binomial(words, 0.05)
+        low, high = compare(
+            worse.tolist(), baseline.tolist(), words.tolist(), resamples=500, seed=trial
+        ).relative_interval
+        held += low <= 0.25 <= high
+    assert 180 <= held <= 198
+
+
+def test_a_clear_difference_is_told_from_none():
+    words = [10] * 50
+    assert compare([3] * 25 + [2] * 25, [1] * 50, words).p_value < 0.001
+    assert compare([1] * 50, [1] * 50, words).p_value == 1.0
+    assert compare([3], [1], [10]).p_value == 1.0
+
+
+def test_errors_beside_a_baseline_without_any_are_infinitely_more():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = compare([1, 0, 2, 1], [0, 0, 0, 0], [5, 5, 5, 5])
+        none = compare([0, 0], [0, 0], [5, 5])
+    assert found.relative == np.inf
+    assert found.relative_interval[1] == np.inf
+    assert none.relative == 0.0
+    assert none.relative_interval == (0.0, 0.0)

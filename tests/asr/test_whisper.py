@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 from transformers.modeling_outputs import BaseModelOutput
 
-from memrix.asr.catalogue import load_corpus
+from memrix.asr.corpora.catalogue import load_corpus
 from memrix.asr.corpus import Utterance, split
 from memrix.asr.pretrained import load_pretrained
 from memrix.asr.scoring import count_errors, word_error_rate

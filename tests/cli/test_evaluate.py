@@ -11,6 +11,7 @@ from memrix.cli.evaluate import parse_weight_bits
 from memrix.cli.main import main
 from memrix.errors import HardwareError
 from memrix.hardware import Hardware
+from tests.asr.miniature import spoken_digits, write_tedlium
 
 
 @pytest.fixture
@@ -194,3 +195,13 @@ def test_weight_bits_are_a_list_of_whole_numbers(text, bits):
 def test_other_weight_bits_are_refused(text):
     with pytest.raises(HardwareError, match="separated by commas"):
         parse_weight_bits(text)
+
+
+def test_a_prepared_corpus_is_evaluated_by_its_name(command, cache, tmp_path, capsys):
+    talks = write_tedlium(tmp_path, spoken_digits() * 2)
+    assert main(["corpus", "prepare", "tedlium2", "--source", str(talks)]) == 0
+    figures = tmp_path / "result.json"
+    assert main(command(corpus="tedlium2", limit=2, weight_bits=3, json=figures)) == 0
+    data = json.loads(figures.read_text())
+    assert (data["corpus"]["name"], data["corpus"]["utterances"]) == ("tedlium2", 2)
+    assert "split test" in data["corpus"]["source"]

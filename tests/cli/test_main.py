@@ -6,7 +6,7 @@ import pytest
 from memrix.cli.main import main
 
 
-@pytest.mark.parametrize("command", [[], ["demo"], ["evaluate"]])
+@pytest.mark.parametrize("command", [[], ["demo"], ["evaluate"], ["corpus", "prepare"], ["corpus", "show"]])
 def test_help_is_there(command, capsys):
     assert main([*command, "--help"]) == 0
     assert "Usage: memrix" in capsys.readouterr().out

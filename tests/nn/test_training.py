@@ -146,7 +146,7 @@ def test_a_step_runs_on_one_chip_and_the_next_on_another():
     model.train()
     first, second = model(x), model(x)
     assert not torch.equal(first, second)
-    assert {model[place].training_forward._step for place in (0, 2)} == {2}
+    assert {model[place].training_forward._chips for place in (0, 2)} == {2}
     model.eval()
     assert torch.equal(model(x), model(x))
 
@@ -161,7 +161,7 @@ def test_a_recurrent_layer_is_one_chip_in_a_step():
     for step in range(3):
         output, _ = model(inputs(7, 3, 6, seed=step))
         output.square().sum().backward()
-    assert {part.training_forward._step for part in (model.ih_l0, model.hh_l0)} == {3}
+    assert {part.training_forward._chips for part in (model.ih_l0, model.hh_l0)} == {3}
 
 
 def test_cells_of_a_ramp_are_drawn_from_a_population_that_was_ramped():

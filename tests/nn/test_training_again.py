@@ -91,7 +91,7 @@ def test_a_frozen_layer_has_a_chip_for_every_step_too():
     model.train()
     for step in range(3):
         model(inputs(4, 16, seed=step)).sum().backward()
-    assert model[0].training_forward._step == 3
+    assert model[0].training_forward._chips == 3
 
 
 def test_hooks_run_once_on_a_fresh_chip():

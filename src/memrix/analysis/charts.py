@@ -10,6 +10,7 @@ from memrix.errors import DataError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Row = Mapping[str, Any]
 
@@ -50,6 +51,15 @@ def wer_over_bits(result: Mapping[str, Any], path: Path) -> None:
         f"hardware: {settings['hardware_name']}",
         fontsize=13,
     )
+    save_chart(figure, path)
+
+
+def save_chart(figure: Figure, path: Path) -> None:
+    """Write a chart; its folder is made if need be.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=150)

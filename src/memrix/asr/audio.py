@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from math import gcd
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -26,27 +27,97 @@ _ROUGH_LENGTH = 0.05
 """The headers of lossy codecs may state the length only roughly."""
 
 _CHUNK = re.compile(r"^ *(?:data|SSND) : (?P<stated>\d+) \(should be (?P<found>\d+)\)", re.MULTILINE)
+_SPHERE_FRAMES = re.compile(rb"^sample_count -i (?P<frames>\d+)", re.MULTILINE)
+_SPHERE_HEADER_BYTES = 1024
+
 _UNKNOWN_SIZE = 0x7FFF_0000
 """Writers to a pipe, which cannot know the size, state one from here on."""
 
 
-def read_audio(path: Path) -> npt.NDArray[np.float32]:
-    """Samples of an audio file: mono (mean of the channels), 16 kHz, in [-1, 1]; shape [samples].
+def read_audio(path: Path, start: float = 0.0, seconds: float | None = None) -> npt.NDArray[np.float32]:
+    """Samples of an audio file, or of a part of it: mono (mean of the channels), 16 kHz, in [-1, 1]; shape [samples].
+
+    Args:
+        path: of the file.
+        start: where the part begins, in seconds.
+        seconds: length of the part; None reads to the end.
 
     Raises:
         DataError: missing, unreadable, empty, cut off, not finite, or on another scale.
     """
     with _opened(path) as file:
-        channels = file.read(dtype="float32", always_2d=True)  # [frames, channels]
-        rate, expected = file.samplerate, file.frames
-        log = file.extra_info
-    if len(channels) < (1 - _ROUGH_LENGTH) * expected or _is_cut_off(log):
-        raise DataError(f"{path} ends before the length in its header; copy or record it again")
+        if start or seconds is not None:
+            return _decoded_part(file, str(path), start, seconds)
+        return _decoded(file, str(path))
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Frames, frames a second, and channels of an audio file."""
+
+    frames: int
+    rate: int
+    channels: int
+
+
+def check_ends(path: Path) -> Shape:
+    """What the header of an audio file says, once its last tenth of a second was read too.
+
+    That finds files that were cut off, without decoding hours of audio.
+
+    Raises:
+        DataError: missing, unreadable, empty or cut off.
+    """
+    import soundfile
+
+    with _opened(path) as file:
+        frames = min(file.frames, max(1, file.samplerate // 10))
+        try:
+            file.seek(file.frames - frames)
+            found = len(file.read(frames, dtype="float32", always_2d=True))
+        except soundfile.LibsndfileError:
+            found = 0
+        if not found or _is_cut_off(file.extra_info):
+            raise DataError(f"{path} ends before the length in its header; copy or record it again")
+        return Shape(file.frames, file.samplerate, file.channels)
+
+
+def read_audio_stream(stream: BinaryIO, name: str) -> npt.NDArray[np.float32]:
+    """Samples of audio in memory, as ``read_audio`` gives those of a file; ``name`` is what errors call it.
+
+    Raises:
+        DataError: unreadable, empty, cut off, not finite, or on another scale.
+    """
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(stream) as file:
+            return _decoded(file, name)
+    except soundfile.LibsndfileError as error:
+        raise DataError(f"{name} cannot be read as audio ({error.error_string})") from error
+
+
+def _decoded_part(
+    file: soundfile.SoundFile, name: str, start: float, seconds: float | None
+) -> npt.NDArray[np.float32]:
+    first = min(round(start * file.samplerate), file.frames)
+    frames = file.frames - first if seconds is None else round(seconds * file.samplerate)
+    file.seek(first)
+    return _decoded(file, f"{name}, from {start:g} s on,", frames)
+
+
+def _decoded(file: soundfile.SoundFile, name: str, frames: int | None = None) -> npt.NDArray[np.float32]:
+    channels = file.read(-1 if frames is None else frames, dtype="float32", always_2d=True)  # [frames, channels]
+    rate, expected = file.samplerate, file.frames if frames is None else frames
+    if not len(channels):
+        raise DataError(f"{name} holds no samples; remove it or record it again")
+    if len(channels) < (1 - _ROUGH_LENGTH) * expected or _is_cut_off(file.extra_info):
+        raise DataError(f"{name} ends before the length in its header; copy or record it again")
     if not np.isfinite(channels).all():
-        raise DataError(f"{path} holds samples that are not finite numbers; export it again")
+        raise DataError(f"{name} holds samples that are not finite numbers; export it again")
     peak = float(np.abs(channels).max())
     if peak > _LOUDEST:
-        raise DataError(f"{path} has samples up to {peak:.4g}, expected [-1, 1]; divide it by its full scale")
+        raise DataError(f"{name} has samples up to {peak:.4g}, expected [-1, 1]; divide it by its full scale")
     return np.clip(_resample(channels.mean(axis=1), rate), -1.0, 1.0)
 
 
@@ -70,12 +141,21 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
         with soundfile.SoundFile(path) as file:
             if file.frames == 0:
                 raise DataError(f"{path} holds no samples; remove it or record it again")
+            if file.format == "NIST" and file.frames < _stated_sphere_frames(path):
+                raise DataError(f"{path} ends before the length in its header; copy or record it again")
             yield file
     except (soundfile.LibsndfileError, OSError) as error:
         reason = getattr(error, "error_string", None) or error
         raise DataError(
             f"{path} cannot be read as audio ({reason}); give WAV, FLAC, OGG or MP3 that plays elsewhere"
         ) from error
+
+
+def _stated_sphere_frames(path: Path) -> int:
+    """Frames that the header of a SPHERE file states; libsndfile says how many there are."""
+    with path.open("rb") as stream:
+        stated = _SPHERE_FRAMES.search(stream.read(_SPHERE_HEADER_BYTES))
+    return int(stated["frames"]) if stated else 0
 
 
 def _is_cut_off(log: str) -> bool:

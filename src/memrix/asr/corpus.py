@@ -9,6 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from memrix.asr.audio import SAMPLE_RATE, duration_seconds, read_audio
 from memrix.errors import DataError
 
@@ -18,11 +21,42 @@ WINDOW_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Utterance:
-    """One recording and what is said in it."""
+    """One recording, or a part of one, and what is said in it.
+
+    Attributes:
+        id: of the utterance.
+        audio: file of the recording.
+        text: what is said.
+        start: where the part begins, in seconds.
+        seconds: length of the part; None is the whole recording.
+    """
 
     id: str
     audio: Path
     text: str
+    start: float = 0.0
+    seconds: float | None = None
+
+    def samples(self) -> npt.NDArray[np.float32]:
+        """Its audio: mono, 16 kHz, in [-1, 1]; ``[samples]``.
+
+        Raises:
+            DataError: the audio cannot be used.
+        """
+        return read_audio(self.audio, self.start, self.seconds)
+
+    def duration(self) -> float:
+        """Its length in seconds, of a whole recording as the header says.
+
+        Raises:
+            DataError: the file is missing, unreadable or empty.
+        """
+        return duration_seconds(self.audio) if self.seconds is None else self.seconds
+
+    @property
+    def part(self) -> tuple[float, ...]:
+        """Start and length of a part; nothing for a whole recording."""
+        return () if self.seconds is None else (self.start, self.seconds)
 
 
 @dataclass(frozen=True)
@@ -50,7 +84,7 @@ class Corpus:
     @property
     def fingerprint(self) -> str:
         """SHA-256 over ids, texts and sizes of the audio files; the order does not matter."""
-        rows = sorted((item.id, item.text, _size(item.audio)) for item in self.utterances)
+        rows = sorted((item.id, item.text, _size(item.audio), *item.part) for item in self.utterances)
         return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
@@ -73,7 +107,7 @@ def check_audio(
     problems: list[str] = []
     for utterance in corpus.utterances:
         try:
-            seconds = len(read_audio(utterance.audio)) / SAMPLE_RATE
+            seconds = len(utterance.samples()) / SAMPLE_RATE
         except DataError as error:
             problems.append(f"{utterance.id}: {error}")
             continue
@@ -99,7 +133,7 @@ def shorter_than(corpus: Corpus, seconds: float) -> Corpus:
     Raises:
         DataError: none is left.
     """
-    kept = tuple(u for u in corpus.utterances if duration_seconds(u.audio) <= seconds)
+    kept = tuple(u for u in corpus.utterances if u.duration() <= seconds)
     if not kept:
         raise DataError(
             f"no recording of the corpus {corpus.name} lasts at most {seconds:g} s; allow for longer ones"

@@ -214,7 +214,7 @@ def _describe(
 
 def _identity(utterance: Utterance) -> list[Any]:
     status = utterance.audio.stat()
-    return [utterance.id, utterance.text, status.st_size, status.st_mtime_ns]
+    return [utterance.id, utterance.text, status.st_size, status.st_mtime_ns, *utterance.part]
 
 
 def _versions() -> dict[str, str]:

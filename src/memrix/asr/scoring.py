@@ -1,8 +1,9 @@
-"""Word error rates with intervals from a bootstrap over utterances."""
+"""Error rates of words and labels, and what sets two systems apart, with a bootstrap over utterances."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -12,10 +13,13 @@ from memrix.asr.text import normalise
 from memrix.errors import DataError
 
 Counts = npt.NDArray[np.int64]
+Rates = npt.NDArray[np.float64]
+
+_DRAWS_AT_ONCE = 250
 
 
 class ErrorCount(NamedTuple):
-    """Word errors (substitutions, deletions, insertions) and words of the reference."""
+    """Word errors (substitutions, deletions, insertions) and words of the reference, or the same of labels."""
 
     errors: int
     words: int
@@ -34,6 +38,16 @@ def count_errors(reference: str, hypothesis: str) -> ErrorCount:
         return ErrorCount(errors=words + len(heard.split()), words=words)
     alignment = jiwer.process_words(said, heard)
     return ErrorCount(alignment.substitutions + alignment.deletions + alignment.insertions, words)
+
+
+def count_label_errors(reference: Sequence[Hashable], hypothesis: Sequence[Hashable]) -> ErrorCount:
+    """Errors of a sequence of labels, such as phonemes or their numbers, against its reference.
+
+    Rates and intervals of labels are had from these counts as those of words are.
+    """
+    from rapidfuzz.distance import Levenshtein
+
+    return ErrorCount(Levenshtein.distance(reference, hypothesis), len(reference))
 
 
 def word_error_rate(errors: Sequence[int], words: Sequence[int]) -> float:
@@ -94,6 +108,87 @@ def paired_difference_interval(
     if net == 0:
         return -high, high
     return (low, high) if net > 0 else (-high, -low)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How a system does beside a baseline that heard the same utterances; rates as shares, 0.04 is 4 %.
+
+    Attributes:
+        rate: word error rate of the system.
+        baseline_rate: word error rate of the baseline.
+        difference_interval: of ``difference``.
+        relative_interval: of ``relative``.
+        p_value: two-sided, of the hypothesis that both are equally good.
+    """
+
+    rate: float
+    baseline_rate: float
+    difference_interval: tuple[float, float]
+    relative_interval: tuple[float, float]
+    p_value: float
+
+    @property
+    def difference(self) -> float:
+        """Rate of the system minus that of the baseline."""
+        return self.rate - self.baseline_rate
+
+    @property
+    def relative(self) -> float:
+        """The difference as a share of the baseline's rate: 0.25 is 25 % more errors; infinite beside none."""
+        return float(_relative(self.difference, self.baseline_rate))
+
+
+def compare(
+    errors: Sequence[int],
+    baseline_errors: Sequence[int],
+    words: Sequence[int],
+    *,
+    confidence: float = 0.95,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> Comparison:
+    """Compare word error rates of two systems on the same utterances by a paired bootstrap.
+
+    Utterances are drawn with what both systems made of them. The p-value is twice the share of draws in which the
+    difference has not the sign of most (from the probability of improvement of Bisani and Ney, ICASSP 2004). One
+    utterance alone gives 1.
+
+    Raises:
+        DataError: no utterances, no words, lengths that differ, or settings out of range.
+    """
+    (counts, baseline), totals = _checked([errors, baseline_errors], words)
+    absolute = paired_difference_interval(
+        errors, baseline_errors, words, confidence=confidence, resamples=resamples, seed=seed
+    )
+    sums = _drawn_sums(np.stack([counts - baseline, baseline], axis=1), resamples, seed)  # [resamples, 2]
+    tails = [(1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0]
+    # Shares may be infinite, between which nothing can be interpolated.
+    low, high = np.quantile(_relative(sums[:, 0], sums[:, 1]), tails, method="nearest")
+    fewer = min(int((sums[:, 0] <= 0).sum()), int((sums[:, 0] >= 0).sum()))
+    return Comparison(
+        rate=float(counts.sum() / totals.sum()),
+        baseline_rate=float(baseline.sum() / totals.sum()),
+        difference_interval=absolute,
+        relative_interval=(float(low), float(high)),
+        p_value=1.0 if len(totals) == 1 else min(1.0, 2.0 * (fewer + 1) / (resamples + 1)),
+    )
+
+
+def _relative(difference: npt.ArrayLike, baseline: npt.ArrayLike) -> Rates:
+    """Differences as shares of a baseline; infinite beside 0, except for no difference."""
+    above, below = np.asarray(difference, dtype=np.float64), np.asarray(baseline, dtype=np.float64)
+    beside_none = np.where(above == 0.0, 0.0, np.copysign(np.inf, above))
+    return np.divide(above, below, out=beside_none, where=below != 0.0)
+
+
+def _drawn_sums(table: Counts, resamples: int, seed: int) -> Counts:
+    """Column sums of a table whose rows are drawn with replacement, as often as it has rows."""
+    generator = np.random.default_rng(seed)
+    rows = len(table)
+    batches = (min(_DRAWS_AT_ONCE, resamples - done) for done in range(0, resamples, _DRAWS_AT_ONCE))
+    chances = np.full(rows, 1.0 / rows)
+    return np.concatenate([generator.multinomial(rows, chances, size=size) @ table for size in batches])
 
 
 def _checked(errors: Sequence[Sequence[int]], words: Sequence[int]) -> tuple[list[Counts], Counts]:

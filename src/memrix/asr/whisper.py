@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import WhisperForConditionalGeneration
 from transformers.modeling_outputs import BaseModelOutput
 
-from memrix.asr.audio import SAMPLE_RATE, read_audio
+from memrix.asr.audio import SAMPLE_RATE
 from memrix.asr.corpus import Utterance
 from memrix.asr.pretrained import Pretrained, load_pretrained
 from memrix.errors import AssetError, DataError, NumericsError
@@ -75,7 +75,7 @@ class WhisperRecogniser:
         """
         if not utterances:
             raise DataError("a batch needs at least one utterance, got none")
-        clips = [read_audio(utterance.audio) for utterance in utterances]
+        clips = [utterance.samples() for utterance in utterances]
         for utterance, clip in zip(utterances, clips, strict=True):
             if len(clip) > self._features.n_samples:
                 raise DataError(

@@ -6,16 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich import box
 from rich.console import Console
-from rich.measure import Measurement
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from memrix.asr.results import EvaluationResult, Execution, Row
+from memrix.cli.tables import plain_table, print_whole
 
 _MISSING = "-"
-_ANY_WIDTH = 1000
 
 
 class TerminalReporter:
@@ -54,31 +52,20 @@ class TerminalReporter:
 
 
 def print_result(result: EvaluationResult, console: Console | None = None) -> None:
-    """The table of an evaluation, with every figure complete at any width."""
-    console = console or Console()
-    table = result_table(result)
-    needed = Measurement.get(console, console.options.update(width=_ANY_WIDTH), table).maximum
-    # A terminal that is narrower wraps the lines; rich would cut the figures.
-    console.width = max(console.width, needed)
-    console.print(table)
+    """The table of an evaluation."""
+    print_whole(result_table(result), console)
 
 
 def result_table(result: EvaluationResult) -> Table:
     """One row per execution."""
     corpus, settings = result.corpus, result.settings
     skipped = f" ({corpus['skipped']} skipped)" if corpus["skipped"] else ""
-    table = Table(
+    table = plain_table(
         title=f"{Path(settings['model']).name} on {corpus['name']}: {corpus['utterances']} utterances"
         f"{skipped}, {corpus['words']} words; hardware: {settings['hardware_name']}",
         caption="degr.: WER relative to float. enc. error: relative deviation of the encoder's output from "
         "float. loss: on the reference text, nats per token. clip.: share of the ADC conversions. "
         "s/s: seconds per second of audio.",
-        title_justify="left",
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-        show_edge=False,
     )
     table.add_column("execution", no_wrap=True)
     for heading in (

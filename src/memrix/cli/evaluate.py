@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from memrix.cli.outputs import check_output
+from memrix.cli.outputs import CHART_FORMATS, check_output
 from memrix.errors import DataError, HardwareError
 
 if TYPE_CHECKING:
+    from memrix.asr.corpus import Corpus
     from memrix.asr.results import EvaluationResult
     from memrix.asr.settings import EvaluationSettings
-    from memrix.hardware import Hardware
-
-CHART_FORMATS = (".png", ".svg", ".pdf")
 
 
 def evaluate(
@@ -48,7 +46,8 @@ def evaluate(
     model
         whisper-tiny.en, a Whisper model of the Hugging Face hub, or a folder that holds one.
     corpus
-        asterisk, a folder of audio and text files, or a manifest: JSON lines with `audio` and `text`.
+        asterisk, queen, another prepared corpus (its split test), a folder of audio and text files, or a manifest:
+        JSON lines with `audio` and `text`.
     weight_bits
         Whole numbers of at least 2, separated by commas.
     hardware
@@ -86,11 +85,12 @@ def evaluate(
     check_output(chart, CHART_FORMATS)
 
     from memrix.asr.settings import WHISPER_DIGITAL, EvaluationSettings
+    from memrix.hardware import Hardware
 
     settings = EvaluationSettings(
         model=model,
         corpus=corpus,
-        hardware=load_hardware(hardware),
+        hardware=Hardware.named(hardware),
         hardware_name=hardware,
         weight_bits=bits,
         chips=chips,
@@ -125,21 +125,19 @@ def execute(
     from memrix.cli.display import TerminalReporter, print_result
 
     reporter = TerminalReporter()
-    with reporter.stage("loading", 2) as advance:
+    corpus = load_named_corpus(settings.corpus)
+    with reporter.stage("loading", 1) as advance:
         import torch
         from transformers.utils.logging import disable_progress_bar
 
-        from memrix.asr.catalogue import load_corpus
         from memrix.asr.evaluation import evaluate as evaluate_recogniser
         from memrix.asr.whisper import load_recogniser
 
         disable_progress_bar()
         if threads is not None:
             torch.set_num_threads(threads)
-        corpus = load_corpus(settings.corpus)
-        advance(1)
         recogniser = load_recogniser(settings.model)
-        advance(2)
+        advance(1)
     result = evaluate_recogniser(settings, recogniser, corpus, reporter=reporter, fresh=fresh)
     print_result(result)
     if json is not None:
@@ -151,6 +149,19 @@ def execute(
         wer_over_bits(result.to_dict(), chart)
         reporter.note(f"chart: {chart}")
     return result
+
+
+def load_named_corpus(name_or_path: str) -> Corpus:
+    """The corpus to evaluate; progress on stderr, as one that is fetched is prepared first.
+
+    Raises:
+        MemrixError: there is no such corpus, or it cannot be used.
+    """
+    from memrix.asr.corpora.catalogue import load_corpus
+    from memrix.cli.corpus import progress_bar
+
+    with progress_bar(f"corpus {name_or_path}") as progress:
+        return load_corpus(name_or_path, progress)
 
 
 def parse_weight_bits(text: str) -> tuple[int, ...]:
@@ -165,17 +176,3 @@ def parse_weight_bits(text: str) -> tuple[int, ...]:
             f"--weight-bits takes whole numbers of at least 2, separated by commas, got {text!r}; try 8,6,5,4"
         )
     return tuple(int(part) for part in parts)
-
-
-def load_hardware(name_or_file: str) -> Hardware:
-    """The chip of a preset or of a TOML or JSON file.
-
-    Raises:
-        HardwareError: neither a preset nor a file that describes a chip.
-    """
-    from memrix.hardware import Hardware
-
-    path = Path(name_or_file)
-    if path.suffix in (".toml", ".json") or path.is_file():
-        return Hardware.load(path)
-    return Hardware.preset(name_or_file)

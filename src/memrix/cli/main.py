@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -9,10 +10,17 @@ from importlib.metadata import version
 from cyclopts import App, CycloptsError
 from rich.console import Console
 
+from memrix.cli.corpus import app as corpus_app
 from memrix.cli.demo import demo
 from memrix.cli.device import app as device_app
 from memrix.cli.evaluate import evaluate
+from memrix.cli.experiment import app as experiment_app
+from memrix.cli.lm import app as lm_app
+from memrix.cli.train import train
 from memrix.errors import MemrixError
+
+# Threads that spin while they wait make a busy machine many times slower; the library reads this when it is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
@@ -24,9 +32,13 @@ app = App(
     help_format="markdown",
     suppress_keyboard_interrupt=False,
 )
+app.command(corpus_app)
 app.command(demo)
 app.command(device_app)
 app.command(evaluate)
+app.command(experiment_app)
+app.command(train)
+app.command(lm_app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_ERROR
     except KeyboardInterrupt:
         errors.print(
-            "\nInterrupted. Finished batches are kept: the same command goes on where it stopped.",
+            "\nInterrupted. What is finished is kept: the same command goes on where it stopped.",
             soft_wrap=True,
         )
         return EXIT_INTERRUPTED

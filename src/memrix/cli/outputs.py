@@ -7,6 +7,8 @@ from pathlib import Path
 
 from memrix.errors import DataError
 
+CHART_FORMATS = (".png", ".svg", ".pdf")
+
 
 def check_distinct(*paths: Path | None) -> None:
     """Make sure that no file of a command is another one of it.

@@ -18,7 +18,7 @@ from memrix.nn.layer_record import LayerRecord, differing_settings
 from memrix.nn.quantized import SAMPLE, QuantizedLayer
 from memrix.nn.series import Series
 from memrix.quantization import weight_integers
-from memrix.random import Seeds
+from memrix.random import Seeds, derive
 
 COLUMN_GAIN, COLUMN_OFFSET = "column_gain", "column_offset"  # buffers of layers whose columns are calibrated
 
@@ -101,6 +101,10 @@ class CrossbarLayer(QuantizedLayer):
             read_seed=read_seed,
             name=self.name,
         )
+
+    def restart_noise(self, seed: int) -> None:
+        """Repeat the readings that follow from ``seed``."""
+        self.crossbar.read_stream.restart(derive(seed, "read", self.name))
 
     @property
     def record(self) -> LayerRecord:

@@ -52,7 +52,8 @@ class FreshChips:
         self._crossbar = crossbar
         self._seed = seed
         self._steps = steps
-        self._step = 0
+        self._draws = 0
+        self._chips = 0
         self._adc: ADC | None = None
         self._chip: CrossbarLayer | None = None
         self._programmed_for: tuple[int, ...] = ()
@@ -73,6 +74,11 @@ class FreshChips:
             output.register_hook(self._end_step)  # type: ignore[no-untyped-call]
         return output
 
+    def restart(self, seed: int) -> None:
+        """Draw the chips that follow from ``seed``; converters are ranged as often as before."""
+        self._seed, self._draws = seed, 0
+        self._chip = None
+
     def _end_step(self, gradient: Tensor) -> None:
         self._chip = None
 
@@ -85,14 +91,15 @@ class FreshChips:
             column_calibration=False,
         )
         chip = as_twin(self._crossbar, layer, layer.name, untuned)
-        step = derive(self._seed, layer.name, str(self._step))
+        step = derive(self._seed, layer.name, str(self._draws))
         chip.program(Seeds(step, step, step))
         if hardware.adc.per_layer and layer.observed:
-            if self._adc is None or self._step % _RANGING_INTERVAL == 0:
+            if self._adc is None or self._chips % _RANGING_INTERVAL == 0:
                 sample = getattr(layer, SAMPLE, None)
                 known = sample if sample is not None else chip.vectors(input.detach()).flatten(1, 2)
                 self._adc = chip.suitable_converter(known)
             if self._adc is not None:
                 chip.crossbar.set_converter(self._adc)
-        self._step += 1
+        self._draws += 1
+        self._chips += 1
         return chip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,16 @@ SAMPLE = "input_sample"  # buffer of a layer that calibrate has run: input vecto
 LEARNED_RANGE, LEARNED_WEIGHT_STEP = "learned_input_range", "learned_weight_step"
 
 
+class TrainingForward(Protocol):
+    """What takes the place of a layer's operation in training."""
+
+    def __call__(self, layer: QuantizedLayer, input: Tensor) -> Tensor:
+        """The layer's output."""
+
+    def restart(self, seed: int) -> None:
+        """Draw what is random from ``seed`` on."""
+
+
 class QuantizedLayer(nn.Module):
     """A layer whose weights and inputs are fake-quantised. Mixed into a torch layer.
 
@@ -51,7 +61,7 @@ class QuantizedLayer(nn.Module):
     name: str
     observing: bool
     quantization: Quantization | None
-    training_forward: Callable[[QuantizedLayer, Tensor], Tensor] | None
+    training_forward: TrainingForward | None
     noise_stream: RandomStream
     learned_for: tuple[object, ...] | None  # what of the hardware learned steps belong to
     observed = True
@@ -104,6 +114,13 @@ class QuantizedLayer(nn.Module):
             if self.observed:
                 self.register_parameter(LEARNED_RANGE, nn.Parameter(self.input_range.detach().clone()))
             self.learned_for = self.hardware.steps_key
+
+    def restart_noise(self, seed: int) -> None:
+        """Draw the noise of training, whichever there is, from ``seed`` on."""
+        if EPOCH in self._buffers:
+            self.noise_stream.restart(derive(seed, "weight noise", self.name))
+        if self.training_forward is not None:
+            self.training_forward.restart(seed)
 
     def _keep_buffer(self, name: str, wanted: bool, initial: Tensor) -> None:
         if wanted and name not in self._buffers:

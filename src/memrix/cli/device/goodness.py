@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from rich import box
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 
 from memrix.characterization import Goodness
+from memrix.cli.tables import plain_table, print_whole
 from memrix.device.parameters import DeviceParameters
 
 
@@ -15,9 +14,7 @@ def print_goodness(goodness: Goodness, parameters: DeviceParameters, console: Co
     """The goodness of fit as tables, with every figure complete at any width."""
     console = console or Console()
     for table in (feature_table(goodness), correlation_table(goodness)):
-        needed = Measurement.get(console, console.options.update(width=1000), table).maximum
-        console.width = max(console.width, needed)
-        console.print(table)
+        print_whole(table, console)
         console.print()
     shares = ", ".join(f"{weight:.3f}" for weight in parameters.mixture_weights)
     low, high = goodness.low_curve_residual, goodness.high_curve_residual
@@ -30,7 +27,7 @@ def print_goodness(goodness: Goodness, parameters: DeviceParameters, console: Co
 
 def feature_table(goodness: Goodness) -> Table:
     """One column a feature; every cell is the measured figure and that of the fit."""
-    table = _table(
+    table = plain_table(
         f"{goodness.devices} devices of {goodness.cycles} cycles: measured | fitted",
         "R_HRS in log10 ohm. KS: Kolmogorov-Smirnov distance, beside the one that 1 in 20 sets of devices would "
         "exceed if the parameters were true. Short series bias the measured and the fitted figure alike.",
@@ -58,23 +55,10 @@ def feature_table(goodness: Goodness) -> Table:
 
 def correlation_table(goodness: Goodness) -> Table:
     """One row a pair of features."""
-    table = _table("correlations within a cycle", None)
+    table = plain_table("correlations within a cycle", None)
     table.add_column("", no_wrap=True)
     for heading in ("measured", "fitted"):
         table.add_column(heading, justify="right", no_wrap=True)
     for names, pair in goodness.correlations.items():
         table.add_row(names, f"{pair.measured:.3f}", f"{pair.fitted:.3f}")
     return table
-
-
-def _table(title: str, caption: str | None) -> Table:
-    return Table(
-        title=title,
-        caption=caption,
-        title_justify="left",
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 2, 0, 0),
-        pad_edge=False,
-        show_edge=False,
-    )

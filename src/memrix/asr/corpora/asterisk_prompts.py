@@ -1,4 +1,4 @@
-"""The Asterisk prompts: clean English recordings of one professional voice, from two Debian packages."""
+"""The Asterisk prompts as they are: clean English recordings of one professional voice, from two Debian packages."""
 
 from __future__ import annotations
 

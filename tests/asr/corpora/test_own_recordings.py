@@ -1,6 +1,6 @@
 import pytest
 
-from memrix.asr.manifest import read_folder, read_manifest
+from memrix.asr.corpora.own_recordings import read_folder, read_manifest
 from memrix.errors import DataError
 
 

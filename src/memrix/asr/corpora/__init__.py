@@ -1,0 +1,1 @@
+"""Corpora for training and evaluation, as lhotse manifests with fixed splits."""

@@ -1,0 +1,182 @@
+"""Corpora by name, and the user's own by path: prepared for training, or read for evaluation."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from memrix.asr.corpora.asterisk import prepare_asterisk
+from memrix.asr.corpora.asterisk_prompts import asterisk
+from memrix.asr.corpora.collection import entries
+from memrix.asr.corpora.lhotse_manifests import LOOKED_FOR, prepare_manifests
+from memrix.asr.corpora.librispeech import prepare_librispeech
+from memrix.asr.corpora.own_recordings import read_folder, read_manifest
+from memrix.asr.corpora.preparation import Progress
+from memrix.asr.corpora.prepared import DESCRIPTION, MANIFEST, PreparedCorpus, corpora_folder, open_corpus
+from memrix.asr.corpora.queen import prepare_queen
+from memrix.asr.corpora.tedlium2 import prepare_tedlium2
+from memrix.asr.corpus import Corpus, Utterance
+from memrix.errors import DataError
+from memrix.records import closest
+
+if TYPE_CHECKING:
+    from lhotse import Recording
+
+
+class Preparer(Protocol):
+    """Prepares one corpus; see ``prepare_corpus``."""
+
+    def __call__(self, folder: Path, source: Path | None, progress: Progress, *, skip_bad: bool) -> PreparedCorpus:
+        """Prepare the corpus into a folder."""
+
+
+FETCHED: dict[str, Preparer] = {"queen": prepare_queen, "asterisk": prepare_asterisk}
+"""Corpora that memrix fetches by itself."""
+
+COPIES: dict[str, Preparer] = {"tedlium2": prepare_tedlium2, "librispeech": prepare_librispeech}
+"""Corpora that are read from the user's own copy."""
+
+_PREPARERS = {**FETCHED, **COPIES}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def _silent(done: int, total: int) -> None:
+    pass
+
+
+def prepare_corpus(
+    name: str,
+    source: Path | None = None,
+    output: Path | None = None,
+    *,
+    skip_bad: bool = False,
+    progress: Progress = _silent,
+) -> PreparedCorpus:
+    """A corpus, prepared for training; at once where it is there already.
+
+    Killed, the next call goes on: audio that is done is kept.
+
+    Args:
+        name: queen, asterisk, tedlium2, librispeech, or a name of the user's own for manifests of lhotse.
+        source: the user's copy of the corpus, or the folder of the manifests.
+        output: where to; by default a folder of that name in the cache.
+        skip_bad: leave out what cannot be used; it is listed in the description.
+        progress: is told how many parts of how many are done.
+
+    Raises:
+        DataError: the corpus cannot be prepared; all problems are listed.
+        AssetError: it cannot be fetched.
+    """
+    ready = already_prepared(name, source, output)
+    if ready is not None:
+        return ready
+    folder = _place(name, output)
+    if source is not None:
+        source = source.expanduser()
+        if folder.resolve() == source.resolve():
+            raise DataError(f"{source} is what is read and cannot be written to as well; name another --output")
+    if name in _PREPARERS:
+        return _PREPARERS[name](folder, source, progress, skip_bad=skip_bad)
+    if source is None:
+        raise DataError(
+            f"there is no corpus {name!r}{closest(name, _PREPARERS)}; expected {_accepted()}, or a name of your own "
+            f"and --source, a folder of lhotse's cuts {LOOKED_FOR}"
+        )
+    if not any((source / MANIFEST.format(split)).is_file() for split in ("train", "dev", "test")):
+        raise DataError(
+            f"{name!r} is none of {_accepted()}{closest(name, _PREPARERS)}, so lhotse's cuts {LOOKED_FOR} were "
+            f"looked for, and none found: {entries(source)}"
+        )
+    return prepare_manifests(name, folder, source, progress, skip_bad=skip_bad)
+
+
+def already_prepared(name: str, source: Path | None = None, output: Path | None = None) -> PreparedCorpus | None:
+    """The corpus, if it was prepared to the end.
+
+    Raises:
+        DataError: its folder holds another corpus, or one from another source.
+    """
+    folder = _place(name, output)
+    if not (folder / DESCRIPTION).is_file():
+        return None
+    corpus = open_corpus(str(folder))
+    if corpus.name != name:
+        raise DataError(f"{folder} holds the corpus {corpus.name!r}, not {name!r}; name another --output")
+    known = corpus.description.get("source")
+    if source is not None and known != str(source.expanduser().resolve()):
+        raise DataError(
+            f"the corpus {name} in {folder} was prepared from {known}, not from {source}; remove that folder, or "
+            "name another --output"
+        )
+    complete = set(corpus.description.get("statistics", ())) <= set(corpus.splits)
+    return corpus if complete else None
+
+
+def load_corpus(name_or_path: str, progress: Progress = _silent) -> Corpus:
+    """A corpus to evaluate: by name, a prepared folder, or the user's own manifest (``.jsonl``) or folder.
+
+    ``asterisk`` is all prompts as they are written. Of a prepared corpus it is the split ``test``; ``queen`` is
+    prepared where it is not. A name wins over a folder of the same name; write ``./asterisk`` for the folder.
+
+    Raises:
+        DataError: unknown name, no utterances, or lines and files that cannot be used (all are listed).
+        AssetError: a named corpus that cannot be fetched.
+    """
+    if name_or_path == "asterisk":
+        return asterisk()
+    if name_or_path in FETCHED:
+        return _test_split(prepare_corpus(name_or_path, progress=progress))
+    if name_or_path in COPIES or (_NAME.fullmatch(name_or_path) and _is_prepared(corpora_folder() / name_or_path)):
+        return _test_split(open_corpus(str(corpora_folder() / name_or_path)))
+    path = Path(name_or_path).expanduser()
+    if _is_prepared(path):
+        return _test_split(open_corpus(str(path)))
+    if path.is_dir():
+        return read_folder(path)
+    if path.is_file() and path.suffix == ".jsonl":
+        return read_manifest(path)
+    accepted = f"expected {_accepted()}, another prepared corpus, a .jsonl manifest or a folder"
+    if path.exists():
+        raise DataError(f"{name_or_path} is not a corpus; {accepted}")
+    raise DataError(
+        f"there is no corpus {name_or_path!r}{closest(name_or_path.lower(), _PREPARERS)}, "
+        f"nor a file or folder of that name; {accepted}"
+    )
+
+
+def _test_split(corpus: PreparedCorpus) -> Corpus:
+    """The utterances of the split ``test``, each a file or a part of one."""
+    utterances = []
+    for cut in corpus.cuts("test"):
+        sources = cut.recording.sources
+        if len(sources) != 1 or any(name != "Resample" for name in _transforms(cut.recording)):
+            raise DataError(
+                f"{cut.id} of the corpus {corpus.name} is not one file, or changed as it is read, and cannot be "
+                "evaluated; give a split `test` of plain recordings"
+            )
+        whole = cut.start == 0 and abs(cut.duration - cut.recording.duration) < 1e-6
+        part = {} if whole else {"start": float(cut.start), "seconds": float(cut.duration)}
+        utterances.append(Utterance(cut.id, Path(sources[0].source), cut.supervisions[0].text, **part))
+    licence = corpus.description.get("licence", "licence unknown")
+    return Corpus(corpus.name, tuple(utterances), f"{corpus.description.get('source')} ({licence}); split test")
+
+
+def _transforms(recording: Recording) -> list[str]:
+    """Names of what lhotse does to the audio of a recording."""
+    transforms = recording.transforms or []
+    return [item["name"] if isinstance(item, dict) else type(item).__name__ for item in transforms]
+
+
+def _is_prepared(folder: Path) -> bool:
+    return (folder / DESCRIPTION).is_file()
+
+
+def _place(name: str, output: Path | None) -> Path:
+    if not _NAME.fullmatch(name):
+        raise DataError(f"the name of a corpus is of letters, digits, dots and dashes, got {name!r}; give another")
+    return corpora_folder() / name if output is None else output.expanduser()
+
+
+def _accepted() -> str:
+    return ", ".join(_PREPARERS)

@@ -1,0 +1,71 @@
+"""The utterances of a corpus as they are found, and everything that is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from memrix.asr.corpora.prepared import SPLITS, PreparedCorpus
+from memrix.asr.corpora.writing import write_corpus
+from memrix.asr.corpus import listing
+from memrix.errors import DataError
+
+if TYPE_CHECKING:
+    from lhotse import MonoCut
+
+
+class Collection:
+    """Cuts by split; problems are gathered, so that all are told at once.
+
+    Args:
+        name: of the corpus.
+        skip_bad: leave out what cannot be used, instead of an error at the end.
+    """
+
+    def __init__(self, name: str, *, skip_bad: bool = False) -> None:
+        self._name = name
+        self._skip_bad = skip_bad
+        self._cuts: dict[str, list[MonoCut]] = {split: [] for split in SPLITS}
+        self._seen: set[str] = set()
+        self.problems: list[str] = []
+
+    def add(self, split: str, cut: MonoCut) -> None:
+        """Take a cut with one supervision; one whose id is taken is a problem."""
+        if cut.id in self._seen:
+            self.refuse(cut.id, "another utterance has this id")
+            return
+        self._seen.add(cut.id)
+        self._cuts[split].append(cut)
+
+    def refuse(self, what: str, why: object) -> None:
+        """Note that something cannot be used."""
+        self.problems.append(f"{what}: {why}")
+
+    def written(self, folder: Path, description: Mapping[str, Any]) -> PreparedCorpus:
+        """Write the corpus; what was left out is in its description.
+
+        Raises:
+            DataError: something cannot be used (all is listed) and is not to be skipped; nothing is left; or the
+                folder cannot be written to.
+        """
+        if self.problems and not (self._skip_bad and self._seen):
+            mend = "nothing else is left" if self._skip_bad else "mend it, or leave it out with --skip-bad"
+            raise DataError(
+                f"{len(self.problems)} parts of the corpus {self._name} cannot be used; {mend}:"
+                f"{listing(self.problems)}"
+            )
+        if not self._seen:
+            raise DataError(f"the corpus {self._name} has no utterances that can be used; nothing was written")
+        if self.problems:
+            description = {**description, "skipped": self.problems}
+        return write_corpus(self._name, folder, self._cuts, description)
+
+
+def entries(folder: Path, most: int = 12) -> str:
+    """What a folder holds, for messages about what was not found in it."""
+    if not folder.is_dir():
+        return f"{folder} is a file" if folder.exists() else f"there is no folder {folder}"
+    names = sorted(path.name + ("/" if path.is_dir() else "") for path in folder.iterdir())
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{folder} holds {', '.join(names[:most]) + more if names else 'nothing'}"

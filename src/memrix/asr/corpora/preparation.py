@@ -1,0 +1,122 @@
+"""Preparing a corpus whose audio is copied, at 16 kHz; a killed preparation goes on where it stopped."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from memrix.asr.audio import SAMPLE_RATE
+from memrix.asr.corpora.collection import Collection
+from memrix.asr.corpora.prepared import PreparedCorpus
+from memrix.asr.corpora.writing import writing
+from memrix.asr.files import write_whole
+from memrix.errors import DataError
+
+if TYPE_CHECKING:
+    from lhotse import MonoCut
+
+Progress = Callable[[int, int], None]
+"""Is told how many parts of how many are done."""
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """An utterance to be prepared.
+
+    Attributes:
+        id: of the utterance; part of a file's name.
+        text: normalised transcript.
+        speaker: or character.
+        samples: reads its audio: mono, 16 kHz, in [-1, 1]; ``[samples]``.
+    """
+
+    id: str
+    text: str
+    speaker: str
+    samples: Callable[[], npt.NDArray[np.float32]]
+
+
+def prepare(
+    name: str,
+    folder: Path,
+    utterances: Sequence[Utterance],
+    split_of: Mapping[str, str],
+    description: Mapping[str, Any],
+    progress: Progress = lambda done, total: None,
+    *,
+    skip_bad: bool = False,
+) -> PreparedCorpus:
+    """Write audio, manifests and description of a corpus.
+
+    Args:
+        name: of the corpus.
+        folder: where to; audio that is there is kept.
+        utterances: of all splits.
+        split_of: split of every id.
+        description: source and licence, for people.
+        progress: is told how many utterances of how many are done.
+        skip_bad: leave out audio that cannot be used.
+
+    Raises:
+        DataError: audio or transcripts that cannot be used (all are listed), or a folder that cannot be written to.
+    """
+    collection = Collection(name, skip_bad=skip_bad)
+    for number, utterance in enumerate(utterances, start=1):
+        try:
+            frames = _frames(folder, utterance)
+        except _UnusableError as error:
+            collection.refuse(utterance.id, error)
+        else:
+            collection.add(split_of[utterance.id], _cut(utterance, frames))
+        progress(number, len(utterances))
+    return collection.written(folder, description)
+
+
+class _UnusableError(Exception):
+    """What is wrong with one utterance; a disk that is full is not."""
+
+
+def _frames(folder: Path, utterance: Utterance) -> int:
+    """Length of the utterance's audio file, which is written unless it is there."""
+    import soundfile
+
+    if not utterance.text.strip():
+        raise _UnusableError("it has no transcript")
+    path = folder / _audio_name(utterance)
+    if path.is_file():
+        # Whole, as it was written at a stroke.
+        return int(soundfile.info(path).frames)
+    try:
+        samples = utterance.samples()
+    except DataError as error:
+        raise _UnusableError(error) from error
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, SAMPLE_RATE, format="WAV", subtype="PCM_16")
+    with writing(folder):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, buffer.getvalue())
+    return len(samples)
+
+
+def _audio_name(utterance: Utterance) -> str:
+    return f"audio/{utterance.id}.wav"
+
+
+def _cut(utterance: Utterance, frames: int) -> MonoCut:
+    from lhotse import MonoCut, Recording, SupervisionSegment
+    from lhotse.audio import AudioSource
+
+    seconds = frames / SAMPLE_RATE
+    # Relative to the folder, which may be moved.
+    source = AudioSource("file", [0], _audio_name(utterance))
+    recording = Recording(utterance.id, [source], SAMPLE_RATE, frames, seconds)
+    said = SupervisionSegment(
+        utterance.id, utterance.id, 0, seconds, text=utterance.text, speaker=utterance.speaker, language="English"
+    )
+    return MonoCut(utterance.id, 0, seconds, 0, [said], recording=recording)

@@ -1,0 +1,63 @@
+"""Recordings of the user that stay where they are, and windows of them as utterances."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from memrix.asr.audio import SAMPLE_RATE, check_ends
+from memrix.errors import DataError
+
+if TYPE_CHECKING:
+    from lhotse import MonoCut, Recording
+
+_LATE = 0.1
+"""Seconds by which a window may go beyond its recording; it is shortened."""
+_SHORTEST = 0.01  # s
+
+
+def kept_recording(path: Path, name: str) -> Recording:
+    """An audio file of one channel, heard at 16 kHz; its header and its last tenth of a second are read.
+
+    Raises:
+        DataError: missing, unreadable, empty, cut off, or of several channels.
+    """
+    from lhotse import Recording
+    from lhotse.audio import AudioSource
+
+    shape = check_ends(path)
+    if shape.channels != 1:
+        raise DataError(f"{path} has {shape.channels} channels, expected one; mix them, or keep that of the speaker")
+    source = AudioSource("file", [0], str(path.resolve()))
+    recording = Recording(name, [source], shape.rate, shape.frames, shape.frames / shape.rate)
+    return recording if shape.rate == SAMPLE_RATE else recording.resample(SAMPLE_RATE)
+
+
+def window(
+    recording: Recording, name: str, text: str, speaker: str, start: float = 0.0, end: float | None = None
+) -> MonoCut:
+    """A part of a recording with its transcript; no audio is copied.
+
+    Args:
+        recording: of one channel.
+        name: id of the utterance.
+        text: normalised transcript.
+        speaker: who says it.
+        start: in seconds.
+        end: in seconds; None is the end of the recording.
+
+    Raises:
+        DataError: the window is empty or not in the recording.
+    """
+    from lhotse import MonoCut, SupervisionSegment
+
+    length = float(recording.duration)
+    end = length if end is None else end
+    if start < 0 or end > length + _LATE or min(end, length) - start < _SHORTEST:
+        raise DataError(
+            f"it lasts from {start:g} to {end:g} s, and its recording {recording.id} from 0 to {length:g} s; "
+            "mend these times, or copy the recording again if it was cut off"
+        )
+    seconds = round(min(end, length) - start, 8)
+    said = SupervisionSegment(name, recording.id, 0, seconds, text=text, speaker=speaker, language="English")
+    return MonoCut(name, start, seconds, 0, [said], recording=recording)

@@ -1,0 +1,67 @@
+"""Transcripts as recognisers are trained on them: words in lower case, of letters and apostrophes."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from memrix.errors import DataError
+
+_REMARK = re.compile(r"\([^)]*\)|<[^>]*>|\[[^\]]*\]|\{[^}]*\}")
+_OTHERS = re.compile(r"[^a-z' ]")
+_CLITIC = re.compile(r"(?<=[A-Za-z]) '(?=(?:s|t|d|m|ll|re|ve|clock)\b)", re.IGNORECASE)
+
+
+def normalised(text: str) -> str:
+    """Words of ``[a-z']`` with single spaces between; remarks in brackets are dropped, hyphens part words.
+
+    Apostrophes around a word are quotation marks and go, accents go; digits have no one reading, and are the caller's
+    to refuse (``has_digits``, or ``transcript``, which refuses all that would be lost).
+    """
+    words = (word.strip("'") for word in _OTHERS.sub(" ", _said(text)).split())
+    return " ".join(word for word in words if word)
+
+
+def transcript(text: str) -> str:
+    """The normalised text, where that keeps everything that is said.
+
+    Raises:
+        DataError: no words are left, or there are digits or letters that would be dropped.
+    """
+    lost = sorted({character for character in _said(text) if _is_lost(character)})
+    if lost:
+        raise DataError(
+            f"the transcript {text!r} has {' '.join(lost)}, but words are of the letters a to z; write "
+            "out what is said"
+        )
+    words = normalised(text)
+    if not words:
+        raise DataError(
+            f"the transcript {text!r} is empty: no words are left of it" if text else "it has no transcript"
+        )
+    return words
+
+
+def with_joined_endings(text: str) -> str:
+    """Words whose endings stand apart, as those of TED-LIUM do, in one piece: ``it 's`` becomes ``it's``."""
+    return _CLITIC.sub("'", text)
+
+
+def is_remark(text: str) -> bool:
+    """Whether a text is nothing but remarks in brackets, such as ``<unk>`` or ``[laughter]``."""
+    return bool(text.strip()) and not _REMARK.sub(" ", text).strip()
+
+
+def has_digits(text: str) -> bool:
+    """Whether a text has numbers, which can be read in more than one way."""
+    return any(character.isdigit() for character in text)
+
+
+def _said(text: str) -> str:
+    """Lower case without remarks and accents."""
+    plain = unicodedata.normalize("NFKD", text.lower().replace("’", "'").replace("`", "'"))
+    return _REMARK.sub(" ", "".join(character for character in plain if not unicodedata.combining(character)))
+
+
+def _is_lost(character: str) -> bool:
+    return character.isnumeric() or (character.isalpha() and not "a" <= character <= "z")

@@ -1,0 +1,135 @@
+"""What an experiment is."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from typing import Any
+
+from memrix.asr.models.conformer import PRESETS
+from memrix.asr.search.settings import SearchSettings
+from memrix.asr.training.settings import TrainingSettings
+from memrix.crossbar.protocols import Cycled
+from memrix.errors import SettingsError
+from memrix.hardware import Hardware
+from memrix.records import closest
+
+SIZES = tuple(PRESETS)
+_ADC = re.compile(r"(?P<precision>\d+)/(?P<range>\d+)")
+
+
+@dataclass(frozen=True)
+class ExperimentSettings:
+    """What to train, to program and to compare.
+
+    Attributes:
+        corpus: name or folder of a prepared corpus.
+        size: of the Conformer, which brings its recipe of training.
+        weight_bits: one quantised network and its chips at each of these; 1.5 for ternary weights.
+        hardware: chips to program: presets or files. The first one is what training knows.
+        chips: how many of each kind.
+        adc: splits of the converters' bits as precision/range, such as ``4/4``; none leaves those of the hardware.
+        wear: cycles of wear before programming, such as 1 and 10; none leaves the programming of the hardware.
+        epochs: of the training in float; None is what the recipe says.
+        coarse_epochs: of every training with coarse weights.
+        weight_noise: of those trainings, as in ``memrix.Quantization``.
+        recogniser: file of a float recogniser, in place of training one.
+        coarse: files of recognisers trained with coarse weights by their bits, in place of training them.
+        language_model: ARPA file, in place of estimating one from the training text.
+        search: settings of the search, in place of tuning them.
+        limit: utterances of the test split to evaluate; None is all.
+        beam: hypotheses that the search keeps while it is tuned, and after.
+        seed: of training and chips.
+
+    Raises:
+        SettingsError: lists what cannot be.
+    """
+
+    corpus: str = "queen"
+    size: str = "small"
+    weight_bits: tuple[float, ...] = (8, 6, 5, 4, 3, 2, 1.5)
+    hardware: tuple[str, ...] = ("paper",)
+    chips: int = 5
+    adc: tuple[str, ...] = ()
+    wear: tuple[int, ...] = ()
+    epochs: int | None = None
+    coarse_epochs: int = 10
+    weight_noise: float = 0.0
+    recogniser: str | None = None
+    coarse: tuple[tuple[float, str], ...] = ()
+    language_model: str | None = None
+    search: SearchSettings | None = None
+    limit: int | None = None
+    beam: int = 100
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.size not in SIZES:
+            problems.append(f"size must be one of {', '.join(SIZES)}, got {self.size!r}{closest(self.size, SIZES)}")
+        for name, least in (("chips", 1), ("coarse_epochs", 1), ("beam", 1), ("epochs", 1), ("limit", 1)):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < least):
+                problems.append(f"{name} must be a whole number from {least} on, got {value!r}")
+        if not self.weight_bits or len(set(self.weight_bits)) < len(self.weight_bits):
+            problems.append(f"weight_bits must be numbers of bits, each once, got {self.weight_bits!r}")
+        problems += [
+            f"an ADC is precision/range, such as 4/4, got {text!r}" for text in self.adc if not _ADC.fullmatch(text)
+        ]
+        if not self.hardware:
+            problems.append("hardware must name at least one chip, such as 'paper'")
+        if not problems:
+            for bits in self.weight_bits:
+                try:
+                    list(self.variants(bits))
+                except SettingsError as error:
+                    problems.append(str(error))
+        if problems:
+            raise SettingsError("this experiment cannot be run:\n  " + "\n  ".join(problems))
+
+    def variants(self, bits: float) -> dict[str, Hardware]:
+        """Chips at so many bits by a name: every hardware, with every converter and wear that is asked for."""
+        found = {}
+        for name in self.hardware:
+            base = Hardware.named(name).replace(weight_bits=bits)
+            for adc in self.adc or (None,):
+                for wear in self.wear or (None,):
+                    chip, label = base, name
+                    if adc is not None:
+                        split = _ADC.fullmatch(adc)
+                        precision, reach = (int(split["precision"]), int(split["range"])) if split else (0, 0)
+                        chip = chip.replace(**{"adc.precision_bits": precision, "adc.range_bits": reach})
+                        label += f", ADC {adc}"
+                    if wear is not None:
+                        chip = chip.replace(programming=Cycled(cycles=wear))
+                        label += f", {wear} cycles of wear"
+                    found[label] = chip
+        return found
+
+    def float_training(self) -> TrainingSettings:
+        """The training in float: the recipe of this size."""
+        text = (files("memrix.asr") / "configs" / f"{self.size}.toml").read_text(encoding="utf-8")
+        table: dict[str, Any] = {**tomllib.loads(text), "corpus": self.corpus, "seed": self.seed}
+        if self.epochs is not None:
+            table["epochs"] = self.epochs
+        return TrainingSettings.from_dict(table, f"the recipe {self.size}")
+
+    def coarse_training(self, bits: float, start: str) -> TrainingSettings:
+        """The training with coarse weights, from a float recogniser: shorter, and from a lower learning rate."""
+        recipe = self.float_training()
+        peak = max(recipe.optimiser.learning_rates)
+        optimiser = recipe.optimiser.model_copy(update={"learning_rates": (peak / 4, peak / 400), "phases": (1.0,)})
+        return recipe.model_copy(
+            update={
+                "method": "quantization-aware",
+                "start": start,
+                "model": None,
+                "hardware": Hardware.named(self.hardware[0]).replace(weight_bits=bits),
+                "quantization": replace(recipe.quantization, weight_noise=self.weight_noise),
+                "optimiser": optimiser,
+                "epochs": self.coarse_epochs,
+                "average": min(recipe.average, max(1, self.coarse_epochs // 3)),
+            }
+        )

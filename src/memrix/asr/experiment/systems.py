@@ -1,0 +1,187 @@
+"""One system of an experiment: a recogniser in float, quantised or on a chip, and what it made of the test split."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from lhotse import CutSet
+from torch import Tensor
+
+import memrix
+from memrix.asr.files import read_json, write_whole
+from memrix.asr.recogniser import Recogniser
+from memrix.asr.recogniser_files import chip_choice
+from memrix.asr.scoring import count_label_errors
+from memrix.asr.search.beam import BeamSearch
+from memrix.asr.search.greedy import greedy_labels
+from memrix.asr.training.calibration import calibrate_recogniser
+from memrix.asr.transcription import emissions
+from memrix.errors import DataError
+from memrix.hardware import Hardware
+
+_MEASURE_AGAIN = "remove it to measure again"
+_CALIBRATION_SECONDS, _CALIBRATION_BATCHES = 60.0, 4
+
+Kind = Literal["float", "quantised", "chip"]
+
+
+@dataclass(frozen=True)
+class System:
+    """Which recogniser, and what it runs on.
+
+    Attributes:
+        kind: in float, with fake quantisers, or on a chip.
+        bits: of its weights; None in float.
+        variant: name of the kind of chip; empty where there is none.
+        chip: number of the chip, which is its seed.
+    """
+
+    kind: Kind
+    bits: float | None = None
+    variant: str = ""
+    chip: int = 0
+
+    def __str__(self) -> str:
+        if self.kind == "float":
+            return "float"
+        if self.kind == "quantised":
+            return f"quantised, {self.bits:g} bit"
+        return f"{self.variant}, {self.bits:g} bit, chip {self.chip}"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a system made of every utterance.
+
+    Attributes:
+        system: that was measured.
+        ids: of the utterances.
+        errors, words: word errors and reference words of each, by beam search.
+        label_errors, labels: the same of labels, by greedy search, summed.
+        hypotheses: transcripts.
+        cells: of the chip.
+        clipped: share of its conversions that were beyond the range.
+        seconds: that programming and running took.
+    """
+
+    system: System
+    ids: tuple[str, ...]
+    errors: tuple[int, ...]
+    words: tuple[int, ...]
+    label_errors: int
+    labels: int
+    hypotheses: tuple[str, ...]
+    cells: int
+    clipped: float
+    seconds: float
+
+    def save(self, path: Path, key: str) -> None:
+        """Keep the measurement; ``key`` says what it depends on."""
+        write_whole(path, json.dumps({"key": key, **asdict(self)}, indent=1).encode())
+
+    @classmethod
+    def load(cls, path: Path, key: str) -> Measurement | None:
+        """The measurement that was kept, or None where there is none of this key.
+
+        Raises:
+            DataError: the file is damaged.
+        """
+        if not path.is_file():
+            return None
+        table = read_json(path, _MEASURE_AGAIN)
+        try:
+            if table.pop("key") != key:
+                return None
+            lists = {name: tuple(table[name]) for name in ("ids", "errors", "words", "hypotheses")}
+            return cls(**{**table, **lists, "system": System(**table["system"])})
+        except (AttributeError, KeyError, TypeError) as error:
+            raise DataError(f"{path} is damaged ({error}); {_MEASURE_AGAIN}") from error
+
+
+def on_chip(recogniser: Recogniser, hardware: Hardware, seed: int, train: CutSet) -> Recogniser:
+    """The recogniser with its network on a chip.
+
+    Args:
+        recogniser: quantised, with its activation ranges.
+        hardware: the chip.
+        seed: the same seed is the same chip.
+        train: utterances for hardware that is tuned on test vectors.
+    """
+    if hardware.needs_test_vectors or "hardware" not in recogniser.description:
+        # With the ranges that the network was trained with: its digital twin has no others.
+        calibrate_recogniser(
+            recogniser,
+            hardware,
+            train,
+            batches=_CALIBRATION_BATCHES,
+            seconds=_CALIBRATION_SECONDS,
+            keep_ranges=True,
+        )
+    other = recogniser.with_network(memrix.program(recogniser.network, chip_choice(recogniser, hardware), seed=seed))
+    other.eval()
+    return other
+
+
+def measure(
+    system: System,
+    recogniser: Recogniser,
+    cuts: CutSet,
+    search: BeamSearch,
+    references: Mapping[str, Sequence[int]],
+    began: float,
+) -> Measurement:
+    """Run a system on utterances.
+
+    Args:
+        system: what it is.
+        recogniser: as it runs.
+        cuts: the utterances.
+        search: with the settings tuned on development data.
+        references: labels of every utterance.
+        began: when its work began, of ``time.monotonic``.
+    """
+    chip = system.kind == "chip"
+    if chip:
+        memrix.reset_statistics(recogniser.network)
+        memrix.reseed(recogniser.network, read=system.chip)
+    with torch.random.fork_rng():
+        found = emissions(recogniser, cuts)
+    ids = tuple(cut.id for cut in cuts)
+    texts = {cut.id: cut.supervisions[0].text for cut in cuts}
+    hypotheses = search.transcribe_each([found[name] for name in ids])
+    # Transcripts are plain words already: nothing is to be normalised.
+    counts = [
+        count_label_errors(texts[name].split(), heard.split()) for name, heard in zip(ids, hypotheses, strict=True)
+    ]
+    label_counts = [count_label_errors(references[name], _greedy(found[name])) for name in ids]
+    described = memrix.summary(recogniser.network) if chip else None
+    return Measurement(
+        system=system,
+        ids=ids,
+        errors=tuple(count.errors for count in counts),
+        words=tuple(count.words for count in counts),
+        label_errors=sum(count.errors for count in label_counts),
+        labels=sum(count.words for count in label_counts),
+        hypotheses=tuple(hypotheses),
+        cells=0 if described is None else described.cells,
+        clipped=0.0 if described is None else described.clipped_share,
+        seconds=time.monotonic() - began,
+    )
+
+
+def _greedy(frames: Tensor) -> list[int]:
+    return greedy_labels(frames.unsqueeze(0), torch.tensor([len(frames)]))[0]
+
+
+def as_table(measurement: Measurement) -> dict[str, Any]:
+    """A measurement without its utterances, for a report."""
+    table = asdict(measurement)
+    for name in ("ids", "errors", "words", "hypotheses"):
+        table.pop(name)
+    return table

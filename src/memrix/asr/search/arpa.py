@@ -1,0 +1,131 @@
+"""The head of an ARPA file: how many n-grams of each order a language model has, and its words."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import re
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from memrix.asr.corpus import listing
+from memrix.errors import DataError
+
+SENTENCE_MARKS = ("<s>", "</s>")
+UNKNOWN = ("<unk>", "<UNK>")
+
+_BLANKS = " \t\r\n"
+"""Those of KenLM. Others, such as the no-break space, are parts of words."""
+
+_GZIP = b"\x1f\x8b"
+_COUNT = re.compile(r"ngram\s+(?P<order>\d+)\s*=\s*(?P<count>\d+)")
+
+
+@dataclass(frozen=True)
+class ArpaHead:
+    """What is known of a language model before its longer n-grams are read.
+
+    Attributes:
+        counts: n-grams of each order, from 1 on.
+        words: without the marks of sentences and of unknown words.
+        has_unknown: whether it gives a probability to words that it does not know.
+    """
+
+    counts: tuple[int, ...]
+    words: frozenset[str]
+    has_unknown: bool
+
+
+def read_arpa_head(path: Path) -> ArpaHead:
+    """Counts and unigrams of an ARPA file, plain or gzipped.
+
+    The longer n-grams are left to KenLM, which checks them when it loads the file.
+
+    Raises:
+        DataError: no such file, not ARPA, cut off, or unigrams that cannot be right; all are listed.
+    """
+    with arpa_lines(path) as lines:
+        counts = _read_counts(path, lines)
+        unigrams, problems = _read_unigrams(lines)
+    if len(unigrams) != counts[0] and not problems:
+        problems.append(f"{len(unigrams)} unigrams where the header says {counts[0]}")
+    problems += [f"the mark {mark} is missing" for mark in SENTENCE_MARKS if mark not in unigrams]
+    if problems:
+        raise DataError(f"{path} is not a sound language model; estimate it again:{listing(problems)}")
+    words = unigrams.difference(SENTENCE_MARKS, UNKNOWN)
+    return ArpaHead(counts, frozenset(words), has_unknown=not unigrams.isdisjoint(UNKNOWN))
+
+
+def arpa_fields(line: str) -> list[str]:
+    """What stands in a line of n-grams: a logarithm, words, and maybe a backoff."""
+    return [field for field in line.replace("\t", " ").split(" ") if field]
+
+
+@contextmanager
+def arpa_lines(path: Path) -> Iterator[Iterator[str]]:
+    """The lines of an ARPA file, gzipped or not, without blanks around them.
+
+    Raises:
+        DataError: missing, unreadable, cut off, or not UTF-8.
+    """
+    try:
+        with path.open("rb") as file:
+            zipped = file.read(len(_GZIP)) == _GZIP
+        with gzip.open(path, "rt", encoding="utf-8") if zipped else path.open(encoding="utf-8") as text:
+            yield (line.strip(_BLANKS) for line in text)
+    except FileNotFoundError as error:
+        raise DataError(f"no file at {path}; check the path") from error
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read ({error}); it may be damaged: estimate or copy it again") from error
+
+
+def _read_counts(path: Path, lines: Iterator[str]) -> tuple[int, ...]:
+    first = next((line for line in lines if line), "")
+    if first != "\\data\\":
+        raise DataError(
+            f"{path} is no language model that is known: it begins with {first[:40]!r}; expected ARPA (a text that "
+            "begins with \\data\\), ARPA with gzip, or a binary file of KenLM"
+        )
+    counts: dict[int, int] = {}
+    for line in lines:
+        if line == "\\1-grams:":
+            break
+        count = _COUNT.fullmatch(line)
+        if count is not None:
+            counts[int(count["order"])] = int(count["count"])
+    if list(counts) != list(range(1, len(counts) + 1)) or not counts:
+        raise DataError(
+            f"{path} has no sound ARPA header: lines such as `ngram 1=3735` for each order and then `\\1-grams:` are "
+            f"expected, got counts for the orders {list(counts)}; estimate it again"
+        )
+    return tuple(counts.values())
+
+
+def _read_unigrams(lines: Iterator[str]) -> tuple[set[str], list[str]]:
+    unigrams: set[str] = set()
+    problems: list[str] = []
+    for line in lines:
+        if line.startswith("\\"):
+            return unigrams, problems
+        fields = arpa_fields(line)
+        if not fields:
+            continue
+        if len(fields) not in (2, 3) or not all(_is_number(field) for field in (fields[0], *fields[2:])):
+            problems.append(f"{line[:60]!r} is no unigram: a logarithm, a word and maybe a backoff are expected")
+        elif float(fields[0]) > 0:
+            problems.append(f"{line[:60]!r} has a probability above 1")
+        elif fields[1] in unigrams:
+            problems.append(f"the unigram {fields[1]} occurs twice")
+        else:
+            unigrams.add(fields[1])
+    return unigrams, [*problems, "it ends within the unigrams"]
+
+
+def _is_number(field: str) -> bool:
+    try:
+        return not math.isnan(float(field))
+    except ValueError:
+        return False

@@ -1,0 +1,83 @@
+"""flashlight-text, the library that searches, with KenLM in it; imported only when a search needs it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from memrix.errors import AssetError, DataError
+
+if TYPE_CHECKING:
+    from flashlight.lib.text.decoder.kenlm import KenLM
+
+_MISSING = (
+    "{what} needs the library flashlight-text, which is not installed here ({error}): pip install 'memrix[asr]'; "
+    "its wheels are for Python 3.11 and 3.12. Greedy search (memrix.asr.search.greedy) works without it"
+)
+
+
+def decoder_library() -> ModuleType:
+    """The decoders of flashlight-text.
+
+    Raises:
+        AssetError: the library is not installed.
+    """
+    try:
+        import flashlight.lib.text.decoder as library
+    except ImportError as error:
+        raise AssetError(_MISSING.format(what="a beam search", error=error)) from error
+    module: ModuleType = library
+    return module
+
+
+def load_kenlm(path: Path, words: Sequence[str]) -> KenLM:
+    """A language model of KenLM; ``words``, all different, are numbered from 0 as they come.
+
+    Its scores are logarithms to the base of 10.
+
+    Raises:
+        AssetError: the library is not installed.
+        DataError: KenLM refuses the file.
+    """
+    try:
+        from flashlight.lib.text.decoder.kenlm import KenLM
+        from flashlight.lib.text.dictionary import Dictionary
+    except ImportError as error:
+        raise AssetError(_MISSING.format(what="a language model", error=error)) from error
+    dictionary = Dictionary()
+    for word in words:
+        dictionary.add_entry(word)
+    try:
+        with _silence():
+            return KenLM(str(path), dictionary)
+    except RuntimeError as error:
+        raise DataError(f"KenLM cannot use {path} ({_reason(error)}); estimate or copy it again") from error
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """KenLM draws a progress bar on stderr, and flashlight gives no means to switch it off."""
+    sys.stderr.flush()
+    try:
+        stderr = os.dup(2)
+    except OSError:  # a process without stderr
+        yield
+        return
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+
+
+def _reason(error: RuntimeError) -> str:
+    """The last line of KenLM's message; those before name places in its source."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return next((line for line in lines if "threw" not in line), "damaged")

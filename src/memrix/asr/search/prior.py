@@ -1,0 +1,62 @@
+"""How often a CTC model says each label, whatever it hears."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from memrix.errors import DataError, NumericsError
+
+_ROUNDING = 1e-3
+"""Probabilities of a frame sum to 1 up to so much."""
+
+
+def label_prior(batches: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
+    """Mean posterior of each label over all valid frames: float64 ``[labels]``, which sums to 1.
+
+    A search divides posteriors by it (Bourlard and Morgan, "Connectionist Speech Recognition", 1994). For a chip,
+    arXiv 2505.24721 takes the prior of the digital model.
+
+    Args:
+        batches: log-probabilities ``[batch, frames, labels]`` and valid frames ``[batch]``, of training or dev data.
+
+    Raises:
+        DataError: no frames, shapes that do not fit, or frames whose probabilities do not sum to 1.
+        NumericsError: values that are not numbers.
+    """
+    total: Tensor | None = None
+    frames = 0
+    for log_probabilities, lengths in batches:
+        if log_probabilities.ndim != 3 or lengths.shape != log_probabilities.shape[:1]:
+            raise DataError(
+                "expected log-probabilities [batch, frames, labels] and lengths [batch], got shapes "
+                f"{list(log_probabilities.shape)} and {list(lengths.shape)}"
+            )
+        positions = torch.arange(log_probabilities.shape[1], device=log_probabilities.device)
+        valid = positions < lengths.to(log_probabilities.device).unsqueeze(1)  # [batch, frames]
+        posteriors = log_probabilities.detach()[valid].double().exp()  # [valid frames, labels]
+        _check(posteriors)
+        if total is not None and len(total) != posteriors.shape[1]:
+            raise DataError(
+                f"batches with {len(total)} and with {posteriors.shape[1]} labels; all must be of one model"
+            )
+        summed = posteriors.sum(dim=0).cpu()
+        total = summed if total is None else total + summed
+        frames += len(posteriors)
+    if total is None or frames == 0:
+        raise DataError("a label prior needs at least one frame, got none; give log-probabilities of some recordings")
+    return total / total.sum()
+
+
+def _check(posteriors: Tensor) -> None:
+    sums = posteriors.sum(dim=1)
+    if not torch.isfinite(sums).all():
+        raise NumericsError("log-probabilities are not finite numbers; look for what went wrong in the model before")
+    farthest = float((sums - 1.0).abs().max()) if len(sums) else 0.0
+    if farthest > _ROUNDING:
+        raise DataError(
+            f"the probabilities of a frame sum to 1, here they miss it by up to {farthest:.3g}; give the output of "
+            "log_softmax"
+        )

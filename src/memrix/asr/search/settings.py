@@ -1,0 +1,60 @@
+"""How wide a beam search looks, and how it weighs what it hears against what is likely to be said."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from memrix.asr.corpus import listing
+from memrix.errors import DataError
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """Width and weights of a beam search.
+
+    The defaults are the widths of arXiv 2505.24721, and scales from the middle of those that it found on dev data;
+    `memrix.asr.search.tuning` finds those of a model.
+
+    A sequence of words has the score
+    ``log p(labels) - prior_scale * log prior(labels) + lm_scale * log10 p(words) + word_score * words``,
+    where the language model counts in logarithms to the base of 10, as ARPA files, KenLM and the paper do.
+
+    Attributes:
+        beam_size: hypotheses that are kept after each frame.
+        token_beam: labels that are considered in each frame, the likeliest first.
+        threshold: hypotheses so far below the best are dropped, in nats.
+        lm_scale: weight of the language model.
+        prior_scale: weight of the label prior that is taken off.
+        word_score: added for each word, in nats.
+        log_add: add the probabilities of all paths of a word sequence, where the default takes the best path.
+
+    Raises:
+        DataError: settings out of range; all are listed.
+    """
+
+    beam_size: int = 1024
+    token_beam: int = 12
+    threshold: float = 14.0
+    lm_scale: float = 2.4
+    prior_scale: float = 0.5
+    word_score: float = 0.0
+    log_add: bool = False
+
+    def __post_init__(self) -> None:
+        problems = [
+            f"{name} is a whole number from 1 on, got {value}"
+            for name, value in (("beam_size", self.beam_size), ("token_beam", self.token_beam))
+            if not isinstance(value, int) or value < 1
+        ]
+        if not self.threshold > 0:
+            problems.append(f"threshold is a positive number, such as 14, got {self.threshold}")
+        problems += [
+            f"{name} is a finite number from 0 on, got {value}"
+            for name, value in (("lm_scale", self.lm_scale), ("prior_scale", self.prior_scale))
+            if not 0 <= value < math.inf
+        ]
+        if not math.isfinite(self.word_score):
+            problems.append(f"word_score is a finite number, got {self.word_score}")
+        if problems:
+            raise DataError(f"the settings of the search cannot be used:{listing(problems)}")

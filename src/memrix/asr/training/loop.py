@@ -1,0 +1,324 @@
+"""The training loop: any number of processes, killed and resumed anywhere, always the same course."""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+from lightning.fabric.loggers import TensorBoardLogger
+from torch.utils.data import DataLoader
+
+import memrix
+from memrix.asr.files import sha256_of
+from memrix.asr.recogniser_files import load_weights, save_recogniser
+from memrix.asr.training.batches import training_batches
+from memrix.asr.training.best import BestEpochs
+from memrix.asr.training.data import SpeechData, collate
+from memrix.asr.training.schedule import learning_rate
+from memrix.asr.training.settings import TrainingSettings
+from memrix.asr.training.setup import TrainingSetup, prepare_training, validation_data
+from memrix.asr.training.state import read_state, write_state
+from memrix.asr.training.validation import Validation, summed_loss, validate
+from memrix.errors import CheckpointError, NumericsError
+from memrix.random import derive
+
+STATE, RESULT, SETTINGS = "last.ckpt", "model.safetensors", "settings.json"
+_START_HASH = "start_sha256"
+_FREE_TO_CHANGE = {"start", "workers", "checkpoint_minutes", "accelerator", "devices", "nodes"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a training, for whoever shows its progress.
+
+    Attributes:
+        epoch: from 0.
+        batch: of the epoch, from 0.
+        batches: of the epoch.
+        loss: in nats per label, of this batch.
+        rate: learning rate.
+    """
+
+    epoch: int
+    batch: int
+    batches: int
+    loss: float
+    rate: float
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What an epoch reached.
+
+    Attributes:
+        epoch: from 0.
+        loss: of training, in nats per label.
+        dev_loss: of the held-out utterances, in nats per label.
+        dev_error_rate: of labels, by greedy search.
+        seconds: that the epoch took, those before an interruption not counted.
+    """
+
+    epoch: int
+    loss: float
+    dev_loss: float
+    dev_error_rate: float
+    seconds: float
+
+
+Report = Callable[[Step | Epoch | TrainingSetup], None]
+
+
+def train(settings: TrainingSettings, folder: str | Path, report: Report = lambda news: None) -> Path:
+    """Train a recogniser, or go on with a training that was interrupted; the file of the result.
+
+    The folder holds ``last.ckpt`` (the whole state), ``settings.json``, TensorBoard's files, and at the end
+    ``model.safetensors``. Called again, it goes on where it stopped, with the same data in the same order.
+
+    Args:
+        settings: of the training.
+        folder: where it is kept.
+        report: is told of every step and epoch, in the first process only.
+
+    Raises:
+        DataError, CheckpointError, SettingsError: corpus, start or folder cannot be used.
+        NumericsError: the loss is no longer a finite number.
+        KeyboardInterrupt: interrupted by Ctrl-C or SIGTERM, after the state was kept.
+    """
+    folder = Path(folder)
+    _check_folder(folder, settings)
+    result = folder / RESULT
+    if result.is_file():
+        return result
+    with torch.random.fork_rng():
+        return _Training(settings, folder, report).run()
+
+
+class _Training:
+    """One process of a training."""
+
+    def __init__(self, settings: TrainingSettings, folder: Path, report: Report) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._fabric = Fabric(
+            accelerator=settings.accelerator,
+            devices=settings.devices,
+            num_nodes=settings.nodes,
+            strategy="ddp" if settings.devices * settings.nodes > 1 else "auto",
+            precision="bf16-mixed" if settings.precision == "bf16" else "32-true",
+            loggers=TensorBoardLogger(folder, name="tensorboard", version=""),
+        )
+        self._fabric.launch()
+        self._report = report if self._fabric.is_global_zero else lambda news: None
+        self._setup = prepare_training(settings)
+        self._report(self._setup)
+        self._recogniser = self._setup.recogniser
+        self._data = SpeechData(self._setup.train, self._recogniser.labels, settings.augmentation, settings.seed)
+        self._dev_data, self._dev_batches = validation_data(self._setup)
+        self._best = BestEpochs(folder / "best", settings.average)
+        optimiser = torch.optim.RAdam(
+            [parameter for parameter in self._recogniser.parameters() if parameter.requires_grad],
+            lr=settings.optimiser.learning_rates[0],
+            weight_decay=settings.optimiser.weight_decay,
+            decoupled_weight_decay=True,
+        )
+        self._epoch, self._batch = 0, 0
+        self._loss, self._labels = 0.0, 0  # of the epoch so far
+        self._history: list[dict[str, Any]] = []
+        state = self._read_state()
+        if state is not None:
+            load_weights(self._recogniser, state["recogniser"], str(folder / STATE))
+            optimiser.load_state_dict(state["optimiser"])
+            self._epoch, self._batch = state["epoch"], state["batch"]
+            self._loss, self._labels = state["loss"], state["labels"]
+            self._history = state["history"]
+        self._model, self._optimiser = self._fabric.setup(self._recogniser, optimiser)
+        self._kept = time.monotonic()
+
+    def run(self) -> Path:
+        """All epochs that are left, and the average of the best."""
+        with _interruptible() as interrupted:
+            while self._epoch < self._settings.epochs:
+                self._run_epoch(interrupted)
+            return self._finish()
+
+    def _run_epoch(self, interrupted: list[bool]) -> None:
+        began = time.monotonic()
+        settings = self._settings
+        quantised = "hardware" in self._recogniser.description
+        if quantised:
+            memrix.set_epoch(self._recogniser.network, self._epoch)
+        plan = training_batches(self._setup.train, settings.seconds_per_batch, settings.seed, self._epoch)
+        loader = DataLoader(
+            self._data,
+            batch_sampler=self._shares(plan[self._batch :]),
+            collate_fn=collate,
+            num_workers=settings.workers,
+        )
+        self._model.train()
+        for batch in loader:
+            rate = learning_rate(
+                (self._epoch + self._batch / len(plan)) / settings.epochs,
+                settings.optimiser.learning_rates,
+                settings.optimiser.phases,
+            )
+            for group in self._optimiser.param_groups:
+                group["lr"] = rate
+            total = self._data.labels_of(plan[self._batch])
+            # A step draws from a stream of its own: nothing about random numbers needs to be kept.
+            name = f"{self._epoch}/{self._batch}/{self._fabric.global_rank}"
+            torch.manual_seed(derive(settings.seed, "step", name))
+            if quantised:
+                memrix.reseed(self._recogniser.network, read=derive(settings.seed, "noise", name))
+            batch = batch.to(self._fabric.device)
+            log_probabilities, lengths = self._model(batch.audio, batch.samples, batch.masked)
+            summed = summed_loss(log_probabilities, lengths, batch)
+            if self._fabric.global_rank >= len(plan[self._batch]):
+                summed = summed * 0
+            # Processes average their gradients; the mean is to be over all labels of all of them.
+            self._fabric.backward(summed * (self._fabric.world_size / total))
+            loss = float(self._fabric.all_reduce(summed.detach(), reduce_op="sum"))
+            if not math.isfinite(loss):
+                raise NumericsError(
+                    f"the loss of epoch {self._epoch}, batch {self._batch} is {loss}; the state before is kept in "
+                    f"{self._folder}: lower the learning rates, or look at {', '.join(plan[self._batch][:5])}"
+                )
+            self._fabric.clip_gradients(self._model, self._optimiser, max_norm=settings.optimiser.gradient_clip)
+            self._optimiser.step()
+            self._optimiser.zero_grad()
+            self._fabric.log_dict({"loss": loss / total, "rate": rate}, step=self._steps(len(plan)))
+            self._report(Step(self._epoch, self._batch, len(plan), loss / total, rate))
+            self._loss, self._labels, self._batch = self._loss + loss, self._labels + total, self._batch + 1
+            stop = bool(self._fabric.all_reduce(torch.tensor(float(any(interrupted))), reduce_op="sum") > 0)
+            if stop or time.monotonic() - self._kept > 60 * settings.checkpoint_minutes:
+                self._keep()
+            if stop:
+                raise KeyboardInterrupt
+        self._end_epoch(time.monotonic() - began)
+
+    def _shares(self, plan: list[list[str]]) -> Iterator[list[tuple[int, str]]]:
+        """What this process takes of each batch."""
+        rank, processes = self._fabric.global_rank, self._fabric.world_size
+        for ids in plan:
+            # Every process must take part in every step: where nothing is left for one, its loss counts nothing.
+            yield [(self._epoch, name) for name in ids[rank::processes] or ids[:1]]
+
+    def _end_epoch(self, seconds: float) -> None:
+        mine = self._dev_batches[self._fabric.global_rank :: self._fabric.world_size]
+        device = self._fabric.device
+        found = validate(self._recogniser, (self._dev_data.batch(0, ids).to(device) for ids in mine))
+        sums = torch.tensor([found.loss, found.errors, found.labels], dtype=torch.float64, device=device)
+        loss, errors, labels = self._fabric.all_reduce(sums, reduce_op="sum").tolist()
+        total = Validation(loss, int(errors), int(labels))
+        epoch = Epoch(self._epoch, self._loss / max(self._labels, 1), total.loss_per_label, total.error_rate, seconds)
+        self._history.append(vars(epoch))
+        self._fabric.log_dict({"dev loss": epoch.dev_loss, "dev error rate": epoch.dev_error_rate}, step=self._epoch)
+        if self._fabric.is_global_zero:
+            self._best.update(self._epoch, self._recogniser, [item["dev_error_rate"] for item in self._history])
+        self._epoch, self._batch, self._loss, self._labels = self._epoch + 1, 0, 0.0, 0
+        self._keep()
+        self._report(epoch)
+
+    def _finish(self) -> Path:
+        result = self._folder / RESULT
+        if self._fabric.is_global_zero:
+            errors = [item["dev_error_rate"] for item in self._history]
+            load_weights(self._recogniser, self._best.average(errors), str(self._folder))
+            training = {
+                "settings": self._settings.model_dump(mode="json"),
+                "epochs": self._history,
+                "averaged": self._best.epochs(errors),
+            }
+            save_recogniser(result, self._recogniser, training)
+        self._fabric.barrier()
+        return result
+
+    def _steps(self, batches: int) -> int:
+        return self._epoch * batches + self._batch
+
+    def _keep(self) -> None:
+        if self._fabric.is_global_zero:
+            write_state(
+                self._folder / STATE,
+                {
+                    "recogniser": self._recogniser.state_dict(),
+                    "optimiser": self._optimiser.state_dict(),
+                    "epoch": self._epoch,
+                    "batch": self._batch,
+                    "loss": self._loss,
+                    "labels": self._labels,
+                    "history": self._history,
+                },
+            )
+        self._kept = time.monotonic()
+
+    def _read_state(self) -> dict[str, Any] | None:
+        path = self._folder / STATE
+        return read_state(path) if path.is_file() else None
+
+
+def _check_folder(folder: Path, settings: TrainingSettings) -> None:
+    """The folder is new, or holds a training of the same settings."""
+    wanted = settings.model_dump(mode="json")
+    path = folder / SETTINGS
+    # What it starts from is known by its content: folders may be moved.
+    wanted[_START_HASH] = None if settings.start is None else _hash_of_start(settings.start)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not path.is_file():
+            path.write_text(json.dumps(wanted, indent=2), encoding="utf-8")
+            return
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"the folder {folder} cannot be used for a training ({error}); name another") from error
+    changed = [
+        f"{key}: {known.get(key)!r} there, {value!r} now"
+        for key, value in wanted.items()
+        if key not in _FREE_TO_CHANGE and known.get(key) != value
+    ]
+    if changed:
+        raise CheckpointError(
+            f"{folder} holds a training of other settings; name another folder, or give the same settings:\n  "
+            + "\n  ".join(changed)
+        )
+
+
+def _hash_of_start(start: str) -> str:
+    try:
+        return sha256_of(Path(start))
+    except OSError as error:
+        raise CheckpointError(
+            f"the recogniser {start!r} to start from cannot be read ({error.strerror}); name a file that "
+            f"`memrix train` wrote"
+        ) from error
+
+
+@contextmanager
+def _interruptible() -> Iterator[list[bool]]:
+    """Signals to stop are noted, so that a step is finished and the state kept; the second one stops at once."""
+    noted: list[bool] = []
+
+    def note(number: int, frame: object) -> None:
+        if noted:
+            raise KeyboardInterrupt
+        noted.append(True)
+
+    former = {}
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            former[number] = signal.signal(number, note)
+    except ValueError:  # not the main thread: whoever runs this handles signals
+        pass
+    try:
+        yield noted
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)

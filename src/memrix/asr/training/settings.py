@@ -1,0 +1,201 @@
+"""What a training is: one object, or one file, says it all."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
+
+from memrix.asr.augmentation import Augmentation
+from memrix.asr.models.settings import ModelChoice
+from memrix.errors import SettingsError
+from memrix.hardware import Hardware
+from memrix.quantization import Quantization
+from memrix.records import build, closest
+
+Method = Literal["float", "quantization-aware", "hardware-aware"]
+
+
+def _hardware(value: Any) -> Any:  # noqa: ANN401
+    """A preset or a file by its name, or a table: ``preset`` and what is changed, dotted names reaching inside."""
+    if isinstance(value, str):
+        return Hardware.named(value)
+    if not isinstance(value, dict):
+        return value
+    if "preset" not in value:
+        return Hardware.from_dict(value)
+    changes = {key: setting for key, setting in value.items() if key != "preset"}
+    return Hardware.named(str(value["preset"])).replace(**changes)
+
+
+def _quantization(value: Any) -> Any:  # noqa: ANN401
+    if not isinstance(value, dict):
+        return value
+    problems: list[str] = []
+    built = build(Quantization, {"output_quantizers": True, **value}, "", problems)
+    if built is None or problems:
+        raise ValueError("; ".join(problems))
+    return built
+
+
+HardwareTable = Annotated[Hardware, BeforeValidator(_hardware), PlainSerializer(Hardware.to_dict)]
+QuantizationTable = Annotated[Quantization, BeforeValidator(_quantization), PlainSerializer(dataclasses.asdict)]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class LabelSettings(_Settings):
+    """What the model writes.
+
+    Attributes:
+        kind: ``phonemes`` with end-of-word variants, or ``pieces`` of words by byte-pair encoding.
+        size: of the inventory of pieces, with the blank.
+    """
+
+    kind: Literal["phonemes", "pieces"] = "phonemes"
+    size: int = Field(256, ge=2)
+
+
+class OptimiserSettings(_Settings):
+    """RAdam with decoupled weight decay; the defaults are those of arXiv 2505.24721.
+
+    Attributes:
+        learning_rates: at the start and at the end of each phase.
+        phases: share of the training that each phase takes; they sum to 1.
+        weight_decay: decoupled.
+        gradient_clip: largest norm of a gradient.
+    """
+
+    learning_rates: tuple[float, ...] = (7e-6, 5e-4, 5e-5, 1e-7)
+    phases: tuple[float, ...] = (0.44, 0.44, 0.12)
+    weight_decay: float = Field(1e-2, ge=0)
+    gradient_clip: float = Field(1.0, gt=0)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if len(self.learning_rates) != len(self.phases) + 1:
+            raise ValueError(
+                f"learning_rates needs one value more than phases has, got {len(self.learning_rates)} and "
+                f"{len(self.phases)}"
+            )
+        if not self.phases or min(self.phases) <= 0 or abs(sum(self.phases) - 1) > 1e-6:
+            raise ValueError(f"phases must be above 0 and sum to 1, got {self.phases}")
+        if min(self.learning_rates) < 0:
+            raise ValueError(f"learning_rates must be 0 or more, got {self.learning_rates}")
+        return self
+
+
+class TrainingSettings(_Settings):
+    """A training, whole.
+
+    Attributes:
+        corpus: name of a prepared corpus, or a folder that holds one.
+        dictionaries: files of pronunciations beside that of the corpus.
+        method: ``float``; ``quantization-aware``: with fake quantisers of the chip's bits; ``hardware-aware``: every
+            step on a chip of its own.
+        start: file of a trained recogniser to go on from; None begins with random weights.
+        model: a preset (small, medium, paper), sizes of a Conformer, or a CTC model of ``transformers``. By default
+            that of ``start``, or else ``paper``.
+        labels: what the model writes. By default those of ``start``, or else phonemes.
+        augmentation: of the training audio.
+        hardware: the chip whose bits the weights are to have; a preset, a file or a table. Of no account in float.
+        quantization: how training lives with coarse weights. Of no account in float.
+        optimiser: and its learning rates.
+        epochs: passes over the training data.
+        seconds_per_batch: of audio.
+        average: how many of the best checkpoints are averaged into the result.
+        seed: of everything.
+        workers: processes that read audio; 0 reads in the training process.
+        checkpoint_minutes: how often the state is kept within an epoch.
+        precision: ``bf16`` needs a GPU.
+        accelerator, devices, nodes: as Lightning has them.
+    """
+
+    corpus: str = "queen"
+    dictionaries: tuple[str, ...] = ()
+    method: Method = "float"
+    start: str | None = None
+    model: ModelChoice | None = None
+    labels: LabelSettings | None = None
+    augmentation: Augmentation = Augmentation()
+    hardware: HardwareTable = Field(default_factory=lambda: Hardware.preset("paper"))
+    quantization: QuantizationTable = Quantization(output_quantizers=True)
+    optimiser: OptimiserSettings = OptimiserSettings()
+    epochs: int = Field(50, ge=1)
+    seconds_per_batch: float = Field(180.0, gt=0)
+    average: int = Field(5, ge=1)
+    seed: int = Field(0, ge=0)
+    workers: int = Field(0, ge=0)
+    checkpoint_minutes: float = Field(2.0, gt=0)
+    precision: Literal["32", "bf16"] = "32"
+    accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    devices: int = Field(1, ge=1)
+    nodes: int = Field(1, ge=1)
+
+    @classmethod
+    def from_dict(cls, table: Any, source: str = "these settings") -> TrainingSettings:  # noqa: ANN401
+        """Settings from a table such as ``tomllib`` reads.
+
+        Raises:
+            SettingsError: lists every unknown setting and every wrong value at once.
+        """
+        try:
+            return cls.model_validate(table)
+        except ValidationError as error:
+            problems = [_problem(problem, cls) for problem in error.errors()]
+            raise SettingsError(f"{source} cannot be used:\n  " + "\n  ".join(problems)) from error
+
+    @classmethod
+    def load(cls, path: str | Path) -> TrainingSettings:
+        """Read a TOML file; settings that are not given keep their defaults.
+
+        Raises:
+            SettingsError: the file is missing or damaged, or lists everything that is wrong with it.
+        """
+        path = Path(path)
+        try:
+            table = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise SettingsError(
+                f"the settings {str(path)!r} cannot be read ({error.strerror}); name a TOML file"
+            ) from error
+        except ValueError as error:
+            raise SettingsError(f"the settings {str(path)!r} are not valid TOML: {error}") from error
+        return cls.from_dict(table, f"the settings {str(path)!r}")
+
+
+def _problem(problem: Any, kind: type[BaseModel]) -> str:  # noqa: ANN401
+    """One line about what pydantic found."""
+    place = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        known = _fields(kind, problem["loc"][:-1])
+        return f"there is no setting {place!r}{closest(str(problem['loc'][-1]), known)}"
+    cause = problem.get("ctx", {}).get("error")
+    if cause is not None:
+        return f"{place}: {cause}"
+    return f"{place}: {problem['msg']}, got {problem['input']!r}"
+
+
+def _fields(kind: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    """Names of the settings of the part that ``path`` leads to."""
+    for step in path:
+        field = kind.model_fields.get(str(step))
+        kinds = [] if field is None else [field.annotation, *get_args(field.annotation)]
+        inner = [part for part in kinds if isinstance(part, type) and issubclass(part, BaseModel)]
+        if not inner:
+            return []
+        kind = inner[0]
+    return list(kind.model_fields)

@@ -1,0 +1,164 @@
+"""From settings to what a training needs: utterances, labels, recogniser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from lhotse import CutSet
+
+from memrix.asr.corpora.prepared import open_corpus
+from memrix.asr.labels import Labels, PhonemeLabels, PieceLabels
+from memrix.asr.models.conformer import PRESETS
+from memrix.asr.pronunciation import corpus_pronunciations
+from memrix.asr.recogniser import Recogniser
+from memrix.asr.recogniser_files import load_recogniser, new_recogniser, quantize_recogniser
+from memrix.asr.training.batches import evaluation_batches, padded_audio
+from memrix.asr.training.calibration import calibrate_recogniser
+from memrix.asr.training.data import SpeechData
+from memrix.asr.training.settings import LabelSettings, TrainingSettings
+from memrix.errors import CheckpointError, DataError
+from memrix.random import derive
+
+_STATISTICS_UTTERANCES = 500
+_CALIBRATION_BATCHES = 8
+VALIDATION_SECONDS = 120.0
+
+
+@dataclass
+class TrainingSetup:
+    """What a training works on.
+
+    Attributes:
+        recogniser: with its first weights.
+        train: utterances to learn from.
+        dev: utterances to validate on.
+        left_out: ids of training utterances too short for their labels.
+    """
+
+    recogniser: Recogniser
+    train: CutSet
+    dev: CutSet
+    left_out: list[str]
+
+
+def prepare_training(settings: TrainingSettings) -> TrainingSetup:
+    """Open the corpus, choose the labels, and build the recogniser or read the one to start from.
+
+    Raises:
+        DataError: the corpus cannot be used, or words without pronunciation, all listed.
+        CheckpointError: the recogniser to start from is of another kind than asked for.
+    """
+    corpus = open_corpus(settings.corpus)
+    train, dev = corpus.cuts("train").to_eager(), corpus.cuts("dev").to_eager()
+    start = None if settings.start is None else load_recogniser(Path(settings.start))[0]
+    labels = _labels(settings, train, dev) if start is None else start.labels
+    _check_spellings(labels, train, dev)
+    if start is None:
+        with torch.random.fork_rng():
+            torch.manual_seed(derive(settings.seed, "weights"))
+            recogniser = new_recogniser(settings.model or PRESETS["paper"], labels)
+    else:
+        recogniser = start
+        _check_start(recogniser, settings)
+    usable, left_out = _long_enough(train, recogniser, max(settings.augmentation.speeds))
+    if start is None:
+        _set_statistics(recogniser, usable)
+    if settings.method != "float" and "hardware" not in recogniser.description:
+        _quantize(recogniser, settings, usable)
+    return TrainingSetup(recogniser.train(), usable, dev, left_out)
+
+
+def _labels(settings: TrainingSettings, train: CutSet, dev: CutSet) -> Labels:
+    texts = [cut.supervisions[0].text for cut in train]
+    kind = settings.labels or LabelSettings()
+    if kind.kind == "pieces":
+        return PieceLabels.trained(texts, kind.size)
+    texts += [cut.supervisions[0].text for cut in dev]
+    return PhonemeLabels(corpus_pronunciations(settings.corpus, settings.dictionaries, texts))
+
+
+def _check_spellings(labels: Labels, *parts: CutSet) -> None:
+    missing = labels.unspellable(cut.supervisions[0].text for part in parts for cut in part)
+    if missing:
+        raise DataError(
+            f"{len(missing)} words cannot be spelled in the labels of this recogniser: {', '.join(missing)}; give "
+            "their pronunciations in a dictionary of your own (setting `dictionaries`), lines such as "
+            "`hello HH AH L OW`"
+        )
+
+
+def _long_enough(cuts: CutSet, recogniser: Recogniser, fastest: float) -> tuple[CutSet, list[str]]:
+    """Utterances with a frame for every label at the fastest speed, and the ids of the others."""
+    labels = recogniser.labels
+    short = []
+    for cut in cuts:
+        frames = int(recogniser.frames(torch.tensor(int(cut.num_samples / fastest))))
+        if frames < labels.shortest_frames(labels.encode(cut.supervisions[0].text)):
+            short.append(cut.id)
+    left_out = set(short)
+    kept = CutSet.from_cuts(cut for cut in cuts if cut.id not in left_out)
+    if not len(kept):
+        raise DataError("every training utterance is too short for its transcript; check that they belong together")
+    return kept, short
+
+
+def _set_statistics(recogniser: Recogniser, cuts: CutSet) -> None:
+    """Mean and deviation of every feature over a sample of the training data."""
+    sample = sorted(cuts, key=lambda cut: derive(0, "statistics", cut.id))[:_STATISTICS_UTTERANCES]
+    total, squares, frames = 0.0, 0.0, 0
+    for cut in sample:
+        features, _ = recogniser.features(*padded_audio([cut]))
+        total = total + features.double().sum(dim=(0, 1))
+        squares = squares + features.double().square().sum(dim=(0, 1))
+        frames += features.shape[1]
+    mean = torch.as_tensor(total) / frames
+    variance = torch.as_tensor(squares) / frames - mean.square()
+    recogniser.mean.copy_(mean)
+    # A band above the bandwidth of the recordings is constant.
+    recogniser.deviation.copy_(variance.clamp(min=1e-4).sqrt())
+
+
+def _check_start(recogniser: Recogniser, settings: TrainingSettings) -> None:
+    """What is asked for must be what the recogniser to start from is."""
+    known: dict[str, Any] = recogniser.description
+    problems = []
+    if settings.model is not None and known["model"] != settings.model.model_dump(mode="json"):
+        problems.append(f"its model is {known['model']}, asked for {settings.model.model_dump(mode='json')}")
+    if settings.labels is not None and known["labels"]["kind"] != settings.labels.kind:
+        problems.append(f"its labels are {known['labels']['kind']}, asked for {settings.labels.kind}")
+    if "hardware" in known and settings.method == "float":
+        problems.append("its weights are coarse, and the method `float` starts from a float recogniser")
+    elif "hardware" in known and known["hardware"] != settings.hardware.to_dict():
+        problems.append(
+            f"it was trained for the hardware {known['hardware']}, asked for {settings.hardware.to_dict()}"
+        )
+    if problems:
+        raise CheckpointError(
+            f"the training cannot start from {settings.start}; leave out what is to be as there, or start from "
+            "another recogniser:\n  " + "\n  ".join(problems)
+        )
+
+
+def _quantize(recogniser: Recogniser, settings: TrainingSettings, cuts: CutSet) -> None:
+    """Fake quantisers, with ranges from data where training does not find them itself."""
+    fresh = settings.method == "hardware-aware"
+    quantization = replace(settings.quantization, fresh_chips=fresh, seed=settings.seed)
+    quantize_recogniser(recogniser, settings.hardware, quantization)
+    if fresh or quantization.learned_steps or quantization.observer == "fixed":
+        calibrate_recogniser(
+            recogniser,
+            settings.hardware,
+            cuts,
+            batches=_CALIBRATION_BATCHES,
+            seconds=VALIDATION_SECONDS,
+            seed=settings.seed,
+        )
+
+
+def validation_data(setup: TrainingSetup) -> tuple[SpeechData, list[list[str]]]:
+    """The held-out utterances and how they are batched."""
+    data = SpeechData(setup.dev, setup.recogniser.labels, None)
+    return data, evaluation_batches(setup.dev, VALIDATION_SECONDS)

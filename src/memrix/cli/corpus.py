@@ -1,0 +1,137 @@
+"""`memrix corpus`: corpora for training, prepared once, and what is in them."""
+
+from __future__ import annotations
+
+import json as json_format
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, Parameter
+
+from memrix.cli.messages import message
+from memrix.cli.outputs import check_output
+from memrix.errors import AssetError
+
+if TYPE_CHECKING:
+    from memrix.asr.corpora.prepared import PreparedCorpus
+
+_MISSING = "-"
+
+app = App(
+    name="corpus",
+    help="Prepare transcribed speech for training, and see what is in it.",
+    help_format="markdown",
+)
+
+
+@app.command
+def prepare(
+    name: str,
+    *,
+    source: Path | None = None,
+    output: Path | None = None,
+    skip_bad: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Prepare a corpus: manifests with fixed splits, audio at 16 kHz.
+
+    Interrupted or killed, the same command goes on: audio that is done is kept. A corpus that is there is left as it
+    is.
+
+    Parameters
+    ----------
+    name
+        queen or asterisk, which are fetched; tedlium2 or librispeech, from your own copy; or a name of your own for
+        manifests of lhotse.
+    source
+        Folder of your copy: `TEDLIUM_release2`, `LibriSpeech`, the one that holds `queen.1c`, or one with
+        `train.jsonl.gz`, `dev.jsonl.gz` and `test.jsonl.gz`.
+    output
+        Folder of the prepared corpus; by default one of that name in the cache.
+    skip_bad
+        Leave out what cannot be used, and list it.
+    """
+    from memrix.asr.corpora.catalogue import already_prepared, prepare_corpus
+
+    ready = already_prepared(name, source, output)
+    if ready is not None:
+        message(f"{name} is there already: {ready.folder}; remove that folder to prepare it anew")
+        _print_table(ready, ready.description["statistics"])
+        return
+    with progress_bar(f"preparing {name}") as progress:
+        corpus = prepare_corpus(name, source, output, skip_bad=skip_bad, progress=progress)
+    for reason, count in corpus.description.get("left_out", {}).items():
+        message(f"left out: {count} ({reason})")
+    for problem in corpus.description.get("skipped", ()):
+        message(f"skipped: {problem}")
+    message(f"{name} is prepared: {corpus.folder}")
+    _print_table(corpus, corpus.description["statistics"])
+
+
+@app.command
+def show(name: str, *, json: Path | None = None) -> None:
+    """Show what is in a prepared corpus.
+
+    Parameters
+    ----------
+    name
+        Of the corpus, or its folder.
+    json
+        File for the figures, and for where the corpus comes from.
+    """
+    check_output(json, (".json",))
+
+    from memrix.asr.corpora.prepared import open_corpus
+    from memrix.asr.corpora.statistics import corpus_statistics
+    from memrix.asr.files import write_whole
+    from memrix.asr.pronunciation import pronounced_words
+
+    corpus = open_corpus(name)
+    message(f"{corpus.folder}, from {corpus.description.get('source')}")
+    try:
+        pronounced = pronounced_words(corpus)
+    except AssetError as error:
+        message(f"words without a pronunciation are not counted: {error}")
+        pronounced = None
+    statistics = corpus_statistics(corpus, pronounced)
+    _print_table(corpus, statistics)
+    if json is not None:
+        figures = {**corpus.description, "folder": str(corpus.folder), "statistics": statistics}
+        write_whole(json, json_format.dumps(figures, indent=2, ensure_ascii=False).encode() + b"\n")
+        message(f"figures: {json}")
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on stderr for as long as the block lasts; nothing elsewhere than on a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _print_table(corpus: PreparedCorpus, statistics: Mapping[str, Mapping[str, Any]]) -> None:
+    from memrix.cli.tables import plain_table, print_whole
+
+    shares = {"unseen_words": "unseen\n%", "unpronounced_words": "unpron.\n%"}
+    shares = {key: heading for key, heading in shares.items() if any(key in row for row in statistics.values())}
+    caption = "unseen: share of the words that do not occur in train. unpron.: that have no pronunciation."
+    # Sources are long, and a title would be broken over lines.
+    table = plain_table(corpus.name, caption if shares else None)
+    table.add_column("split", no_wrap=True)
+    headings = ("hours", "utterances", "words", "vocabulary", "speakers", *shares.values())
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for split, row in statistics.items():
+        counts = (str(row[key]) for key in ("utterances", "words", "vocabulary", "speakers"))
+        table.add_row(split, f"{row['hours']:.2f}", *counts, *(_percent(row[key]) for key in shares))
+    print_whole(table)
+
+
+def _percent(share: float | None) -> str:
+    return _MISSING if share is None else f"{100 * share:.2f}"

@@ -1,0 +1,205 @@
+"""`memrix experiment`: from a corpus to word error rates on chips, in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cyclopts import App
+
+from memrix.cli.outputs import CHART_FORMATS, check_distinct, check_output
+from memrix.errors import SettingsError
+
+if TYPE_CHECKING:
+    from memrix.asr.experiment.report import Row
+    from memrix.asr.experiment.run import ExperimentResult
+    from memrix.asr.experiment.settings import ExperimentSettings
+
+app = App(name="experiment", help="Train a recogniser, program it on chips, and compare word error rates.")
+
+
+@app.command
+def paper(
+    *,
+    size: str = "small",
+    corpus: str = "queen",
+    weight_bits: str | None = None,
+    hardware: str = "paper",
+    chips: int = 5,
+    adc: str = "",
+    wear: str = "",
+    epochs: int | None = None,
+    coarse_epochs: int = 10,
+    weight_noise: float = 0.0,
+    recogniser: Path | None = None,
+    language_model: Path | None = None,
+    trained: str | None = None,
+    limit: int | None = None,
+    beam: int = 100,
+    output: Path | None = None,
+    json: Path | None = None,
+    chart: Path | None = None,
+    save_trained: Path | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+) -> None:
+    """Repeat the experiment of arXiv 2505.24721: float, coarse weights, chips, word error rates.
+
+    Interrupted or killed, the same command goes on where it stopped; what was done is not done again.
+
+    Parameters
+    ----------
+    size
+        Of the Conformer: small (3 million parameters), medium (13) or paper (42).
+    corpus
+        One that `memrix corpus prepare` has prepared, by its name or folder.
+    weight_bits
+        Numbers of bits, separated by commas; 1.5 for ternary weights. By default 8,6,5,4,3,2,1.5, or those that are
+        trained already.
+    hardware
+        Chips: presets (paper, physical, tuned, ideal) or files, separated by commas. Training knows the first one.
+    chips
+        How many to program of each kind.
+    adc
+        Splits of the converters' bits, precision/range, separated by commas: 8/8,6/6,4/4,2/2.
+    wear
+        Cycles of wear before programming, separated by commas.
+    epochs
+        Of the training in float; by default those of the recipe.
+    coarse_epochs
+        Of each training with coarse weights.
+    weight_noise
+        Noise on weights in these trainings, as a share of full scale.
+    recogniser
+        A float recogniser in place of training one.
+    language_model
+        ARPA file, in place of estimating a 4-gram model from the training text.
+    trained
+        Recognisers, language model and settings of the search, in place of training, estimating and tuning:
+        queen-small, which memrix brings, or a folder that --save-trained has written.
+    limit
+        Utterances of the test split to evaluate; all of them by default.
+    beam
+        Hypotheses that the search keeps.
+    output
+        Folder of trainings and measurements; experiment-CORPUS-SIZE by default.
+    json
+        Write all figures there.
+    chart
+        Draw word error rates over bits: PNG, SVG or PDF.
+    save_trained
+        Folder to write recognisers at half precision, language model and settings of the search to.
+    seed
+        Of training and chips.
+    threads
+        Threads that torch computes with.
+    """
+    check_output(json)
+    check_output(chart, CHART_FORMATS)
+    check_distinct(json, chart)
+    from memrix.asr.experiment.settings import ExperimentSettings
+
+    given = _trained(trained, recogniser, language_model)
+    if weight_bits is not None:
+        given["weight_bits"] = _numbers("--weight-bits", weight_bits)
+    settings = ExperimentSettings(
+        corpus=corpus,
+        size=size,
+        hardware=_parts(hardware),
+        chips=chips,
+        adc=_parts(adc),
+        wear=tuple(int(number) for number in _numbers("--wear", wear)),
+        epochs=epochs,
+        coarse_epochs=coarse_epochs,
+        weight_noise=weight_noise,
+        limit=limit,
+        beam=beam,
+        seed=seed,
+        **given,
+    )
+    folder = output or Path(f"experiment-{Path(corpus).name}-{size}")
+    result = execute(settings, folder, json=json, chart=chart, threads=threads)
+    if save_trained is not None:
+        from memrix.asr.experiment.trained import write_trained
+
+        write_trained(save_trained, result.trained)
+
+
+def execute(
+    settings: ExperimentSettings, output: Path, *, json: Path | None, chart: Path | None, threads: int | None
+) -> ExperimentResult:
+    """Run an experiment with progress on stderr and the table on stdout; write what was asked for.
+
+    Raises:
+        MemrixError: input that cannot be used.
+    """
+    import json as notation
+
+    from memrix.analysis.experiment_chart import wer_over_bits_of_experiment
+    from memrix.asr.experiment.report import rows_of, to_json, to_markdown
+    from memrix.asr.experiment.run import run_experiment
+    from memrix.asr.files import write_whole
+    from memrix.cli.messages import message
+    from memrix.cli.train import TrainingDisplay
+
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+
+    with TrainingDisplay() as display:
+        result = run_experiment(settings, output, message, display.report)
+    table = to_json(result)
+    text = notation.dumps(table, indent=2).encode()
+    write_whole(output / "result.json", text)
+    if json is not None:
+        write_whole(json, text)
+    if chart is not None:
+        wer_over_bits_of_experiment(table, chart)
+    write_whole(output / "result.md", to_markdown(result).encode())
+    _print(rows_of(result), table)
+    return result
+
+
+def _trained(name: str | None, recogniser: Path | None, language_model: Path | None) -> dict[str, Any]:
+    """Settings that say what is trained already."""
+    if name is None:
+        given = {"recogniser": recogniser, "language_model": language_model}
+        return {key: None if path is None else str(path) for key, path in given.items()}
+    if recogniser is not None or language_model is not None:
+        raise SettingsError(
+            "--trained brings recogniser and language model: leave out --recogniser, --language-model"
+        )
+    from memrix.asr.experiment.trained import open_trained
+
+    return open_trained(name).settings()
+
+
+def _print(rows: list[Row], result: Mapping[str, Any]) -> None:
+    from memrix.asr.experiment.report import HEAD, cells_of
+    from memrix.cli.tables import plain_table, print_whole
+
+    table = plain_table(
+        f"{result['corpus']}, test: {result['utterances']} utterances, {result['words']} words; all rates in %",
+        "95 %: bootstrap over utterances. sd, min and max: over chips. label errors: by greedy search. over float, "
+        "over quantised: relative difference of WER, with its paired 95 % interval.",
+    )
+    table.add_column(HEAD[0], no_wrap=True)
+    for name in HEAD[1:]:
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*cells_of(row))
+    print_whole(table)
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _numbers(option: str, text: str) -> tuple[float, ...]:
+    try:
+        numbers = [float(part) for part in _parts(text)]
+    except ValueError as error:
+        raise SettingsError(f"{option} takes numbers separated by commas, got {text!r}") from error
+    return tuple(int(number) if number.is_integer() else number for number in numbers)

@@ -1,0 +1,16 @@
+"""`memrix lm`: language models of words for the search of speech recognition."""
+
+from __future__ import annotations
+
+from cyclopts import App
+
+from memrix.cli.lm.estimate import estimate
+from memrix.cli.lm.perplexity import perplexity
+
+app = App(
+    name="lm",
+    help="Estimate n-gram language models from text, and see how well they foresee another.",
+    help_format="markdown",
+)
+for command in (estimate, perplexity):
+    app.command(command)

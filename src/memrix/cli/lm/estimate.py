@@ -1,0 +1,57 @@
+"""`memrix lm estimate`: an n-gram language model from text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from memrix.cli.messages import message
+from memrix.cli.outputs import check_distinct, check_output
+
+
+def estimate(
+    *texts: Path,
+    output: Annotated[Path, Parameter(name=("--output", "-o"))],
+    order: int = 4,
+) -> None:
+    """Estimate a language model of words as they are written in the texts.
+
+    Words are parted by blanks and taken as they are: write them as the lexicon of the search does, in one case and
+    without punctuation. Prints what was made.
+
+    KenLM's `lmplz` is used where it is on the PATH; otherwise `tlm` of IRSTLM, which is fetched from Debian.
+
+    Parameters
+    ----------
+    texts
+        Files of UTF-8 text with one sentence a line.
+    output
+        File for the language model; its name ends in .arpa or .arpa.gz.
+    order
+        Words of the longest n-grams, 2 to 6.
+    """
+    from memrix.asr.search.estimation import check_estimation
+    from memrix.asr.search.estimation import estimate as estimate_from
+    from memrix.asr.search.sentences import check_texts, sentences_of
+    from memrix.tables import columns
+
+    check_estimation(output, order)
+    check_texts(texts)
+    check_distinct(*texts, output)
+    check_output(output)
+
+    from rich.console import Console
+
+    with Console(stderr=True).status("estimating"):
+        made = estimate_from(sentences_of(texts), output, order)
+    rows = [
+        ("sentences", str(made.sentences)),
+        ("words", str(made.words)),
+        *((f"{n}-grams", str(count)) for n, count in enumerate(made.model.counts or (), start=1)),
+        ("smoothing", made.smoothing),
+        ("program", made.program),
+    ]
+    print(columns(rows))
+    message(f"language model: {output}")

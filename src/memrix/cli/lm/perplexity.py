@@ -1,0 +1,39 @@
+"""`memrix lm perplexity`: how well a language model foresees a text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_UNKNOWN_SHOWN = 8
+
+
+def perplexity(language_model: Path, text: Path, /) -> None:
+    """Perplexity of a text, and how many of its words the language model does not know.
+
+    Each line is a sentence of its own, whose end counts as a word that is foreseen.
+
+    Parameters
+    ----------
+    language_model
+        An ARPA file, plain or gzipped.
+    text
+        UTF-8 text with one sentence a line, its words written as in the language model.
+    """
+    from memrix.asr.search.language_model import open_language_model
+    from memrix.asr.search.perplexity import perplexity as perplexity_of
+    from memrix.asr.search.sentences import check_texts, sentences_of
+    from memrix.tables import columns
+
+    check_texts([text])
+    found = perplexity_of(open_language_model(language_model), sentences_of([text]))
+    rows = [
+        ("sentences", str(found.sentences)),
+        ("words", str(found.words)),
+        ("perplexity", f"{found.known:.2f}"),
+        ("with unknown words", f"{found.all:.2f}"),
+        ("unknown words", f"{found.unknown.total()} ({100 * found.out_of_vocabulary:.2f} %)"),
+    ]
+    if found.unknown:
+        most = [f"{word} {count}" for word, count in found.unknown.most_common(_UNKNOWN_SHOWN)]
+        rows.append(("most often", ", ".join(most)))
+    print(columns(rows))

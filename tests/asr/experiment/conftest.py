@@ -1,0 +1,54 @@
+from types import SimpleNamespace
+
+import pytest
+
+from memrix.asr.experiment.run import run_experiment
+from memrix.asr.experiment.settings import ExperimentSettings
+from memrix.asr.training.settings import TrainingSettings
+from tests.asr.tones import PRONUNCIATIONS, tone_corpus, tone_settings
+
+
+def write_language_model(path):
+    """Write an ARPA file for the language of tones; its path."""
+    unigrams = [
+        f"-{0.7 if word in PRONUNCIATIONS else 1.5}\t{word}\t0" for word in (*PRONUNCIATIONS, "<unk>", "</s>")
+    ]
+    bigrams = [f"-0.6\t<s> {word}" for word in PRONUNCIATIONS]
+    counts = ["\\data\\", f"ngram 1={len(unigrams) + 1}", f"ngram 2={len(bigrams)}", ""]
+    parts = [*counts, "\\1-grams:", "-99\t<s>\t0", *unigrams, "", "\\2-grams:", *bigrams, "", "\\end\\", ""]
+    path.write_text("\n".join(parts))
+    return path
+
+
+@pytest.fixture(scope="session")
+def tones(tmp_path_factory):
+    """A corpus of tones, with a language model and an own dictionary."""
+    folder = tone_corpus(tmp_path_factory.mktemp("tones")).folder
+    write_language_model(folder / "lm.arpa")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def quick(tones):
+    """Experiments on tones that take seconds."""
+    from memrix.asr.pronunciation import read_dictionary
+
+    table = tone_settings(tones, epochs=20)
+
+    def settings(**changes):
+        given = {"weight_bits": (3,), "chips": 2, "coarse_epochs": 2, "language_model": str(tones / "lm.arpa")}
+        return ExperimentSettings(corpus=str(tones), **{**given, **changes})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("memrix.asr.pronunciation.cmu_dictionary", dict)
+        patch.setattr("memrix.asr.pronunciation.own_dictionary", lambda name: read_dictionary(tones / "tones.dict"))
+        patch.setattr(ExperimentSettings, "float_training", lambda self: TrainingSettings.from_dict(table))
+        yield settings
+
+
+@pytest.fixture(scope="module")
+def done(quick, tmp_path_factory):
+    """An experiment that was run: its folder, its result, and what it said."""
+    folder, said = tmp_path_factory.mktemp("experiment"), []
+    result = run_experiment(quick(), folder, said.append)
+    return SimpleNamespace(folder=folder, result=result, said=said)

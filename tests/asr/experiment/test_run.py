@@ -1,0 +1,160 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+import memrix
+from memrix.asr.corpora.prepared import open_corpus
+from memrix.asr.experiment.report import rows_of, to_json, to_markdown
+from memrix.asr.experiment.run import run_experiment
+from memrix.asr.experiment.systems import on_chip
+from memrix.asr.recogniser_files import load_recogniser
+from memrix.errors import CheckpointError, DataError
+from memrix.hardware import Hardware
+from tests.asr.tones import tone_settings
+
+
+def figures(result):
+    """All but the time that it took."""
+    table = to_json(result)
+    for system in table["systems"]:
+        system.pop("seconds")
+    return table
+
+
+def test_from_a_corpus_to_word_error_rates(done):
+    result = done.result
+    rows = rows_of(result)
+    assert [row.name for row in rows] == ["float", "quantised, 3 bit", "paper, 3 bit"]
+    assert rows[0].rate < 0.1
+    assert rows[0].over_float is None
+    assert rows[2].deviation is not None
+    assert rows[2].lowest <= rows[2].rate <= rows[2].highest
+    assert rows[2].cells > 0
+    assert rows[2].over_quantised is not None
+    assert any("measuring paper, 3 bit, chip 1" in text for text in done.said)
+    assert len(to_markdown(result).splitlines()) == 2 + 3
+    json.dumps(to_json(result))
+
+
+def test_nothing_is_done_twice(quick, done):
+    said = []
+    result = run_experiment(quick(), done.folder, said.append)
+    assert figures(result) == figures(done.result)
+    assert not [text for text in said if text.startswith(("measuring", "LM scale"))]
+
+
+def test_more_chips_add_to_what_is_there(quick, done, tmp_path):
+    folder = shutil.copytree(done.folder, tmp_path / "moved")
+    said = []
+    run_experiment(quick(chips=3), folder, said.append)
+    assert [text for text in said if text.startswith("measuring")] == ["measuring paper, 3 bit, chip 2"]
+
+
+def test_recognisers_can_be_given(quick, done, tmp_path):
+    settings = quick(
+        recogniser=str(done.folder / "float" / "model.safetensors"),
+        coarse=((3, str(done.folder / "coarse-3" / "model.safetensors")),),
+    )
+    said = []
+    result = run_experiment(settings, tmp_path, said.append)
+    assert not [text for text in said if text.startswith("training")]
+    assert [row.rate for row in rows_of(result)] == [row.rate for row in rows_of(done.result)]
+
+
+def test_hardware_that_is_tuned_gets_its_test_vectors(quick, done, tmp_path):
+    settings = quick(
+        hardware=("tuned",),
+        chips=1,
+        recogniser=str(done.folder / "float" / "model.safetensors"),
+        coarse=((3, str(done.folder / "coarse-3" / "model.safetensors")),),
+    )
+    rows = rows_of(run_experiment(settings, tmp_path))
+    assert rows[2].name == "tuned, 3 bit"
+    assert rows[2].rate < 0.3
+
+
+def test_a_killed_experiment_ends_with_the_same_figures(quick, done, tones, tmp_path):
+    """Killed in the training, killed again while it measures."""
+    whole = run_experiment(quick(chips=1, coarse_epochs=1), tmp_path / "whole")
+    table = tone_settings(tones, epochs=20)
+    program = f"""
+import sys
+import memrix.asr.pronunciation as pronunciation
+from memrix.asr.experiment.run import run_experiment
+from memrix.asr.experiment.settings import ExperimentSettings
+from memrix.asr.training.settings import TrainingSettings
+pronunciation.cmu_dictionary = dict
+pronunciation.own_dictionary = lambda name: pronunciation.read_dictionary({str(tones / "tones.dict")!r})
+ExperimentSettings.float_training = lambda self: TrainingSettings.from_dict({table!r})
+settings = ExperimentSettings(corpus={str(tones)!r}, weight_bits=(3,), chips=1, coarse_epochs=1,
+                              language_model={str(tones / "lm.arpa")!r})
+run_experiment(settings, sys.argv[1])
+"""
+    folder = tmp_path / "killed"
+    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
+    for landmark in ("float/last.ckpt", "systems"):
+        process = subprocess.Popen([sys.executable, "-c", program, str(folder)], env=environment)
+        while process.poll() is None and not (folder / landmark).exists():
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert (folder / landmark).exists()
+    again = run_experiment(quick(chips=1, coarse_epochs=1), folder)
+    assert figures(again)["rows"] == figures(whole)["rows"]
+
+
+def test_what_is_missing_is_said(quick, tmp_path):
+    with pytest.raises(CheckpointError, match="nowhere"):
+        run_experiment(quick(recogniser="nowhere.safetensors"), tmp_path)
+    with pytest.raises(DataError, match="corpus prepare"):
+        run_experiment(quick().__class__(corpus="nowhere"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "content", "message"),
+    [
+        ("systems/[0-9a-f]*.json", "{", "remove it to measure again"),
+        ("systems/[0-9a-f]*.json", "[]", "remove it to measure again"),
+        ("search.json", "{", "remove it to tune again"),
+        ("search.json", '{"settings": {"lm": 2}}', "remove it to tune again"),
+        ("systems/prior-*.json", "{", "remove it to find it again"),
+        ("systems/prior-*.json", '{"a": 1}', "remove it to find it again"),
+    ],
+)
+def test_damaged_files_are_said(quick, done, tmp_path, pattern, content, message):
+    folder = shutil.copytree(done.folder, tmp_path / "damaged")
+    for path in folder.glob(pattern):
+        path.write_text(content)
+    with pytest.raises(DataError, match=message):
+        run_experiment(quick(chips=4), folder)
+
+
+def test_a_recogniser_of_other_bits_is_refused(quick, done, tmp_path):
+    floating, coarse = (str(done.folder / name / "model.safetensors") for name in ("float", "coarse-3"))
+    with pytest.raises(CheckpointError, match="of 3 bit; expected one of 4 bit"):
+        run_experiment(quick(recogniser=floating, weight_bits=(4,), coarse=((4, coarse),)), tmp_path)
+    with pytest.raises(CheckpointError, match="of 3 bit; expected one in float"):
+        run_experiment(quick(recogniser=coarse), tmp_path)
+
+
+def test_chips_that_are_tuned_leave_the_network_as_it_was_trained(quick, done):
+    path = done.folder / "coarse-3" / "model.safetensors"
+    recogniser, before = load_recogniser(path)[0], load_recogniser(path)[0].state_dict()
+    train = open_corpus(quick().corpus).cuts("train").to_eager()
+    chip = on_chip(recogniser, Hardware.preset("tuned").replace(weight_bits=3), 0, train)
+    for name, value in recogniser.state_dict().items():
+        torch.testing.assert_close(value, before[name], rtol=0, atol=0)
+    assert memrix.summary(chip.network).cells > 0
+
+
+def test_a_recogniser_of_an_experiment_is_one_of_its_hardware(done):
+    recogniser, training = load_recogniser(done.folder / "coarse-3" / "model.safetensors")
+    assert recogniser.description["hardware"]["weight_bits"] == 3
+    assert training["settings"]["method"] == "quantization-aware"

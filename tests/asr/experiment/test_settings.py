@@ -1,0 +1,48 @@
+import pytest
+
+from memrix.asr.experiment.settings import ExperimentSettings
+from memrix.errors import SettingsError
+
+
+def test_every_converter_meets_every_wear_on_every_chip():
+    settings = ExperimentSettings(hardware=("paper", "tuned"), adc=("4/4", "8/6"), wear=(1, 10))
+    variants = settings.variants(3)
+    assert len(variants) == 2 * 2 * 2
+    chip = variants["paper, ADC 8/6, 10 cycles of wear"]
+    assert (chip.adc.precision_bits, chip.adc.range_bits, chip.weight_bits) == (8, 6, 3)
+    assert (chip.programming.name, chip.programming.cycles) == ("cycled", 10)
+
+
+def test_a_chip_without_grids_is_as_it_is():
+    (name,) = ExperimentSettings().variants(1.5)
+    assert name == "paper"
+
+
+def test_trainings_are_one_recipe_apart():
+    settings = ExperimentSettings(epochs=7, coarse_epochs=3, weight_noise=0.05, seed=4)
+    first, coarse = settings.float_training(), settings.coarse_training(3, "float.safetensors")
+    assert (first.method, first.epochs, first.seed) == ("float", 7, 4)
+    assert (coarse.method, coarse.epochs, coarse.seed) == ("quantization-aware", 3, 4)
+    assert coarse.hardware.weight_bits == 3
+    assert coarse.quantization.weight_noise == 0.05
+    assert coarse.augmentation == first.augmentation
+    assert max(coarse.optimiser.learning_rates) < max(first.optimiser.learning_rates)
+
+
+@pytest.mark.parametrize("size", ["small", "medium", "paper"])
+def test_every_size_has_a_recipe(size):
+    assert ExperimentSettings(size=size).float_training().model is not None
+
+
+def test_everything_wrong_is_said_at_once():
+    with pytest.raises(SettingsError) as caught:
+        ExperimentSettings(size="smal", chips=0, adc=("4-4",), weight_bits=(), beam=0)
+    for part in ("'small'", "chips", "'4-4'", "weight_bits", "beam"):
+        assert part in str(caught.value)
+
+
+def test_bits_and_chips_that_cannot_be():
+    with pytest.raises(SettingsError, match="weight_bits"):
+        ExperimentSettings(weight_bits=(2.5,))
+    with pytest.raises(SettingsError, match="papr"):
+        ExperimentSettings(hardware=("papr",))

@@ -1,0 +1,51 @@
+"""Two processes follow the course of one."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from memrix.asr.recogniser_files import load_recogniser
+from memrix.asr.training.loop import train
+from memrix.asr.training.settings import TrainingSettings
+from tests.asr.tones import tone_corpus, tone_settings
+
+PROGRAM = """
+import sys
+import torch
+torch.set_num_threads(1)
+import memrix.asr.pronunciation as pronunciation
+pronunciation.cmu_dictionary = dict
+from memrix.asr.training.loop import train
+from memrix.asr.training.settings import TrainingSettings
+train(TrainingSettings.load(sys.argv[1]), sys.argv[2])
+"""
+
+
+def test_two_processes_learn_as_one_does(tmp_path, monkeypatch):
+    monkeypatch.setattr("memrix.asr.pronunciation.cmu_dictionary", dict)
+    corpus = tone_corpus(tmp_path / "tones").folder
+    table = tone_settings(corpus, accelerator="cpu")
+    table["model"]["dropout"] = 0.0  # the one thing that processes draw apart
+    alone = train(TrainingSettings.from_dict(table), tmp_path / "alone")
+    (tmp_path / "train.py").write_text(PROGRAM)
+    settings = TrainingSettings.from_dict({**table, "devices": 2})
+    import json
+
+    (tmp_path / "settings.toml").write_text("")
+    (tmp_path / "settings.json").write_text(json.dumps(settings.model_dump(mode="json")))
+    (tmp_path / "train.py").write_text(
+        PROGRAM.replace(
+            "TrainingSettings.load(sys.argv[1])",
+            "TrainingSettings.from_dict(__import__('json').load(open(sys.argv[1])))",
+        )
+    )
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command += [str(tmp_path / "train.py"), str(tmp_path / "settings.json"), str(tmp_path / "both")]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ})
+    assert result.returncode == 0, result.stderr[-2000:]
+    one = load_recogniser(alone)[1]["epochs"]
+    two = load_recogniser(tmp_path / "both" / "model.safetensors")[1]["epochs"]
+    assert [epoch["loss"] for epoch in two] == pytest.approx([epoch["loss"] for epoch in one], rel=2e-3)
+    assert [epoch["dev_loss"] for epoch in two] == pytest.approx([epoch["dev_loss"] for epoch in one], rel=2e-3)
