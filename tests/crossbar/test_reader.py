@@ -1,0 +1,42 @@
+import pytest
+import torch
+
+from memrix.crossbar import Reader
+from memrix.errors import ConversionError
+from memrix.hardware import Hardware
+from tests.crossbar.test_crossbar import FINE, codes, crossbar
+
+PHYSICAL = Hardware.preset("physical").replace(weight_bits=3, **FINE)
+
+
+@pytest.mark.parametrize("noise", ["off", "physical", "legacy"])
+def test_a_reader_reads_what_the_crossbar_reads(noise):
+    hardware = PHYSICAL.replace(noise=noise)
+    inputs = codes(5)
+    once = crossbar(hardware)(inputs)
+    assert torch.equal(Reader(crossbar(hardware), times=1)(inputs), once)
+
+
+def test_readings_that_follow_each_other_have_noise_of_their_own():
+    array, inputs = crossbar(PHYSICAL), codes(1)
+    clean = crossbar(PHYSICAL.replace(noise="off"))(inputs)
+    series, single = Reader(array, times=400), crossbar(PHYSICAL)
+    together = torch.stack([series(inputs) for _ in range(400)]) - clean
+    apart = torch.stack([single(inputs) for _ in range(400)]) - clean
+    assert len({tuple(reading.flatten().tolist()) for reading in together}) > 300
+    torch.testing.assert_close(together.std(0), apart.std(0), rtol=0.25, atol=0.02)
+    neighbours = torch.corrcoef(torch.stack((together[:-1].flatten(), together[1:].flatten())))[0, 1]
+    assert abs(neighbours) < 0.15
+
+
+def test_more_calls_than_were_announced_and_other_sizes_are_read_too():
+    array = crossbar(PHYSICAL)
+    reader = Reader(array, times=1)
+    sizes = (3, 3, 5, 1)
+    assert [reader(codes(size)).shape[2] for size in sizes] == list(sizes)
+    assert array.counts.conversions == sum(sizes) * array.layout.conversions
+
+
+def test_vectors_of_another_length_are_refused():
+    with pytest.raises(ConversionError, match="got vectors for"):
+        Reader(crossbar(PHYSICAL))(torch.zeros(1, 1, 2, 3))
