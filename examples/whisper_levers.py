@@ -20,7 +20,7 @@ from torch import Tensor, nn
 import memrix
 from memrix.asr.corpora.catalogue import load_corpus
 from memrix.asr.corpus import shorter_than, split
-from memrix.asr.whisper import load_recogniser
+from memrix.asr.whisper.recogniser import load_recogniser
 
 LONGEST_CLIP = 10.0  # s
 BATCH = 4

@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from memrix.asr.results import EvaluationResult, Execution, Row
+from memrix.asr.whisper.results import EvaluationResult, Execution, Row
 from memrix.cli.display import TerminalReporter, print_result
 
 

@@ -103,7 +103,7 @@ def _whisper(figures: Path, chart: Path, *, fresh: bool, threads: int | None) ->
         "recordings (100 MB). Ctrl-C keeps what is done; the next call goes on from there."
     )
 
-    from memrix.asr.settings import EvaluationSettings
+    from memrix.asr.whisper.settings import EvaluationSettings
     from memrix.hardware import Hardware
 
     settings = EvaluationSettings(

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from memrix.asr.results import EvaluationResult, Execution, Row
+from memrix.asr.whisper.results import EvaluationResult, Execution, Row
 from memrix.cli.tables import plain_table, print_whole
 
 _MISSING = "-"

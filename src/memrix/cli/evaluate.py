@@ -12,8 +12,8 @@ from memrix.errors import DataError, HardwareError
 
 if TYPE_CHECKING:
     from memrix.asr.corpus import Corpus
-    from memrix.asr.results import EvaluationResult
-    from memrix.asr.settings import EvaluationSettings
+    from memrix.asr.whisper.results import EvaluationResult
+    from memrix.asr.whisper.settings import EvaluationSettings
 
 
 def evaluate(
@@ -84,7 +84,7 @@ def evaluate(
     check_output(json)
     check_output(chart, CHART_FORMATS)
 
-    from memrix.asr.settings import WHISPER_DIGITAL, EvaluationSettings
+    from memrix.asr.whisper.settings import WHISPER_DIGITAL, EvaluationSettings
     from memrix.hardware import Hardware
 
     settings = EvaluationSettings(
@@ -130,8 +130,8 @@ def execute(
         import torch
         from transformers.utils.logging import disable_progress_bar
 
-        from memrix.asr.evaluation import evaluate as evaluate_recogniser
-        from memrix.asr.whisper import load_recogniser
+        from memrix.asr.whisper.evaluation import evaluate as evaluate_recogniser
+        from memrix.asr.whisper.recogniser import load_recogniser
 
         disable_progress_bar()
         if threads is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from memrix.asr.results import Execution
+from memrix.asr.whisper.results import Execution
 from memrix.errors import DataError, HardwareError
 from memrix.hardware import Hardware
 

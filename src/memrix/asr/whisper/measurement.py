@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from transformers import WhisperForConditionalGeneration
 
 import memrix
-from memrix.asr.results import BatchRecord, Execution, UtteranceRecord
 from memrix.asr.scoring import count_errors
-from memrix.asr.whisper import SpeechBatch, WhisperRecogniser
+from memrix.asr.whisper.recogniser import SpeechBatch, WhisperRecogniser
+from memrix.asr.whisper.results import BatchRecord, Execution, UtteranceRecord
 from memrix.errors import NumericsError
 
 _KEPT_OUTPUT_BYTES = 512 * 2**20

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
-from memrix.asr.results import Execution, Row
+from memrix.asr.whisper.results import Execution, Row
 
 
 class Reporter(Protocol):

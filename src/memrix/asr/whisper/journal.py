@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from memrix.asr.cache import cache_dir
-from memrix.asr.results import BatchRecord, Execution, write_atomically
+from memrix.asr.whisper.results import BatchRecord, Execution, write_atomically
 from memrix.errors import DataError
 
 

@@ -11,9 +11,9 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from memrix.asr.corpora.catalogue import load_corpus
 from memrix.asr.corpus import Utterance, split
-from memrix.asr.pretrained import load_pretrained
 from memrix.asr.scoring import count_errors, word_error_rate
-from memrix.asr.whisper import WhisperRecogniser, load_recogniser
+from memrix.asr.whisper.pretrained import load_pretrained
+from memrix.asr.whisper.recogniser import WhisperRecogniser, load_recogniser
 from memrix.errors import AssetError, DataError, NumericsError
 
 # Tokens of the tiny model: the letters a to z, space and apostrophe, then the special ones.

@@ -2,7 +2,7 @@ import pytest
 import torch
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
-from memrix.asr.whisper_weights import whisper_state
+from memrix.asr.whisper.weights import whisper_state
 from memrix.errors import AssetError
 
 WIDTH = 4

@@ -13,7 +13,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from memrix.asr.audio import SAMPLE_RATE
 from memrix.asr.corpus import Utterance
-from memrix.asr.pretrained import Pretrained, load_pretrained
+from memrix.asr.whisper.pretrained import Pretrained, load_pretrained
 from memrix.errors import AssetError, DataError, NumericsError
 
 TOKENS_PER_SECOND = 5.0

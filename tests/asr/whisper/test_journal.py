@@ -1,7 +1,7 @@
 import pytest
 
-from memrix.asr.journal import Journal
-from memrix.asr.results import BatchRecord, Execution, UtteranceRecord
+from memrix.asr.whisper.journal import Journal
+from memrix.asr.whisper.results import BatchRecord, Execution, UtteranceRecord
 from memrix.errors import DataError
 
 FLOAT, CHIP = Execution("float"), Execution("chip", 4, 0)

@@ -16,12 +16,12 @@ from transformers import WhisperForConditionalGeneration
 
 import memrix
 from memrix.asr.corpus import Corpus, Utterance, check_audio, shorter_than, split
-from memrix.asr.journal import Journal
-from memrix.asr.measurement import Measurement
-from memrix.asr.reporting import Reporter, SilentReporter
-from memrix.asr.results import BatchRecord, EvaluationResult, Execution, Row, summarise
-from memrix.asr.settings import EvaluationSettings
-from memrix.asr.whisper import WhisperRecogniser
+from memrix.asr.whisper.journal import Journal
+from memrix.asr.whisper.measurement import Measurement
+from memrix.asr.whisper.recogniser import WhisperRecogniser
+from memrix.asr.whisper.reporting import Reporter, SilentReporter
+from memrix.asr.whisper.results import BatchRecord, EvaluationResult, Execution, Row, summarise
+from memrix.asr.whisper.settings import EvaluationSettings
 from memrix.hardware import Hardware
 
 

@@ -1,7 +1,7 @@
 import pytest
 
-from memrix.asr.results import Execution
-from memrix.asr.settings import EvaluationSettings
+from memrix.asr.whisper.results import Execution
+from memrix.asr.whisper.settings import EvaluationSettings
 from memrix.errors import DataError, HardwareError
 from memrix.hardware import Hardware
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from memrix.asr.corpora.catalogue import load_corpus
-from memrix.asr.evaluation import evaluate
-from memrix.asr.reporting import SilentReporter
-from memrix.asr.settings import EvaluationSettings
-from memrix.asr.whisper import load_recogniser
+from memrix.asr.whisper.evaluation import evaluate
+from memrix.asr.whisper.recogniser import load_recogniser
+from memrix.asr.whisper.reporting import SilentReporter
+from memrix.asr.whisper.settings import EvaluationSettings
 from memrix.errors import ConversionError, DataError
 from memrix.hardware import Hardware
 

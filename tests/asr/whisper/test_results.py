@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from memrix.asr.results import (
+from memrix.asr.whisper.results import (
     BatchRecord,
     EvaluationResult,
     Execution,
