@@ -100,6 +100,14 @@ def started(folder, pace):
     return subprocess.Popen([sys.executable, "-c", SCRIPT, str(folder), pace], env=dict(os.environ))
 
 
+def test_kept_audio_that_was_damaged_is_written_anew(tmp_path):
+    prepare("tiny", tmp_path, utterances(), SPLITS, {})
+    (tmp_path / "audio" / "a.wav").write_bytes(b"RIFF")
+    prepare("tiny", tmp_path, utterances(), SPLITS, {})
+    (cut,) = open_corpus(str(tmp_path)).cuts("train")
+    np.testing.assert_allclose(cut.load_audio(), np.full((1, 1600), 0.25), atol=1e-4)
+
+
 def test_a_killed_preparation_goes_on_and_ends_with_the_same_files(tmp_path):
     assert started(tmp_path / "whole", "fast").wait(60) == 0
     process = started(tmp_path / "killed", "slowly")

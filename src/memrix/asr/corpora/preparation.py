@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,9 +90,10 @@ def _frames(folder: Path, utterance: Utterance) -> int:
     if not utterance.text.strip():
         raise _UnusableError("it has no transcript")
     path = folder / _audio_name(utterance)
-    if path.is_file():
-        # Whole, as it was written at a stroke.
-        return int(soundfile.info(path).frames)
+    # Whole, as it was written at a stroke; one that was damaged since is written anew.
+    with suppress(soundfile.LibsndfileError):
+        if path.is_file():
+            return int(soundfile.info(path).frames)
     try:
         samples = utterance.samples()
     except DataError as error:
