@@ -24,3 +24,24 @@ def test_gradient_stops_where_the_range_ends():
     activations = torch.tensor([-3.0, 0.5, 3.0], requires_grad=True)
     fake_quantize_activations(activations, activation_step(torch.tensor(1.0), 128), 128).sum().backward()
     assert activations.grad.tolist() == [0.0, 1.0, 0.0]
+
+
+@pytest.mark.parametrize("largest", [1, 7, 127, 128])
+def test_values_and_gradients_are_those_of_torch_s_fake_quantiser(largest):
+    """At ties, too: half a step beyond the range, an even code takes what an odd one leaves."""
+    step = torch.tensor(0.25)
+    ties = 0.25 * torch.arange(-largest - 3, largest + 3.5, 0.5)
+    activations = torch.cat((torch.randn(5000, generator=torch.Generator().manual_seed(1)) * largest * 0.2, ties))
+    upstream = torch.randn(len(activations), generator=torch.Generator().manual_seed(2))
+    zero = torch.tensor(0, dtype=torch.int32)
+    found = []
+    for quantise in (
+        lambda values: fake_quantize_activations(values, step, largest),
+        lambda values: torch.fake_quantize_per_tensor_affine(values, step, zero, -largest, largest),
+    ):
+        values = activations.clone().requires_grad_()
+        result = quantise(values)
+        result.backward(upstream)
+        found.append((result.detach(), values.grad, quantise(activations)))
+    for mine, theirs in zip(*found, strict=True):
+        assert torch.equal(mine, theirs)

