@@ -62,7 +62,8 @@ class TrainingDisplay:
             TimeElapsedColumn(),
             console=self._console,
         )
-        self._task = self._progress.add_task("", total=None, epoch=1, loss="-")
+        # An experiment on trained recognisers has no step to show.
+        self._task = self._progress.add_task("", total=None, visible=False, epoch=1, loss="-")
 
     def __enter__(self) -> TrainingDisplay:
         self._progress.start()
@@ -78,6 +79,7 @@ class TrainingDisplay:
         if isinstance(news, Step):
             self._progress.update(
                 self._task,
+                visible=True,
                 completed=news.batch + 1,
                 total=news.batches,
                 epoch=news.epoch + 1,
