@@ -37,6 +37,7 @@ def test_one_call_from_corpus_to_table(tones, tmp_path, capsys, monkeypatch):  #
         (["--size", "smal"], "did you mean 'small'"),
         (["--chart", "chart.docx"], "chart"),
         (["--adc", "44"], "precision/range"),
+        (["--threads", "0"], "at least 1"),
         (["--corpus", "nowhere"], "memrix corpus prepare nowhere"),
     ],
 )

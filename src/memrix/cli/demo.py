@@ -47,7 +47,9 @@ def demo(
         CPU threads; PyTorch's own choice by default.
     """
     from memrix.cli.outputs import check_output
+    from memrix.cli.threads import check_threads
 
+    check_threads(threads)
     figures, chart = (RESULTS / f"demo{'-whisper' if whisper else ''}.{ending}" for ending in ("json", "png"))
     check_output(figures)
     check_output(chart)

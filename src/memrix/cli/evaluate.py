@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from memrix.cli.outputs import CHART_FORMATS, check_output
-from memrix.errors import DataError, HardwareError
+from memrix.cli.threads import check_threads, use_threads
+from memrix.errors import HardwareError
 
 if TYPE_CHECKING:
     from memrix.asr.corpus import Corpus
@@ -119,23 +120,20 @@ def execute(
     Raises:
         MemrixError: input that cannot be used.
     """
-    if threads is not None and threads < 1:
-        raise DataError(f"--threads is a whole number of at least 1, got {threads}")
+    check_threads(threads)
 
     from memrix.cli.display import TerminalReporter, print_result
 
     reporter = TerminalReporter()
     corpus = load_named_corpus(settings.corpus)
     with reporter.stage("loading", 1) as advance:
-        import torch
         from transformers.utils.logging import disable_progress_bar
 
         from memrix.asr.whisper.evaluation import evaluate as evaluate_recogniser
         from memrix.asr.whisper.recogniser import load_recogniser
 
         disable_progress_bar()
-        if threads is not None:
-            torch.set_num_threads(threads)
+        use_threads(threads)
         recogniser = load_recogniser(settings.model)
         advance(1)
     result = evaluate_recogniser(settings, recogniser, corpus, reporter=reporter, fresh=fresh)

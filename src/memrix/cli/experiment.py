@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cyclopts import App
 
 from memrix.cli.outputs import CHART_FORMATS, check_distinct, check_output
+from memrix.cli.threads import check_threads, use_threads
 from memrix.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ def paper(
     check_output(json)
     check_output(chart, CHART_FORMATS)
     check_distinct(json, chart)
+    check_threads(threads)
     from memrix.asr.experiment.settings import ExperimentSettings
 
     given = _trained(trained, recogniser, language_model)
@@ -143,11 +145,7 @@ def execute(
     from memrix.cli.messages import message
     from memrix.cli.train import TrainingDisplay
 
-    if threads is not None:
-        import torch
-
-        torch.set_num_threads(threads)
-
+    use_threads(threads)
     with TrainingDisplay() as display:
         result = run_experiment(settings, output, message, display.report)
     table = to_json(result)

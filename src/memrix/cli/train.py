@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from memrix.cli.threads import use_threads
+
 if TYPE_CHECKING:
     from memrix.asr.training.loop import Epoch, Step
     from memrix.asr.training.setup import TrainingSetup
@@ -37,10 +39,7 @@ def train(
     from memrix.cli.messages import message
 
     settings = TrainingSettings.load(config)
-    if threads is not None:
-        import torch
-
-        torch.set_num_threads(threads)
+    use_threads(threads)
     with TrainingDisplay() as display:
         result = run(settings, output, display.report)
     message(f"The recogniser is in {result}")

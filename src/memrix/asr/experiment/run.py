@@ -16,7 +16,7 @@ from lhotse import CutSet
 from memrix.asr.corpora.prepared import open_corpus
 from memrix.asr.experiment.settings import ExperimentSettings
 from memrix.asr.experiment.systems import Measurement, System, measure, on_chip
-from memrix.asr.experiment.trained import TrainedRecognisers, search_settings
+from memrix.asr.experiment.trained import TrainedRecognisers, kept_search
 from memrix.asr.files import read_json, sha256_of, write_whole
 from memrix.asr.labels import Labels, PhonemeLabels
 from memrix.asr.pronunciation import corpus_pronunciations
@@ -35,7 +35,6 @@ from memrix.asr.transcription import emissions
 from memrix.errors import CheckpointError, DataError
 from memrix.hardware import Hardware
 
-_TUNE_AGAIN = "remove it to tune again"
 LM_SCALES = (0.6, 0.9, 1.2, 1.5, 1.8, 2.1, 2.4, 2.8)
 PRIOR_SCALES = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 
@@ -207,8 +206,8 @@ class _Evaluation:
         kept = self.folder / "search.json"
         key = _key(digital.sha256, self.language_model.sha256, beam)
         if kept.is_file():
-            settings = search_settings(kept, _TUNE_AGAIN)
-            if read_json(kept, _TUNE_AGAIN).get("key") == key:
+            settings, known = kept_search(kept, "remove it to tune again")
+            if known == key:
                 return settings
         self.say("tuning the scales of the search on the development split")
         found = emissions(digital.recogniser, self.dev)

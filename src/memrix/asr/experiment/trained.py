@@ -82,7 +82,7 @@ def open_trained(name_or_folder: str) -> TrainedRecognisers:
         folder / _FLOAT,
         tuple(sorted(coarse, reverse=True)),
         folder / _LANGUAGE_MODEL,
-        search_settings(folder / _SEARCH, "write the folder anew"),
+        kept_search(folder / _SEARCH, "write the folder anew")[0],
     )
 
 
@@ -101,15 +101,15 @@ def write_trained(folder: Path, trained: TrainedRecognisers) -> None:
     write_whole(folder / _SEARCH, json.dumps({"settings": asdict(trained.search)}, indent=1).encode())
 
 
-def search_settings(path: Path, remedy: str) -> SearchSettings:
-    """Settings of a search from a file that holds them as ``settings``.
+def kept_search(path: Path, remedy: str) -> tuple[SearchSettings, str | None]:
+    """Settings of a search from a file that holds them as ``settings``, and what they depend on, if it says so.
 
     Raises:
         DataError: the file is damaged; ``remedy`` says how to mend it.
     """
     table = read_json(path, remedy)
     try:
-        return SearchSettings(**table["settings"])
+        return SearchSettings(**table["settings"]), table.get("key")
     except (KeyError, TypeError) as error:
         raise DataError(f"{path} holds no settings of a search ({error}); {remedy}") from error
 
