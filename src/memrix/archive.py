@@ -9,7 +9,7 @@ import json
 import os
 import secrets
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,20 +61,11 @@ def read_archive(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises:
         CheckpointError: the file is missing, cut short, damaged, of a newer memrix, or not of memrix.
     """
-    source = _path(path)
-    try:
-        with safe_open(source, framework="pt") as file:
-            metadata: dict[str, str] = file.metadata() or {}
-            _require_known(metadata, path)
-            stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - the file is no dict
-    except FileNotFoundError as error:
-        raise CheckpointError(f"there is no file {str(path)!r}; memrix.save(chip, path) writes one") from error
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(
-            f"{str(path)!r} cannot be read: it is cut short, damaged or no chip that memrix.save wrote ({error})"
-        ) from error
+    with _opened(path) as file:
+        metadata = _metadata(file, path)
+        stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - the file is no dict
     text = metadata[_DESCRIPTION]
-    if metadata.get(_DIGEST) != _digest(text, stored):
+    if metadata[_DIGEST] != _digest(text, stored):
         raise CheckpointError(
             f"{str(path)!r} is damaged: its SHA-256 is not that of its content; copy it again or save the chip again"
         )
@@ -86,6 +77,32 @@ def read_archive(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise CheckpointError(f"the description in {str(path)!r} is not one that memrix wrote ({error!r})") from error
 
 
+def content_digest(path: str | Path) -> str:
+    """SHA-256 of tensors and description, hexadecimal: the same for all files of the same content.
+
+    Files of one content may differ: safetensors writes the entries of its header in any order. What a file says of
+    its content is checked by ``read_archive``, not here.
+
+    Raises:
+        CheckpointError: the file is missing, cut short, of a newer memrix, or not of memrix.
+    """
+    with _opened(path) as file:
+        return _metadata(file, path)[_DIGEST]
+
+
+@contextlib.contextmanager
+def _opened(path: str | Path) -> Iterator[Any]:
+    try:
+        with safe_open(_path(path), framework="pt") as file:
+            yield file
+    except FileNotFoundError as error:
+        raise CheckpointError(f"there is no file {str(path)!r}; memrix.save(chip, path) writes one") from error
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{str(path)!r} cannot be read: it is cut short, damaged or no chip that memrix.save wrote ({error})"
+        ) from error
+
+
 def _path(path: str | Path) -> Path:
     try:
         return Path(path)
@@ -93,9 +110,10 @@ def _path(path: str | Path) -> Path:
         raise CheckpointError(f"the path of a file must be a string or a Path, got {path!r}") from error
 
 
-def _require_known(metadata: dict[str, str], path: str | Path) -> None:
+def _metadata(file: Any, path: str | Path) -> dict[str, str]:  # noqa: ANN401 - safetensors has no type for it
+    metadata: dict[str, str] = file.metadata() or {}
     version = metadata.get(_VERSION, "")
-    if _DESCRIPTION not in metadata or not version.isdecimal():
+    if not {_DESCRIPTION, _DIGEST} <= metadata.keys() or not version.isdecimal():
         raise CheckpointError(
             f"{str(path)!r} holds tensors, but no chip that memrix.save wrote; load them into a digital model instead"
         )
@@ -103,6 +121,7 @@ def _require_known(metadata: dict[str, str], path: str | Path) -> None:
         raise CheckpointError(
             f"{str(path)!r} is of format {version}, and this memrix reads formats up to {FORMAT}; upgrade memrix"
         )
+    return metadata
 
 
 def _each_once(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -31,7 +31,7 @@ def paper(
     adc: str = "",
     wear: str = "",
     epochs: int | None = None,
-    coarse_epochs: int = 10,
+    coarse_epochs: str = "10",
     weight_noise: float = 0.0,
     recogniser: Path | None = None,
     language_model: Path | None = None,
@@ -69,7 +69,7 @@ def paper(
     epochs
         Of the training in float; by default those of the recipe.
     coarse_epochs
-        Of each training with coarse weights.
+        Of the trainings with coarse weights: one number for all, or one for each number of bits, separated by commas.
     weight_noise
         Noise on weights in these trainings, as a share of full scale.
     recogniser
@@ -111,9 +111,9 @@ def paper(
         hardware=_parts(hardware),
         chips=chips,
         adc=_parts(adc),
-        wear=tuple(int(number) for number in _numbers("--wear", wear)),
+        wear=_whole_numbers("--wear", wear),
         epochs=epochs,
-        coarse_epochs=coarse_epochs,
+        coarse_epochs=_whole_numbers("--coarse-epochs", coarse_epochs),
         weight_noise=weight_noise,
         limit=limit,
         beam=beam,
@@ -201,3 +201,10 @@ def _numbers(option: str, text: str) -> tuple[float, ...]:
     except ValueError as error:
         raise SettingsError(f"{option} takes numbers separated by commas, got {text!r}") from error
     return tuple(int(number) if number.is_integer() else number for number in numbers)
+
+
+def _whole_numbers(option: str, text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in _parts(text))
+    except ValueError as error:
+        raise SettingsError(f"{option} takes whole numbers separated by commas, got {text!r}") from error

@@ -14,7 +14,7 @@ from memrix.asr.corpora.prepared import open_corpus
 from memrix.asr.experiment.report import rows_of, to_json, to_markdown
 from memrix.asr.experiment.run import run_experiment
 from memrix.asr.experiment.systems import on_chip
-from memrix.asr.recogniser_files import load_recogniser
+from memrix.asr.recogniser_files import load_recogniser, save_recogniser
 from memrix.errors import CheckpointError, DataError
 from memrix.hardware import Hardware
 from tests.asr.tones import tone_settings
@@ -57,6 +57,17 @@ def test_more_chips_add_to_what_is_there(quick, done, tmp_path):
     assert [text for text in said if text.startswith("measuring")] == ["measuring paper, 3 bit, chip 2"]
 
 
+def test_recognisers_written_anew_are_the_same(quick, done, tmp_path):
+    folder = shutil.copytree(done.folder, tmp_path / "moved")
+    for name in ("float", "coarse-3"):
+        path = folder / name / "model.safetensors"
+        recogniser, training = load_recogniser(path)
+        save_recogniser(path, recogniser, training)
+    said = []
+    run_experiment(quick(), folder, said.append)
+    assert not [text for text in said if text.startswith("measuring")]
+
+
 def test_recognisers_can_be_given(quick, done, tmp_path):
     settings = quick(
         recogniser=str(done.folder / "float" / "model.safetensors"),
@@ -82,7 +93,7 @@ def test_hardware_that_is_tuned_gets_its_test_vectors(quick, done, tmp_path):
 
 def test_a_killed_experiment_ends_with_the_same_figures(quick, done, tones, tmp_path):
     """Killed in the training, killed again while it measures."""
-    whole = run_experiment(quick(chips=1, coarse_epochs=1), tmp_path / "whole")
+    whole = run_experiment(quick(chips=1, coarse_epochs=(1,)), tmp_path / "whole")
     table = tone_settings(tones, epochs=20)
     program = f"""
 import sys
@@ -93,7 +104,7 @@ from memrix.asr.training.settings import TrainingSettings
 pronunciation.cmu_dictionary = dict
 pronunciation.own_dictionary = lambda name: pronunciation.read_dictionary({str(tones / "tones.dict")!r})
 ExperimentSettings.float_training = lambda self: TrainingSettings.from_dict({table!r})
-settings = ExperimentSettings(corpus={str(tones)!r}, weight_bits=(3,), chips=1, coarse_epochs=1,
+settings = ExperimentSettings(corpus={str(tones)!r}, weight_bits=(3,), chips=1, coarse_epochs=(1,),
                               language_model={str(tones / "lm.arpa")!r})
 run_experiment(settings, sys.argv[1])
 """
@@ -106,7 +117,7 @@ run_experiment(settings, sys.argv[1])
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert (folder / landmark).exists()
-    again = run_experiment(quick(chips=1, coarse_epochs=1), folder)
+    again = run_experiment(quick(chips=1, coarse_epochs=(1,)), folder)
     assert figures(again)["rows"] == figures(whole)["rows"]
 
 

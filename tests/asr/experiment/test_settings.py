@@ -19,7 +19,7 @@ def test_a_chip_without_grids_is_as_it_is():
 
 
 def test_trainings_are_one_recipe_apart():
-    settings = ExperimentSettings(epochs=7, coarse_epochs=3, weight_noise=0.05, seed=4)
+    settings = ExperimentSettings(epochs=7, coarse_epochs=(3,), weight_noise=0.05, seed=4)
     first, coarse = settings.float_training(), settings.coarse_training(3, "float.safetensors")
     assert (first.method, first.epochs, first.seed) == ("float", 7, 4)
     assert (coarse.method, coarse.epochs, coarse.seed) == ("quantization-aware", 3, 4)
@@ -27,6 +27,19 @@ def test_trainings_are_one_recipe_apart():
     assert coarse.quantization.weight_noise == 0.05
     assert coarse.augmentation == first.augmentation
     assert max(coarse.optimiser.learning_rates) < max(first.optimiser.learning_rates)
+
+
+def test_every_number_of_bits_can_have_epochs_of_its_own():
+    settings = ExperimentSettings(weight_bits=(8, 3, 1.5), coarse_epochs=(1, 6, 9))
+    epochs = {bits: settings.coarse_training(bits, "float.safetensors").epochs for bits in settings.weight_bits}
+    assert epochs == {8: 1, 3: 6, 1.5: 9}
+    assert settings.coarse_training(3, "float.safetensors").average == 2
+
+
+@pytest.mark.parametrize("epochs", [(), (0,), (1.5,), (1, 2)])
+def test_epochs_that_fit_no_bits(epochs):
+    with pytest.raises(SettingsError, match="one for each of the 3 numbers of bits"):
+        ExperimentSettings(weight_bits=(8, 3, 1.5), coarse_epochs=epochs)
 
 
 @pytest.mark.parametrize("size", ["small", "medium", "paper"])

@@ -13,11 +13,12 @@ from pathlib import Path
 import torch
 from lhotse import CutSet
 
+from memrix.archive import content_digest
 from memrix.asr.corpora.prepared import open_corpus
 from memrix.asr.experiment.settings import ExperimentSettings
 from memrix.asr.experiment.systems import Measurement, System, measure, on_chip
 from memrix.asr.experiment.trained import TrainedRecognisers, kept_search
-from memrix.asr.files import read_json, sha256_of, write_whole
+from memrix.asr.files import read_json, write_whole
 from memrix.asr.labels import Labels, PhonemeLabels
 from memrix.asr.pronunciation import corpus_pronunciations
 from memrix.asr.recogniser import Recogniser
@@ -87,7 +88,7 @@ def run_experiment(
 
 @dataclass(frozen=True)
 class _Digital:
-    """A recogniser, and the hash of its file."""
+    """A recogniser, and the hash of what its file holds."""
 
     recogniser: Recogniser
     sha256: str
@@ -100,7 +101,7 @@ class _Digital:
         if found != bits:
             wanted, got = ("in float" if number is None else f"of {number:g} bit" for number in (bits, found))
             raise CheckpointError(f"{str(path)!r} holds a recogniser {got}; expected one {wanted}")
-        return cls(recogniser, sha256_of(path))
+        return cls(recogniser, content_digest(path))
 
 
 class _Experiment:

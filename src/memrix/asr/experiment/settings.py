@@ -33,7 +33,7 @@ class ExperimentSettings:
         adc: splits of the converters' bits as precision/range, such as ``4/4``; none leaves those of the hardware.
         wear: cycles of wear before programming, such as 1 and 10; none leaves the programming of the hardware.
         epochs: of the training in float; None is what the recipe says.
-        coarse_epochs: of every training with coarse weights.
+        coarse_epochs: of the trainings with coarse weights: one number for all, or one for each of ``weight_bits``.
         weight_noise: of those trainings, as in ``memrix.Quantization``.
         recogniser: file of a float recogniser, in place of training one.
         coarse: files of recognisers trained with coarse weights by their bits, in place of training them.
@@ -55,7 +55,7 @@ class ExperimentSettings:
     adc: tuple[str, ...] = ()
     wear: tuple[int, ...] = ()
     epochs: int | None = None
-    coarse_epochs: int = 10
+    coarse_epochs: tuple[int, ...] = (10,)
     weight_noise: float = 0.0
     recogniser: str | None = None
     coarse: tuple[tuple[float, str], ...] = ()
@@ -69,10 +69,15 @@ class ExperimentSettings:
         problems = []
         if self.size not in SIZES:
             problems.append(f"size must be one of {', '.join(SIZES)}, got {self.size!r}{closest(self.size, SIZES)}")
-        for name, least in (("chips", 1), ("coarse_epochs", 1), ("beam", 1), ("epochs", 1), ("limit", 1)):
+        for name in ("chips", "beam", "epochs", "limit"):
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or value < least):
-                problems.append(f"{name} must be a whole number from {least} on, got {value!r}")
+            if value is not None and not _counts(value):
+                problems.append(f"{name} must be a whole number from 1 on, got {value!r}")
+        if not all(map(_counts, self.coarse_epochs)) or len(self.coarse_epochs) not in (1, len(self.weight_bits)):
+            problems.append(
+                f"coarse_epochs must be one whole number from 1 on, or one for each of the {len(self.weight_bits)} "
+                f"numbers of bits, got {self.coarse_epochs!r}"
+            )
         if not self.weight_bits or len(set(self.weight_bits)) < len(self.weight_bits):
             problems.append(f"weight_bits must be numbers of bits, each once, got {self.weight_bits!r}")
         problems += [
@@ -120,6 +125,7 @@ class ExperimentSettings:
         """The training with coarse weights, from a float recogniser: shorter, and from a lower learning rate."""
         recipe = self.float_training()
         peak = max(recipe.optimiser.learning_rates)
+        epochs = dict(zip(self.weight_bits, self.coarse_epochs, strict=False)).get(bits, self.coarse_epochs[0])
         optimiser = recipe.optimiser.model_copy(update={"learning_rates": (peak / 4, peak / 400), "phases": (1.0,)})
         return recipe.model_copy(
             update={
@@ -129,7 +135,11 @@ class ExperimentSettings:
                 "hardware": Hardware.named(self.hardware[0]).replace(weight_bits=bits),
                 "quantization": replace(recipe.quantization, weight_noise=self.weight_noise),
                 "optimiser": optimiser,
-                "epochs": self.coarse_epochs,
-                "average": min(recipe.average, max(1, self.coarse_epochs // 3)),
+                "epochs": epochs,
+                "average": min(recipe.average, max(1, epochs // 3)),
             }
         )
+
+
+def _counts(value: object) -> bool:
+    return isinstance(value, int) and value >= 1

@@ -24,6 +24,8 @@ from memrix.asr.training.calibration import calibrate_recogniser
 from memrix.asr.transcription import emissions
 from memrix.errors import DataError
 from memrix.hardware import Hardware
+from memrix.readiness import has_test_vectors
+from memrix.selection import select
 
 _MEASURE_AGAIN = "remove it to measure again"
 _CALIBRATION_SECONDS, _CALIBRATION_BATCHES = 60.0, 4
@@ -113,7 +115,9 @@ def on_chip(recogniser: Recogniser, hardware: Hardware, seed: int, train: CutSet
         seed: the same seed is the same chip.
         train: utterances for hardware that is tuned on test vectors.
     """
-    if hardware.needs_test_vectors:
+    choice = chip_choice(recogniser, hardware)
+    # The vectors are those of the digital network: chips of one network share them.
+    if not all(has_test_vectors(layer) for layer in select(recogniser.network, choice, None)):
         # With the ranges that the network was trained with: its digital twin has no others.
         calibrate_recogniser(
             recogniser,
@@ -123,7 +127,7 @@ def on_chip(recogniser: Recogniser, hardware: Hardware, seed: int, train: CutSet
             seconds=_CALIBRATION_SECONDS,
             keep_ranges=True,
         )
-    other = recogniser.with_network(memrix.program(recogniser.network, chip_choice(recogniser, hardware), seed=seed))
+    other = recogniser.with_network(memrix.program(recogniser.network, choice, seed=seed))
     other.eval()
     return other
 

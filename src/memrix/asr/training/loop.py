@@ -18,7 +18,7 @@ from lightning.fabric.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
 import memrix
-from memrix.asr.files import sha256_of
+from memrix.archive import content_digest
 from memrix.asr.recogniser_files import load_weights, save_recogniser
 from memrix.asr.training.batches import training_batches
 from memrix.asr.training.best import BestEpochs
@@ -293,11 +293,10 @@ def _check_folder(folder: Path, settings: TrainingSettings) -> None:
 
 def _hash_of_start(start: str) -> str:
     try:
-        return sha256_of(Path(start))
-    except OSError as error:
+        return content_digest(start)
+    except CheckpointError as error:
         raise CheckpointError(
-            f"the recogniser {start!r} to start from cannot be read ({error.strerror}); name a file that "
-            f"`memrix train` wrote"
+            f"the recogniser {start!r} to start from cannot be used; name a file that `memrix train` wrote: {error}"
         ) from error
 
 
