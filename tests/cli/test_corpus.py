@@ -88,10 +88,10 @@ def test_show_holds_words_against_train_and_the_dictionaries(talks, tmp_path, ca
     assert main(["corpus", "show", "tedlium2", "--json", str(tmp_path / "out" / "figures.json")]) == 0
     table = rows(capsys.readouterr().out)
     # Of one two three four five, four is in no dictionary.
-    assert {split: row[-2:] for split, row in table.items()} == {
-        "train": ["-", "20.00"],
-        "dev": ["0.00", "20.00"],
-        "test": ["0.00", "20.00"],
+    assert {split: row[-3:] for split, row in table.items()} == {
+        "train": ["-", "-", "20.00"],
+        "dev": ["0.00", "100.00", "20.00"],
+        "test": ["0.00", "100.00", "20.00"],
     }
     data = json.loads((tmp_path / "out" / "figures.json").read_text())
     assert data["statistics"]["dev"]["unpronounced_words"] == pytest.approx(0.2)
@@ -108,7 +108,7 @@ def test_show_does_without_a_dictionary_that_cannot_be_fetched_and_says_so(talks
     assert main(["corpus", "show", "tedlium2"]) == 0
     output = capsys.readouterr()
     assert "words without a pronunciation are not counted: no network" in output.err
-    assert rows(output.out)["dev"][-2:] == ["0.00", "-"]
+    assert rows(output.out)["dev"][-3:] == ["0.00", "100.00", "-"]
 
 
 @pytest.mark.parametrize(

@@ -54,5 +54,5 @@ def wer_over_bits_of_experiment(result: Mapping[str, Any], path: Path) -> None:
     axes.set_ylabel("word error rate, %")
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False)
-    axes.set_title(f"{result['corpus']}, {result['words']} words")
+    axes.set_title(f"{result['corpus']}, {result['part']}, {result['words']} words")
     save_chart(figure, path)

@@ -118,9 +118,12 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
 def _print_table(corpus: PreparedCorpus, statistics: Mapping[str, Mapping[str, Any]]) -> None:
     from memrix.cli.tables import plain_table, print_whole
 
-    shares = {"unseen_words": "unseen\n%", "unpronounced_words": "unpron.\n%"}
+    shares = {"unseen_words": "unseen\n%", "seen_sentences": "known\n%", "unpronounced_words": "unpron.\n%"}
     shares = {key: heading for key, heading in shares.items() if any(key in row for row in statistics.values())}
-    caption = "unseen: share of the words that do not occur in train. unpron.: that have no pronunciation."
+    caption = (
+        "unseen: share of the words that do not occur in train. known: share of the utterances that are in train "
+        "word for word. unpron.: share of the words that have no pronunciation."
+    )
     # Sources are long, and a title would be broken over lines.
     table = plain_table(corpus.name, caption if shares else None)
     table.add_column("split", no_wrap=True)

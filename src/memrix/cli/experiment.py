@@ -36,6 +36,7 @@ def paper(
     recogniser: Path | None = None,
     language_model: Path | None = None,
     trained: str | None = None,
+    part: str | None = None,
     limit: int | None = None,
     beam: int = 100,
     output: Path | None = None,
@@ -79,8 +80,10 @@ def paper(
     trained
         Recognisers, language model and settings of the search, in place of training, estimating and tuning:
         queen-small, which memrix brings, or a folder that --save-trained has written.
+    part
+        Of the test split to evaluate, such as test-other of LibriSpeech; the whole split by default.
     limit
-        Utterances of the test split to evaluate; all of them by default.
+        Utterances of that to evaluate; all of them by default.
     beam
         Hypotheses that the search keeps.
     output
@@ -115,6 +118,7 @@ def paper(
         epochs=epochs,
         coarse_epochs=_whole_numbers("--coarse-epochs", coarse_epochs),
         weight_noise=weight_noise,
+        part=part,
         limit=limit,
         beam=beam,
         seed=seed,
@@ -179,7 +183,7 @@ def _print(rows: list[Row], result: Mapping[str, Any]) -> None:
     from memrix.cli.tables import plain_table, print_whole
 
     table = plain_table(
-        f"{result['corpus']}, test: {result['utterances']} utterances, {result['words']} words; all rates in %",
+        "{corpus}, {part}: {utterances} utterances, {words} words; all rates in %".format(**result),
         "95 %: bootstrap over utterances. sd, min and max: over chips. label errors: by greedy search. over float, "
         "over quantised: relative difference of WER, with its paired 95 % interval.",
     )

@@ -31,6 +31,16 @@ def test_all_parts_that_are_there_are_taken(books, tmp_path):
     assert corpus.description["statistics"]["train"]["speakers"] == 2
 
 
+def test_a_part_of_a_split_can_be_taken_alone(books, tmp_path):
+    corpus = prepare_librispeech(tmp_path / "out", books)
+    assert [cut.id for cut in corpus.cuts("train", "train-other-500")] == ["20-205-0000"]
+    counted = {name: row["utterances"] for name, row in corpus.description["statistics"].items()}
+    parts = {"train, train-clean-100": 2, "train, train-other-500": 1}
+    assert counted == {"train": 3, **parts, "dev": 1, "test": 1}
+    with pytest.raises(DataError, match=r"test of librispeech has no part 'test-claen' .*'test-clean'\?\)"):
+        corpus.cuts("test", "test-claen")
+
+
 def test_audio_stays_where_it_is(books, tmp_path):
     (cut,) = prepare_librispeech(tmp_path / "out", books).cuts("dev")
     assert cut.recording.sources[0].source == str(books / "dev-other/116/288017/116-288017-0000.flac")

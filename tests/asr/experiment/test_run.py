@@ -124,6 +124,8 @@ run_experiment(settings, sys.argv[1])
 def test_what_is_missing_is_said(quick, tmp_path):
     with pytest.raises(CheckpointError, match="nowhere"):
         run_experiment(quick(recogniser="nowhere.safetensors"), tmp_path)
+    with pytest.raises(DataError, match="has no part 'test-other'; it has none"):
+        run_experiment(quick(part="test-other"), tmp_path)
     with pytest.raises(DataError, match="corpus prepare"):
         run_experiment(quick().__class__(corpus="nowhere"), tmp_path)
 

@@ -7,11 +7,12 @@ that the transcripts are read here.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from memrix.asr.corpora.collection import Collection, entries
 from memrix.asr.corpora.preparation import Progress
-from memrix.asr.corpora.prepared import SPLITS, PreparedCorpus
+from memrix.asr.corpora.prepared import PART, SPLITS, PreparedCorpus
 from memrix.asr.corpora.recordings import kept_recording, window
 from memrix.asr.corpora.transcripts import transcript
 from memrix.errors import DataError
@@ -40,11 +41,14 @@ def prepare_librispeech(
     root = _checked(source)
     parts = {split: sorted(part for part in root.glob(f"{split}-*") if part.is_dir()) for split in SPLITS}
     chapters = [
-        (split, chapter) for split in SPLITS for part in parts[split] for chapter in sorted(part.rglob("*.trans.txt"))
+        (split, part.name, chapter)
+        for split in SPLITS
+        for part in parts[split]
+        for chapter in sorted(part.rglob("*.trans.txt"))
     ]
     collection = Collection("librispeech", skip_bad=skip_bad)
-    for done, (split, chapter) in enumerate(chapters, start=1):
-        _collect(collection, split, chapter)
+    for done, (split, part, chapter) in enumerate(chapters, start=1):
+        _collect(collection, split, part, chapter)
         progress(done, len(chapters))
     return collection.written(
         folder,
@@ -69,7 +73,7 @@ def _checked(source: Path | None) -> Path:
     return source.resolve()
 
 
-def _collect(collection: Collection, split: str, chapter: Path) -> None:
+def _collect(collection: Collection, split: str, part: str, chapter: Path) -> None:
     try:
         lines = chapter.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -80,6 +84,7 @@ def _collect(collection: Collection, split: str, chapter: Path) -> None:
         try:
             words = transcript(text)
             recording = kept_recording(chapter.parent / f"{name}.flac", name)
-            collection.add(split, window(recording, name, words, speaker=name.partition("-")[0]))
+            cut = window(recording, name, words, speaker=name.partition("-")[0])
+            collection.add(split, replace(cut, custom={PART: part}))
         except DataError as error:
             collection.refuse(name, error)

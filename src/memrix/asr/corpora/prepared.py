@@ -14,11 +14,12 @@ from memrix.errors import DataError
 from memrix.records import closest
 
 if TYPE_CHECKING:
-    from lhotse import CutSet
+    from lhotse import CutSet, MonoCut
 
 SPLITS = ("train", "dev", "test")
 DESCRIPTION = "corpus.json"
 MANIFEST = "{}.jsonl.gz"
+PART = "part"
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,11 @@ class PreparedCorpus:
         """Those of train, dev and test that are there."""
         return tuple(split for split in SPLITS if (self.folder / MANIFEST.format(split)).is_file())
 
-    def cuts(self, split: str) -> CutSet:
-        """The utterances of a split.
+    def cuts(self, split: str, part: str | None = None) -> CutSet:
+        """The utterances of a split, or of a part of it, such as ``test-other`` of LibriSpeech.
 
         Raises:
-            DataError: there is no such split.
+            DataError: there is no such split, or part of it.
         """
         from lhotse import CutSet
 
@@ -58,7 +59,23 @@ class PreparedCorpus:
             )
         if self.description.get("audio") == SPHERE:
             read_sphere_by_libsndfile()
-        return CutSet.from_file(path).with_recording_path_prefix(self.folder)
+        cuts = CutSet.from_file(path).with_recording_path_prefix(self.folder)
+        if part is None:
+            return cuts
+        chosen = [cut for cut in cuts if part_of(cut) == part]
+        if not chosen:
+            parts = sorted({found for cut in cuts if (found := part_of(cut)) is not None})
+            raise DataError(
+                f"the split {split} of {self.name} has no part {part!r}{closest(part, parts)}; "
+                f"it has {', '.join(parts) or 'none'}"
+            )
+        return CutSet.from_cuts(chosen)
+
+
+def part_of(cut: MonoCut) -> str | None:
+    """The part of its split that an utterance is of, where a corpus has parts: ``custom`` of the cut says it."""
+    part = (cut.custom or {}).get(PART)
+    return None if part is None else str(part)
 
 
 def corpora_folder() -> Path:

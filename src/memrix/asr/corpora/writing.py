@@ -52,7 +52,7 @@ def write_corpus(
     full = {
         "name": name,
         **description,
-        "statistics": {split: split_statistics(cuts[split]) for split in SPLITS if cuts.get(split)},
+        "statistics": split_statistics({split: cuts[split] for split in SPLITS if cuts.get(split)}),
     }
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)

@@ -63,6 +63,7 @@ def to_json(result: ExperimentResult) -> dict[str, Any]:
     return {
         "settings": asdict(result.settings),
         "corpus": result.corpus,
+        "part": result.settings.part or "test",
         "utterances": len(result.measurements[0].ids),
         "words": sum(result.measurements[0].words),
         "search": asdict(result.trained.search),

@@ -115,7 +115,7 @@ class _Experiment:
         self._corpus = open_corpus(settings.corpus)
         self._train = self._corpus.cuts("train").to_eager()
         self._dev = self._corpus.cuts("dev").to_eager()
-        test = self._corpus.cuts("test").to_eager()
+        test = self._corpus.cuts("test", settings.part).to_eager()
         if settings.limit is not None:
             test = _some(test, settings.limit)
         self._test = test

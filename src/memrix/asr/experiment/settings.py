@@ -39,7 +39,8 @@ class ExperimentSettings:
         coarse: files of recognisers trained with coarse weights by their bits, in place of training them.
         language_model: ARPA file, in place of estimating one from the training text.
         search: settings of the search, in place of tuning them.
-        limit: utterances of the test split to evaluate; None is all.
+        part: of the test split to evaluate, such as ``test-other`` of LibriSpeech; None is all of it.
+        limit: utterances of that to evaluate; None is all.
         beam: hypotheses that the search keeps while it is tuned, and after.
         seed: of training and chips.
 
@@ -61,6 +62,7 @@ class ExperimentSettings:
     coarse: tuple[tuple[float, str], ...] = ()
     language_model: str | None = None
     search: SearchSettings | None = None
+    part: str | None = None
     limit: int | None = None
     beam: int = 100
     seed: int = 0
