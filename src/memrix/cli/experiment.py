@@ -32,6 +32,7 @@ def paper(
     wear: str = "",
     epochs: int | None = None,
     coarse_epochs: str = "10",
+    weight_range: str | None = None,
     weight_noise: float = 0.0,
     recogniser: Path | None = None,
     language_model: Path | None = None,
@@ -57,8 +58,8 @@ def paper(
     corpus
         One that `memrix corpus prepare` has prepared, by its name or folder.
     weight_bits
-        Numbers of bits, separated by commas; 1.5 for ternary weights. By default 8,6,5,4,3,2,1.5, or those that are
-        trained already.
+        Numbers of bits, separated by commas; 1.5 for ternary weights, which those of 2 bits are, too. By default
+        8,6,5,4,3,2,1.5, or those that are trained already.
     hardware
         Chips: presets (paper, physical, tuned, ideal) or files, separated by commas. Training knows the first one.
     chips
@@ -71,6 +72,9 @@ def paper(
         Of the training in float; by default those of the recipe.
     coarse_epochs
         Of the trainings with coarse weights: one number for all, or one for each number of bits, separated by commas.
+    weight_range
+        In these trainings: min-max (the largest weight is the largest integer) or mean-square-error (weights are
+        clipped where that errs least, which helps at 3 bits and below); by default that of the hardware.
     weight_noise
         Noise on weights in these trainings, as a share of full scale.
     recogniser
@@ -117,6 +121,7 @@ def paper(
         wear=_whole_numbers("--wear", wear),
         epochs=epochs,
         coarse_epochs=_whole_numbers("--coarse-epochs", coarse_epochs),
+        weight_range=weight_range,
         weight_noise=weight_noise,
         part=part,
         limit=limit,

@@ -57,6 +57,23 @@ def test_more_chips_add_to_what_is_there(quick, done, tmp_path):
     assert [text for text in said if text.startswith("measuring")] == ["measuring paper, 3 bit, chip 2"]
 
 
+def test_chips_have_the_integers_that_the_network_was_trained_with(quick, done, tmp_path):
+    def chips_of(**changes):
+        settings = quick(
+            recogniser=str(done.folder / "float" / "model.safetensors"), weight_bits=(2,), chips=1, **changes
+        )
+        return run_experiment(settings, tmp_path).trained, run_experiment(settings, tmp_path)
+
+    trained, first = chips_of(weight_range="mean-square-error")
+    recogniser = load_recogniser(trained.coarse[0][1])[0]
+    assert recogniser.description["hardware"]["weight_range"] == "mean-square-error"
+    # Ideal chips are the quantised network only if they hold the same integers.
+    _, again = chips_of(coarse=((2, str(trained.coarse[0][1])),), hardware=("ideal",))
+    chip, quantised = again.of("chip", 2, "ideal")[0], first.of("quantised", 2)[0]
+    assert chip.errors == quantised.errors
+    assert chip.label_errors == quantised.label_errors
+
+
 def test_recognisers_written_anew_are_the_same(quick, done, tmp_path):
     folder = shutil.copytree(done.folder, tmp_path / "moved")
     for name in ("float", "coarse-3"):

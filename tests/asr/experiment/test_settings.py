@@ -19,11 +19,13 @@ def test_a_chip_without_grids_is_as_it_is():
 
 
 def test_trainings_are_one_recipe_apart():
-    settings = ExperimentSettings(epochs=7, coarse_epochs=(3,), weight_noise=0.05, seed=4)
+    given = {"epochs": 7, "coarse_epochs": (3,), "weight_noise": 0.05, "weight_range": "mean-square-error"}
+    settings = ExperimentSettings(**given, seed=4)
     first, coarse = settings.float_training(), settings.coarse_training(3, "float.safetensors")
     assert (first.method, first.epochs, first.seed) == ("float", 7, 4)
     assert (coarse.method, coarse.epochs, coarse.seed) == ("quantization-aware", 3, 4)
     assert coarse.hardware.weight_bits == 3
+    assert coarse.hardware.weight_range == "mean-square-error"
     assert coarse.quantization.weight_noise == 0.05
     assert coarse.augmentation == first.augmentation
     assert max(coarse.optimiser.learning_rates) < max(first.optimiser.learning_rates)
@@ -49,8 +51,8 @@ def test_every_size_has_a_recipe(size):
 
 def test_everything_wrong_is_said_at_once():
     with pytest.raises(SettingsError) as caught:
-        ExperimentSettings(size="smal", chips=0, adc=("4-4",), weight_bits=(), beam=0)
-    for part in ("'small'", "chips", "'4-4'", "weight_bits", "beam"):
+        ExperimentSettings(size="smal", chips=0, adc=("4-4",), weight_bits=(), beam=0, weight_range="min-mx")
+    for part in ("'small'", "chips", "'4-4'", "weight_bits", "beam", "did you mean 'min-max'"):
         assert part in str(caught.value)
 
 

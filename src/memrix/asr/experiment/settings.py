@@ -6,7 +6,7 @@ import re
 import tomllib
 from dataclasses import dataclass, replace
 from importlib.resources import files
-from typing import Any
+from typing import Any, get_args
 
 from memrix.asr.models.conformer import PRESETS
 from memrix.asr.search.settings import SearchSettings
@@ -14,6 +14,7 @@ from memrix.asr.training.settings import TrainingSettings
 from memrix.crossbar.protocols import Cycled
 from memrix.errors import SettingsError
 from memrix.hardware import Hardware
+from memrix.quantization import WeightRange
 from memrix.records import closest
 
 SIZES = tuple(PRESETS)
@@ -34,6 +35,8 @@ class ExperimentSettings:
         wear: cycles of wear before programming, such as 1 and 10; none leaves the programming of the hardware.
         epochs: of the training in float; None is what the recipe says.
         coarse_epochs: of the trainings with coarse weights: one number for all, or one for each of ``weight_bits``.
+        weight_range: of those trainings, as in ``memrix.Hardware``; None is that of the hardware. Chips have the one
+            that their network was trained with.
         weight_noise: of those trainings, as in ``memrix.Quantization``.
         recogniser: file of a float recogniser, in place of training one.
         coarse: files of recognisers trained with coarse weights by their bits, in place of training them.
@@ -57,6 +60,7 @@ class ExperimentSettings:
     wear: tuple[int, ...] = ()
     epochs: int | None = None
     coarse_epochs: tuple[int, ...] = (10,)
+    weight_range: str | None = None
     weight_noise: float = 0.0
     recogniser: str | None = None
     coarse: tuple[tuple[float, str], ...] = ()
@@ -85,6 +89,11 @@ class ExperimentSettings:
         problems += [
             f"an ADC is precision/range, such as 4/4, got {text!r}" for text in self.adc if not _ADC.fullmatch(text)
         ]
+        if self.weight_range is not None and self.weight_range not in get_args(WeightRange):
+            problems.append(
+                f"weight_range must be one of {', '.join(get_args(WeightRange))}, got {self.weight_range!r}"
+                f"{closest(self.weight_range, get_args(WeightRange))}"
+            )
         if not self.hardware:
             problems.append("hardware must name at least one chip, such as 'paper'")
         if not problems:
@@ -125,6 +134,9 @@ class ExperimentSettings:
 
     def coarse_training(self, bits: float, start: str) -> TrainingSettings:
         """The training with coarse weights, from a float recogniser: shorter, and from a lower learning rate."""
+        hardware = Hardware.named(self.hardware[0]).replace(weight_bits=bits)
+        if self.weight_range is not None:
+            hardware = hardware.replace(weight_range=self.weight_range)
         recipe = self.float_training()
         peak = max(recipe.optimiser.learning_rates)
         epochs = dict(zip(self.weight_bits, self.coarse_epochs, strict=False)).get(bits, self.coarse_epochs[0])
@@ -134,7 +146,7 @@ class ExperimentSettings:
                 "method": "quantization-aware",
                 "start": start,
                 "model": None,
-                "hardware": Hardware.named(self.hardware[0]).replace(weight_bits=bits),
+                "hardware": hardware,
                 "quantization": replace(recipe.quantization, weight_noise=self.weight_noise),
                 "optimiser": optimiser,
                 "epochs": epochs,
