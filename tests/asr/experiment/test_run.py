@@ -14,7 +14,9 @@ from memrix.asr.corpora.prepared import open_corpus
 from memrix.asr.experiment.report import rows_of, to_json, to_markdown
 from memrix.asr.experiment.run import run_experiment
 from memrix.asr.experiment.systems import on_chip
-from memrix.asr.recogniser_files import load_recogniser, save_recogniser
+from memrix.asr.recogniser_files import load_recogniser, quantize_recogniser, save_recogniser
+from memrix.asr.training.calibration import calibrate_recogniser
+from memrix.asr.transcription import emissions
 from memrix.errors import CheckpointError, DataError
 from memrix.hardware import Hardware
 from tests.asr.tones import tone_settings
@@ -55,23 +57,6 @@ def test_more_chips_add_to_what_is_there(quick, done, tmp_path):
     said = []
     run_experiment(quick(chips=3), folder, said.append)
     assert [text for text in said if text.startswith("measuring")] == ["measuring paper, 3 bit, chip 2"]
-
-
-def test_chips_have_the_integers_that_the_network_was_trained_with(quick, done, tmp_path):
-    def chips_of(**changes):
-        settings = quick(
-            recogniser=str(done.folder / "float" / "model.safetensors"), weight_bits=(2,), chips=1, **changes
-        )
-        return run_experiment(settings, tmp_path).trained, run_experiment(settings, tmp_path)
-
-    trained, first = chips_of(weight_range="mean-square-error")
-    recogniser = load_recogniser(trained.coarse[0][1])[0]
-    assert recogniser.description["hardware"]["weight_range"] == "mean-square-error"
-    # Ideal chips are the quantised network only if they hold the same integers.
-    _, again = chips_of(coarse=((2, str(trained.coarse[0][1])),), hardware=("ideal",))
-    chip, quantised = again.of("chip", 2, "ideal")[0], first.of("quantised", 2)[0]
-    assert chip.errors == quantised.errors
-    assert chip.label_errors == quantised.label_errors
 
 
 def test_recognisers_written_anew_are_the_same(quick, done, tmp_path):
@@ -182,6 +167,21 @@ def test_chips_that_are_tuned_leave_the_network_as_it_was_trained(quick, done):
     for name, value in recogniser.state_dict().items():
         torch.testing.assert_close(value, before[name], rtol=0, atol=0)
     assert memrix.summary(chip.network).cells > 0
+
+
+def test_chips_hold_the_integers_that_the_network_was_trained_with(quick, done):
+    recogniser = load_recogniser(done.folder / "float" / "model.safetensors")[0]
+    corpus = open_corpus(quick().corpus)
+    trained = Hardware.preset("physical").replace(weight_bits=2, weight_range="mean-square-error")
+    calibrate_recogniser(recogniser, trained, corpus.cuts("train").to_eager(), batches=1, seconds=10.0)
+    quantize_recogniser(recogniser, trained, memrix.Quantization())
+    recogniser.eval()
+    ideal = Hardware.preset("ideal").replace(weight_bits=2)
+    assert ideal.weight_range != trained.weight_range
+    cuts = corpus.cuts("test").subset(first=3).to_eager()
+    quantised, chip = emissions(recogniser, cuts), emissions(on_chip(recogniser, ideal, 0, cuts), cuts)
+    for name, frames in quantised.items():
+        torch.testing.assert_close(chip[name], frames, rtol=0, atol=2e-3)
 
 
 def test_a_recogniser_of_an_experiment_is_one_of_its_hardware(done):

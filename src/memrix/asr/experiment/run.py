@@ -93,11 +93,6 @@ class _Digital:
     recogniser: Recogniser
     sha256: str
 
-    @property
-    def weight_range(self) -> str:
-        """Of one with coarse weights: what its integers are made by."""
-        return str(self.recogniser.description["hardware"]["weight_range"])
-
     @classmethod
     def read(cls, path: Path, bits: float | None) -> _Digital:
         recogniser = load_recogniser(path)[0]
@@ -148,8 +143,6 @@ class _Experiment:
             coarse = _Digital.read(paths[-1][1], bits)
             found.append(evaluation.measured(System("quantised", bits), coarse, None, tuned))
             for variant, hardware in settings.variants(bits).items():
-                # The same integers as those that the network was trained with: they are no matter of the chip.
-                hardware = hardware.replace(weight_range=coarse.weight_range)
                 for chip in range(settings.chips):
                     system = System("chip", bits, variant, chip)
                     found.append(evaluation.measured(system, coarse, hardware, tuned))

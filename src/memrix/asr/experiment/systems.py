@@ -107,14 +107,15 @@ class Measurement:
 
 
 def on_chip(recogniser: Recogniser, hardware: Hardware, seed: int, train: CutSet) -> Recogniser:
-    """The recogniser with its network on a chip.
+    """The recogniser with its network on a chip, which holds the integers that the network was trained with.
 
     Args:
         recogniser: quantised, with its activation ranges.
-        hardware: the chip.
+        hardware: the chip; its weight range is that of the recogniser.
         seed: the same seed is the same chip.
         train: utterances for hardware that is tuned on test vectors.
     """
+    hardware = hardware.replace(weight_range=recogniser.description["hardware"]["weight_range"])
     choice = chip_choice(recogniser, hardware)
     # The vectors are those of the digital network: chips of one network share them.
     if not all(has_test_vectors(layer) for layer in select(recogniser.network, choice, None)):
