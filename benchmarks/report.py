@@ -21,16 +21,18 @@ process; ratios are taken turn by turn. A bound is what the project promises.
 
 @dataclass(frozen=True)
 class Table:
-    """One benchmark: a title, the columns' names, and rows of text."""
+    """One benchmark: a title, the columns' names, rows of text, and what has to be said about them."""
 
     title: str
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
+    remark: str = ""
 
     def to_markdown(self) -> str:
-        """A heading and a table."""
+        """A heading, a table and the remark."""
         lines = [self.head, ["---"] * len(self.head), *self.rows]
-        return f"## {self.title}\n\n" + "".join("| " + " | ".join(line) + " |\n" for line in lines)
+        table = "".join("| " + " | ".join(line) + " |\n" for line in lines)
+        return f"## {self.title}\n\n{table}" + (f"\n{self.remark}\n" if self.remark else "")
 
 
 def write(tables: Sequence[Table]) -> None:
