@@ -40,11 +40,18 @@ def test_one_call_from_corpus_to_table(tones, tmp_path, capsys, monkeypatch):  #
         (["--chart", "chart.docx"], "chart"),
         (["--adc", "44"], "precision/range"),
         (["--threads", "0"], "at least 1"),
+        (["--weight-noise", "20"], "weight_noise must be"),
+        (["--weight-range", "min"], "weight_range must be one of"),
+        (["--save-trained", "file"], "file is a file"),
+        (["--output", "file/run"], "cannot be written"),
+        (["--trained", "queen-small", "--epochs", "3"], "--epochs would change nothing"),
+        (["--trained", "queen-small", "--weight-noise", "0.1", "--coarse-epochs", "2"], "--coarse-epochs, --weight"),
         (["--corpus", "nowhere"], "memrix corpus prepare nowhere"),
     ],
 )
 def test_bad_input_is_said(options, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MEMRIX_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "file").touch()
     assert main(["experiment", "paper", *options]) == EXIT_ERROR
     assert message in capsys.readouterr().err

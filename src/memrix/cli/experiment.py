@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cyclopts import App
 
-from memrix.cli.outputs import CHART_FORMATS, check_distinct, check_output
+from memrix.cli.outputs import CHART_FORMATS, check_distinct, check_folder, check_output
 from memrix.cli.threads import check_threads, use_threads
 from memrix.errors import SettingsError
 
@@ -25,21 +25,22 @@ def paper(
     *,
     size: str = "small",
     corpus: str = "queen",
+    dictionary: list[Path] | None = None,
     weight_bits: str | None = None,
     hardware: str = "paper",
     chips: int = 5,
     adc: str = "",
     wear: str = "",
     epochs: int | None = None,
-    coarse_epochs: str = "10",
+    coarse_epochs: str | None = None,
     weight_range: str | None = None,
-    weight_noise: float = 0.0,
+    weight_noise: float | None = None,
     recogniser: Path | None = None,
     language_model: Path | None = None,
     trained: str | None = None,
     part: str | None = None,
     limit: int | None = None,
-    beam: int = 100,
+    beam: int | None = None,
     output: Path | None = None,
     json: Path | None = None,
     chart: Path | None = None,
@@ -57,11 +58,14 @@ def paper(
         Of the Conformer: small (3 million parameters), medium (13) or paper (42).
     corpus
         One that `memrix corpus prepare` has prepared, by its name or folder.
+    dictionary
+        File with pronunciations of words that the dictionaries of the corpus lack; may be given several times.
     weight_bits
         Numbers of bits, separated by commas; 1.5 for ternary weights, which those of 2 bits are, too. By default
         8,6,5,4,3,2,1.5, or those that are trained already.
     hardware
-        Chips: presets (paper, physical, tuned, ideal) or files, separated by commas. Training knows the first one.
+        Chips: presets (paper, physical, tuned, ideal) or files, separated by commas. Training knows the first one;
+        scale and range of weights are on all of them those of the training.
     chips
         How many to program of each kind.
     adc
@@ -71,12 +75,13 @@ def paper(
     epochs
         Of the training in float; by default those of the recipe.
     coarse_epochs
-        Of the trainings with coarse weights: one number for all, or one for each number of bits, separated by commas.
+        Of the trainings with coarse weights: one number for all, or one for each number of bits, separated by commas;
+        10 by default.
     weight_range
         In these trainings: min-max (the largest weight is the largest integer) or mean-square-error (weights are
         clipped where that errs least, which helps at 3 bits and below); by default that of the hardware.
     weight_noise
-        Noise on weights in these trainings, as a share of full scale.
+        Noise on weights in these trainings, as a share of full scale; none by default.
     recogniser
         A float recogniser in place of training one.
     language_model
@@ -89,7 +94,7 @@ def paper(
     limit
         Utterances of that to evaluate; all of them by default.
     beam
-        Hypotheses that the search keeps.
+        Hypotheses that the search keeps: 100 by default, or what was tuned with the trained recognisers.
     output
         Folder of trainings and measurements; experiment-CORPUS-SIZE by default.
     json
@@ -99,7 +104,7 @@ def paper(
     save_trained
         Folder to write recognisers at half precision, language model and settings of the search to.
     seed
-        Of training and chips.
+        Of training, and of the first chip; the others have those that follow.
     threads
         Threads that torch computes with.
     """
@@ -112,24 +117,31 @@ def paper(
     given = _trained(trained, recogniser, language_model)
     if weight_bits is not None:
         given["weight_bits"] = _numbers("--weight-bits", weight_bits)
+    training = {
+        "epochs": epochs,
+        "coarse_epochs": None if coarse_epochs is None else _whole_numbers("--coarse-epochs", coarse_epochs),
+        "weight_range": weight_range,
+        "weight_noise": weight_noise,
+    }
+    given |= {name: value for name, value in training.items() if value is not None}
     settings = ExperimentSettings(
         corpus=corpus,
+        dictionaries=tuple(map(str, dictionary or ())),
         size=size,
         hardware=_parts(hardware),
         chips=chips,
         adc=_parts(adc),
         wear=_whole_numbers("--wear", wear),
-        epochs=epochs,
-        coarse_epochs=_whole_numbers("--coarse-epochs", coarse_epochs),
-        weight_range=weight_range,
-        weight_noise=weight_noise,
         part=part,
         limit=limit,
         beam=beam,
         seed=seed,
         **given,
     )
+    _require_used(settings, training)
     folder = output or Path(f"experiment-{Path(corpus).name}-{size}")
+    check_folder(folder)
+    check_folder(save_trained)
     result = execute(settings, folder, json=json, chart=chart, threads=threads)
     if save_trained is not None:
         from memrix.asr.experiment.trained import write_trained
@@ -181,6 +193,20 @@ def _trained(name: str | None, recogniser: Path | None, language_model: Path | N
     from memrix.asr.experiment.trained import open_trained
 
     return open_trained(name).settings()
+
+
+def _require_used(settings: ExperimentSettings, training: Mapping[str, object]) -> None:
+    """Raise SettingsError where options tell of a training, and there is none."""
+    idle = [
+        "--" + name.replace("_", "-")
+        for name, value in training.items()
+        if value is not None and not (settings.trains_float if name == "epochs" else settings.trains_coarse)
+    ]
+    if idle:
+        raise SettingsError(
+            f"{', '.join(idle)} would change nothing: these recognisers are trained already; leave out the options, "
+            f"or the recognisers that are to be trained"
+        )
 
 
 def _print(rows: list[Row], result: Mapping[str, Any]) -> None:

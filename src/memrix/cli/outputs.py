@@ -25,6 +25,19 @@ def check_distinct(*paths: Path | None) -> None:
         seen.add(path.resolve())
 
 
+def check_folder(path: Path | None) -> None:
+    """Make sure, before any work is done, that files can be written into a folder, which is made if need be.
+
+    Raises:
+        DataError: a file, or a place that cannot be written to.
+    """
+    if path is None:
+        return
+    if path.exists() and not path.is_dir():
+        raise DataError(f"{path} is a file; name a folder")
+    _require_place(path, path)
+
+
 def check_output(path: Path | None, suffixes: tuple[str, ...] = ()) -> None:
     """Make sure, before any work is done, that a file can be written.
 
@@ -37,9 +50,13 @@ def check_output(path: Path | None, suffixes: tuple[str, ...] = ()) -> None:
         raise DataError(f"{path} is not a chart format that is known; end its name in {', '.join(suffixes)}")
     if path.is_dir():
         raise DataError(f"{path} is a folder; name a file in it, such as {path / 'result.json'}")
+    _require_place(path, path.parent)
+
+
+def _require_place(path: Path, folder: Path) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
         raise DataError(f"{path} cannot be written ({error.strerror or error}); name another place") from error

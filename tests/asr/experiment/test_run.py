@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import shutil
@@ -8,9 +9,11 @@ import time
 
 import pytest
 import torch
+from lhotse import CutSet
 
 import memrix
 from memrix.asr.corpora.prepared import open_corpus
+from memrix.asr.corpora.writing import write_cuts
 from memrix.asr.experiment.report import rows_of, to_json, to_markdown
 from memrix.asr.experiment.run import run_experiment
 from memrix.asr.experiment.systems import on_chip
@@ -70,6 +73,80 @@ def test_recognisers_written_anew_are_the_same(quick, done, tmp_path):
     assert not [text for text in said if text.startswith("measuring")]
 
 
+def measured_with(settings, folder):
+    """What an experiment says that it measures."""
+    said = []
+    result = run_experiment(settings, folder, said.append)
+    return result, [text for text in said if text.startswith("measuring")]
+
+
+def test_another_seed_is_other_chips(quick, done, tmp_path):
+    folder = shutil.copytree(done.folder, tmp_path / "moved")
+    given = {
+        "recogniser": str(folder / "float" / "model.safetensors"),
+        "coarse": ((3, str(folder / "coarse-3" / "model.safetensors")),),
+    }
+    _, measured = measured_with(quick(seed=1, **given), folder)
+    assert measured == ["measuring paper, 3 bit, chip 0", "measuring paper, 3 bit, chip 1"]
+    first, _ = measured_with(quick(seed=1, **given), folder)[0].of("chip", 3, "paper")
+    known = done.result.of("chip", 3, "paper")[1]
+    assert (first.hypotheses, first.label_errors) == (known.hypotheses, known.label_errors)
+
+
+def test_the_beam_of_a_search_that_is_given_can_be_changed(quick, done, tmp_path):
+    search = done.result.trained.search
+    given = {"recogniser": str(done.folder / "float" / "model.safetensors"), "search": search}
+    given["coarse"] = ((3, str(done.folder / "coarse-3" / "model.safetensors")),)
+    assert run_experiment(quick(chips=1, **given), tmp_path).trained.search == search
+    changed = run_experiment(quick(chips=1, beam=1, **given), tmp_path).trained.search
+    assert changed == dataclasses.replace(search, beam_size=1)
+
+
+def test_other_transcripts_are_measured_anew(quick, done, tones, tmp_path):
+    corpus = shutil.copytree(tones, tmp_path / "tones")
+    settings = dataclasses.replace(
+        quick(),
+        corpus=str(corpus),
+        recogniser=str(done.folder / "float" / "model.safetensors"),
+        coarse=((3, str(done.folder / "coarse-3" / "model.safetensors")),),
+    )
+    folder = shutil.copytree(done.folder, tmp_path / "experiment")
+    assert measured_with(settings, folder)[1] == []
+    test = open_corpus(str(corpus)).cuts("test").to_eager()
+    write_cuts(corpus / "test.jsonl.gz", [twice_as_long(cut) for cut in CutSet.from_file(corpus / "test.jsonl.gz")])
+    result, measured = measured_with(settings, folder)
+    assert len(measured) == 4
+    assert sum(result.of("float")[0].words) == 2 * sum(len(cut.supervisions[0].text.split()) for cut in test)
+
+
+def twice_as_long(cut):
+    """An utterance whose transcript says everything twice."""
+    (said,) = cut.supervisions
+    return dataclasses.replace(cut, supervisions=[dataclasses.replace(said, text=f"{said.text} {said.text}")])
+
+
+def test_another_training_text_is_another_language_model(quick, done, tmp_path, monkeypatch):
+    texts = []
+
+    def estimated(given, path):
+        texts.append(list(given))
+        shutil.copy(quick().language_model, path)
+
+    monkeypatch.setattr("memrix.asr.experiment.run.estimate", estimated)
+    settings = quick(
+        language_model=None,
+        chips=1,
+        recogniser=str(done.folder / "float" / "model.safetensors"),
+        coarse=((3, str(done.folder / "coarse-3" / "model.safetensors")),),
+    )
+    run_experiment(settings, tmp_path)
+    run_experiment(settings, tmp_path)
+    assert len(texts) == 1
+    (tmp_path / "lm.json").write_text("{}")
+    run_experiment(settings, tmp_path)
+    assert len(texts) == 2
+
+
 def test_recognisers_can_be_given(quick, done, tmp_path):
     settings = quick(
         recogniser=str(done.folder / "float" / "model.safetensors"),
@@ -123,11 +200,17 @@ run_experiment(settings, sys.argv[1])
     assert figures(again)["rows"] == figures(whole)["rows"]
 
 
-def test_what_is_missing_is_said(quick, tmp_path):
+def test_what_is_missing_is_said(quick, done, tmp_path):
     with pytest.raises(CheckpointError, match="nowhere"):
         run_experiment(quick(recogniser="nowhere.safetensors"), tmp_path)
     with pytest.raises(DataError, match="has no part 'test-other'; it has none"):
         run_experiment(quick(part="test-other"), tmp_path)
+    given = {"recogniser": str(done.folder / "float" / "model.safetensors")}
+    with pytest.raises(DataError, match=r"nothing\.dict"):
+        run_experiment(quick(dictionaries=("nothing.dict",), **given), tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="cannot be used for an experiment"):
+        run_experiment(quick(), tmp_path / "file" / "run")
     with pytest.raises(DataError, match="corpus prepare"):
         run_experiment(quick().__class__(corpus="nowhere"), tmp_path)
 

@@ -12,7 +12,7 @@ from memrix.asr.models.conformer import PRESETS
 from memrix.asr.search.settings import SearchSettings
 from memrix.asr.training.settings import TrainingSettings
 from memrix.crossbar.protocols import Cycled
-from memrix.errors import SettingsError
+from memrix.errors import MemrixError, SettingsError
 from memrix.hardware import Hardware
 from memrix.quantization import WeightRange
 from memrix.records import closest
@@ -27,16 +27,17 @@ class ExperimentSettings:
 
     Attributes:
         corpus: name or folder of a prepared corpus.
+        dictionaries: files of pronunciations beside that of the corpus.
         size: of the Conformer, which brings its recipe of training.
         weight_bits: one quantised network and its chips at each of these; 1.5 for ternary weights.
-        hardware: chips to program: presets or files. The first one is what training knows.
+        hardware: chips to program: presets or files. The first one is what training knows; scale and range of weights
+            are on all of them those that the network was trained with.
         chips: how many of each kind.
         adc: splits of the converters' bits as precision/range, such as ``4/4``; none leaves those of the hardware.
         wear: cycles of wear before programming, such as 1 and 10; none leaves the programming of the hardware.
         epochs: of the training in float; None is what the recipe says.
         coarse_epochs: of the trainings with coarse weights: one number for all, or one for each of ``weight_bits``.
-        weight_range: of those trainings, as in ``memrix.Hardware``; None is that of the hardware. Chips have the one
-            that their network was trained with.
+        weight_range: of those trainings, as in ``memrix.Hardware``; None is that of the hardware.
         weight_noise: of those trainings, as in ``memrix.Quantization``.
         recogniser: file of a float recogniser, in place of training one.
         coarse: files of recognisers trained with coarse weights by their bits, in place of training them.
@@ -44,14 +45,15 @@ class ExperimentSettings:
         search: settings of the search, in place of tuning them.
         part: of the test split to evaluate, such as ``test-other`` of LibriSpeech; None is all of it.
         limit: utterances of that to evaluate; None is all.
-        beam: hypotheses that the search keeps while it is tuned, and after.
-        seed: of training and chips.
+        beam: hypotheses that the search keeps; None is what ``search`` says, or 100.
+        seed: of training, and of the first chip; the others have those that follow.
 
     Raises:
         SettingsError: lists what cannot be.
     """
 
     corpus: str = "queen"
+    dictionaries: tuple[str, ...] = ()
     size: str = "small"
     weight_bits: tuple[float, ...] = (8, 6, 5, 4, 3, 2, 1.5)
     hardware: tuple[str, ...] = ("paper",)
@@ -68,7 +70,7 @@ class ExperimentSettings:
     search: SearchSettings | None = None
     part: str | None = None
     limit: int | None = None
-    beam: int = 100
+    beam: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -99,11 +101,23 @@ class ExperimentSettings:
         if not problems:
             for bits in self.weight_bits:
                 try:
-                    list(self.variants(bits))
-                except SettingsError as error:
-                    problems.append(str(error))
+                    self.variants(bits)
+                    self.coarse_training(bits, "")
+                except MemrixError as error:
+                    # What is wrong is so at every number of bits.
+                    problems += [str(error)] if str(error) not in problems else []
         if problems:
             raise SettingsError("this experiment cannot be run:\n  " + "\n  ".join(problems))
+
+    @property
+    def trains_float(self) -> bool:
+        """Whether the float recogniser is to be trained."""
+        return self.recogniser is None
+
+    @property
+    def trains_coarse(self) -> bool:
+        """Whether recognisers with coarse weights are to be trained."""
+        return not set(self.weight_bits) <= set(dict(self.coarse))
 
     def variants(self, bits: float) -> dict[str, Hardware]:
         """Chips at so many bits by a name: every hardware, with every converter and wear that is asked for."""
@@ -127,7 +141,8 @@ class ExperimentSettings:
     def float_training(self) -> TrainingSettings:
         """The training in float: the recipe of this size."""
         text = (files("memrix.asr") / "configs" / f"{self.size}.toml").read_text(encoding="utf-8")
-        table: dict[str, Any] = {**tomllib.loads(text), "corpus": self.corpus, "seed": self.seed}
+        given = {"corpus": self.corpus, "dictionaries": self.dictionaries, "seed": self.seed}
+        table: dict[str, Any] = {**tomllib.loads(text), **given}
         if self.epochs is not None:
             table["epochs"] = self.epochs
         return TrainingSettings.from_dict(table, f"the recipe {self.size}")

@@ -41,7 +41,7 @@ class System:
         kind: in float, with fake quantisers, or on a chip.
         bits: of its weights; None in float.
         variant: name of the kind of chip; empty where there is none.
-        chip: number of the chip, which is its seed.
+        chip: number of the chip.
     """
 
     kind: Kind
@@ -111,11 +111,12 @@ def on_chip(recogniser: Recogniser, hardware: Hardware, seed: int, train: CutSet
 
     Args:
         recogniser: quantised, with its activation ranges.
-        hardware: the chip; its weight range is that of the recogniser.
+        hardware: the chip; scale and range of weights are those of the recogniser.
         seed: the same seed is the same chip.
         train: utterances for hardware that is tuned on test vectors.
     """
-    hardware = hardware.replace(weight_range=recogniser.description["hardware"]["weight_range"])
+    trained = recogniser.description["hardware"]
+    hardware = hardware.replace(**{setting: trained[setting] for setting in ("weight_scale", "weight_range")})
     choice = chip_choice(recogniser, hardware)
     # The vectors are those of the digital network: chips of one network share them.
     if not all(has_test_vectors(layer) for layer in select(recogniser.network, choice, None)):
@@ -140,6 +141,7 @@ def measure(
     search: BeamSearch,
     references: Mapping[str, Sequence[int]],
     began: float,
+    seed: int = 0,
 ) -> Measurement:
     """Run a system on utterances.
 
@@ -150,11 +152,12 @@ def measure(
         search: with the settings tuned on development data.
         references: labels of every utterance.
         began: when its work began, of ``time.monotonic``.
+        seed: of the noise of a chip's readings.
     """
     chip = system.kind == "chip"
     if chip:
         memrix.reset_statistics(recogniser.network)
-        memrix.reseed(recogniser.network, read=system.chip)
+        memrix.reseed(recogniser.network, read=seed)
     with torch.random.fork_rng():
         found = emissions(recogniser, cuts)
     ids = tuple(cut.id for cut in cuts)
