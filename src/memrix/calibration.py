@@ -172,7 +172,13 @@ def _observation(model: nn.Module, watched: list[_Watched]) -> Iterator[None]:
 
 
 def require_batches(batches: Any) -> None:  # noqa: ANN401
-    """Raise CalibrationError where a single batch was given instead of several."""
+    """Raise CalibrationError where a single batch, or what holds none, was given instead of several."""
+    # A data set of torch counts its items and has no iterator.
+    if not (isinstance(batches, Iterable) or hasattr(batches, "__getitem__")):
+        raise CalibrationError(
+            f"batches must be a list or another iterable of batches, got {type(batches).__name__}; "
+            f"give typical inputs of the model"
+        )
     if isinstance(batches, (Tensor, Mapping, str)):
         raise CalibrationError(
             f"batches must be a list or another iterable of batches, got one {type(batches).__name__}; "
