@@ -272,6 +272,7 @@ class CrossbarLayer(QuantizedLayer):
             )
         if torch.compiler.is_exporting():
             return  # a graph cannot look at values
+        activations = activations.detach()  # torch warns of a number that is taken from what has a gradient
         # A sum is one cheap pass; only a sum that is not finite is worth a second look.
         if math.isfinite(float(activations.sum())) or bool(torch.isfinite(activations).all()):
             return
