@@ -107,6 +107,33 @@ def test_missing_calibration_is_a_note():
     memrix.program(model, tuned, layers=layers)
 
 
+@pytest.mark.parametrize(
+    ("change", "learned", "other"),
+    [
+        ({}, False, False),
+        ({"weight_bits": 5}, False, True),
+        ({"weight_scale": "per-tensor"}, False, True),
+        ({"weight_range": "mean-square-error"}, False, True),
+        ({"weight_range": "mean-square-error"}, True, False),
+        ({"dac.bits": 6}, False, True),
+        ({"mapping": "multi-level", "programming": "ideal"}, False, False),
+    ],
+)
+def test_hardware_of_other_integers_than_those_of_the_training_is_noted(change, learned, other):
+    model, layers = nn.Sequential(nn.Linear(200, 10), nn.Linear(10, 2)), ["0"]
+    memrix.calibrate(model, [X], PHYSICAL, layers=layers)
+    memrix.quantize(model, PHYSICAL, memrix.Quantization(learned_steps=learned), layers=layers)
+    check = memrix.check(model, PHYSICAL.replace(**change))
+    assert noted(check, "than they are to be programmed with: 0") == other
+    # The note is right: the integers are others, or they are not.
+    as_trained, as_asked = (
+        memrix.program(model, hardware.replace(noise="off"), layers=layers)[0]
+        for hardware in (PHYSICAL, PHYSICAL.replace(**change))
+    )
+    same = torch.equal(as_trained.integers()[1], as_asked.integers()[1])
+    assert (same and as_trained.activation_step == as_asked.activation_step) != other
+
+
 def test_layers_that_stay_digital_are_listed_and_those_without_counterpart_noted():
     check = memrix.check(Net(), {"*": PHYSICAL, "second": None})
     reasons = {layer.name: layer.reason for layer in check.digital}

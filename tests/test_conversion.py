@@ -295,6 +295,42 @@ class TestBadInput:
         with pytest.raises(ConversionError, match=r"torch\.nn\.Module, got list"):
             memrix.program([1], PHYSICAL)
 
+    @pytest.mark.parametrize(
+        "verb",
+        [
+            lambda model: memrix.summary(model),
+            lambda model: memrix.summary(model, [X]),
+            lambda model: memrix.reseed(model, read=1),
+            lambda model: memrix.reset_statistics(model),
+            lambda model: memrix.set_epoch(model, 1),
+        ],
+    )
+    def test_model_of_another_kind_to_the_other_verbs(self, verb):
+        with pytest.raises(ConversionError, match=r"expected a torch\.nn\.Module, got NoneType"):
+            verb(None)
+
+    @pytest.mark.parametrize("given", [{"observer": "min-max"}, "min-max", memrix.Quantization])
+    def test_quantization_of_another_kind(self, given):
+        model = Net()
+        with pytest.raises(ConversionError, match=r"expected a memrix\.Quantization or None, got (dict|str|type);"):
+            memrix.quantize(model, PHYSICAL, given)
+        assert type(model.first) is nn.Linear
+
+    @pytest.mark.parametrize("layers", [3, 0, False, (name for name in ["first"])])
+    def test_layers_of_another_kind(self, layers):
+        with pytest.raises(ConversionError, match=r"layers must be a name pattern, .* got "):
+            memrix.quantize(Net(), PHYSICAL, layers=layers)
+
+    @pytest.mark.parametrize("batches", [None, 3])
+    def test_batches_of_another_kind(self, batches):
+        with pytest.raises(CalibrationError, match=r"batches must be a list .* got (NoneType|int);"):
+            memrix.calibrate(Net(), batches, PHYSICAL)
+
+    def test_batches_may_be_a_data_set(self):
+        model = Net()
+        memrix.calibrate(model, torch.utils.data.TensorDataset(X), PHYSICAL)
+        assert float(model.first.input_range) == pytest.approx(float(X.abs().max()))
+
     @pytest.mark.parametrize("seed", [-1, 1.5, "0"])
     def test_seed_of_another_kind(self, seed):
         with pytest.raises(memrix.MemrixError, match="seed"):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from memrix.errors import CalibrationError, NumericsError
-from memrix.nn.quantized import OUTPUT_RANGE, RANGE, SAMPLE, QuantizedLayer, as_twin
+from memrix.nn.quantized import LEARNED_RANGE, OUTPUT_RANGE, RANGE, SAMPLE, QuantizedLayer, as_twin
 from memrix.quantization.observers import RangeObserver
 from memrix.quantization.sampling import VectorSampler
 from memrix.random import derive
@@ -34,9 +34,10 @@ def calibrate(
     """Find the static activation range of every layer: a percentile of its input magnitudes over the batches.
 
     The model runs in evaluation mode and without activation quantisers, and is left in the mode it was in. The
-    ranges are kept on the layers, and go with them into ``quantize`` and ``program``. For hardware that is tuned
-    after programming, a sample of the input vectors of every layer is kept too. Composite layers such as
-    ``nn.MultiheadAttention`` call their projections one by one from then on; their parameters stay as they are.
+    ranges are kept on the layers, and go with them into ``quantize`` and ``program``; ranges that are learned start
+    from them, and stay once they are there. For hardware that is tuned after programming, a sample of the input
+    vectors of every layer is kept too. Composite layers such as ``nn.MultiheadAttention`` call their projections
+    one by one from then on; their parameters stay as they are.
 
     Args:
         model: a float or quantised module.
@@ -127,6 +128,10 @@ class _Watched:
         peak = torch.tensor(self._observer.range(), dtype=torch.float32, device=device)
         # Of a float layer the range stays out of the state_dict, which must load into the model it came from.
         module.register_buffer(RANGE, peak, persistent=isinstance(module, QuantizedLayer))
+        learned = module._parameters.get(LEARNED_RANGE)
+        if learned is not None and not bool(learned.isfinite()):
+            with torch.no_grad():
+                learned.copy_(peak)  # in place: an optimiser may hold it
         if self.quantizes_output:
             getattr(module, OUTPUT_RANGE).fill_(self._output_observer.range())
 
@@ -167,7 +172,13 @@ def _observation(model: nn.Module, watched: list[_Watched]) -> Iterator[None]:
 
 
 def require_batches(batches: Any) -> None:  # noqa: ANN401
-    """Raise CalibrationError where a single batch was given instead of several."""
+    """Raise CalibrationError where a single batch, or what holds none, was given instead of several."""
+    # A data set of torch counts its items and has no iterator.
+    if not (isinstance(batches, Iterable) or hasattr(batches, "__getitem__")):
+        raise CalibrationError(
+            f"batches must be a list or another iterable of batches, got {type(batches).__name__}; "
+            f"give typical inputs of the model"
+        )
     if isinstance(batches, (Tensor, Mapping, str)):
         raise CalibrationError(
             f"batches must be a list or another iterable of batches, got one {type(batches).__name__}; "

@@ -15,7 +15,7 @@ from memrix.digital import DigitalSummary, digital_table
 from memrix.errors import ConversionError, HardwareError
 from memrix.hardware import Hardware
 from memrix.inventory import weighted_modules
-from memrix.nn.quantized import QuantizedLayer, as_twin
+from memrix.nn.quantized import LEARNED_WEIGHT_STEP, QuantizedLayer, as_twin
 from memrix.readiness import foreign_steps, has_range, has_test_vectors
 from memrix.selection import HardwareChoice, Layers, Selected, Survey, survey, weights_not_finite
 from memrix.tables import columns, explained, listed
@@ -191,14 +191,23 @@ def _calibration_notes(selected: Sequence[Selected]) -> list[str]:
         notes.append(f"not calibrated yet: {listed(unknown)}; {advice}")
     if untried:
         notes.append(f"without the test vectors that this hardware is tuned with: {listed(untried)}; {advice}")
-    others = [
-        layer.name
-        for layer in selected
-        if isinstance(layer.module, QuantizedLayer) and layer.module.hardware.steps_key != layer.hardware.steps_key
-    ]
+    others = [layer.name for layer in selected if _trained_otherwise(layer)]
     if others:
-        notes.append(f"trained for other bits or scales than they are to be programmed with: {listed(others)}")
+        notes.append(
+            f"trained for other bits, scales or weight ranges than they are to be programmed with: {listed(others)}"
+        )
     return notes
+
+
+def _trained_otherwise(layer: Selected) -> bool:
+    """Whether a layer was quantised for hardware that makes other integers of its weights or inputs."""
+    module = layer.module
+    if not isinstance(module, QuantizedLayer):
+        return False
+    trained, asked = module.hardware, layer.hardware
+    # A step that was learned does not ask where weights end.
+    other_range = LEARNED_WEIGHT_STEP not in module._parameters and trained.weight_range != asked.weight_range
+    return other_range or trained.steps_key != asked.steps_key
 
 
 def _coverage_notes(found: Survey) -> list[str]:

@@ -11,6 +11,7 @@ from torch import nn
 from memrix.crossbar import Counts
 from memrix.crossbar.columns import FEWEST_VECTORS
 from memrix.errors import CalibrationError, ConversionError
+from memrix.inventory import require_module
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.fast_path import disable_fast_paths
 from memrix.nn.fresh_chips import FreshChips, TrainingSteps
@@ -42,9 +43,14 @@ def quantize(
         layers: name patterns or a predicate ``(name, module) -> bool``; all that can be mapped by default.
 
     Raises:
-        ConversionError: lists every layer that cannot be mapped as asked.
+        ConversionError: lists every layer that cannot be mapped as asked, or the quantization is none.
         NumericsError: a weight is not finite.
     """
+    if quantization is not None and not isinstance(quantization, Quantization):
+        raise ConversionError(
+            f"expected a memrix.Quantization or None, got {type(quantization).__name__}; for example "
+            f"memrix.Quantization(observer='min-max')"
+        )
     selected = select(model, hardware, layers)
     require_finite_weights(selected)
     open_owners(selected)
@@ -61,10 +67,11 @@ def set_epoch(model: nn.Module, epoch: int) -> None:
     """Tell the layers of a quantised model that an epoch begins, counted from 0: weight noise may start with it.
 
     Raises:
-        ConversionError: the model has no quantised layer.
+        ConversionError: the model is no module, or has no quantised layer.
         HardwareError: the epoch is not an integer from 0.
     """
     require_integer("epoch", epoch, 0, 1 << 31)
+    require_module(model)
     twins = [module for module in model.modules() if isinstance(module, QuantizedLayer)]
     if not twins:
         raise ConversionError("no layer of this model is quantised; memrix.quantize(model, hardware) does that")
@@ -130,9 +137,10 @@ def reseed(model: nn.Module, *, read: int) -> None:
     makes the noise of that step a matter of the seed alone.
 
     Raises:
-        ConversionError: no layer of the model runs on a chip or is quantised.
+        ConversionError: the model is no module, or no layer of it runs on a chip or is quantised.
     """
     Seeds(read=read)
+    require_module(model)
     layers = [module for module in model.modules() if isinstance(module, QuantizedLayer)]
     if not layers:
         raise ConversionError(
@@ -147,7 +155,7 @@ def reset_statistics(chip: nn.Module) -> None:
     """Set the counts of ADC conversions of a chip to zero.
 
     Raises:
-        ConversionError: no layer of the model runs on a chip.
+        ConversionError: the model is no module, or no layer of it runs on a chip.
     """
     for layer in crossbar_layers(chip):
         layer.crossbar.counts = Counts()
@@ -157,8 +165,9 @@ def crossbar_layers(chip: nn.Module) -> list[CrossbarLayer]:
     """The layers of a chip that run on crossbars.
 
     Raises:
-        ConversionError: there is none.
+        ConversionError: the chip is no module, or there is none.
     """
+    require_module(chip)
     layers = [module for module in chip.modules() if isinstance(module, CrossbarLayer)]
     if not layers:
         raise ConversionError("no layer of this model runs on a chip; memrix.program gives a model that does")

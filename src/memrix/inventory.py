@@ -58,11 +58,21 @@ class Weighted:
         return self.obstacle or handler_of(self.module)
 
 
+def require_module(model: object) -> None:
+    """Raise ConversionError unless a model is a torch module."""
+    if not isinstance(model, nn.Module):
+        raise ConversionError(f"expected a torch.nn.Module, got {type(model).__name__}")
+
+
 def weighted_modules(model: nn.Module) -> list[Weighted]:
     """Modules that hold a weight of two or more axes themselves, with every name they go by.
 
     Of a composite layer, such as ``nn.MultiheadAttention``, these are the parts that it will have once opened.
+
+    Raises:
+        ConversionError: the model is no module, or a layer has no weights yet.
     """
+    require_module(model)
     found: dict[nn.Module, Weighted] = {}
     parts_by_owner: dict[nn.Module, Unopened] = {}
 

@@ -8,16 +8,16 @@ from typing import Any
 from torch import Tensor
 
 from memrix.crossbar.columns import FEWEST_VECTORS
-from memrix.nn.quantized import LEARNED_WEIGHT_STEP, OUTPUT_RANGE, RANGE, SAMPLE
+from memrix.nn.quantized import LEARNED_RANGE, LEARNED_WEIGHT_STEP, OUTPUT_RANGE, RANGE, SAMPLE
 from memrix.selection import Selected
 
 
 def has_range(layer: Selected) -> bool:
     """Whether the ranges that the layer quantises with are known."""
-    buffers = layer.module._buffers
-    needed = [RANGE] if layer.handler.twin.observed else []
-    needed += [OUTPUT_RANGE] if OUTPUT_RANGE in buffers else []
-    return all(isinstance(peak := buffers.get(name), Tensor) and bool(peak.isfinite()) for name in needed)
+    known = {**layer.module._buffers, **layer.module._parameters}
+    needed = [LEARNED_RANGE if LEARNED_RANGE in known else RANGE] if layer.handler.twin.observed else []
+    needed += [OUTPUT_RANGE] if OUTPUT_RANGE in known else []
+    return all(isinstance(peak := known.get(name), Tensor) and bool(peak.isfinite()) for name in needed)
 
 
 def has_test_vectors(layer: Selected) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import nn
 
 from memrix.errors import ConversionError, CoverageWarning, NumericsError
 from memrix.hardware import Hardware
-from memrix.inventory import weighted_modules
+from memrix.inventory import require_module, weighted_modules
 from memrix.nn.composite import Projection, Unopened
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.registry import Handler, registered_layers
@@ -63,8 +63,7 @@ def survey(model: nn.Module, hardware: HardwareChoice, layers: Layers) -> Survey
     Raises:
         ConversionError: what was given is no model, no hardware or no pattern at all.
     """
-    if not isinstance(model, nn.Module):
-        raise ConversionError(f"expected a torch.nn.Module, got {type(model).__name__}")
+    require_module(model)
     if any(isinstance(module, CrossbarLayer) for module in model.modules()):
         raise ConversionError("this model runs on a chip already; start again from the digital model")
     weighted = weighted_modules(model)
@@ -175,6 +174,12 @@ def _tied(chosen: list[Selected]) -> list[str]:
 def _patterns(layers: Layers) -> list[str]:
     if layers is None or callable(layers):
         return []
+    # Of what can be read once alone, a second look would find nothing.
+    if not isinstance(layers, Collection):
+        raise ConversionError(
+            f"layers must be a name pattern, a list of them or a predicate (name, module) -> bool, got {layers!r}; "
+            f"for example layers=['encoder.*']"
+        )
     return [layers] if isinstance(layers, str) else list(layers)
 
 

@@ -201,7 +201,7 @@ def summary(model: nn.Module, batches: Iterable[Any] | None = None) -> Summary:
             twin. Without them nothing is run.
 
     Raises:
-        ConversionError: there are batches, and no layer of the model runs on a chip.
+        ConversionError: the model is no module, or there are batches and no layer of it runs on a chip.
         CalibrationError: there is no batch among them, or one of another kind.
     """
     measured = {} if batches is None else measure(model, batches)

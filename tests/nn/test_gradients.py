@@ -154,3 +154,25 @@ def test_a_network_learns_around_a_chip_that_stays_as_it_is():
     assert torch.equal(chip[2].crossbar.difference, cells)
     # The mean of the targets alone would leave their variance.
     assert sum(losses[-10:]) / 10 < 0.2 * float(targets.var())
+
+
+@pytest.fixture
+def _every_warning():
+    """Those too that torch gives once in a process."""
+    before = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)
+    yield
+    torch.set_warn_always(before)
+
+
+@pytest.mark.usefixtures("_every_warning")
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.LSTMCell])
+def test_recurrent_layers_have_gradients_without_a_warning(kind):
+    layer, x = seeded(0, lambda: (kind(5, 4), torch.randn(3, 2, 5)))
+    x = x if isinstance(layer, nn.RNNBase) else x[0]
+    memrix.calibrate(layer, [x], SMOOTH)
+    chip = memrix.program(layer, SMOOTH)
+    x.requires_grad_()
+    chip(x)[0].sum().backward()
+    assert float(x.grad.abs().sum()) > 0

@@ -1,8 +1,10 @@
 """Convolutions with every option: ideal hardware is the quantised layer."""
 
+import copy
+
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -102,6 +104,74 @@ def test_conv_transpose1d(case, hardware):
 @given(case=transposed_convolutions(2), hardware=hardwares)
 def test_conv_transpose2d(case, hardware):
     assert_ideal_chip_is_the_quantised_layer(*case, hardware)
+
+
+@pytest.mark.parametrize("axes", [1, 2])
+@settings(max_examples=40, deadline=None)
+@given(data=st.data(), hardware=hardwares)
+def test_output_size_of_a_call(axes, data, hardware):
+    layer, x = data.draw(transposed_convolutions(axes))
+    options = zip(x.shape[-axes:], layer.stride, layer.dilation, layer.kernel_size, layer.padding, strict=True)
+    shortest = [(n - 1) * s + d * (k - 1) + 1 - 2 * p for n, s, d, k, p in options]
+    size = [data.draw(st.integers(least, least + s - 1)) for least, s in zip(shortest, layer.stride, strict=True)]
+    assume(min(size) > 0)
+    if data.draw(st.booleans()):
+        size = [*x.shape[:-axes], *size]  # as of another tensor: torch reads the last axes
+    expected = layer(x, output_size=size)
+    memrix.calibrate(layer, [(x, size)], hardware)
+    chip, twin = memrix.program(layer, hardware), copy.deepcopy(layer)
+    memrix.quantize(twin, hardware)
+    torch.testing.assert_close(twin.digital(x, layer.weight, layer.bias, output_size=size), expected)
+    scale = float(layer.weight.detach().abs().max()) * float(x.abs().max()) + float(expected.detach().abs().max())
+    quantised = twin(x, output_size=size)
+    torch.testing.assert_close(chip(x, size), quantised, rtol=1e-4, atol=1e-4 * scale)
+    torch.testing.assert_close(chip(x, output_size=size), chip(x, size))
+
+
+class Unet(nn.Module):
+    """Comes back to the size of its input, whatever was rounded off on the way down."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = nn.Conv2d(2, 4, 3, stride=2, padding=1)
+        self.up = nn.ConvTranspose2d(4, 2, 3, stride=2, padding=1)
+
+    def forward(self, x):
+        return self.up(self.down(x).relu(), output_size=x.size()) + x
+
+
+def test_output_size_from_calibration_to_a_chip_and_its_summary():
+    x, odd = seeded(0, lambda: (torch.randn(2, 2, 8, 8), torch.randn(2, 2, 7, 9)))
+    model = seeded(0, Unet)
+    memrix.calibrate(model, [x, odd], IDEAL)
+    chip = memrix.program(model, IDEAL)
+    assert [chip(image).shape for image in (x, odd)] == [x.shape, odd.shape]
+    assert all(layer.snr > 60 for layer in memrix.summary(chip, [x, odd]).layers)
+    chip(odd).sum().backward()
+    assert chip.up.weight.grad.isfinite().all()
+
+
+def test_output_size_in_training_on_fresh_chips():
+    x, odd = seeded(0, lambda: (torch.randn(2, 2, 8, 8), torch.randn(2, 2, 7, 9)))
+    model = seeded(0, Unet)
+    memrix.calibrate(model, [x, odd], IDEAL)
+    memrix.quantize(model, IDEAL, memrix.Quantization(fresh_chips=True))
+    model.train()
+    for image in (x, odd):
+        output = model(image)
+        assert output.shape == image.shape
+        output.sum().backward()
+    torch.testing.assert_close(model(odd), model.eval()(odd), rtol=1e-4, atol=1e-4)
+
+
+def test_output_size_that_cannot_be_is_refused():
+    layer = nn.ConvTranspose1d(1, 1, 3, stride=2)
+    memrix.calibrate(layer, [torch.ones(1, 1, 4)], IDEAL)
+    chip = memrix.program(layer, IDEAL)
+    memrix.quantize(layer, IDEAL)
+    for each in (chip, layer):
+        with pytest.raises(memrix.errors.ConversionError, match=r"output_size=\[11\] .* range from \[9\] to \[10\]"):
+            each(torch.ones(1, 1, 4), output_size=[11])
 
 
 def test_depthwise_convolution_of_the_paper():

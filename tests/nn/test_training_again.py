@@ -64,6 +64,33 @@ def test_learned_steps_can_be_resumed_from_a_state_dict():
     assert torch.equal(resumed(inputs(4, 16)), model(inputs(4, 16)))
 
 
+def test_learned_ranges_start_from_a_calibration_after_quantising_too():
+    model = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 8))
+    memrix.quantize(model, THREE, Q(learned_steps=True))
+    model[0].input_range.fill_(1.0)
+    assert not any(layer.calibrated for layer in memrix.check(model, THREE).layers)
+    with pytest.raises(CalibrationError, match="no activation range: 0, 2"):
+        memrix.program(model, THREE)
+    optimised = dict(model.named_parameters())
+    memrix.calibrate(model, [inputs(64, 16)], THREE)
+    assert all(optimised[name] is parameter for name, parameter in model.named_parameters())
+    assert all(layer.calibrated for layer in memrix.check(model, THREE).layers)
+    assert model[0].learned_input_range == model[0].input_range
+    model.train()(inputs(4, 16)).sum().backward()
+    assert model[0].learned_input_range.grad.isfinite()
+    assert memrix.program(model, THREE)(inputs(4, 16)).isfinite().all()
+
+
+def test_a_calibration_leaves_ranges_as_they_were_learned():
+    model = network()
+    memrix.quantize(model, THREE, Q(learned_steps=True))
+    with torch.no_grad():
+        model[0].learned_input_range.mul_(0.5)
+    before = model[0].learned_input_range.clone()
+    memrix.calibrate(model, [inputs(64, 16)], THREE)
+    assert torch.equal(model[0].learned_input_range, before)
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_learned_steps_keep_their_precision(dtype):
     model = network()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 import torch
@@ -166,23 +166,24 @@ class CrossbarLayer(QuantizedLayer):
         integers = weight_integers(rows, step, self.hardware.weight_bits)
         return step, integers.reshape(self.matrix_groups, -1, rows.shape[1]).transpose(1, 2)
 
-    def forward(self, input: Tensor, series: Series | None = None) -> Tensor:
+    def forward(self, input: Tensor, *, series: Series | None = None, **options: Any) -> Tensor:  # noqa: ANN401
         """The layer's operation on the chip; same shape and type as the torch layer gives.
 
         Args:
             input: as the torch layer takes it.
             series: of this layer, where it is called time after time before it changes; whoever gives one knows that
                 the input is finite.
+            options: of this call alone, which ``digital`` and ``assemble`` of such a layer know.
 
         Raises:
             NumericsError: an input is not finite, or not of a floating-point type.
             ConversionError: an input is not of the shape that the layer takes.
         """
-        output = self._on_chip(input, series)
+        output = self._on_chip(input, series, options)
         if torch.is_grad_enabled():
             own = (input, self.weight, self.bias, *self._parameters.values())
             if any(t is not None and t.requires_grad for t in own):
-                output = _value_of.apply(self.differentiable(input), output)  # type: ignore[no-untyped-call]
+                output = _value_of.apply(self.differentiable(input, **options), output)  # type: ignore[no-untyped-call]
         return self.finish(output)
 
     @torch.no_grad()
@@ -200,7 +201,7 @@ class CrossbarLayer(QuantizedLayer):
             bias = self.along_outputs(bias)
         return Series(dac, step.reciprocal(), scale.unsqueeze(1), offset, bias, Reader(self.crossbar, calls))
 
-    def differentiable(self, input: Tensor) -> Tensor:
+    def differentiable(self, input: Tensor, **options: Any) -> Tensor:  # noqa: ANN401
         """The layer's operation with the gradients of the chip.
 
         With respect to the input they go through the weights that the cells hold and the current that a voltage
@@ -213,7 +214,7 @@ class CrossbarLayer(QuantizedLayer):
                 held *= self.column_gain
             weight = self.from_matrices(held).to(self.weight.dtype)
         meant = self.quantized_weight()
-        return self.digital(self.analog_input(input), weight + (meant - meant.detach()), self.bias)
+        return self.digital(self.analog_input(input), weight + (meant - meant.detach()), self.bias, **options)
 
     def analog_input(self, input: Tensor) -> Tensor:
         """The share of the full current that inputs drive, in units of the input, with the slope of the current."""
@@ -230,18 +231,18 @@ class CrossbarLayer(QuantizedLayer):
     def observe_(self, buffer: str, values: Tensor) -> None:
         """Nothing: the ranges of a chip are those it was programmed with."""
 
-    def _on_chip(self, activations: Tensor, series: Series | None) -> Tensor:
+    def _on_chip(self, activations: Tensor, series: Series | None, options: Mapping[str, Any]) -> Tensor:
         device = activations.device.type
         # Modes are entered only where they are not those of the caller: a small layer would feel it.
         if torch.is_grad_enabled() or torch.is_autocast_enabled(device):
             with torch.no_grad(), torch.autocast(device, enabled=False):
-                return self._on_chip(activations, series)
+                return self._on_chip(activations, series, options)
         if series is None:
             self.require_input(activations)
             series = self.series()
-        return self._read(activations, series)
+        return self._read(activations, series, options)
 
-    def _read(self, activations: Tensor, series: Series) -> Tensor:
+    def _read(self, activations: Tensor, series: Series, options: Mapping[str, Any]) -> Tensor:
         codes = series.dac.codes_(activations.float() * series.codes_per_unit)
         # Windows of a convolution overlap: their copies are half as large as those of floats.
         vectors = self.vectors(codes.short())
@@ -254,7 +255,7 @@ class CrossbarLayer(QuantizedLayer):
             results *= series.scale
         else:
             torch.addcmul(series.offset, results, series.scale, out=results)
-        output = self.assemble(results, activations.shape)
+        output = self.assemble(results, activations.shape, **options)
         if series.bias is not None:
             output += series.bias
         return output.to(activations.dtype)
@@ -272,6 +273,7 @@ class CrossbarLayer(QuantizedLayer):
             )
         if torch.compiler.is_exporting():
             return  # a graph cannot look at values
+        activations = activations.detach()  # torch warns of a number that is taken from what has a gradient
         # A sum is one cheap pass; only a sum that is not finite is worth a second look.
         if math.isfinite(float(activations.sum())) or bool(torch.isfinite(activations).all()):
             return
@@ -299,7 +301,7 @@ def repeated(part: nn.Module, calls: int, sources: Iterable[Tensor]) -> Callable
     if part.bias is not None:
         part.require_input(part.bias)  # results of a crossbar are finite: its inputs are clipped
     series = part.series(calls)
-    return lambda input: cast(Tensor, part(input, series))
+    return lambda input: cast(Tensor, part(input, series=series))
 
 
 class _value_of(torch.autograd.Function):  # noqa: N801 - used like a function

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -57,7 +60,7 @@ class MemristorEmbedding(CrossbarLayer, QuantizedEmbedding):
                 f"layer {self.name!r} holds {self.num_embeddings} rows, got indices from {lowest} to {highest}"
             )
 
-    def _read(self, activations: Tensor, series: Series) -> Tensor:
+    def _read(self, activations: Tensor, series: Series, options: Mapping[str, Any]) -> Tensor:
         results = self.crossbar.look_up(activations.reshape(-1).long())
         scaled = results.mul_(self.weight_step)
         return scaled.view(*activations.shape, self.embedding_dim).to(self.weight.dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -58,7 +59,7 @@ class FreshChips:
         self._chip: CrossbarLayer | None = None
         self._programmed_for: tuple[int, ...] = ()
 
-    def __call__(self, layer: QuantizedLayer, input: Tensor) -> Tensor:
+    def __call__(self, layer: QuantizedLayer, input: Tensor, **options: Any) -> Tensor:  # noqa: ANN401
         """The layer's output on the chip of this step.
 
         A step ends when the model is called again, a gradient arrives or the weight changes. Layers that are called
@@ -69,7 +70,7 @@ class FreshChips:
             self._chip = self._programmed(layer, input)
             self._programmed_for = present
         # Not a call: the hooks are those of the layer, which runs them itself.
-        output = self._chip.forward(input)
+        output = self._chip.forward(input, **options)
         if output.requires_grad:
             output.register_hook(self._end_step)  # type: ignore[no-untyped-call]
         return output

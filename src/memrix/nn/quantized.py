@@ -34,7 +34,7 @@ LEARNED_RANGE, LEARNED_WEIGHT_STEP = "learned_input_range", "learned_weight_step
 class TrainingForward(Protocol):
     """What takes the place of a layer's operation in training."""
 
-    def __call__(self, layer: QuantizedLayer, input: Tensor) -> Tensor:
+    def __call__(self, layer: QuantizedLayer, input: Tensor, **options: Any) -> Tensor:  # noqa: ANN401
         """The layer's output."""
 
     def restart(self, seed: int) -> None:
@@ -234,19 +234,23 @@ class QuantizedLayer(nn.Module):
         quantize = learned_activations if LEARNED_RANGE in self._parameters else fake_quantize_activations
         return quantize(input.float(), self.activation_step, largest).to(input.dtype)
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor, **options: Any) -> Tensor:  # noqa: ANN401
         """The layer's operation on fake-quantised inputs and weights.
+
+        Args:
+            input: as the torch layer takes it.
+            options: of this call alone, which ``digital`` and ``assemble`` of such a layer know.
 
         Raises:
             CalibrationError: the layer has no activation range.
         """
         if self.observing:
-            return self.digital(input, self.quantized_weight(), self.bias)
+            return self.digital(input, self.quantized_weight(), self.bias, **options)
         self.observe_(RANGE, input)
         if self.training and self.training_forward is not None:
-            return self.training_forward(self, input)
+            return self.training_forward(self, input, **options)
         self.require_calibration()
-        return self.finish(self.digital(self.quantized_input(input), self.quantized_weight(), self.bias))
+        return self.finish(self.digital(self.quantized_input(input), self.quantized_weight(), self.bias, **options))
 
     def finish(self, output: Tensor) -> Tensor:
         """The output, quantised where outputs are.

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from memrix.asr.search.beam import BeamSearch
 from memrix.asr.search.language_model import open_language_model
 from memrix.asr.search.lexicon import Lexicon
+from memrix.asr.search.prior import label_prior
 from memrix.asr.search.settings import SearchSettings
 from memrix.errors import DataError, NumericsError
 from tests.asr.search.tiny import ARPA, exhaustive, random_log_probabilities, write_arpa
@@ -194,6 +195,18 @@ def test_other_settings_share_the_network(language_model):
     assert other.settings.lm_scale == 0.0
     assert search.settings.lm_scale == SearchSettings().lm_scale
     assert other._network is search._network
+
+
+@pytest.mark.parametrize("unheard", [-120.0, -1000.0])
+def test_the_prior_of_a_label_that_is_never_heard_is_taken(unheard):
+    said = heard("T", "IY#")
+    said[:, PHONEMES.index("AH#")] = unheard
+    said -= np.log(np.exp(said).sum(axis=1, keepdims=True))
+    prior = label_prior([(torch.tensor(said).unsqueeze(0), torch.tensor([len(said)]))])
+    search = BeamSearch(PHONEMES, Lexicon(WORDS), None, SearchSettings(lm_scale=0.0, prior_scale=0.3), prior)
+    assert np.isfinite(search._scores(said)).all()
+    assert search._scores(said).dtype == np.float32
+    assert search.transcribe_each([said]) == ["tea"]
 
 
 @pytest.mark.parametrize(

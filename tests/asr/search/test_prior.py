@@ -24,6 +24,13 @@ def test_how_frames_are_batched_does_not_matter():
     assert float(whole.sum()) == pytest.approx(1.0, abs=1e-12)
 
 
+@pytest.mark.parametrize("unheard", [-200.0, -1000.0, -torch.inf])
+def test_the_prior_of_a_label_that_is_never_heard_has_a_logarithm(unheard):
+    prior = label_prior([(torch.tensor([[[0.0, unheard]]]), torch.tensor([1]))])
+    assert prior.log().isfinite().all()
+    assert float(prior.sum()) == 1.0
+
+
 @pytest.mark.parametrize(
     ("batches", "message"),
     [

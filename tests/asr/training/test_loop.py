@@ -10,7 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from memrix.asr.recogniser_files import load_recogniser
+import memrix
+from memrix.asr.recogniser_files import chip_choice, load_recogniser
 from memrix.asr.training.loop import RESULT, STATE, Epoch, Step, train
 from memrix.asr.training.settings import TrainingSettings
 from memrix.errors import CheckpointError, DataError, NumericsError
@@ -153,6 +154,25 @@ def test_coarse_weights_are_learned_from_a_float_recogniser(corpus, trained, tmp
     assert history(result)[-1]["dev_error_rate"] < 0.1
     recogniser, _ = load_recogniser(result)
     assert recogniser.description["hardware"]["weight_bits"] == 4
+
+
+def test_steps_are_learned_from_a_float_recogniser(corpus, tmp_path):
+    short = {"epochs": 1, "average": 1}
+    settings = settings_of(
+        corpus,
+        method="quantization-aware",
+        quantization={"learned_steps": True},
+        start=str(train(settings_of(corpus, **short), tmp_path / "float")),
+        hardware={"preset": "paper", "weight_bits": 4},
+        **short,
+    )
+    recogniser, _ = load_recogniser(train(settings, tmp_path / "learned"))
+    learned = [layer for layer in recogniser.network.modules() if hasattr(layer, "learned_input_range")]
+    assert learned
+    assert all(layer.calibrated for layer in learned)
+    assert any(layer.learned_input_range != layer.input_range for layer in learned)
+    hardware = memrix.Hardware.preset("paper").replace(weight_bits=4)
+    assert memrix.check(recogniser.network, chip_choice(recogniser, hardware)).ok
 
 
 def test_half_precision_halves_the_file(trained, tmp_path):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from memrix.asr.search.emissions import Emissions, as_array, checked, utterances
+from memrix.asr.search.emissions import Emissions, checked, utterances
 from memrix.asr.search.network import Network, Resources
 from memrix.asr.search.settings import SearchSettings
 from memrix.errors import DataError
@@ -121,7 +121,7 @@ class BeamSearch:
     def _scores(self, emissions: Emissions) -> Emissions:
         if self._prior is None or self.settings.prior_scale == 0:
             return emissions
-        return (emissions - self.settings.prior_scale * np.log(self._prior)).astype(np.float32, copy=False)
+        return emissions - (self.settings.prior_scale * np.log(self._prior)).astype(np.float32)
 
     def _check_scales(self, settings: SearchSettings) -> None:
         if self._prior is None and settings.prior_scale > 0:
@@ -131,8 +131,9 @@ class BeamSearch:
             )
 
 
-def _checked_prior(prior: Tensor | npt.NDArray[np.floating], labels: int) -> Emissions:
-    array = as_array(prior)
+def _checked_prior(prior: Tensor | npt.NDArray[np.floating], labels: int) -> npt.NDArray[np.float64]:
+    # In single precision the prior of a label that is hardly ever heard would be 0.
+    array = np.asarray(prior if isinstance(prior, np.ndarray) else prior.detach().cpu().double(), dtype=np.float64)
     if array.shape != (labels,):
         raise DataError(f"the prior has shape {list(array.shape)}, expected [{labels}] for {labels} labels")
     total = float(array.sum())

@@ -14,7 +14,7 @@ _ROUNDING = 1e-3
 
 
 def label_prior(batches: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
-    """Mean posterior of each label over all valid frames: float64 ``[labels]``, which sums to 1.
+    """Mean posterior of each label over all valid frames: float64 ``[labels]``, positive, which sums to 1.
 
     A search divides posteriors by it (Bourlard and Morgan, "Connectionist Speech Recognition", 1994). For a chip,
     arXiv 2505.24721 takes the prior of the digital model.
@@ -47,7 +47,8 @@ def label_prior(batches: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
         frames += len(posteriors)
     if total is None or frames == 0:
         raise DataError("a label prior needs at least one frame, got none; give log-probabilities of some recordings")
-    return total / total.sum()
+    # A label that is never heard may be below every number: a search takes the logarithm.
+    return (total / total.sum()).clamp_min(torch.finfo(torch.float64).tiny)
 
 
 def _check(posteriors: Tensor) -> None:
