@@ -28,15 +28,13 @@ Method = Literal["float", "quantization-aware", "hardware-aware"]
 
 
 def _hardware(value: Any) -> Any:  # noqa: ANN401
-    """A preset or a file by its name, or a table: ``preset`` and what is changed, dotted names reaching inside."""
+    """A preset or a file by its name, or a table: ``preset`` and what is changed, nested or dotted."""
     if isinstance(value, str):
         return Hardware.named(value)
     if not isinstance(value, dict):
         return value
-    if "preset" not in value:
-        return Hardware.from_dict(value)
     changes = {key: setting for key, setting in value.items() if key != "preset"}
-    return Hardware.named(str(value["preset"])).replace(**changes)
+    return Hardware.from_dict(changes, Hardware.named(value["preset"]) if "preset" in value else None)
 
 
 def _quantization(value: Any) -> Any:  # noqa: ANN401
@@ -185,7 +183,7 @@ def _problem(problem: Any, kind: type[BaseModel]) -> str:  # noqa: ANN401
         return f"there is no setting {place!r}{closest(str(problem['loc'][-1]), known)}"
     cause = problem.get("ctx", {}).get("error")
     if cause is not None:
-        return f"{place}: {cause}"
+        return f"{place}: {cause}".replace("\n", "\n  ")
     return f"{place}: {problem['msg']}, got {problem['input']!r}"
 
 
