@@ -23,6 +23,7 @@ from memrix.asr.recogniser_files import load_weights, save_recogniser
 from memrix.asr.training.batches import training_batches
 from memrix.asr.training.best import BestEpochs
 from memrix.asr.training.data import SpeechData, collate
+from memrix.asr.training.devices import require_devices
 from memrix.asr.training.schedule import learning_rate
 from memrix.asr.training.settings import TrainingSettings
 from memrix.asr.training.setup import TrainingSetup, prepare_training, validation_data
@@ -89,13 +90,16 @@ def train(settings: TrainingSettings, folder: str | Path, report: Report = lambd
         report: is told of every step and epoch, in the first process only.
 
     Raises:
-        DataError, CheckpointError, SettingsError: corpus, start or folder cannot be used.
+        DataError, CheckpointError: corpus, start or folder cannot be used.
+        SettingsError: this machine has not what the settings ask for.
         NumericsError: the loss is no longer a finite number.
         KeyboardInterrupt: interrupted by Ctrl-C or SIGTERM, after the state was kept.
     """
     folder = Path(folder)
-    _check_folder(folder, settings)
     result = folder / RESULT
+    if not result.is_file():
+        require_devices(settings)
+    _check_folder(folder, settings)
     if result.is_file():
         return result
     with torch.random.fork_rng():

@@ -151,14 +151,13 @@ def _lacks_output_ranges(known: dict[str, Any], asked: Quantization) -> bool:
 
 def _quantize(recogniser: Recogniser, settings: TrainingSettings, cuts: CutSet) -> None:
     """Fake quantisers as asked for, with ranges from data where neither the start nor training has them."""
-    fresh = settings.method == "hardware-aware"
-    quantization = replace(settings.quantization, fresh_chips=fresh, seed=settings.seed)
+    quantization = settings.complete_quantization
     if "hardware" in recogniser.description:
         _keep_learned_ranges(recogniser)
     else:
         # Steps that are to be learned start from ranges, which data give to quantised layers.
         quantize_recogniser(recogniser, settings.hardware, replace(quantization, learned_steps=False))
-    if fresh or quantization.learned_steps or quantization.observer == "fixed":
+    if quantization.fresh_chips or quantization.learned_steps or quantization.observer == "fixed":
         calibrate_recogniser(
             recogniser,
             settings.hardware,
