@@ -34,6 +34,14 @@ def test_dotted_names_reach_inside():
     assert (hardware.noise, hardware.programming) == ("off", Ideal())
 
 
+def test_a_protocol_is_named_before_its_settings_are_given():
+    for preset in ("paper", "tuned"):
+        changes = {"programming.step": 0.005, "programming": "reset-ramp"}
+        assert Hardware.preset(preset).replace(**changes).programming == ResetRamp(step=0.005)
+    with pytest.raises(HardwareError, match="programming has no setting 'step'"):
+        Hardware.preset("tuned").replace(programming="ideal", **{"programming.step": 0.01})
+
+
 def test_a_part_and_its_setting_can_change_together():
     assert Hardware().replace(adc=ADC(8, 8), **{"adc.range_bits": 6}).adc == ADC(8, 6)
 
@@ -77,6 +85,8 @@ def test_weight_bits_that_no_chip_can_hold_are_refused(bits):
         {"tile.rows": 0},
         {"programming": Ideal},
         {"device.parameters": 5},
+        {"adc": 4, "adc.range_bits": 6},
+        {"programming": ResetRamp, "programming.step": 0.01},
     ],
 )
 def test_wrong_changes_are_refused(changes):
@@ -105,6 +115,64 @@ def test_damaged_files_are_refused_by_name(name, content, tmp_path):
 def test_protocol_that_is_no_name():
     with pytest.raises(HardwareError, match="reset-set, cycled, write-verify, reset-ramp, ideal"):
         Hardware.from_dict({"programming": {"protocol": ["ideal"]}})
+
+
+def test_a_table_changes_what_it_names_of_another_chip():
+    base = Hardware.preset("tuned").replace(**{"programming.rounds": 2, "adc.precision_bits": 5})
+    table = {"weight_bits": 3, "adc": {"range_bits": 6}, "dac.bits": 7, "programming.step": 0.005}
+    expected = base.replace(weight_bits=3, **{"adc.range_bits": 6, "dac.bits": 7, "programming.step": 0.005})
+    assert Hardware.from_dict(table, base) == expected
+    assert Hardware.from_dict({}, base) == base
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"programming": {"protocol": "reset-ramp", "step": 0.005}},
+        {"programming": "reset-ramp", "programming.step": 0.005},
+        {"programming.protocol": "reset-ramp", "programming.step": 0.005},
+    ],
+)
+@pytest.mark.parametrize("base", [None, Hardware(), Hardware(programming=ResetRamp(rounds=2))])
+def test_a_protocol_that_is_named_in_a_table_has_its_own_settings(table, base):
+    assert Hardware.from_dict(table, base).programming == ResetRamp(step=0.005)
+
+
+def test_every_problem_of_changes_is_listed_at_once():
+    table = {"weight_bits": 40, "noise": "x", "adc": {"rnage_bits": 5}, "dac.bits": 0, "drift": 3, "noise.level": 2}
+    with pytest.raises(HardwareError) as caught:
+        Hardware.from_dict(table, Hardware.preset("paper"))
+    problems = ("weight_bits must", "got 'x'", "'adc.rnage_bits' (did", "dac.bits", "drift must be a table")
+    assert all(problem in str(caught.value) for problem in problems)
+    assert "replace(" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [["paper"], None, 5, {}])
+@pytest.mark.parametrize("open_chip", [Hardware.preset, Hardware.named, Hardware.load, Hardware().save])
+def test_what_is_no_name_is_refused(open_chip, name):
+    with pytest.raises(HardwareError, match="preset"):
+        open_chip(name)
+
+
+def test_what_is_no_table_is_refused():
+    with pytest.raises(HardwareError, match=r"must be a table of settings, got \[1\]"):
+        Hardware.from_dict([1])
+
+
+@pytest.mark.parametrize("ending", ["toml", "json"])
+@pytest.mark.parametrize("text", ["cells \N{ROCKET}.json", 'a\\"b\n\x7f\x1f\u20ac', "\u00e9"])
+def test_any_text_comes_back_from_a_file(tmp_path, ending, text):
+    path = tmp_path / f"chip.{ending}"
+    hardware = Hardware().replace(**{"device.parameters": text})
+    hardware.save(path)
+    assert Hardware.load(path) == hardware
+
+
+def test_text_that_toml_cannot_hold_is_refused(tmp_path):
+    hardware = Hardware().replace(**{"device.parameters": "\udc80.json"})
+    with pytest.raises(HardwareError, match=r"save as \.json"):
+        hardware.save(tmp_path / "chip.toml")
+    assert not list(tmp_path.iterdir())
 
 
 def test_missing_file_and_unknown_ending(tmp_path):

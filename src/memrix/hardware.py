@@ -18,7 +18,7 @@ from memrix.device.current import NOISES, Noise
 from memrix.device.parameter_files import SYNAPTOGEN
 from memrix.errors import HardwareError
 from memrix.quantization import TERNARY_BITS, WeightRange, WeightScale
-from memrix.records import build, closest
+from memrix.records import build, closest, merged, nested, toml
 from memrix.validation import require_choice, require_integer, require_positive
 
 
@@ -93,15 +93,9 @@ class Hardware:
         require_choice("mapping", self.mapping, get_args(Mapping))
         require_choice("noise", self.noise, NOISES)
         require_choice("column_calibration", self.column_calibration, (True, False))
-        if isinstance(self.programming, str):
-            require_choice("programming", self.programming, tuple(PROTOCOLS))
-            object.__setattr__(self, "programming", PROTOCOLS[self.programming]())
-        for name, kind in _PARTS.items():
-            if isinstance(getattr(self, name), type) or not isinstance(getattr(self, name), kind):
-                raise HardwareError(
-                    f"{name} must be a memrix {kind.__name__}, got {getattr(self, name)!r}; to change one of its "
-                    f"settings use replace(**{{'{name}.<setting>': value}})"
-                )
+        object.__setattr__(self, "programming", _protocol(self.programming))
+        for name in _PARTS:
+            _require_part(name, getattr(self, name))
         if self.mapping == "multi-level" and not self.programming.analog:
             able = " or ".join(repr(name) for name, protocol in PROTOCOLS.items() if protocol.analog)
             raise HardwareError(
@@ -126,7 +120,7 @@ class Hardware:
             HardwareError: there is no preset of this name.
         """
         presets = _presets()
-        if name not in presets:
+        if not isinstance(name, str) or name not in presets:
             raise HardwareError(
                 f"there is no hardware preset {name!r}{closest(name, presets)}; "
                 f"the presets are {', '.join(presets)}, and a TOML or JSON file is read by Hardware.load"
@@ -140,7 +134,7 @@ class Hardware:
         Raises:
             HardwareError: there is neither.
         """
-        path = Path(name_or_file)
+        path = _path(name_or_file)
         if path.suffix in (".toml", ".json") or path.is_file():
             return cls.load(path)
         return cls.preset(name_or_file)
@@ -153,25 +147,19 @@ class Hardware:
         """
         inside: dict[str, dict[str, Any]] = {}
         direct: dict[str, Any] = {}
+        known = _settings(self)
         for name, value in changes.items():
             part, dot, setting = name.partition(".")
-            known = [f.name for f in dataclasses.fields(self)]
             if part not in known:
                 raise HardwareError(
                     f"Hardware has no setting {part!r}{closest(part, known)}; it has {', '.join(known)}"
                 )
-            if not dot:
-                direct[part] = value
-                continue
-            settings = _settings(getattr(self, part))
-            if setting not in settings:
-                raise HardwareError(
-                    f"{part} has no setting {setting!r}{closest(setting, settings)}; "
-                    f"it has {', '.join(settings) or 'none'}"
-                )
-            inside.setdefault(part, {})[setting] = value
+            if dot:
+                inside.setdefault(part, {})[setting] = value
+            else:
+                direct[part] = _protocol(value) if part == "programming" else value
         for part, settings_of_part in inside.items():
-            direct[part] = dataclasses.replace(direct.get(part, getattr(self, part)), **settings_of_part)
+            direct[part] = _changed_part(part, direct.get(part, getattr(self, part)), settings_of_part)
         return dataclasses.replace(self, **direct)
 
     def to_dict(self) -> dict[str, Any]:
@@ -181,19 +169,20 @@ class Hardware:
         return plain
 
     @classmethod
-    def from_dict(cls, settings: dict[str, Any]) -> Hardware:
-        """The opposite of ``to_dict``; settings that are not given keep their defaults.
+    def from_dict(cls, settings: dict[str, Any], base: Hardware | None = None) -> Hardware:
+        """The opposite of ``to_dict``; settings that are not given keep their defaults, or are those of ``base``.
+
+        Dotted names reach inside, as in ``replace``. A programming protocol that is named has settings of its own.
 
         Raises:
             HardwareError: lists every unknown setting and wrong value at once.
         """
-        plain = dict(settings)
+        plain = _tables(settings) if base is None else merged(base.to_dict(), _tables(settings), unless="protocol")
         problems: list[str] = []
-        programming = plain.pop("programming", {})
-        table = {"protocol": programming} if isinstance(programming, str) else programming
+        table = plain.pop("programming", {})
         parts: dict[str, Any] = {}
         if not isinstance(table, dict):
-            problems.append(f"programming must be a protocol's name or a table, got {programming!r}")
+            problems.append(f"programming must be a protocol's name or a table, got {table!r}")
         else:
             protocol = table.get("protocol", ResetSet.name)
             if not isinstance(protocol, str) or protocol not in PROTOCOLS:
@@ -215,14 +204,19 @@ class Hardware:
         Raises:
             HardwareError: the file has another ending, or cannot be written.
         """
-        path = Path(path)
+        path = _path(path)
         if path.suffix not in (".json", ".toml"):
             raise HardwareError(f"a hardware description is saved as .toml or .json, got {str(path)!r}")
-        text = json.dumps(self.to_dict(), indent=2) + "\n" if path.suffix == ".json" else _toml(self.to_dict())
+        text = json.dumps(self.to_dict(), indent=2) + "\n" if path.suffix == ".json" else toml(self.to_dict())
         try:
-            path.write_text(text, encoding="utf-8")
+            path.write_bytes(text.encode())
         except OSError as error:
             raise HardwareError(f"{str(path)!r} cannot be written ({error.strerror}); name another place") from error
+        except UnicodeEncodeError as error:
+            raise HardwareError(
+                f"TOML holds text that is valid Unicode, got {error.object[error.start : error.end]!r} in it; "
+                f"save as .json, or rename what {self.device.parameters!r} names"
+            ) from error
 
     @classmethod
     def load(cls, path: str | Path) -> Hardware:
@@ -231,7 +225,7 @@ class Hardware:
         Raises:
             HardwareError: the file is missing or damaged, or lists every setting that is wrong.
         """
-        path = Path(path)
+        path = _path(path)
         try:
             text = path.read_text(encoding="utf-8")
             settings = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
@@ -317,15 +311,54 @@ def _presets() -> dict[str, Hardware]:
     }
 
 
+def _protocol(programming: Any) -> Any:  # noqa: ANN401
+    """The protocol of a name; anything else as it is."""
+    if not isinstance(programming, str):
+        return programming
+    require_choice("programming", programming, tuple(PROTOCOLS))
+    return PROTOCOLS[programming]()
+
+
+def _require_part(name: str, value: object) -> None:
+    """Raise HardwareError unless ``value`` is what the part ``name`` of a chip is made of."""
+    kind = _PARTS[name]
+    if isinstance(value, type) or not isinstance(value, kind):
+        raise HardwareError(
+            f"{name} must be a memrix {kind.__name__}, got {value!r}; to change one of its settings use "
+            f"replace(**{{'{name}.<setting>': value}})"
+        )
+
+
+def _changed_part(name: str, part: Any, changes: dict[str, Any]) -> Any:  # noqa: ANN401
+    if name in _PARTS:
+        _require_part(name, part)
+    known = _settings(part)
+    for setting in changes:
+        if setting not in known:
+            raise HardwareError(
+                f"{name} has no setting {setting!r}{closest(setting, known)}; it has {', '.join(known) or 'none'}"
+            )
+    return dataclasses.replace(part, **changes)
+
+
 def _settings(part: Any) -> list[str]:  # noqa: ANN401
     return [f.name for f in dataclasses.fields(part)] if dataclasses.is_dataclass(part) else []
 
 
-def _toml(settings: dict[str, Any]) -> str:
-    # JSON's strings and numbers are TOML's too; the core depends on no library that writes TOML.
-    scalars = {key: value for key, value in settings.items() if not isinstance(value, dict)}
-    lines = [f"{key} = {json.dumps(value)}" for key, value in scalars.items()]
-    for table, values in settings.items():
-        if isinstance(values, dict):
-            lines += ["", f"[{table}]"] + [f"{key} = {json.dumps(value)}" for key, value in values.items()]
-    return "\n".join(lines) + "\n"
+def _tables(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings with a table for every part that is named or reached into."""
+    if not isinstance(settings, dict):
+        raise HardwareError(f"a hardware description must be a table of settings, got {settings!r}")
+    programming = settings.get("programming")
+    return nested(
+        {**settings, "programming": {"protocol": programming}} if isinstance(programming, str) else settings
+    )
+
+
+def _path(path: str | Path) -> Path:
+    try:
+        return Path(path)
+    except TypeError as error:
+        raise HardwareError(
+            f"a hardware description is named by a preset or by the path of a file, a string or a Path, got {path!r}"
+        ) from error

@@ -1,10 +1,11 @@
-"""Dataclasses from plain tables, with every problem of a table listed at once."""
+"""Plain tables: to dataclasses, with every problem of a table listed at once; changed; and as TOML."""
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from memrix.errors import HardwareError
@@ -16,6 +17,46 @@ def closest(name: str, known: Iterable[str]) -> str:
     """``(did you mean 'x'?)`` with a leading blank, or nothing when no known name is near."""
     matches = difflib.get_close_matches(str(name), list(known), n=1)
     return f" (did you mean {matches[0]!r}?)" if matches else ""
+
+
+def nested(table: Mapping[str, Any]) -> dict[str, Any]:
+    """A table of tables, of one whose dotted names reach inside: ``a.b`` is ``b`` of the table ``a``."""
+    tables = {name: value for name, value in table.items() if "." not in str(name)}
+    for name, value in table.items():
+        part, dot, setting = str(name).partition(".")
+        inside = tables.get(part, {})
+        # What is no table has nothing inside, and is refused as it is.
+        if dot and isinstance(inside, dict):
+            tables[part] = {**inside, setting: value}
+    return tables
+
+
+def merged(base: dict[str, Any], changes: dict[str, Any], *, unless: str) -> dict[str, Any]:
+    """A table with changes, those of its tables setting by setting, ``unless`` this is one: it makes a table new."""
+    tables = dict(base)
+    for name, value in changes.items():
+        known = base.get(name)
+        if isinstance(known, dict) and isinstance(value, dict) and unless not in value:
+            tables[name] = {**known, **value}
+        else:
+            tables[name] = value
+    return tables
+
+
+def toml(table: dict[str, Any]) -> str:
+    """A table of strings, numbers, and tables of these, as TOML."""
+    # The core depends on no library that writes it.
+    scalars = {name: value for name, value in table.items() if not isinstance(value, dict)}
+    lines = [f"{name} = {_toml_value(value)}" for name, value in scalars.items()]
+    for name, values in table.items():
+        if isinstance(values, dict):
+            lines += ["", f"[{name}]"] + [f"{key} = {_toml_value(value)}" for key, value in values.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _toml_value(value: object) -> str:
+    # JSON's strings and numbers are TOML's too, but for escaped pairs of surrogates, and for DEL as it is.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def build(kind: type[T], table: Any, path: str, problems: list[str]) -> T | None:  # noqa: ANN401

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Annotated
 
 import torch
 from lhotse.augmentation.resample import Resample
@@ -16,7 +17,7 @@ class Augmentation(BaseModel):
     """How training audio is varied; the defaults are those of arXiv 2505.24721.
 
     Attributes:
-        speeds: factors of speed and pitch, one drawn for each utterance and epoch.
+        speeds: factors of speed and pitch from 0.1 to 10, one drawn for each utterance and epoch.
         time_masks_at_least: number of time masks of a short utterance.
         frames_per_time_mask: an utterance has at most one time mask per so many frames.
         time_mask_frames: longest time mask, in frames of 10 ms.
@@ -26,7 +27,7 @@ class Augmentation(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    speeds: tuple[float, ...] = Field((0.9, 1.0, 1.1), min_length=1)
+    speeds: tuple[Annotated[float, Field(ge=0.1, le=10)], ...] = Field((0.9, 1.0, 1.1), min_length=1)
     time_masks_at_least: int = Field(2, ge=0)
     frames_per_time_mask: int = Field(25, ge=1)
     time_mask_frames: int = Field(20, ge=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import secrets
@@ -15,7 +16,11 @@ from memrix.errors import DataError
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write, which is there once the block ends well."""
+    """A file to write, which is there once the block ends well.
+
+    Raises:
+        OSError: it cannot be written; whoever knows what the file is for says how to mend it.
+    """
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with partial.open("wb") as stream:
@@ -26,9 +31,22 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is whole or not there."""
-    with whole_file(path) as stream:
-        stream.write(content)
+    """Write a file that is whole or not there.
+
+    Raises:
+        DataError: the disk is full, or the place cannot be written to.
+    """
+    try:
+        with whole_file(path) as stream:
+            stream.write(content)
+    except OSError as error:
+        mend = "free some space and run again" if disk_is_full(error) else "name another place"
+        raise DataError(f"{path} cannot be written ({error.strerror or error}); {mend}") from error
+
+
+def disk_is_full(error: OSError) -> bool:
+    """Whether there was no space for what was written."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def read_json(path: Path, remedy: str) -> Any:  # noqa: ANN401

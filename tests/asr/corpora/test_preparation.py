@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -70,10 +71,10 @@ def test_audio_that_is_there_is_not_read_again(tmp_path):
 
 
 def test_a_full_disk_is_no_problem_of_an_utterance(tmp_path, monkeypatch):
-    def full(path, content):
+    def full(path, target):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("memrix.asr.corpora.preparation.write_whole", full)
+    monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(DataError, match=r"No space left.*free some space") as caught:
         prepare("tiny", tmp_path, utterances(), SPLITS, {}, skip_bad=True)
     assert "a:" not in str(caught.value)

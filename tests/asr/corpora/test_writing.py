@@ -5,15 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from memrix.asr.corpora.writing import write_corpus, write_cuts, write_whole, writing
+from memrix.asr.corpora.writing import write_corpus, write_cuts, writing
 from memrix.errors import DataError
 from tests.asr.corpora.cuts import cut
-
-
-def test_a_file_that_fails_leaves_nothing_behind(tmp_path):
-    with pytest.raises(TypeError):
-        write_whole(tmp_path / "a", "no bytes")
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 import memrix
 from memrix.asr.recogniser_files import chip_choice, load_recogniser
-from memrix.asr.training.loop import RESULT, STATE, Epoch, Step, train
+from memrix.asr.training.loop import RESULT, SETTINGS, STATE, Epoch, Step, train
 from memrix.asr.training.settings import TrainingSettings
 from memrix.errors import CheckpointError, DataError, NumericsError
 from tests.asr.tones import tone_corpus, tone_settings
@@ -254,3 +254,33 @@ def test_a_full_disk_is_said_and_nothing_is_lost(corpus, tmp_path, monkeypatch):
 def test_settings_are_kept_with_the_training(corpus, tmp_path):
     train(settings_of(corpus, epochs=1), tmp_path)
     assert json.loads((tmp_path / "settings.json").read_text())["seconds_per_batch"] == 10.0
+
+
+@pytest.mark.parametrize("damage", [b"", b'{"corpus": "to', b'{"corpus": "\xc3'])
+def test_settings_that_were_cut_off_hold_no_training(corpus, tmp_path, damage):
+    (tmp_path / SETTINGS).write_bytes(damage)
+    settings = settings_of(corpus, epochs=1)
+    assert train(settings, tmp_path).is_file()
+    assert json.loads((tmp_path / SETTINGS).read_text())["epochs"] == 1
+    (tmp_path / SETTINGS).write_bytes(damage)
+    with pytest.raises(CheckpointError, match=r"settings\.json are damaged .*; remove the file to go on"):
+        train(settings, tmp_path)
+
+
+def test_settings_are_whole_or_not_there(corpus, tmp_path, monkeypatch):
+    import errno
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.replace", full)
+        with pytest.raises(DataError, match=r"settings\.json cannot be written .*No space left.*free some space"):
+            train(settings_of(corpus, epochs=1), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_no_settings_is_refused(corpus, tmp_path):
+    (tmp_path / SETTINGS).write_text("[1]")
+    with pytest.raises(CheckpointError, match="holds no settings of a training"):
+        train(settings_of(corpus, epochs=1), tmp_path)

@@ -16,7 +16,7 @@ from memrix.asr.audio import SAMPLE_RATE
 from memrix.asr.corpora.collection import Collection
 from memrix.asr.corpora.prepared import PreparedCorpus
 from memrix.asr.corpora.writing import writing
-from memrix.asr.files import write_whole
+from memrix.asr.files import whole_file
 from memrix.errors import DataError
 
 if TYPE_CHECKING:
@@ -102,7 +102,8 @@ def _frames(folder: Path, utterance: Utterance) -> int:
     soundfile.write(buffer, samples, SAMPLE_RATE, format="WAV", subtype="PCM_16")
     with writing(folder):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, buffer.getvalue())
+        with whole_file(path) as stream:
+            stream.write(buffer.getbuffer())
     return len(samples)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import gzip
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from memrix.asr.corpora.prepared import DESCRIPTION, MANIFEST, SPLITS, PreparedCorpus
 from memrix.asr.corpora.statistics import split_statistics
-from memrix.asr.files import whole_file, write_whole
+from memrix.asr.files import disk_is_full, whole_file
 from memrix.errors import DataError
 
 if TYPE_CHECKING:
@@ -29,8 +28,8 @@ def writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        mend = "free some space and run again: what is done is kept" if full else "name another with --output"
+        kept = "free some space and run again: what is done is kept"
+        mend = kept if disk_is_full(error) else "name another with --output"
         raise DataError(f"the folder {folder} cannot be written to ({error.strerror or error}); {mend}") from error
 
 
@@ -63,5 +62,6 @@ def write_corpus(
             else:
                 path.unlink(missing_ok=True)
         # Last, as it says that all else is there.
-        write_whole(folder / DESCRIPTION, json.dumps(full, indent=2, ensure_ascii=False).encode())
+        with whole_file(folder / DESCRIPTION) as stream:
+            stream.write(json.dumps(full, indent=2, ensure_ascii=False).encode())
     return PreparedCorpus(name, folder, cast(Mapping[str, Any], full))

@@ -19,10 +19,12 @@ from torch.utils.data import DataLoader
 
 import memrix
 from memrix.archive import content_digest
+from memrix.asr.files import write_whole
 from memrix.asr.recogniser_files import load_weights, save_recogniser
 from memrix.asr.training.batches import training_batches
 from memrix.asr.training.best import BestEpochs
 from memrix.asr.training.data import SpeechData, collate
+from memrix.asr.training.devices import require_devices
 from memrix.asr.training.schedule import learning_rate
 from memrix.asr.training.settings import TrainingSettings
 from memrix.asr.training.setup import TrainingSetup, prepare_training, validation_data
@@ -89,13 +91,16 @@ def train(settings: TrainingSettings, folder: str | Path, report: Report = lambd
         report: is told of every step and epoch, in the first process only.
 
     Raises:
-        DataError, CheckpointError, SettingsError: corpus, start or folder cannot be used.
+        DataError, CheckpointError: corpus, start or folder cannot be used.
+        SettingsError: this machine has not what the settings ask for.
         NumericsError: the loss is no longer a finite number.
         KeyboardInterrupt: interrupted by Ctrl-C or SIGTERM, after the state was kept.
     """
     folder = Path(folder)
-    _check_folder(folder, settings)
     result = folder / RESULT
+    if not result.is_file():
+        require_devices(settings)
+    _check_folder(folder, settings)
     if result.is_file():
         return result
     with torch.random.fork_rng():
@@ -268,16 +273,15 @@ class _Training:
 def _check_folder(folder: Path, settings: TrainingSettings) -> None:
     """The folder is new, or holds a training of the same settings."""
     wanted = settings.model_dump(mode="json")
-    path = folder / SETTINGS
     # What it starts from is known by its content: folders may be moved.
     wanted[_START_HASH] = None if settings.start is None else _hash_of_start(settings.start)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not path.is_file():
-            path.write_text(json.dumps(wanted, indent=2), encoding="utf-8")
+        known = _known_settings(folder)
+        if known is None:
+            write_whole(folder / SETTINGS, json.dumps(wanted, indent=2).encode())
             return
-        known = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise CheckpointError(f"the folder {folder} cannot be used for a training ({error}); name another") from error
     changed = [
         f"{key}: {known.get(key)!r} there, {value!r} now"
@@ -289,6 +293,26 @@ def _check_folder(folder: Path, settings: TrainingSettings) -> None:
             f"{folder} holds a training of other settings; name another folder, or give the same settings:\n  "
             + "\n  ".join(changed)
         )
+
+
+def _known_settings(folder: Path) -> dict[str, Any] | None:
+    """The settings of the training that the folder holds, or None where it holds none."""
+    path = folder / SETTINGS
+    if not path.is_file():
+        return None
+    try:
+        known = json.loads(path.read_bytes())
+    except ValueError as error:
+        # Nothing was trained yet: a memrix that wrote them in place was killed.
+        if not any((folder / name).is_file() for name in (STATE, RESULT)):
+            return None
+        raise CheckpointError(
+            f"the settings of the training in {path} are damaged ({error}); remove the file to go on with the "
+            "settings given, or name another folder"
+        ) from error
+    if not isinstance(known, dict):
+        raise CheckpointError(f"{path} holds no settings of a training; name another folder")
+    return known
 
 
 def _hash_of_start(start: str) -> str:

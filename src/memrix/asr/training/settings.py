@@ -12,6 +12,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    FiniteFloat,
     PlainSerializer,
     ValidationError,
     model_validator,
@@ -28,15 +29,13 @@ Method = Literal["float", "quantization-aware", "hardware-aware"]
 
 
 def _hardware(value: Any) -> Any:  # noqa: ANN401
-    """A preset or a file by its name, or a table: ``preset`` and what is changed, dotted names reaching inside."""
+    """A preset or a file by its name, or a table: ``preset`` and what is changed, nested or dotted."""
     if isinstance(value, str):
         return Hardware.named(value)
     if not isinstance(value, dict):
         return value
-    if "preset" not in value:
-        return Hardware.from_dict(value)
     changes = {key: setting for key, setting in value.items() if key != "preset"}
-    return Hardware.named(str(value["preset"])).replace(**changes)
+    return Hardware.from_dict(changes, Hardware.named(value["preset"]) if "preset" in value else None)
 
 
 def _quantization(value: Any) -> Any:  # noqa: ANN401
@@ -79,9 +78,9 @@ class OptimiserSettings(_Settings):
         gradient_clip: largest norm of a gradient.
     """
 
-    learning_rates: tuple[float, ...] = (7e-6, 5e-4, 5e-5, 1e-7)
-    phases: tuple[float, ...] = (0.44, 0.44, 0.12)
-    weight_decay: float = Field(1e-2, ge=0)
+    learning_rates: tuple[FiniteFloat, ...] = (7e-6, 5e-4, 5e-5, 1e-7)
+    phases: tuple[FiniteFloat, ...] = (0.44, 0.44, 0.12)
+    weight_decay: FiniteFloat = Field(1e-2, ge=0)
     gradient_clip: float = Field(1.0, gt=0)
 
     @model_validator(mode="after")
@@ -112,7 +111,8 @@ class TrainingSettings(_Settings):
         labels: what the model writes. By default those of ``start``, or else phonemes.
         augmentation: of the training audio.
         hardware: the chip whose bits the weights are to have; a preset, a file or a table. Of no account in float.
-        quantization: how training lives with coarse weights. Of no account in float.
+        quantization: how training lives with coarse weights; fresh chips and seed are those of ``method`` and
+            ``seed``. Of no account in float.
         optimiser: and its learning rates.
         epochs: passes over the training data.
         seconds_per_batch: of audio.
@@ -144,6 +144,39 @@ class TrainingSettings(_Settings):
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     devices: int = Field(1, ge=1)
     nodes: int = Field(1, ge=1)
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        problems = [] if self.method == "float" else self._contradictions()
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    def _contradictions(self) -> list[str]:
+        """Settings of the quantization that the method or the seed of the training says otherwise."""
+        fresh, given = self.method == "hardware-aware", self.quantization
+        problems = []
+        if given.fresh_chips and not fresh:
+            problems.append(
+                f"quantization.fresh_chips contradicts method {self.method!r}; every step on a chip of its own is "
+                "method 'hardware-aware'"
+            )
+        if given.weight_noise and fresh:
+            problems.append(
+                f"quantization.weight_noise={given.weight_noise} contradicts method {self.method!r}, whose chips "
+                "bring the noise of real cells; leave it out, or take method 'quantization-aware'"
+            )
+        if given.seed not in (Quantization.seed, self.seed):
+            problems.append(
+                f"quantization.seed={given.seed} contradicts seed={self.seed}, which all of a training follows from; "
+                "give `seed` alone"
+            )
+        return problems
+
+    @property
+    def complete_quantization(self) -> Quantization:
+        """The quantization, with what method and seed say of it."""
+        return dataclasses.replace(self.quantization, fresh_chips=self.method == "hardware-aware", seed=self.seed)
 
     @classmethod
     def from_dict(cls, table: Any, source: str = "these settings") -> TrainingSettings:  # noqa: ANN401
@@ -185,7 +218,7 @@ def _problem(problem: Any, kind: type[BaseModel]) -> str:  # noqa: ANN401
         return f"there is no setting {place!r}{closest(str(problem['loc'][-1]), known)}"
     cause = problem.get("ctx", {}).get("error")
     if cause is not None:
-        return f"{place}: {cause}"
+        return (f"{place}: {cause}" if place else str(cause)).replace("\n", "\n  ")
     return f"{place}: {problem['msg']}, got {problem['input']!r}"
 
 

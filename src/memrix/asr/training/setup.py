@@ -20,6 +20,8 @@ from memrix.asr.training.calibration import calibrate_recogniser
 from memrix.asr.training.data import SpeechData
 from memrix.asr.training.settings import LabelSettings, TrainingSettings
 from memrix.errors import CheckpointError, DataError
+from memrix.nn.quantized import LEARNED_RANGE, QuantizedLayer
+from memrix.quantization import Quantization
 from memrix.random import derive
 
 _STATISTICS_UTTERANCES = 500
@@ -66,7 +68,7 @@ def prepare_training(settings: TrainingSettings) -> TrainingSetup:
     usable, left_out = _long_enough(train, recogniser, max(settings.augmentation.speeds))
     if start is None:
         _set_statistics(recogniser, usable)
-    if settings.method != "float" and "hardware" not in recogniser.description:
+    if settings.method != "float":
         _quantize(recogniser, settings, usable)
     return TrainingSetup(recogniser.train(), usable, dev, left_out)
 
@@ -131,9 +133,10 @@ def _check_start(recogniser: Recogniser, settings: TrainingSettings) -> None:
         problems.append(f"its labels are {known['labels']['kind']}, asked for {settings.labels.kind}")
     if "hardware" in known and settings.method == "float":
         problems.append("its weights are coarse, and the method `float` starts from a float recogniser")
-    elif "hardware" in known and known["hardware"] != settings.hardware.to_dict():
+    elif "hardware" in known and _lacks_output_ranges(known["quantization"], settings.quantization):
         problems.append(
-            f"it was trained for the hardware {known['hardware']}, asked for {settings.hardware.to_dict()}"
+            "its outputs have no ranges, and the observer `fixed` finds none; set `quantization.output_quantizers` "
+            "to false, or take another observer"
         )
     if problems:
         raise CheckpointError(
@@ -142,12 +145,19 @@ def _check_start(recogniser: Recogniser, settings: TrainingSettings) -> None:
         )
 
 
+def _lacks_output_ranges(known: dict[str, Any], asked: Quantization) -> bool:
+    return asked.observer == "fixed" and asked.output_quantizers and not known["output_quantizers"]
+
+
 def _quantize(recogniser: Recogniser, settings: TrainingSettings, cuts: CutSet) -> None:
-    """Fake quantisers, with ranges from data where training does not find them itself."""
-    fresh = settings.method == "hardware-aware"
-    quantization = replace(settings.quantization, fresh_chips=fresh, seed=settings.seed)
-    quantize_recogniser(recogniser, settings.hardware, quantization)
-    if fresh or quantization.learned_steps or quantization.observer == "fixed":
+    """Fake quantisers as asked for, with ranges from data where neither the start nor training has them."""
+    quantization = settings.complete_quantization
+    if "hardware" in recogniser.description:
+        _keep_learned_ranges(recogniser)
+    else:
+        # Steps that are to be learned start from ranges, which data give to quantised layers.
+        quantize_recogniser(recogniser, settings.hardware, replace(quantization, learned_steps=False))
+    if quantization.fresh_chips or quantization.learned_steps or quantization.observer == "fixed":
         calibrate_recogniser(
             recogniser,
             settings.hardware,
@@ -155,7 +165,17 @@ def _quantize(recogniser: Recogniser, settings: TrainingSettings, cuts: CutSet) 
             batches=_CALIBRATION_BATCHES,
             seconds=VALIDATION_SECONDS,
             seed=settings.seed,
+            keep_ranges=True,
         )
+    quantize_recogniser(recogniser, settings.hardware, quantization)
+
+
+def _keep_learned_ranges(recogniser: Recogniser) -> None:
+    """Make activation ranges that were learned the known ones: they outlast the steps of other hardware."""
+    for module in recogniser.network.modules():
+        learned = module._parameters.get(LEARNED_RANGE)
+        if isinstance(module, QuantizedLayer) and learned is not None:
+            module.input_range.copy_(learned.detach().abs())
 
 
 def validation_data(setup: TrainingSetup) -> tuple[SpeechData, list[list[str]]]:

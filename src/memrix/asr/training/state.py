@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import pickle
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import torch
 
-from memrix.asr.files import whole_file
+from memrix.asr.files import disk_is_full, whole_file
 from memrix.errors import CheckpointError
 
 FORMAT = 1
@@ -28,7 +27,7 @@ def write_state(path: Path, state: dict[str, Any]) -> None:
             file.flush()
             os.fsync(file.fileno())
     except (OSError, RuntimeError) as error:
-        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+        full = isinstance(error, OSError) and disk_is_full(error)
         mend = "free some space and run the same command again" if full else "name another folder"
         raise CheckpointError(f"the state of the training cannot be written to {path} ({error}); {mend}") from error
 

@@ -1,0 +1,136 @@
+"""What a training starts from, and what becomes of it before the first step."""
+
+import pytest
+import torch
+
+from memrix.asr.recogniser_files import load_recogniser
+from memrix.asr.training.loop import train
+from memrix.asr.training.settings import TrainingSettings
+from memrix.asr.training.setup import prepare_training
+from memrix.errors import CheckpointError
+from memrix.hardware import Hardware
+from memrix.nn.quantized import LEARNED_RANGE, LEARNED_WEIGHT_STEP, OUTPUT_RANGE, RANGE, SAMPLE, QuantizedLayer
+from tests.asr.tones import tone_corpus, tone_settings
+
+FOUR_BITS = {"preset": "paper", "weight_bits": 4}
+COARSE = {"method": "quantization-aware", "hardware": FOUR_BITS}
+LEARNED = {"learned_steps": True}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return tone_corpus(tmp_path_factory.mktemp("tones"), train=12, held_out=3).folder
+
+
+@pytest.fixture(scope="module")
+def training_of(corpus, tmp_path_factory):
+    """The file of a training of one epoch."""
+
+    def trained(**changes):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("memrix.asr.pronunciation.cmu_dictionary", dict)
+            table = tone_settings(corpus, epochs=1, average=1, **changes)
+            return str(train(TrainingSettings.from_dict(table), tmp_path_factory.mktemp("run")))
+
+    return trained
+
+
+@pytest.fixture(scope="module")
+def floating(training_of):
+    return training_of()
+
+
+@pytest.fixture(scope="module")
+def coarse(training_of, floating):
+    return training_of(start=floating, **COARSE)
+
+
+@pytest.fixture(scope="module")
+def learned(training_of, floating):
+    return training_of(start=floating, quantization=LEARNED, **COARSE)
+
+
+def prepared(corpus, **changes):
+    return prepare_training(TrainingSettings.from_dict(tone_settings(corpus, **changes))).recogniser
+
+
+def twins(recogniser):
+    return {name: layer for name, layer in recogniser.network.named_modules() if isinstance(layer, QuantizedLayer)}
+
+
+def scales(recogniser, *names):
+    """Ranges and steps of all layers, by layer and name."""
+    state = recogniser.network.state_dict()
+    return {name: value for name, value in state.items() if name.rpartition(".")[2] in names}
+
+
+def assert_kept(recogniser, start, *names):
+    here, there = scales(recogniser, *names), scales(load_recogniser(start)[0], *names)
+    assert here.keys() == there.keys()
+    assert here
+    for name, value in here.items():
+        torch.testing.assert_close(value, there[name], rtol=0, atol=0, msg=name)
+
+
+def test_fresh_chips_start_from_coarse_weights(corpus, coarse):
+    hardware = {"preset": "tuned", "weight_bits": 4}
+    recogniser = prepared(corpus, start=coarse, method="hardware-aware", hardware=hardware)
+    assert recogniser.description["quantization"]["fresh_chips"]
+    assert recogniser.description["hardware"] == Hardware.preset("tuned").replace(weight_bits=4).to_dict()
+    assert all(layer.training_forward is not None for layer in twins(recogniser).values())
+    assert all(getattr(layer, SAMPLE).numel() for layer in twins(recogniser).values())
+    assert_kept(recogniser, coarse, RANGE, OUTPUT_RANGE)
+
+
+def test_noise_and_other_bits_start_from_coarse_weights(corpus, coarse):
+    changes = {**COARSE, "hardware": {**FOUR_BITS, "weight_bits": 3}, "quantization": {"weight_noise": 0.05}}
+    recogniser = prepared(corpus, start=coarse, **changes)
+    assert recogniser.description["quantization"]["weight_noise"] == 0.05
+    assert recogniser.description["hardware"]["weight_bits"] == 3
+    for layer in twins(recogniser).values():
+        assert (layer.hardware.weight_bits, layer.quantization.weight_noise) == (3, 0.05)
+    assert_kept(recogniser, coarse, RANGE, OUTPUT_RANGE)
+
+
+def test_a_training_on_fresh_chips_goes_on_from_coarse_weights(training_of, coarse):
+    result, training = load_recogniser(training_of(start=coarse, method="hardware-aware", hardware=FOUR_BITS))
+    assert training["settings"]["method"] == "hardware-aware"
+    assert result.description["quantization"]["fresh_chips"]
+
+
+def test_steps_are_learned_from_a_float_recogniser(learned):
+    recogniser, _ = load_recogniser(learned)
+    found = scales(recogniser, LEARNED_RANGE, LEARNED_WEIGHT_STEP)
+    assert found
+    assert all(value.isfinite().all() for value in found.values())
+
+
+def test_learned_steps_are_kept_for_the_same_bits(corpus, learned):
+    recogniser = prepared(corpus, start=learned, quantization={**LEARNED, "weight_noise": 0.05}, **COARSE)
+    assert_kept(recogniser, learned, LEARNED_RANGE, LEARNED_WEIGHT_STEP)
+
+
+@pytest.mark.parametrize("quantization", [{}, LEARNED])
+def test_learned_ranges_outlast_the_steps(corpus, learned, quantization):
+    changes = {**COARSE, "hardware": {**FOUR_BITS, "weight_bits": 3}, "quantization": quantization}
+    recogniser = prepared(corpus, start=learned, **changes)
+    known = scales(load_recogniser(learned)[0], LEARNED_RANGE)
+    assert known
+    for name, value in known.items():
+        layer = twins(recogniser)[name.rpartition(".")[0]]
+        torch.testing.assert_close(layer.input_range, value.abs(), rtol=0, atol=0)
+        assert torch.equal(layer.activation_step * layer.hardware.dac.largest_code, value.abs())
+        assert (LEARNED_WEIGHT_STEP in layer._parameters) == bool(quantization)
+
+
+def test_outputs_without_ranges_need_an_observer(corpus, training_of, floating):
+    start = training_of(start=floating, quantization={"output_quantizers": False}, **COARSE)
+    with pytest.raises(CheckpointError, match=r"outputs have no ranges.*output_quantizers"):
+        prepared(corpus, start=start, quantization={"observer": "fixed"}, **COARSE)
+    recogniser = prepared(corpus, start=start, **COARSE)
+    assert_kept(recogniser, start, RANGE)
+
+
+def test_float_starts_from_float(corpus, coarse):
+    with pytest.raises(CheckpointError, match="its weights are coarse"):
+        prepared(corpus, start=coarse)
