@@ -87,8 +87,8 @@ def accuracy(model: nn.Module, data: Digits) -> float:
 
 
 def on_chips(model: nn.Module, data: Digits, hardware: memrix.Hardware) -> list[float]:
-    """Accuracy in percent on each of five chips."""
-    memrix.calibrate(model, data.images.split(128), hardware)
+    """Accuracy in percent on each of five chips, with the ranges that the model was trained with."""
+    memrix.calibrate(model, data.images.split(128), hardware, keep_ranges=True)
     accuracies = []
     for seed in range(CHIPS):
         chip = memrix.program(model, hardware, seed=seed)
