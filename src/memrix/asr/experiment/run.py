@@ -26,6 +26,8 @@ from memrix.asr.training.loop import Report, train
 from memrix.asr.training.settings import TrainingSettings
 from memrix.errors import DataError
 
+DEFAULT_BEAM = 100
+
 
 @dataclass(frozen=True)
 class ExperimentResult:
@@ -50,9 +52,6 @@ class ExperimentResult:
             for item in self.measurements
             if (item.system.kind, item.system.bits, item.system.variant) == (kind, bits, variant)
         ]
-
-
-DEFAULT_BEAM = 100
 
 
 def run_experiment(
