@@ -8,6 +8,7 @@ def test_every_converter_meets_every_wear_on_every_chip():
     settings = ExperimentSettings(hardware=("paper", "tuned"), adc=("4/4", "8/6"), wear=(1, 10))
     variants = settings.variants(3)
     assert len(variants) == 2 * 2 * 2
+    assert "tuned, ADC 4/4, 1 cycle of wear" in variants
     chip = variants["paper, ADC 8/6, 10 cycles of wear"]
     assert (chip.adc.precision_bits, chip.adc.range_bits, chip.weight_bits) == (8, 6, 3)
     assert (chip.programming.name, chip.programming.cycles) == ("cycled", 10)

@@ -134,7 +134,7 @@ class ExperimentSettings:
                         label += f", ADC {adc}"
                     if wear is not None:
                         chip = chip.replace(programming=Cycled(cycles=wear))
-                        label += f", {wear} cycles of wear"
+                        label += f", {wear} cycle{'s' if wear > 1 else ''} of wear"
                     found[label] = chip
         return found
 
