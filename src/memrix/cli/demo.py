@@ -13,7 +13,7 @@ RESULTS = Path("results")
 TRAINED = "queen-small"
 CORPUS = "queen"
 HARDWARE = ("physical", "tuned")
-UTTERANCES = 100
+UTTERANCES = 60
 MINUTES = 3
 
 WHISPER = "whisper-tiny.en"
