@@ -120,7 +120,7 @@ class Evaluation:
     ) -> Measurement:
         """What a system makes of the test split; one that runs on a chip has its hardware and the chip's seed."""
         on = None if hardware is None else (hardware.to_dict(), seed)
-        heard = (self._dev_content, content_of(self.test))
+        heard = (self._dev_content, self._test_content)
         key = self._key(digital, str(system), asdict(tuned), on, heard)
         kept = self.folder / "systems" / f"{key[:20]}.json"
         known = Measurement.load(kept, key)
@@ -140,7 +140,7 @@ class Evaluation:
     def _key(self, digital: Digital, *parts: object) -> str:
         """What a result depends on: a recogniser, all that words are found with, and more."""
         found_with = (self.language_model.sha256, self._lexicon.fingerprint)
-        return _hash(memrix.__version__, digital.sha256, *found_with, *parts)
+        return hash_of(memrix.__version__, digital.sha256, *found_with, *parts)
 
     def _search(self, settings: SearchSettings, prior: torch.Tensor) -> BeamSearch:
         return BeamSearch(self.labels.symbols, self._lexicon, self.language_model, settings, prior)
@@ -162,6 +162,10 @@ class Evaluation:
         return content_of(self.dev)
 
     @cached_property
+    def _test_content(self) -> str:
+        return content_of(self.test)
+
+    @cached_property
     def _references(self) -> dict[str, list[int]]:
         return {cut.id: self.labels.encode(cut.supervisions[0].text) for cut in self.test}
 
@@ -176,7 +180,7 @@ class Evaluation:
 
 def content_of(cuts: CutSet) -> str:
     """Hash of utterances: ids, transcripts, and where and how long they are heard; not of the sound itself."""
-    return _hash(
+    return hash_of(
         *(
             (cut.id, cut.supervisions[0].text, cut.start, cut.duration, cut.recording.duration)
             for cut in sorted(cuts, key=lambda cut: str(cut.id))
@@ -196,5 +200,6 @@ def _kept_prior(path: Path) -> torch.Tensor:
         raise DataError(f"{path} is damaged ({error}); {remedy}") from error
 
 
-def _hash(*parts: object) -> str:
+def hash_of(*parts: object) -> str:
+    """SHA-256 of what JSON can hold, hexadecimal."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

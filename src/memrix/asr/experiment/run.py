@@ -12,7 +12,7 @@ from pathlib import Path
 from lhotse import CutSet
 
 from memrix.asr.corpora.prepared import open_corpus
-from memrix.asr.experiment.evaluation import Digital, Evaluation
+from memrix.asr.experiment.evaluation import Digital, Evaluation, hash_of
 from memrix.asr.experiment.settings import ExperimentSettings
 from memrix.asr.experiment.systems import Measurement, System
 from memrix.asr.experiment.trained import TrainedRecognisers
@@ -162,7 +162,7 @@ class _Experiment:
             return open_language_model(Path(self._settings.language_model))
         path, beside = self._folder / "lm.arpa.gz", self._folder / "lm.json"
         texts = [cut.supervisions[0].text for cut in self._train]
-        known = json.dumps({"texts": hashlib.sha256(json.dumps(texts).encode()).hexdigest()}).encode()
+        known = json.dumps({"texts": hash_of(*texts)}).encode()
         if not (path.is_file() and beside.is_file() and beside.read_bytes() == known):
             self._say("estimating a language model from the training text")
             estimate(texts, path)
