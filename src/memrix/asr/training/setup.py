@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -154,9 +154,7 @@ def _quantize(recogniser: Recogniser, settings: TrainingSettings, cuts: CutSet) 
     quantization = settings.complete_quantization
     if "hardware" in recogniser.description:
         _keep_learned_ranges(recogniser)
-    else:
-        # Steps that are to be learned start from ranges, which data give to quantised layers.
-        quantize_recogniser(recogniser, settings.hardware, replace(quantization, learned_steps=False))
+    quantize_recogniser(recogniser, settings.hardware, quantization)
     if quantization.fresh_chips or quantization.learned_steps or quantization.observer == "fixed":
         calibrate_recogniser(
             recogniser,
@@ -167,7 +165,6 @@ def _quantize(recogniser: Recogniser, settings: TrainingSettings, cuts: CutSet) 
             seed=settings.seed,
             keep_ranges=True,
         )
-    quantize_recogniser(recogniser, settings.hardware, quantization)
 
 
 def _keep_learned_ranges(recogniser: Recogniser) -> None:
