@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,10 @@ from memrix.crossbar.mapping import Layout
 from memrix.crossbar.protocols import ProgrammingProtocol, ProgrammingReport
 from memrix.device import DeviceParameters
 from memrix.random import Seeds, derive
+
+# Part of what a seed means: cells that are programmed at once, of a small layer those of several planes, so that
+# threads have work to share.
+_TOGETHER = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -110,9 +115,12 @@ def program_pairs(
             progress(states.numel())
         return states
 
-    for plane, positive_targets, negative_targets in layout.targets(integers):
-        positive, negative = program(positive_targets), program(negative_targets)
-        torch.sub(positive, negative, out=difference[:, : layout.inputs, plane])
-        torch.add(positive, negative, out=total[:, : layout.inputs, plane])
+    planes = layout.targets(integers)
+    together = max(1, _TOGETHER // max(1, 2 * integers.numel()))
+    while some := list(islice(planes, together)):
+        states = program(torch.stack([target for _, *both in some for target in both]))
+        for (plane, *_), (positive, negative) in zip(some, states.view(-1, 2, *integers.shape), strict=True):
+            torch.sub(positive, negative, out=difference[:, : layout.inputs, plane])
+            torch.add(positive, negative, out=total[:, : layout.inputs, plane])
     tiled = (layout.groups * layout.row_tiles, layout.rows, layout.planes * layout.outputs)
     return Pairs(difference.view(tiled), total.view(tiled), report, nominal)

@@ -12,6 +12,7 @@ from memrix.crossbar.converters import ADC, MOST_BITS
 from memrix.crossbar.crossbar import Crossbar
 
 _ELEMENTS = 1 << 22  # of readings that are tried
+_PART = 1 << 16  # of them that are tried at a time
 _FEWEST_VECTORS = 16
 _CANDIDATES = 25
 _PER_OCTAVE = 4
@@ -34,16 +35,24 @@ def best_converter(crossbar: Crossbar, codes: Tensor) -> ADC:
     largest = float(readings.abs().max()) if readings.numel() else 0.0
     if not largest:
         return replace(adc, per_layer=False)
-    limit = adc.largest_code
-    weights = readings.new_tensor(crossbar.layout.plane_weights)
-    best, least = adc.step, math.inf
-    for step in [adc.step, *(largest / limit * 2.0 ** (-finer / _PER_OCTAVE) for finer in range(_CANDIDATES))]:
-        error = torch.round(readings / step).clamp_(-limit, limit).mul_(step).sub_(readings)
-        # [groups, vectors, outputs]
-        change = float(torch.einsum("gtvpo,p->gvo", error, weights).square_().mean())
-        if change < least:
-            best, least = step, change
-    return _split(adc, best)
+    steps = [adc.step, *(largest / adc.largest_code * 2.0 ** (-finer / _PER_OCTAVE) for finer in range(_CANDIDATES))]
+    # [row tiles * planes, groups * vectors * outputs], and what each row is worth in a result
+    rows = readings.permute(1, 3, 0, 2, 4).flatten(2).flatten(0, 1)
+    worth = readings.new_tensor(crossbar.layout.plane_weights).repeat(readings.shape[1])
+    changes = [0.0] * len(steps)
+    for part in torch.split(rows, max(1, _PART // len(rows)), dim=1):
+        # In a buffer that stays in the cache: temporaries would cost more than the arithmetic.
+        scaled, error = (
+            part.clone(memory_format=torch.contiguous_format),
+            torch.empty(part.shape, dtype=part.dtype, device=part.device),
+        )
+        unit = 1.0
+        for number, step in enumerate(steps):
+            scaled.mul_(unit / step)
+            unit = step
+            torch.round(scaled, out=error).clamp_(-adc.largest_code, adc.largest_code).sub_(scaled)
+            changes[number] += step**2 * float(torch.mv(error.t(), worth).square_().sum())
+    return _split(adc, steps[min(range(len(steps)), key=changes.__getitem__)])
 
 
 def _split(adc: ADC, step: float) -> ADC:

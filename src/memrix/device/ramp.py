@@ -8,6 +8,7 @@ reading is drawn only where it could decide.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,8 +22,9 @@ from memrix.device.switching import Block, Switching
 
 # Deviations of the read noise beyond which a comparison is taken as decided: missed once in 5e8 readings.
 _CERTAIN = 6.0
-_CHUNK = 1 << 12  # cells that are looked at at all steps together
-_NO_PULSE, _GOING = -1, -2  # in place of the step of a cell's last pulse
+_AT_ONCE = 1 << 14  # readings of several steps that are looked at together
+_NO_PULSE = -1  # in place of the step of a cell's last pulse
+_SEGMENTS = 256  # of a chord
 
 
 class ReadBackCircuit(Protocol):
@@ -100,12 +102,12 @@ class Ramp:
         self.low, self.slope = current.low_resistance(circuit.voltage), current.slope(circuit.voltage)
         self.variance = current.noise_variance(circuit.voltage, "physical", circuit.temperature, circuit.bandwidth)
         self.r = block.r.index_select(0, index)
-        self.block_states_before = self.r.double()
+        self.states_before = self.r.double()
         largest = float(self.variance[0]) + max(0.0, float(self.variance[1]) * float(self.r.min()))
         # In units of the circuit; half a code either way, and more for rounding.
         self.margin = _CERTAIN * largest**0.5 / circuit.unit + 2 * circuit.step
         self.volts = torch.tensor(volts, dtype=torch.float32, device=index.device)
-        self.numbers = torch.arange(len(volts), device=index.device)
+        self.numbers = torch.arange(len(volts), dtype=torch.int32, device=index.device)
         # State and reading at every step, from amplitude and floor: [2, steps] and [steps].
         exact = torch.tensor(volts, dtype=torch.float64)
         shape = (switching.full_reset_voltage - exact).clamp_(min=0) ** switching.exponent
@@ -113,55 +115,47 @@ class Ramp:
         weights = torch.stack([shape / slopes, 1 / slopes])
         offset = -current.low_resistance(exact) / slopes
         self.state_weights, self.state_offset = weights.to(self.r), offset.to(self.r)
-        self.reading_weights = (weights * (self.slope / circuit.unit)).to(self.r)
-        self.reading_offset = ((offset * self.slope + self.low) / circuit.unit).to(self.r)
-        self.readings = torch.zeros_like(self.r)
-        self.decided = torch.zeros_like(self.r, dtype=torch.bool)
-        self.last = torch.full_like(index, _GOING)  # the step of the last pulse
+        reading = torch.cat([weights * self.slope, (offset * self.slope + self.low)[None]]) / circuit.unit
+        # Past the last step any aim counts as reached: a search that looks there comes to its end.
+        beyond = torch.tensor([0.0, 0.0, -math.inf], dtype=torch.float64)[:, None].expand(-1, 2 * len(volts))
+        self.reading = torch.cat([reading, beyond], dim=1).to(self.r)  # [amplitude, floor, alone], steps
+        self.readings = torch.full_like(self.r, math.nan)
+        self.last = torch.full_like(index, _NO_PULSE)  # the step of the last pulse
         self.pulses, self.reads, self.disturbing_reads, self.power = 0, 0, 0, 0.0
 
     def run(self) -> RampRecord:
         """Read the cells, then apply the voltages one by one until the reading of each is at or below its aim."""
         threshold = self.block.reset_threshold.index_select(0, self.index)
         # The step that moves each cell first: with it the voltage exceeds the threshold.
-        first = torch.searchsorted(self.volts, threshold, right=True)
-        everyone = torch.arange(len(self.index), device=threshold.device)
-        waiting = everyone[~self._stop_at_once(everyone)]
-        doubtful = (self._means(self.r[waiting]) - self.aim[waiting]).abs_() < self.margin
-        self._wait_in_doubt(waiting[doubtful], first)
-        waiting = waiting[~doubtful | (self.last[waiting] == _GOING)]
+        first = torch.searchsorted(self.volts, threshold, right=True, out_int32=True)
+        waiting = self._wait(first)
         self.last[waiting] = len(self.volts) - 1
-        moved = waiting[first[waiting] < len(self.volts)]
+        moved = waiting.index_select(0, positions(first.index_select(0, waiting) < len(self.volts)))
         self._leave(moved)
         if len(moved):
-            self._move(moved, first[moved])
+            self._move(moved, first.index_select(0, moved))
         self._count(first, threshold)
-        undecided = ~self.decided
-        self.readings[undecided] = self._read(self.r[undecided])
+        unread = positions(self.readings.isnan())
+        self.readings.scatter_(0, unread, self._noisy(self._means(self.r.index_select(0, unread))))
         self.block.r.index_copy_(0, self.index, self.r)
         return RampRecord(self.readings, self.pulses, self.power, self.reads, self.disturbing_reads)
 
-    def _stop_at_once(self, cells: Tensor) -> Tensor:
-        """Which cells need no pulse."""
-        stops = self._below(cells, self._means(self.r[cells]) - self.aim[cells])
-        self.last[cells[stops]] = _NO_PULSE
-        return stops
-
-    def _wait_in_doubt(self, cells: Tensor, first: Tensor) -> None:
-        """Cells in the low-resistance state whose current is so near their aim that noise may stop them any time."""
-        above = self._means(self.r[cells]) - self.aim[cells]
-        for step in range(len(self.volts)):
-            alive = (first[cells] > step) & (self.last[cells] == _GOING)
-            if not bool(alive.any()):
-                return
-            chosen = positions(alive)
-            stops = self._below(cells[chosen], above[chosen])
-            self.last[cells[chosen[stops]]] = step
+    def _wait(self, first: Tensor) -> Tensor:
+        """Stop the cells that do so in the state they are in; returns those that do not."""
+        above = self._means(self.r).sub_(self.aim)
+        everyone = torch.arange(len(self.index), device=above.device)
+        # A current near the aim may read as low any time until a pulse moves the cell.
+        until = torch.where(above < self.margin, first, _NO_PULSE)
+        last = self._stop(everyone, torch.full_like(first, _NO_PULSE), until, lambda steps, cells: above[cells])
+        stopped = last < until
+        self.last = torch.where(stopped, last, self.last)
+        return positions(~stopped)
 
     def _leave(self, cells: Tensor) -> None:
         """Let those of the cells that are ON enter their next cycle and begin their transition."""
-        index = self.index[cells]
-        index = index[self.block.set_threshold[index] == -torch.inf]
+        index = self.index.index_select(0, cells)
+        on = self.block.set_threshold.index_select(0, index) == -torch.inf
+        index = index.index_select(0, positions(on))
         if not len(index):
             return
         self.switching.next_cycle_(self.block, index)
@@ -170,74 +164,109 @@ class Ramp:
 
     def _move(self, cells: Tensor, first: Tensor) -> None:
         """Find where on their transitions cells stop."""
+        index = self.index.index_select(0, cells)
         # [2, cells]: amplitude and floor
-        ends = self.block.transition.index_select(0, self.index[cells]).t().contiguous()
-        last = self._first_in_reach(cells, ends, first)
-        going = torch.arange(len(cells), device=cells.device)
-        # Pulse by pulse: a reading that did not stop a cell says nothing about the next.
-        while len(going := going[last[going] < len(self.volts)]):
-            stops = self._below(cells[going], self._above(last[going], cells[going], ends[:, going]))
-            going = going[~stops]
-            last[going] += 1
+        ends = self.block.transition.index_select(0, index).t().contiguous()
+        aim = self.aim.index_select(0, cells)
+        reached = self._first_in_reach(aim + self.margin, ends, first)
+
+        def above(steps: Tensor, chosen: Tensor) -> Tensor:
+            return self._reading(steps, ends.index_select(1, chosen)).sub_(aim.index_select(0, chosen))
+
+        last = self._stop(cells, reached, torch.full_like(first, len(self.volts)), above)
         last.clamp_(max=len(self.volts) - 1)
-        before = self.r[cells]
-        self.last[cells] = last
-        weights, offset = self.state_weights[:, last], self.state_offset[last]
-        self.r[cells] = torch.addcmul(offset, weights[0], ends[0]).addcmul_(weights[1], ends[1])
-        self.block.reset_threshold.scatter_(0, self.index[cells], self.volts[last])
+        before = self.r.index_select(0, cells)
+        self.last.scatter_(0, cells, last.long())
+        weights, offset = self.state_weights.index_select(1, last), self.state_offset.index_select(0, last)
+        self.r.scatter_(0, cells, torch.addcmul(offset, weights[0], ends[0]).addcmul_(weights[1], ends[1]))
+        self.block.reset_threshold.scatter_(0, index, self.volts.index_select(0, last))
         self._spend_moving(ends, before, first, last)
 
-    def _first_in_reach(self, cells: Tensor, ends: Tensor, first: Tensor) -> Tensor:
-        """The first step of every cell at which its reading might be at or below its aim; their number if none."""
-        low, high = first.clone(), torch.full_like(first, len(self.volts))
-        for _ in range(len(self.volts).bit_length()):
-            middle = (low + high) // 2
-            # A search that has ended looks at the last step once more, and stays.
-            reached = self._above(middle.clamp(max=len(self.volts) - 1), cells, ends) < self.margin
-            reached |= middle >= high
-            high = torch.where(reached, middle, high)
-            low = torch.where(reached, low, middle + 1)
-        stray = positions(self._not_falling(ends))
-        for start in range(0, len(stray), _CHUNK):
-            chosen = stray[start : start + _CHUNK]
-            steps = self.numbers[:, None].expand(-1, len(chosen))
-            above = self._above(steps, cells[chosen], ends[:, chosen])
-            reached = (above < self.margin) & (steps >= first[chosen])
-            found = reached.to(torch.uint8).max(0)
-            high[chosen] = torch.where(found.values.bool(), found.indices, len(self.volts))
-        return high
+    def _first_in_reach(self, bound: Tensor, ends: Tensor, first: Tensor) -> Tensor:
+        """The first step from ``first`` on at which each mean reading is below its bound; their number if none."""
+        before = first - 1  # the last step at which it is not
+        for bit in reversed(range(len(self.volts).bit_length())):
+            candidate = before + (1 << bit)
+            before = torch.where(self._reading(candidate, ends) < bound, before, candidate)
+        reached = before + 1
+        stray = positions(self._may_rise(ends))
+        for some in torch.split(stray, max(1, _AT_ONCE // len(self.volts))):
+            below = self._reading(self.numbers[:, None], ends[:, some]) < bound[some]
+            below &= self.numbers[:, None] >= first[some]
+            found = below.to(torch.uint8).max(0)
+            reached[some] = torch.where(found.values.bool(), found.indices.int(), len(self.volts))
+        return reached
 
-    def _not_falling(self, ends: Tensor) -> Tensor:
+    def _may_rise(self, ends: Tensor) -> Tensor:
         """Cells whose current might not fall all along the ramp; a few in 100,000 do not."""
-        if not ends.numel():
-            return torch.zeros_like(ends[0], dtype=torch.bool)
-        by_amplitude, by_floor = self.reading_weights.double().diff(dim=1)
-        alone = self.reading_offset.double().diff()
-        # The reading falls at a step if the amplitude is above what its floor asks for: at most, over all floors.
-        floors = torch.stack([ends[1].min(), ends[1].max()]).double()[:, None]
-        needed = ((by_floor * floors + alone) / -by_amplitude)[:, by_amplitude < 0]
-        return ends[0] < float(needed.max()) if needed.numel() else torch.ones_like(ends[0], dtype=torch.bool)
+        by_amplitude, by_floor, alone = self.reading[:, : len(self.volts)].double().diff(dim=1)
+        falls = by_amplitude < 0
+        if not ends.numel() or not bool(falls.any()):
+            return torch.full_like(ends[0], bool(len(falls)), dtype=torch.bool)
+        # The reading falls at a step if the amplitude is above what the floor asks for, a linear function of it. The
+        # largest of these functions is convex: chords lie above it.
+        lowest, highest = (float(value) for value in ends[1].aminmax())
+        floors = torch.linspace(lowest, highest, _SEGMENTS + 1, dtype=torch.float64, device=ends.device)[:, None]
+        needed = ((by_floor * floors + alone) / -by_amplitude)[:, falls].max(1).values
+        position = (ends[1] - lowest).mul_(_SEGMENTS / max(highest - lowest, torch.finfo(torch.float64).tiny))
+        segment = position.int().clamp_(0, _SEGMENTS - 1)
+        rise = needed.diff().to(ends).index_select(0, segment)
+        bound: Tensor = needed.to(ends).index_select(0, segment).addcmul_(rise, position - segment)
+        return ends[0] < bound
 
-    def _above(self, steps: Tensor, cells: Tensor, ends: Tensor) -> Tensor:
-        """Mean reading above the aim at a step each; ``steps`` may have more axes in front."""
-        weights = self.reading_weights
-        reading = torch.addcmul(self.reading_offset[steps], weights[0][steps], ends[0])
-        return reading.addcmul_(weights[1][steps], ends[1]).sub_(self.aim[cells])
+    def _reading(self, steps: Tensor, ends: Tensor) -> Tensor:
+        """Mean readings of cells along their transitions, at a step each; ``steps`` may have more axes in front."""
+        by_amplitude, by_floor, alone = (
+            table.index_select(0, steps.reshape(-1)).view(steps.shape) for table in self.reading
+        )
+        return torch.addcmul(alone, by_amplitude, ends[0]).addcmul_(by_floor, ends[1])
+
+    def _stop(self, cells: Tensor, start: Tensor, end: Tensor, above: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        """The first step from ``start`` on at which each cell reads at or below its aim; ``end`` if none before it.
+
+        Args:
+            cells: ``[n]``; the reading that stopped a cell is kept if noise had a say in it.
+            start: int32 ``[n]``.
+            end: int32 ``[n]``.
+            above: mean readings above the aim, of steps ``[together, m]`` and positions ``[m]`` in ``cells``.
+        """
+        step = torch.minimum(start, end)
+        going = positions(step < end)
+        while len(going):
+            # Pulse by pulse as long as many cells go on: a reading that did not stop a cell says nothing about the
+            # next. The last few look several steps ahead.
+            together = min(max(1, _AT_ONCE // len(going)), len(self.volts))
+            now, until = step.index_select(0, going), end.index_select(0, going)
+            ahead = now + torch.arange(together, dtype=torch.int32, device=now.device)[:, None]
+            chosen = cells.index_select(0, going)
+            low, readings = self._at_or_below(
+                above(ahead, going).expand(ahead.shape), self.aim.index_select(0, chosen)
+            )
+            low &= ahead < until
+            reading, stops, after = readings[0], low[0], now
+            if together > 1:
+                which = low.to(torch.uint8).argmax(0)
+                reading, stops = (of.gather(0, which[None])[0] for of in (readings, low))
+                after = now + which.int()
+            stopped = positions(stops)
+            self.readings.scatter_(0, chosen.index_select(0, stopped), reading.index_select(0, stopped))
+            step.scatter_(0, going, torch.where(stops, after, torch.minimum(now + together, until)))
+            going = going.index_select(0, positions(stops.logical_not_().logical_and_(now + together < until)))
+        return step
 
     def _spend_moving(self, ends: Tensor, before: Tensor, first: Tensor, last: Tensor) -> None:
         """Power of the pulses from the first that moves a cell: the current halfway between before and after."""
-        values = torch.cat([ends, torch.ones_like(before)[None], before[None]]).double()
         length = len(self.volts)
         entering, leaving = (
-            torch.zeros((4, length + 1), dtype=torch.float64, device=first.device).index_add_(1, steps, values)
+            torch.stack([_sums(steps, values, length) for values in (ends[0], ends[1], None)])
             for steps in (first, last + 1)
         )
         # Sums over the cells that a step moves, and over those of them that an earlier step has moved too.
-        moved = (entering.cumsum(1) - leaving.cumsum(1))[:, :length]
-        earlier = moved - entering[:, :length]
+        moved = entering.cumsum(1) - leaving.cumsum(1)
+        earlier = moved - entering
         weights, offset = self.state_weights.double(), self.state_offset.double()
         after = weights[0] * moved[0] + weights[1] * moved[1] + offset * moved[2]
-        start = entering[3, :length].clone()
+        start = _sums(first, before, length)
         start[1:] += (
             weights[0, :-1] * earlier[0, 1:] + weights[1, :-1] * earlier[1, 1:] + offset[:-1] * earlier[2, 1:]
         )
@@ -256,11 +285,10 @@ class Ramp:
         self.reads = self.pulses + len(pulses)
         idle = torch.minimum(first, pulses)
         length = len(self.volts)
-        started = self.block_states_before
-        ends = torch.zeros((2, length + 1), dtype=torch.float64, device=first.device)
-        ends[0].index_add_(0, idle, torch.ones_like(started))
-        ends[1].index_add_(0, idle, started)
-        counts, states = ends.flip(1).cumsum(1).flip(1)[:, 1:]
+        # Of all cells that some pulse has left as they were, at the number of such pulses or more.
+        counts, states = (
+            _sums(idle, values, length + 1).flip(0).cumsum(0).flip(0)[1:] for values in (None, self.states_before)
+        )
         self._spend(counts, states)
         low = threshold < self.circuit.voltage
         self.disturbing_reads = int((torch.minimum(first, pulses)[low] + 1).sum())
@@ -270,25 +298,29 @@ class Ramp:
             self.disturbing_reads += int(((steps >= first) & (steps <= self.last)).sum())
 
     def _means(self, states: Tensor) -> Tensor:
-        scale, offset = self.slope / self.circuit.unit, self.low / self.circuit.unit
-        means: Tensor = states * scale + offset
-        return means
+        """Mean readings of cells in given states."""
+        means: Tensor = states * (self.slope / self.circuit.unit)
+        return means.add_(self.low / self.circuit.unit)
 
-    def _below(self, cells: Tensor, above: Tensor) -> Tensor:
-        """Which cells read at or below their aim, of currents so far above it."""
-        below: Tensor = above <= -self.margin
-        doubt = positions(above.abs() < self.margin)
+    def _at_or_below(self, above: Tensor, aim: Tensor) -> tuple[Tensor, Tensor]:
+        """Which readings are at or below their aims, of mean readings so far above them; NaN where noise has no say.
+
+        Args:
+            above: ``[steps, cells]``.
+            aim: ``[cells]``.
+
+        Returns:
+            bool and float32 ``[steps, cells]``.
+        """
+        low = above <= -self.margin
+        readings = torch.full_like(low, math.nan, dtype=above.dtype)
+        doubt = positions((above.abs() < self.margin).view(-1))
         if len(doubt):
-            chosen = cells[doubt]
-            readings = self._noisy(above[doubt] + self.aim[chosen])
-            low = readings <= self.aim[chosen]
-            below[doubt] = low
-            self.readings[chosen] = readings
-            self.decided[chosen[low]] = True
-        return below
-
-    def _read(self, states: Tensor) -> Tensor:
-        return self._noisy(self._means(states))
+            aims = aim.index_select(0, doubt % len(aim))
+            drawn = self._noisy(above.reshape(-1).index_select(0, doubt).add_(aims))
+            readings.view(-1).scatter_(0, doubt, drawn)
+            low.view(-1).scatter_(0, doubt, drawn <= aims)
+        return low, readings
 
     def _noisy(self, means: Tensor) -> Tensor:
         """Readings of cells whose mean readings are given."""
@@ -298,3 +330,9 @@ class Ramp:
         variance = ((currents - self.low) * (slope / self.slope)).add_(offset)
         noisy = currents.addcmul_(variance.clamp_(min=0).sqrt_(), self.normals(len(means)))
         return self.circuit.convert(noisy)
+
+
+def _sums(steps: Tensor, values: Tensor | None, length: int) -> Tensor:
+    """Sums of values, or counts without any, by step below a length: float64."""
+    weights = None if values is None else values.double()
+    return torch.bincount(steps, weights, length + 1)[:length].double()

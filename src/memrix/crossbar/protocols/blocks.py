@@ -12,8 +12,11 @@ from memrix.device import Cells, DeviceParameters
 from memrix.random import Seeds, seeds_from
 from memrix.threads import side_by_side
 
-# Part of what a seed means. Devices other than a CPU want more work a call.
+# Part of what a seed means: cells of the largest block, of the smallest that is worth a thread of its own, and in how
+# many blocks fewer cells are cut. Devices other than a CPU want more work a call.
 _BLOCK = 1 << 18
+_WORTH_A_THREAD = 1 << 15
+_PIECES = 8
 _BLOCK_ELSEWHERE = 1 << 20
 
 
@@ -49,7 +52,7 @@ def program_blocks(
     """
     device = targets.device
     states = torch.empty(targets.shape, dtype=torch.float32, device=device)
-    length = _BLOCK if device.type == "cpu" else _BLOCK_ELSEWHERE
+    length = _block_length(states.numel()) if device.type == "cpu" else _BLOCK_ELSEWHERE
     parts = torch.split(states.view(-1), length)
     seeds = [seeds_from(stream, len(parts)) for stream in (chip, programming, programming, programming)]
     reports = [ProgrammingReport()] * len(parts)
@@ -81,3 +84,9 @@ def program_blocks(
     split_targets = torch.split(targets.reshape(-1), length)
     side_by_side(program, range(len(parts)), parts, split_targets, *seeds, device=device)
     return Programmed(states, sum(reports, ProgrammingReport()))
+
+
+def _block_length(count: int) -> int:
+    """Cells of a block on a CPU: as many blocks of one length as threads of most machines can share."""
+    blocks = min(_PIECES, 1 << max(0, (count // _WORTH_A_THREAD).bit_length() - 1))
+    return min(_BLOCK, max(1, -(-count // blocks)))
