@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lhotse import CutSet
 
@@ -22,9 +23,11 @@ from memrix.asr.pronunciation import corpus_pronunciations
 from memrix.asr.search.estimation import estimate
 from memrix.asr.search.language_model import LanguageModel, open_language_model
 from memrix.asr.search.settings import SearchSettings
-from memrix.asr.training.loop import Report, train
 from memrix.asr.training.settings import TrainingSettings
 from memrix.errors import DataError
+
+if TYPE_CHECKING:
+    from memrix.asr.training.loop import Report
 
 DEFAULT_BEAM = 100
 
@@ -147,6 +150,9 @@ class _Experiment:
 
     def _trained(self, settings: TrainingSettings, name: str) -> Path:
         self._say(f"training {name}")
+        # Lightning takes seconds to import: only where something is trained.
+        from memrix.asr.training.loop import train
+
         return train(settings, self._folder / name, self._report)
 
     def _lexicon_labels(self, labels: Labels) -> Labels:
