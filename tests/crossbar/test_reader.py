@@ -13,15 +13,17 @@ PHYSICAL = Hardware.preset("physical").replace(weight_bits=3, **FINE)
 def test_a_reader_reads_what_the_crossbar_reads(noise):
     hardware = PHYSICAL.replace(noise=noise)
     inputs = codes(5)
-    once = crossbar(hardware)(inputs)
-    assert torch.equal(Reader(crossbar(hardware), times=1)(inputs), once)
+    array = crossbar(hardware)
+    steps = Reader(crossbar(hardware), times=1)(inputs)
+    assert torch.equal(steps, steps.round())
+    assert torch.equal(steps * array.plane_weights[0], array(inputs))
 
 
 def test_readings_that_follow_each_other_have_noise_of_their_own():
     array, inputs = crossbar(PHYSICAL), codes(1)
     clean = crossbar(PHYSICAL.replace(noise="off"))(inputs)
     series, single = Reader(array, times=400), crossbar(PHYSICAL)
-    together = torch.stack([series(inputs) for _ in range(400)]) - clean
+    together = torch.stack([series(inputs) * array.plane_weights[0] for _ in range(400)]) - clean
     apart = torch.stack([single(inputs) for _ in range(400)]) - clean
     assert len({tuple(reading.flatten().tolist()) for reading in together}) > 300
     torch.testing.assert_close(together.std(0), apart.std(0), rtol=0.25, atol=0.02)

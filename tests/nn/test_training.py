@@ -171,7 +171,9 @@ def test_cells_of_a_ramp_are_drawn_from_a_population_that_was_ramped():
     ramped = ResetRamp(0.02).program(levels, parameters, **streams).states.view(3, -1)
     drawn = as_population(ResetRamp(0.02)).program(levels, parameters, **streams).states.view(3, -1)
     torch.testing.assert_close(drawn.mean(1), ramped.mean(1), rtol=0, atol=0.002)
-    torch.testing.assert_close(drawn.std(1)[[0, 2]], ramped.std(1)[[0, 2]], rtol=0.1, atol=0)
+    # Not the deviation: a few cells in 10,000 that cannot reach OFF make most of it.
+    spreads = [cells[[0, 2]].quantile(torch.tensor([0.02, 0.98]), dim=1).diff(dim=0) for cells in (drawn, ramped)]
+    torch.testing.assert_close(*spreads, rtol=0.1, atol=0)
 
 
 def test_epochs_are_told_to_quantised_models():

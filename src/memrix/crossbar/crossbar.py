@@ -104,8 +104,11 @@ class Crossbar(nn.Module):
         return self.tables[0] / self.tables[0, -1]
 
     def forward(self, codes: Tensor) -> Tensor:
-        """Multiply DAC codes by the programmed matrices, as a ``Reader`` does."""
-        return Reader(self)(codes)
+        """Multiply DAC codes by the programmed matrices.
+
+        As a ``Reader`` does, but in units of the largest code times an integer weight.
+        """
+        return Reader(self)(codes).mul_(self.plane_weights[0])
 
     @torch.no_grad()
     def readings(self, codes: Tensor) -> Tensor:

@@ -70,7 +70,12 @@ class Layout:
     @property
     def plane_weights(self) -> list[int]:
         """What one full pair is worth, in integer weights, from the lowest plane."""
-        return [self.levels * (self.levels + 1) ** plane for plane in range(self.planes)]
+        return [self.levels * self.base**plane for plane in range(self.planes)]
+
+    @property
+    def base(self) -> int:
+        """Of the digits."""
+        return self.levels + 1
 
     @property
     def row_tiles(self) -> int:
@@ -116,6 +121,6 @@ class Layout:
                 bit = magnitudes.bitwise_right_shift(plane).bitwise_and(1).bool()
                 yield plane, bit & (integers > 0), bit & (integers < 0)
             else:
-                base = self.levels + 1
-                digit = magnitudes.div(base**plane, rounding_mode="floor").remainder(base).float() / self.levels
+                digit = magnitudes.div(self.base**plane, rounding_mode="floor").remainder(self.base).float()
+                digit /= self.levels
                 yield plane, digit * (integers > 0), digit * (integers < 0)

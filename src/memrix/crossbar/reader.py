@@ -41,7 +41,7 @@ class Reader:
                 but for ``legacy`` noise, which the vectors of the second axis share.
 
         Returns:
-            float32 ``[groups, shared, vectors, outputs]``, in units of the largest code times an integer weight.
+            float32 ``[groups, shared, vectors, outputs]``: whole numbers of ADC steps of the lowest plane.
 
         Raises:
             ConversionError: vectors of another length or number of groups.
@@ -126,7 +126,7 @@ class _Block:
         # Tiles are added up where deviations were; they are not needed any more then.
         self._by_tile = steps.view(groups, tiles, shared, vectors, planes, outputs)
         self._sum = self._by_tile[:, 0] if tiles == 1 else work[1, : size // tiles].view(self._by_tile[:, 0].shape)
-        self._planes = list(zip(self._sum.unbind(3), crossbar.plane_weights.unbind(0), strict=True))
+        self._planes, self._base = self._sum.unbind(3)[::-1], layout.base
 
     def __call__(self, codes: Tensor, noise: Tensor | None, result: Tensor) -> int:
         """Read into ``result``; returns how many conversions were clipped."""
@@ -140,13 +140,14 @@ class _Block:
             self._variance(slopes, offsets)
             # A cell in a million conducts against a voltage of some mV; its share of the variance is below 0.
             steps.addcmul_(deviation.clamp_(min=0).sqrt_(), noise)
-        clipped = self._adc.convert_(steps, deviation)
+        clipped = self._adc.convert_(steps)
         if self._by_tile.shape[1] > 1:
             torch.sum(self._by_tile, 1, out=self._sum)
-        (first, weight), *others = self._planes
-        torch.mul(first, weight, out=result)
-        for plane, weight in others:
-            result.addcmul_(plane, weight)
+        total, *lower = self._planes
+        for plane in lower:
+            total = torch.add(plane, total, alpha=self._base, out=result)
+        if not lower:
+            result.copy_(total)
         return clipped
 
 
@@ -186,7 +187,8 @@ class TiledProduct:
                 torch.bmm(vectors, cells, out=target)
         else:
             for (target, cells), vectors, added in zip(self._parts, tiled, self._tiled(offsets), strict=True):
-                torch.baddbmm(added.sum(-1, keepdim=True), vectors, cells, out=target)
+                # Not baddbmm: it would first write the offsets to every column.
+                torch.bmm(vectors, cells, out=target).add_(added.sum(-1, keepdim=True))
         for apart, product in self._copies:
             apart.copy_(product)
 
@@ -245,7 +247,7 @@ def at(tables: Tensor, codes: Tensor, rest: Tensor) -> Tensor:
     Returns:
         ``[groups, vectors, inputs]``, after an axis of tables if there is one; in memory in the order of the codes.
     """
-    index = codes.int() + rest
+    index = codes.to(torch.int32, copy=True).add_(rest)
     if index.is_contiguous():
         return tables.index_select(-1, index.view(-1)).view(*tables.shape[:-1], *index.shape)
     ordered = index.transpose(1, 2)

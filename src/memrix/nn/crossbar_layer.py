@@ -199,7 +199,8 @@ class CrossbarLayer(QuantizedLayer):
             offset, bias = bias.float() if offset is None else offset + bias, None
         elif bias is not None:
             bias = self.along_outputs(bias)
-        return Series(dac, step.reciprocal(), scale.unsqueeze(1), offset, bias, Reader(self.crossbar, calls))
+        scale = (scale * self.crossbar.plane_weights[0]).unsqueeze(1)
+        return Series(dac, step.reciprocal(), scale, offset, bias, Reader(self.crossbar, calls))
 
     def differentiable(self, input: Tensor, **options: Any) -> Tensor:  # noqa: ANN401
         """The layer's operation with the gradients of the chip.
@@ -244,8 +245,8 @@ class CrossbarLayer(QuantizedLayer):
 
     def _read(self, activations: Tensor, series: Series, options: Mapping[str, Any]) -> Tensor:
         codes = series.dac.codes_(activations.float() * series.codes_per_unit)
-        # Windows of a convolution overlap: their copies are half as large as those of floats.
-        vectors = self.vectors(codes.short())
+        # Windows of a convolution overlap: their copies are half as large as those of floats. Others are not copied.
+        vectors = self.vectors(codes if self.outputs_last else codes.short())
         groups, batch, count, inputs = vectors.shape
         if self.hardware.noise != "legacy":
             vectors = vectors.reshape(groups, 1, batch * count, inputs)

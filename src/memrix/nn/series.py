@@ -15,7 +15,7 @@ class Series(NamedTuple):
     Attributes:
         dac: converter of its inputs.
         codes_per_unit: codes of an input of 1.
-        scale: output of a result of 1, ``[groups or 1, 1, 1, outputs or 1]``.
+        scale: output of a result of 1 of the reader, ``[groups or 1, 1, 1, outputs or 1]``.
         offset: to be added to it, float32, that broadcasts over ``[groups, 1, 1, outputs]``: of calibrated columns,
             and the bias of a layer whose outputs are last.
         bias: of any other layer, that broadcasts over its output.

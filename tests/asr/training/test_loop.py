@@ -1,3 +1,4 @@
+import gzip
 import json
 import os
 import shutil
@@ -204,6 +205,20 @@ def test_what_a_training_starts_from_may_be_moved_but_not_changed(corpus, traine
         train(settings_of(corpus, start=str(result), **options), tmp_path / "run")
     with pytest.raises(CheckpointError, match=r"to start from cannot be used.*no file"):
         train(settings_of(corpus, start=str(first), **options), tmp_path / "run")
+
+
+def test_a_corpus_prepared_anew_with_other_transcripts_is_refused(corpus, tmp_path):
+    here = shutil.copytree(corpus, tmp_path / "corpus")
+    settings = settings_of(here, epochs=1, average=1)
+    result = train(settings, tmp_path / "run")
+    assert train(settings, tmp_path / "run") == result
+    path = here / "train.jsonl.gz"
+    first, *others = gzip.decompress(path.read_bytes()).decode().splitlines()
+    cut = json.loads(first)
+    cut["supervisions"][0]["text"] += " one"
+    path.write_bytes(gzip.compress("\n".join([json.dumps(cut), *others]).encode()))
+    with pytest.raises(CheckpointError, match="data_sha256"):
+        train(settings, tmp_path / "run")
 
 
 def test_a_damaged_state_is_refused(corpus, tmp_path):

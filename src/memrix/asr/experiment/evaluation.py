@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable
@@ -15,6 +14,7 @@ from lhotse import CutSet
 
 import memrix
 from memrix.archive import content_digest
+from memrix.asr.content import content_of, hash_of
 from memrix.asr.experiment.systems import Measurement, System, measure, on_chip
 from memrix.asr.experiment.trained import kept_search
 from memrix.asr.files import read_json, write_whole
@@ -178,16 +178,6 @@ class Evaluation:
         return prior
 
 
-def content_of(cuts: CutSet) -> str:
-    """Hash of utterances: ids, transcripts, and where and how long they are heard; not of the sound itself."""
-    return hash_of(
-        *(
-            (cut.id, cut.supervisions[0].text, cut.start, cut.duration, cut.recording.duration)
-            for cut in sorted(cuts, key=lambda cut: str(cut.id))
-        )
-    )
-
-
 def _prior(found: Iterable[torch.Tensor]) -> torch.Tensor:
     return label_prior((frames.unsqueeze(0), torch.tensor([len(frames)])) for frames in found)
 
@@ -198,8 +188,3 @@ def _kept_prior(path: Path) -> torch.Tensor:
         return torch.tensor(read_json(path, remedy), dtype=torch.float64)
     except (RuntimeError, TypeError, ValueError) as error:
         raise DataError(f"{path} is damaged ({error}); {remedy}") from error
-
-
-def hash_of(*parts: object) -> str:
-    """SHA-256 of what JSON can hold, hexadecimal."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from lhotse import CutSet
 
+from memrix.asr.content import hash_of
 from memrix.asr.corpora.prepared import open_corpus
-from memrix.asr.experiment.evaluation import Digital, Evaluation, hash_of
+from memrix.asr.experiment.evaluation import Digital, Evaluation
 from memrix.asr.experiment.settings import ExperimentSettings
 from memrix.asr.experiment.systems import Measurement, System
 from memrix.asr.experiment.trained import TrainedRecognisers

@@ -19,6 +19,8 @@ from torch.utils.data import DataLoader
 
 import memrix
 from memrix.archive import content_digest
+from memrix.asr.content import content_of, hash_of
+from memrix.asr.corpora.prepared import open_corpus
 from memrix.asr.files import write_whole
 from memrix.asr.recogniser_files import load_weights, save_recogniser
 from memrix.asr.training.batches import training_batches
@@ -34,7 +36,7 @@ from memrix.errors import CheckpointError, NumericsError
 from memrix.random import derive
 
 STATE, RESULT, SETTINGS = "last.ckpt", "model.safetensors", "settings.json"
-_START_HASH = "start_sha256"
+_START_HASH, _DATA_HASH = "start_sha256", "data_sha256"
 _FREE_TO_CHANGE = {"start", "workers", "checkpoint_minutes", "accelerator", "devices", "nodes"}
 
 
@@ -273,8 +275,11 @@ class _Training:
 def _check_folder(folder: Path, settings: TrainingSettings) -> None:
     """The folder is new, or holds a training of the same settings."""
     wanted = settings.model_dump(mode="json")
-    # What it starts from is known by its content: folders may be moved.
+    # What it starts from is known by its content, as folders may be moved; so are utterances, as a corpus may be
+    # prepared anew.
     wanted[_START_HASH] = None if settings.start is None else _hash_of_start(settings.start)
+    corpus = open_corpus(settings.corpus)
+    wanted[_DATA_HASH] = hash_of(*(content_of(corpus.cuts(split)) for split in ("train", "dev")))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         known = _known_settings(folder)
