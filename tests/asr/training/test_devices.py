@@ -7,6 +7,7 @@ from memrix.asr.training.devices import require_devices
 from memrix.asr.training.loop import RESULT, SETTINGS, train
 from memrix.asr.training.settings import TrainingSettings
 from memrix.errors import SettingsError
+from tests.asr.tones import tone_corpus
 
 
 @pytest.fixture
@@ -61,7 +62,8 @@ def test_nothing_is_written_where_a_training_cannot_run(machine, tmp_path):
 
 
 def test_what_is_trained_needs_no_accelerator(machine, tmp_path):
-    settings = TrainingSettings.from_dict({"corpus": str(tmp_path), "precision": "bf16"})
+    corpus = tone_corpus(tmp_path / "corpus", train=2, held_out=1).folder
+    settings = TrainingSettings.from_dict({"corpus": str(corpus), "precision": "bf16"})
     with pytest.raises(SettingsError, match="cannot run here"):
         train(settings, tmp_path)
     (tmp_path / RESULT).touch()
