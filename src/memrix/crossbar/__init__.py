@@ -2,7 +2,7 @@
 
 from memrix.crossbar.columns import column_corrections
 from memrix.crossbar.converters import ADC, DAC
-from memrix.crossbar.crossbar import Counts, Crossbar
+from memrix.crossbar.crossbar import Crossbar
 from memrix.crossbar.degradation import Drift, Faults
 from memrix.crossbar.mapping import Tile
 from memrix.crossbar.pairs import CellTechnology, Pairs, in_tiles, program_pairs, rows_in_use
@@ -16,7 +16,7 @@ from memrix.crossbar.protocols import (
     WriteVerify,
 )
 from memrix.crossbar.ranging import best_converter
-from memrix.crossbar.reader import Reader
+from memrix.crossbar.reader import Counts, Reader
 
 __all__ = [
     "ADC",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Self, cast
 
 import torch
@@ -12,23 +12,11 @@ from torch import Tensor, nn
 from memrix.crossbar.converters import ADC
 from memrix.crossbar.mapping import Layout
 from memrix.crossbar.pairs import Pairs
-from memrix.crossbar.reader import Reader, TiledProduct, at
+from memrix.crossbar.products import TiledProduct, at
+from memrix.crossbar.reader import Counts, Reader
 from memrix.crossbar.readout import ReadCircuit
 from memrix.device import DeviceParameters
 from memrix.random import RandomStream, derive, fill_noise_
-
-
-@dataclass
-class Counts:
-    """How often the ADCs of a crossbar were used.
-
-    Attributes:
-        conversions: of all columns.
-        clipped: those of them that were clipped.
-    """
-
-    conversions: int = 0
-    clipped: int = 0
 
 
 class Crossbar(nn.Module):

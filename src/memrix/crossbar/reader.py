@@ -2,22 +2,61 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from memrix.crossbar.mapping import Layout
+from memrix.crossbar.products import TiledProduct, at
+from memrix.crossbar.readout import ReadCircuit
 from memrix.errors import ConversionError
 from memrix.random import RandomStream, fill_noise_
-
-if TYPE_CHECKING:
-    from memrix.crossbar.crossbar import Crossbar
 
 # Elements of one buffer of a reading, of inputs or of conversions: a few fit into the last-level cache, and a chunk
 # still has enough rows for a matrix product to be efficient.
 _BUFFER = 1 << 20
 _FEWEST_ROWS = 32
+
+
+@dataclass
+class Counts:
+    """How often the ADCs of a crossbar were used.
+
+    Attributes:
+        conversions: of all columns.
+        clipped: those of them that were clipped.
+    """
+
+    conversions: int = 0
+    clipped: int = 0
+
+
+class Readable(Protocol):
+    """What is read: cells, the circuit around them, and what is kept of readings.
+
+    Attributes:
+        name: in messages.
+        layout: of the cells.
+        circuit: converters and noise.
+        read_stream: of the noise.
+        counts: of conversions so far.
+        difference: ``r+ - r-``, float32 ``[groups * row tiles, rows, planes * outputs]``.
+        total: ``r+ + r-`` of the same shape; empty without noise.
+        tables: ``[1 or 3, codes]``: of the mean; with noise of slope and offset of the variance too.
+        rest: position of code 0 in them, an int32 scalar.
+    """
+
+    name: str
+    layout: Layout
+    circuit: ReadCircuit
+    read_stream: RandomStream
+    counts: Counts
+    difference: Tensor
+    total: Tensor
+    tables: Tensor
+    rest: Tensor
 
 
 class Reader:
@@ -28,7 +67,7 @@ class Reader:
         times: calls to come: small readings draw their noise for many calls at once.
     """
 
-    def __init__(self, crossbar: Crossbar, times: int = 1) -> None:
+    def __init__(self, crossbar: Readable, times: int = 1) -> None:
         self._crossbar = crossbar
         self._times = times
         self._shape: tuple[int, int] | None = None
@@ -108,7 +147,7 @@ class Reader:
 class _Block:
     """Readings of vectors ``[groups, shared, vectors, inputs]`` that fit into the buffers ``work``."""
 
-    def __init__(self, crossbar: Crossbar, shared: int, vectors: int, work: Tensor) -> None:
+    def __init__(self, crossbar: Readable, shared: int, vectors: int, work: Tensor) -> None:
         layout = crossbar.layout
         groups, tiles, planes, outputs = layout.groups, layout.row_tiles, layout.planes, layout.outputs
         shape = (groups, tiles, shared * vectors, planes * outputs)
@@ -151,58 +190,6 @@ class _Block:
         return clipped
 
 
-class TiledProduct:
-    """Multiplies vectors by cells tile by tile.
-
-    Args:
-        layout: of the cells.
-        cells: ``[groups * row tiles, rows, columns]``.
-        out: takes the products, contiguous ``[groups, row tiles, vectors, columns]``.
-    """
-
-    def __init__(self, layout: Layout, cells: Tensor, out: Tensor) -> None:
-        self._layout = layout
-        groups, tiles, rows = layout.groups, layout.row_tiles, layout.rows
-        by_group = cells.view(groups, tiles, rows, -1)
-        full = layout.inputs // rows
-        parts = [(slice(full), rows)]
-        if full < tiles:
-            # Rows that the last tile does not have cost nothing.
-            parts.append((slice(full, tiles), layout.inputs - full * rows))
-        self._parts: list[tuple[Tensor, Tensor]] = []
-        self._copies: list[tuple[Tensor, Tensor]] = []
-        for where, used in parts:
-            target = out[:, where]
-            if groups > 1 and 1 < target.shape[1] < tiles:
-                # A batch of matrices cannot be written to what lies apart.
-                apart, target = target, torch.empty_like(target)
-                self._copies.append((apart, target))
-            self._parts.append((target.flatten(0, 1), by_group[:, where, :used].flatten(0, 1)))
-
-    def __call__(self, values: Tensor, offsets: Tensor | None = None) -> None:
-        """Multiply values ``[groups, vectors, inputs]``; the offsets of every input are added up on top of that."""
-        tiled = self._tiled(values)
-        if offsets is None:
-            for (target, cells), vectors in zip(self._parts, tiled, strict=True):
-                torch.bmm(vectors, cells, out=target)
-        else:
-            for (target, cells), vectors, added in zip(self._parts, tiled, self._tiled(offsets), strict=True):
-                # Not baddbmm: it would first write the offsets to every column.
-                torch.bmm(vectors, cells, out=target).add_(added.sum(-1, keepdim=True))
-        for apart, product in self._copies:
-            apart.copy_(product)
-
-    def _tiled(self, values: Tensor) -> list[Tensor]:
-        """``[groups * tiles, vectors, rows]`` of ``[groups, vectors, inputs]``: the full tiles, the rest."""
-        tiles, rows = self._layout.row_tiles, self._layout.rows
-        if tiles == 1:
-            return [values]
-        groups, vectors, inputs = values.shape
-        full = inputs // rows
-        whole = values[..., : full * rows].view(groups, vectors, full, rows).transpose(1, 2).flatten(0, 1)
-        return [whole] if full == tiles else [whole, values[..., full * rows :]]
-
-
 class _Noise:
     """Normal numbers for readings to come, drawn for many of them at once where these are small.
 
@@ -234,22 +221,3 @@ class _Noise:
         drawn = self._buffer[: readings * size].view(readings, arrays, 1, vectors, columns)
         fill_noise_(drawn, self._stream.on(drawn.device))
         self._ahead = list(drawn.unbind(0))[::-1]
-
-
-def at(tables: Tensor, codes: Tensor, rest: Tensor) -> Tensor:
-    """Values of tables at DAC codes.
-
-    Args:
-        tables: one value per code in ascending order, ``[codes]`` or ``[tables, codes]``.
-        codes: ``[groups, vectors, inputs]`` of any type.
-        rest: position of code 0, an int32 scalar.
-
-    Returns:
-        ``[groups, vectors, inputs]``, after an axis of tables if there is one; in memory in the order of the codes.
-    """
-    index = codes.to(torch.int32, copy=True).add_(rest)
-    if index.is_contiguous():
-        return tables.index_select(-1, index.view(-1)).view(*tables.shape[:-1], *index.shape)
-    ordered = index.transpose(1, 2)
-    values = tables.index_select(-1, ordered.reshape(-1)).view(*tables.shape[:-1], *ordered.shape)
-    return values.transpose(-2, -1)
