@@ -54,11 +54,25 @@ def test_cheap_noise_is_normal_to_one_in_a_hundred_thousand():
         assert abs(np.mean(values[lag:] * values[:-lag])) < 4e-3
 
 
-def test_cheap_noise_repeats_with_its_stream_and_goes_on():
+@pytest.mark.parametrize("count", [10, 300_001])
+def test_cheap_noise_repeats_with_its_stream_and_goes_on(count):
     streams = [torch.Generator().manual_seed(3) for _ in range(2)]
-    first, same, next_ = torch.empty(10), torch.empty(10), torch.empty(10)
+    first, same, next_ = torch.empty(count), torch.empty(count), torch.empty(count)
     fill_noise_(first, streams[0])
     fill_noise_(same, streams[1])
     fill_noise_(next_, streams[1])
     assert torch.equal(first, same)
     assert not torch.equal(first, next_)
+
+
+def test_cheap_noise_is_the_same_on_any_number_of_threads():
+    drawn = []
+    threads = torch.get_num_threads()
+    try:
+        for number in (1, 3):
+            torch.set_num_threads(number)
+            drawn.append(torch.empty(300_001))
+            fill_noise_(drawn[-1], torch.Generator().manual_seed(4))
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(*drawn)

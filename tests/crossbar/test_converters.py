@@ -17,6 +17,16 @@ def test_adc_clips_symmetrically_and_counts():
     torch.testing.assert_close(steps * adc.step, expected, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("shape", [(), (3,), (40, 1), (2, 1000, 3), (5, 1024), (7, 1100)], ids=str)
+def test_clipped_readings_of_any_shape_are_counted(shape):
+    adc = ADC(precision_bits=2, range_bits=2)
+    steps = torch.randn(shape, generator=torch.Generator().manual_seed(1)) * 5
+    expected = steps.round()
+    outside = int((expected.abs() > 8).sum())
+    assert adc.convert_(steps) == outside
+    assert torch.equal(steps, expected.clamp(-8, 8))
+
+
 def test_adc_of_the_paper_has_steps_of_a_sixteenth_and_clips_at_eight():
     assert (ADC().step, ADC().largest_code * ADC().step) == (1 / 16, 8.0)
 

@@ -16,6 +16,7 @@ from memrix.validation import require_choice, require_integer, require_positive
 
 Levels = Literal["equal", "linearising"]
 MOST_BITS = 20  # of the precision or of the range of an ADC
+_STRETCH = 1 << 10  # readings that are looked at together: their extremes are found faster than those of all
 
 
 @dataclass(frozen=True)
@@ -140,18 +141,24 @@ class ADC:
         return 2.0 ** (self.precision_bits + self.range_bits - 1)
 
     def convert_(self, steps: Tensor) -> int:
-        """Convert readings in units of ``step``, any shape but empty, in place; returns how many were clipped."""
+        """Convert contiguous readings in units of ``step``, of any shape, in place; returns how many were clipped."""
         limit = self.largest_code
+        steps.round_()
         if torch.compiler.is_exporting():
-            steps.round_().clamp_(-limit, limit)
+            steps.clamp_(-limit, limit)
             return 0  # a graph cannot count
-        rows = steps.round_().view(-1, steps.shape[-1])
-        # Counting and clamping are passes of their own: only over what holds something to clip. The extremes of rows
-        # are found faster than those of all readings.
-        beyond = torch.gt(rows.amax(-1), limit).logical_or_(rows.amin(-1) < -limit)
-        clipped = rows[beyond].abs_()
-        if not clipped.numel():
+        flat = steps.view(-1)
+        whole = flat.numel() // _STRETCH * _STRETCH
+        # Counting and clamping are passes of their own: only over stretches that hold something to clip.
+        stretches = (flat[:whole].view(-1, _STRETCH), flat[whole:].view(1, -1))
+        beyond = [_where_beyond(part, limit) for part in stretches if part.numel()]
+        if not any(part.numel() for part in beyond):
             return 0
         steps.clamp_(-limit, limit)
-        # Comparing into float32 is six times as fast as into bool. Counts of a row are exact in float32.
-        return int(torch.gt(clipped, limit, out=clipped).sum(-1).to(torch.int64).sum())
+        # Comparing into float32 is six times as fast as into bool. Counts of a stretch are exact in float32.
+        return sum(int(torch.gt(part.abs_(), limit, out=part).sum(-1).to(torch.int64).sum()) for part in beyond)
+
+
+def _where_beyond(stretches: Tensor, limit: float) -> Tensor:
+    """A copy of those rows ``[n, any]`` that hold anything beyond a limit on either side."""
+    return stretches[torch.gt(stretches.amax(-1), limit).logical_or_(stretches.amin(-1) < -limit)]

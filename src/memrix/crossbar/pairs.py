@@ -89,7 +89,7 @@ def program_pairs(
         technology: the cells.
         seeds: of the three random streams.
         name: tells the streams of one crossbar from those of another with the same seeds.
-        progress: called with the number of cells after each of them is programmed.
+        progress: called with a number of cells whenever so many more are programmed.
     """
     device = integers.device
     shape = (layout.groups, layout.row_tiles * layout.rows, layout.planes, layout.outputs)
@@ -119,7 +119,7 @@ def program_pairs(
     together = max(1, _TOGETHER // max(1, 2 * integers.numel()))
     while some := list(islice(planes, together)):
         states = program(torch.stack([target for _, *both in some for target in both]))
-        for (plane, *_), (positive, negative) in zip(some, states.view(-1, 2, *integers.shape), strict=True):
+        for (plane, *_), (positive, negative) in zip(some, states.view(len(some), 2, *integers.shape), strict=True):
             torch.sub(positive, negative, out=difference[:, : layout.inputs, plane])
             torch.add(positive, negative, out=total[:, : layout.inputs, plane])
     tiled = (layout.groups * layout.row_tiles, layout.rows, layout.planes * layout.outputs)

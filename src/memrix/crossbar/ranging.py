@@ -39,7 +39,7 @@ def best_converter(crossbar: Crossbar, codes: Tensor) -> ADC:
     # [row tiles * planes, groups * vectors * outputs], and what each row is worth in a result
     rows = readings.permute(1, 3, 0, 2, 4).flatten(2).flatten(0, 1)
     worth = readings.new_tensor(crossbar.layout.plane_weights).repeat(readings.shape[1])
-    changes = [0.0] * len(steps)
+    changes = readings.new_zeros(len(steps), dtype=torch.float64)
     for part in torch.split(rows, max(1, _PART // len(rows)), dim=1):
         # In a buffer that stays in the cache: temporaries would cost more than the arithmetic.
         scaled, error = (
@@ -51,8 +51,8 @@ def best_converter(crossbar: Crossbar, codes: Tensor) -> ADC:
             scaled.mul_(unit / step)
             unit = step
             torch.round(scaled, out=error).clamp_(-adc.largest_code, adc.largest_code).sub_(scaled)
-            changes[number] += step**2 * float(torch.mv(error.t(), worth).square_().sum())
-    return _split(adc, steps[min(range(len(steps)), key=changes.__getitem__)])
+            changes[number] += step**2 * torch.mv(error.t(), worth).square_().sum()
+    return _split(adc, steps[int(changes.argmin())])
 
 
 def _split(adc: ADC, step: float) -> ADC:

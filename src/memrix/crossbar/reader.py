@@ -76,7 +76,7 @@ class Reader:
         """Multiply DAC codes by the programmed matrices.
 
         Args:
-            codes: ``[groups, shared, vectors, inputs]``, integers of any type. Readings draw their noise apart,
+            codes: ``[groups, shared, vectors, inputs]``, whole numbers of any type. Readings draw their noise apart,
                 but for ``legacy`` noise, which the vectors of the second axis share.
 
         Returns:

@@ -24,7 +24,7 @@ from memrix.device.switching import Block, Switching
 _CERTAIN = 6.0
 _AT_ONCE = 1 << 14  # readings of several steps that are looked at together
 _NO_PULSE = -1  # in place of the step of a cell's last pulse
-_SEGMENTS = 256  # of a chord
+_SEGMENTS = 256  # of a curve, each replaced by its chord
 
 
 class ReadBackCircuit(Protocol):
@@ -165,6 +165,7 @@ class Ramp:
     def _move(self, cells: Tensor, first: Tensor) -> None:
         """Find where on their transitions cells stop."""
         index = self.index.index_select(0, cells)
+        self.readings.index_fill_(0, cells, math.nan)  # what they read before they moved is not their last reading
         # [2, cells]: amplitude and floor
         ends = self.block.transition.index_select(0, index).t().contiguous()
         aim = self.aim.index_select(0, cells)
@@ -198,17 +199,17 @@ class Ramp:
         return reached
 
     def _may_rise(self, ends: Tensor) -> Tensor:
-        """Cells whose current might not fall all along the ramp; a few in 100,000 do not."""
+        """Cells whose current might not fall all along the ramp; a few in a million do not."""
         by_amplitude, by_floor, alone = self.reading[:, : len(self.volts)].double().diff(dim=1)
         falls = by_amplitude < 0
-        if not ends.numel() or not bool(falls.any()):
+        if not ends.numel() or not len(falls) or not bool(falls.all()):
             return torch.full_like(ends[0], bool(len(falls)), dtype=torch.bool)
         # The reading falls at a step if the amplitude is above what the floor asks for, a linear function of it. The
         # largest of these functions is convex: chords lie above it.
         lowest, highest = (float(value) for value in ends[1].aminmax())
         floors = torch.linspace(lowest, highest, _SEGMENTS + 1, dtype=torch.float64, device=ends.device)[:, None]
-        needed = ((by_floor * floors + alone) / -by_amplitude)[:, falls].max(1).values
-        position = (ends[1] - lowest).mul_(_SEGMENTS / max(highest - lowest, torch.finfo(torch.float64).tiny))
+        needed = ((by_floor * floors + alone) / -by_amplitude).max(1).values
+        position = (ends[1] - lowest).mul_(_SEGMENTS / (highest - lowest) if highest > lowest else 0.0)
         segment = position.int().clamp_(0, _SEGMENTS - 1)
         rise = needed.diff().to(ends).index_select(0, segment)
         bound: Tensor = needed.to(ends).index_select(0, segment).addcmul_(rise, position - segment)
@@ -225,7 +226,7 @@ class Ramp:
         """The first step from ``start`` on at which each cell reads at or below its aim; ``end`` if none before it.
 
         Args:
-            cells: ``[n]``; the reading that stopped a cell is kept if noise had a say in it.
+            cells: ``[n]``; the last reading of each is kept if noise had a say in it.
             start: int32 ``[n]``.
             end: int32 ``[n]``.
             above: mean readings above the aim, of steps ``[together, m]`` and positions ``[m]`` in ``cells``.
@@ -243,15 +244,19 @@ class Ramp:
                 above(ahead, going).expand(ahead.shape), self.aim.index_select(0, chosen)
             )
             low &= ahead < until
-            reading, stops, after = readings[0], low[0], now
+            stops, which = low[0], torch.zeros_like(going)
             if together > 1:
                 which = low.to(torch.uint8).argmax(0)
-                reading, stops = (of.gather(0, which[None])[0] for of in (readings, low))
-                after = now + which.int()
-            stopped = positions(stops)
-            self.readings.scatter_(0, chosen.index_select(0, stopped), reading.index_select(0, stopped))
-            step.scatter_(0, going, torch.where(stops, after, torch.minimum(now + together, until)))
-            going = going.index_select(0, positions(stops.logical_not_().logical_and_(now + together < until)))
+                stops = low.gather(0, which[None])[0]
+            stepped = torch.where(stops, now + which.int(), torch.minimum(now + together, until))
+            step.scatter_(0, going, stepped)
+            ends = stops | (stepped == until)
+            # Of a cell that goes on no longer, the reading before the end.
+            which = torch.where(stops, which, (until - 1 - now).clamp_(max=together - 1))
+            ended = positions(ends)
+            last = readings.gather(0, which[None])[0].index_select(0, ended)
+            self.readings.scatter_(0, chosen.index_select(0, ended), last)
+            going = going.index_select(0, positions(ends.logical_not_()))
         return step
 
     def _spend_moving(self, ends: Tensor, before: Tensor, first: Tensor, last: Tensor) -> None:
@@ -334,5 +339,8 @@ class Ramp:
 
 def _sums(steps: Tensor, values: Tensor | None, length: int) -> Tensor:
     """Sums of values, or counts without any, by step below a length: float64."""
-    weights = None if values is None else values.double()
-    return torch.bincount(steps, weights, length + 1)[:length].double()
+    weights = torch.ones_like(steps, dtype=torch.float64) if values is None else values.double()
+    if steps.device.type != "cpu":
+        # Where there is a deterministic form of this alone.
+        return weights.new_zeros(length + 1).index_add_(0, steps, weights)[:length]
+    return torch.bincount(steps, weights, length + 1)[:length]

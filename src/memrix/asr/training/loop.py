@@ -37,7 +37,7 @@ from memrix.random import derive
 
 STATE, RESULT, SETTINGS = "last.ckpt", "model.safetensors", "settings.json"
 _START_HASH, _DATA_HASH = "start_sha256", "data_sha256"
-_FREE_TO_CHANGE = {"start", "workers", "checkpoint_minutes", "accelerator", "devices", "nodes"}
+_FREE_TO_CHANGE = {"corpus", "start", "workers", "checkpoint_minutes", "accelerator", "devices", "nodes"}
 
 
 @dataclass(frozen=True)
@@ -273,17 +273,16 @@ class _Training:
 
 
 def _check_folder(folder: Path, settings: TrainingSettings) -> None:
-    """The folder is new, or holds a training of the same settings."""
+    """The folder is new, or holds a training of the same settings on the same utterances."""
     wanted = settings.model_dump(mode="json")
     # What it starts from is known by its content, as folders may be moved; so are utterances, as a corpus may be
-    # prepared anew.
+    # moved or prepared anew.
     wanted[_START_HASH] = None if settings.start is None else _hash_of_start(settings.start)
-    corpus = open_corpus(settings.corpus)
-    wanted[_DATA_HASH] = hash_of(*(content_of(corpus.cuts(split)) for split in ("train", "dev")))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         known = _known_settings(folder)
         if known is None:
+            wanted[_DATA_HASH] = _hash_of_data(settings.corpus)
             write_whole(folder / SETTINGS, json.dumps(wanted, indent=2).encode())
             return
     except OSError as error:
@@ -298,6 +297,16 @@ def _check_folder(folder: Path, settings: TrainingSettings) -> None:
             f"{folder} holds a training of other settings; name another folder, or give the same settings:\n  "
             + "\n  ".join(changed)
         )
+    if known.get(_DATA_HASH) != _hash_of_data(settings.corpus):
+        raise CheckpointError(
+            f"{folder} holds a training on other utterances than those of the corpus {settings.corpus!r} now, which "
+            "was prepared anew since; name another folder"
+        )
+
+
+def _hash_of_data(corpus: str) -> str:
+    opened = open_corpus(corpus)
+    return hash_of(*(content_of(opened.cuts(split)) for split in ("train", "dev")))
 
 
 def _known_settings(folder: Path) -> dict[str, Any] | None:
