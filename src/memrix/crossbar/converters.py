@@ -17,6 +17,7 @@ from memrix.validation import require_choice, require_integer, require_positive
 Levels = Literal["equal", "linearising"]
 MOST_BITS = 20  # of the precision or of the range of an ADC
 _STRETCH = 1 << 10  # readings that are looked at together: their extremes are found faster than those of all
+_FEW = 1 << 15  # readings that are looked at all at once first
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,10 @@ class ADC:
             steps.clamp_(-limit, limit)
             return 0  # a graph cannot count
         flat = steps.view(-1)
+        if 0 < flat.numel() < _FEW:
+            lowest, highest = flat.aminmax()
+            if lowest.item() >= -limit and highest.item() <= limit:
+                return 0
         whole = flat.numel() // _STRETCH * _STRETCH
         # Counting and clamping are passes of their own: only over stretches that hold something to clip.
         stretches = (flat[:whole].view(-1, _STRETCH), flat[whole:].view(1, -1))
