@@ -22,8 +22,8 @@ SIZE, BATCH, ROUNDS = 512, 256, 100
 CELL_BY_CELL = f"synaptogen (numpy), cell by cell, 1 vector x {BATCH}"
 BOUNDS = {"off": 4.0, "physical": 10.0}
 REMARK = """\
-Ratios depend on the machine: the same code had 3.3 to 3.5 without and 8.6 to 8.9 with physical noise on one virtual
-machine, within the bounds, and 4.0 to 4.7 and 10.3 to 12.2 on another."""
+Ratios depend on the machine and the moment: in several runs of one day they were 3.4 to 3.8 without and 9.0 to 10.0
+with physical noise."""
 HARDWARE = memrix.Hardware.preset("physical").replace(weight_bits=3)
 
 
