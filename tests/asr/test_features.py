@@ -23,8 +23,8 @@ def test_as_many_frames_as_promised(samples):
 
 
 def test_loudness_does_not_count():
-    audio = torch.randn(2, 8000)
-    audio[1] = audio[0] / 50
+    audio = torch.randn(2, 8000, generator=torch.Generator().manual_seed(0))
+    audio[1] = audio[0] / 64  # exact: a power near 0 would make its logarithm tell of rounding
     features, _ = LogMel()(audio, torch.tensor([8000, 8000]))
     torch.testing.assert_close(features[0], features[1], rtol=0, atol=1e-3)
 
