@@ -42,10 +42,8 @@ def best_converter(crossbar: Crossbar, codes: Tensor) -> ADC:
     changes = readings.new_zeros(len(steps), dtype=torch.float64)
     for part in torch.split(rows, max(1, _PART // len(rows)), dim=1):
         # In a buffer that stays in the cache: temporaries would cost more than the arithmetic.
-        scaled, error = (
-            part.clone(memory_format=torch.contiguous_format),
-            torch.empty(part.shape, dtype=part.dtype, device=part.device),
-        )
+        scaled = part.clone(memory_format=torch.contiguous_format)
+        error = torch.empty_like(scaled)
         unit = 1.0
         for number, step in enumerate(steps):
             scaled.mul_(unit / step)

@@ -296,7 +296,7 @@ class Ramp:
         )
         self._spend(counts, states)
         low = threshold < self.circuit.voltage
-        self.disturbing_reads = int((torch.minimum(first, pulses)[low] + 1).sum())
+        self.disturbing_reads = int((idle[low] + 1).sum())
         moving = self.volts < self.circuit.voltage
         if bool(moving.any()):
             steps = self.numbers[moving][:, None]
