@@ -24,7 +24,7 @@ FLOORS = [
     {"analysis", "asr", "characterization"},
     {"cli"},
 ]
-CORE = {"torch", "numpy", "safetensors", "synaptogen", "memrix"}
+CORE = {"torch", "numba", "numpy", "safetensors", "synaptogen", "memrix"}
 
 
 def floor_of(room: str) -> int:
@@ -60,6 +60,6 @@ CORE_MODULES = [path for path in MODULES if floor_of(room_of(path)) < floor_of("
 
 
 @pytest.mark.parametrize("path", CORE_MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
-def test_core_needs_its_four_libraries_alone(path):
+def test_core_needs_its_five_libraries_alone(path):
     roots = {module.split(".")[0] for module in imports(path)}
     assert roots <= CORE | sys.stdlib_module_names

@@ -10,17 +10,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from memrix.errors import HardwareError
 from memrix.threads import side_by_side
 
+Words = npt.NDArray[np.uint16]
+
 # Part of what a seed means: a large tensor is drawn in this many pieces.
 _PIECES = 8
 _WORTH_A_THREAD = 1 << 15
-_NOISE_AT_A_TIME = 1 << 18  # what is done with them stays in the cache
-_MIDDLE = torch.tensor(2.0**-16)  # of the first of 65,536 intervals from 0 to 2
+_AT_A_TIME = 1 << 15  # words: memory that is drawn to and thrown away stays in the cache
 _WORTH_NUMPY = 1 << 13  # words that numpy's generator draws; part of what a seed means too
 
 
@@ -101,31 +103,43 @@ def fill_noise_(values: Tensor, stream: torch.Generator) -> None:
     if flat.device.type != "cpu" or torch.compiler.is_compiling():
         flat.normal_(generator=stream)
         return
-    scale = _noise_scale()
-    bits = random_bits16(flat.numel(), stream)
-    for part, drawn in zip(torch.split(flat, _NOISE_AT_A_TIME), torch.split(bits, _NOISE_AT_A_TIME), strict=True):
-        # From -1 to 1, in a step of its own after the copy: arithmetic with integers is several times as slow. The
-        # quantile is an error function undone, which torch has for vectors.
-        torch.add(_MIDDLE, part.copy_(drawn), alpha=2.0**-15, out=part).erfinv_().mul_(scale)
+    words = np.empty(flat.numel(), np.uint16)
+    fill_words(words, stream)
+    np.take(noise_quantiles(), words, out=flat.numpy(), mode="clip")
 
 
 @functools.cache
-def _noise_scale() -> float:
-    middles = (torch.arange(1 << 16, dtype=torch.float64) + 0.5) / (1 << 15) - 1
-    return 1 / float(torch.erfinv(middles).square().mean().sqrt())
+def noise_quantiles() -> npt.NDArray[np.float32]:
+    """The normal number that each random word of 16 bits stands for, float32 ``[65536]``: see ``fill_noise_``."""
+    signed = np.arange(1 << 16, dtype=np.uint16).view(np.int16)
+    normal = torch.erfinv(torch.from_numpy((signed + 0.5) / (1 << 15)))
+    return (normal / normal.square().mean().sqrt()).float().numpy()
 
 
 def random_bits16(count: int, stream: torch.Generator) -> Tensor:
     """``count`` uniform int16 of the whole range: four of them cost as much as one uniform float, or less."""
-    words = -(-count // 4)
-    if words < _WORTH_NUMPY or stream.device.type != "cpu":
-        drawn = torch.empty(words, dtype=torch.int64, device=stream.device).random_(
-            -(1 << 63), None, generator=stream
-        )
-        return drawn.view(torch.int16)[:count]
-    # numpy draws words up to three times as fast as torch, and takes longer to begin.
+    if stream.device.type != "cpu":
+        return _random_bits64(-(-count // 4), stream).view(torch.int16)[:count]
+    words = np.empty(count, np.uint16)
+    fill_words(words, stream)
+    return torch.from_numpy(words.view(np.int16))
+
+
+def fill_words(words: Words, stream: torch.Generator) -> None:
+    """Fill an array ``[n]`` with uniform random words of 16 bits."""
+    if -(-words.size // 4) < _WORTH_NUMPY:
+        words[:] = _random_bits64(-(-words.size // 4), stream).numpy().view(np.uint16)[: words.size]
+        return
+    # numpy draws up to three times as fast as torch, and takes longer to begin.
     generator = np.random.SFC64(seeds_from(stream, 1)[0])
-    return torch.from_numpy(generator.random_raw(words).view(np.int16))[:count]
+    for start in range(0, words.size, _AT_A_TIME):
+        part = words[start : start + _AT_A_TIME]
+        part[:] = generator.random_raw(-(-part.size // 4)).view(np.uint16)[: part.size]
+
+
+def _random_bits64(count: int, stream: torch.Generator) -> Tensor:
+    drawn = torch.empty(count, dtype=torch.int64, device=stream.device)
+    return drawn.random_(-(1 << 63), None, generator=stream)
 
 
 class RandomStream:

@@ -1,5 +1,6 @@
 """Many cells: weights mapped to cells, programming protocols, converters and the analog readout."""
 
+from memrix.crossbar.blocks import Counts
 from memrix.crossbar.columns import column_corrections
 from memrix.crossbar.converters import ADC, DAC
 from memrix.crossbar.crossbar import Crossbar
@@ -16,7 +17,7 @@ from memrix.crossbar.protocols import (
     WriteVerify,
 )
 from memrix.crossbar.ranging import best_converter
-from memrix.crossbar.reader import Counts, Reader
+from memrix.crossbar.reader import Reader
 
 __all__ = [
     "ADC",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from memrix.crossbar.blocks import Counts
 from memrix.crossbar.crossbar import Crossbar
-from memrix.crossbar.reader import Counts
 
 FEWEST_VECTORS = 16  # that a fit must have: one of 3 makes a column worse, one of 10 leaves it as it is
 

@@ -9,11 +9,12 @@ from typing import Self, cast
 import torch
 from torch import Tensor, nn
 
+from memrix.crossbar.blocks import Counts
 from memrix.crossbar.converters import ADC
 from memrix.crossbar.mapping import Layout
 from memrix.crossbar.pairs import Pairs
 from memrix.crossbar.products import TiledProduct, at
-from memrix.crossbar.reader import Counts, Reader
+from memrix.crossbar.reader import Reader
 from memrix.crossbar.readout import ReadCircuit
 from memrix.device import DeviceParameters
 from memrix.random import RandomStream, derive, fill_noise_

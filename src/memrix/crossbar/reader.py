@@ -1,62 +1,25 @@
-"""Reading a crossbar time after time: buffers, and views of them and of the cells, are made once."""
+"""Reading a crossbar time after time: what takes long is read in blocks, side by side."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+import itertools
+import threading
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from memrix.crossbar.mapping import Layout
-from memrix.crossbar.products import TiledProduct, at
-from memrix.crossbar.readout import ReadCircuit
+from memrix.crossbar.blocks import Block, CompiledBlock, Readable, TensorBlock
 from memrix.errors import ConversionError
-from memrix.random import RandomStream, fill_noise_
+from memrix.random import seeds_from
+from memrix.threads import side_by_side
 
-# Elements of one buffer of a reading, of inputs or of conversions: a few fit into the last-level cache, and a chunk
-# still has enough rows for a matrix product to be efficient.
+# Elements of one buffer of a block, of inputs or of conversions: a few fit into the cache of a core, and a block
+# still has enough rows for a matrix product to be efficient. Part of what a seed means.
 _BUFFER = 1 << 20
 _FEWEST_ROWS = 32
-
-
-@dataclass
-class Counts:
-    """How often the ADCs of a crossbar were used.
-
-    Attributes:
-        conversions: of all columns.
-        clipped: those of them that were clipped.
-    """
-
-    conversions: int = 0
-    clipped: int = 0
-
-
-class Readable(Protocol):
-    """What is read: cells, the circuit around them, and what is kept of readings.
-
-    Attributes:
-        name: in messages.
-        layout: of the cells.
-        circuit: converters and noise.
-        read_stream: of the noise.
-        counts: of conversions so far.
-        difference: ``r+ - r-``, float32 ``[groups * row tiles, rows, planes * outputs]``.
-        total: ``r+ + r-`` of the same shape; empty without noise.
-        tables: ``[1 or 3, codes]``: of the mean; with noise of slope and offset of the variance too.
-        rest: position of code 0 in them, an int32 scalar.
-    """
-
-    name: str
-    layout: Layout
-    circuit: ReadCircuit
-    read_stream: RandomStream
-    counts: Counts
-    difference: Tensor
-    total: Tensor
-    tables: Tensor
-    rest: Tensor
+_SMALL = 1 << 16  # elements of either that are read at once, and in memory of their own
+_WORTH_THREADS = 1 << 21  # conversions: threads of torch that still wait for work of theirs disturb shorter readings
 
 
 class Reader:
@@ -99,8 +62,7 @@ class Reader:
         if self._shape != (shared, vectors):
             self._prepare(shared, vectors, codes.device)
         if self._whole is not None:
-            noise = None if self._noise is None else self._noise.take(vectors)
-            clipped = self._whole(codes, noise, result)
+            clipped = self._whole(codes, self._noise(self._whole), result, 0, 0)
         else:
             clipped = self._in_blocks(codes, result)
         counts = crossbar.counts
@@ -110,114 +72,58 @@ class Reader:
         return result
 
     def _prepare(self, shared: int, vectors: int, device: torch.device) -> None:
-        """Buffers for vectors ``[groups, shared, vectors, inputs]``."""
-        crossbar = self._crossbar
-        layout = crossbar.layout
+        """Get ready for vectors ``[groups, shared, vectors, inputs]``."""
+        layout = self._crossbar.layout
         columns, arrays = layout.planes * layout.outputs, layout.groups * layout.row_tiles
         rows = max(_FEWEST_ROWS, _BUFFER // (arrays * max(columns, layout.rows)))
         self._shape = shared, vectors
         self._length = min(vectors, rows)
         self._together = min(shared, max(1, rows // self._length))
-        self._work = torch.empty(
-            (2, arrays * self._together * self._length * columns), dtype=torch.float32, device=device
-        )
-        whole = self._shape == (self._together, self._length)
-        self._whole = _Block(crossbar, shared, vectors, self._work) if whole else None
-        noise = _Noise(crossbar.read_stream, (arrays, columns), device, self._times if whole else 1)
-        self._noise = noise if crossbar.total.numel() else None
+        compiled = device.type == "cpu" and not torch.compiler.is_compiling()
+        self._kind: type[Block] = CompiledBlock if compiled else TensorBlock
         self._conversions = layout.conversions * shared * vectors
+        self._whole: Block | None = None
+        self._ahead: list[Any] = []
+        if max(self._conversions, shared * vectors * layout.groups * layout.inputs) <= _SMALL:
+            self._whole = self._kind(self._crossbar, shared, vectors, alone=True)
+            self._at_once = max(1, _SMALL // (vectors * arrays * columns))
+
+    def _noise(self, block: Block) -> Any:  # noqa: ANN401
+        """Of a small reading: drawn for many readings to come."""
+        if not self._crossbar.total.numel():
+            return None
+        if not self._ahead:
+            stream = self._crossbar.read_stream.on(self._crossbar.total.device)
+            self._ahead = block.noise(stream, max(1, min(self._times, self._at_once)))[::-1]
+        return self._ahead.pop()
 
     def _in_blocks(self, codes: Tensor, result: Tensor) -> int:
         """Read more vectors than fit into the buffers; returns how many conversions were clipped."""
+        crossbar = self._crossbar
         _, shared, vectors, _ = codes.shape
-        blocks: dict[tuple[int, int], _Block] = {}
-        clipped = 0
-        for start in range(0, vectors, self._length):
-            stop = min(start + self._length, vectors)
-            noise = None if self._noise is None else self._noise.take(stop - start)
-            for first in range(0, shared, self._together):
-                last = min(first + self._together, shared)
-                shape = last - first, stop - start
-                if shape not in blocks:
-                    blocks[shape] = _Block(self._crossbar, *shape, self._work)
-                clipped += blocks[shape](codes[:, first:last, start:stop], noise, result[:, first:last, start:stop])
-        return clipped
-
-
-class _Block:
-    """Readings of vectors ``[groups, shared, vectors, inputs]`` that fit into the buffers ``work``."""
-
-    def __init__(self, crossbar: Readable, shared: int, vectors: int, work: Tensor) -> None:
-        layout = crossbar.layout
-        groups, tiles, planes, outputs = layout.groups, layout.row_tiles, layout.planes, layout.outputs
-        shape = (groups, tiles, shared * vectors, planes * outputs)
-        size = groups * tiles * shared * vectors * planes * outputs
-        steps, deviation = (buffer[:size].view(shape) for buffer in work)
-        self._adc, self._rest = crossbar.circuit.adc, crossbar.rest
-        self._mean = TiledProduct(layout, crossbar.difference, steps)
-        self._tables = crossbar.tables[0]
+        starts = range(0, vectors, self._length)
+        seeds: list[int | None] = [None] * len(starts)
         if crossbar.total.numel():
-            self._tables = crossbar.tables
-            self._variance = TiledProduct(layout, crossbar.total, deviation)
-        # Noise is the same for all that is shared: [arrays, shared, vectors, columns]
-        split = (groups * tiles, shared, vectors, planes * outputs)
-        self._steps, self._deviation = steps.view(split), deviation.view(split)
-        # Tiles are added up where deviations were; they are not needed any more then.
-        self._by_tile = steps.view(groups, tiles, shared, vectors, planes, outputs)
-        self._sum = self._by_tile[:, 0] if tiles == 1 else work[1, : size // tiles].view(self._by_tile[:, 0].shape)
-        self._planes, self._base = self._sum.unbind(3)[::-1], layout.base
+            seeds = [*seeds_from(crossbar.read_stream.on(codes.device), len(starts))]
+        blocks: dict[tuple[int, int, int], Block] = {}
+        clipped = []
 
-    def __call__(self, codes: Tensor, noise: Tensor | None, result: Tensor) -> int:
-        """Read into ``result``; returns how many conversions were clipped."""
-        steps, deviation = self._steps, self._deviation
-        values = at(self._tables, codes.flatten(1, 2), self._rest)
-        if noise is None:
-            self._mean(values)
+        def read(start: int, seed: int | None, first: int) -> None:
+            last, stop = min(first + self._together, shared), min(start + self._length, vectors)
+            thread = threading.get_ident() if self._kind is CompiledBlock else 0
+            key = thread, last - first, stop - start
+            if key not in blocks:
+                blocks[key] = self._kind(crossbar, *key[1:], alone=False)
+            noise = None
+            if seed is not None:
+                (noise,) = blocks[key].noise(torch.Generator(codes.device).manual_seed(seed), 1)
+            clipped.append(blocks[key](codes[:, first:last, start:stop], noise, result, first, start))
+
+        pieces = itertools.product(zip(starts, seeds, strict=True), range(0, shared, self._together))
+        parts = [(start, seed, first) for (start, seed), first in pieces]
+        if self._kind is CompiledBlock and self._conversions >= _WORTH_THREADS:
+            side_by_side(read, *zip(*parts, strict=True), device=codes.device)
         else:
-            means, slopes, offsets = values
-            self._mean(means)
-            self._variance(slopes, offsets)
-            # A cell in a million conducts against a voltage of some mV; its share of the variance is below 0.
-            steps.addcmul_(deviation.clamp_(min=0).sqrt_(), noise)
-        clipped = self._adc.convert_(steps)
-        if self._by_tile.shape[1] > 1:
-            torch.sum(self._by_tile, 1, out=self._sum)
-        total, *lower = self._planes
-        for plane in lower:
-            total = torch.add(plane, total, alpha=self._base, out=result)
-        if not lower:
-            result.copy_(total)
-        return clipped
-
-
-class _Noise:
-    """Normal numbers for readings to come, drawn for many of them at once where these are small.
-
-    Args:
-        stream: to draw from.
-        size: arrays, and columns of each.
-        device: of the readings.
-        times: readings to come.
-    """
-
-    def __init__(self, stream: RandomStream, size: tuple[int, int], device: torch.device, times: int) -> None:
-        self._stream, self._size, self._times = stream, size, times
-        self._buffer = torch.empty(0, dtype=torch.float32, device=device)
-        self._ahead: list[Tensor] = []
-
-    def take(self, vectors: int) -> Tensor:
-        """``[arrays, 1, vectors, columns]``, valid until the next call."""
-        if not self._ahead:
-            self._draw(vectors)
-        self._times -= 1
-        return self._ahead.pop()
-
-    def _draw(self, vectors: int) -> None:
-        arrays, columns = self._size
-        size = arrays * vectors * columns
-        readings = max(1, min(self._times, _BUFFER // size))
-        if self._buffer.numel() < readings * size:
-            self._buffer = self._buffer.new_empty(readings * size)
-        drawn = self._buffer[: readings * size].view(readings, arrays, 1, vectors, columns)
-        fill_noise_(drawn, self._stream.on(drawn.device))
-        self._ahead = list(drawn.unbind(0))[::-1]
+            for part in parts:
+                read(*part)
+        return sum(clipped)

@@ -1,0 +1,239 @@
+"""Readings of a few vectors at a time: by tensor operations anywhere, by compiled loops on a CPU."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from memrix.crossbar import kernels
+from memrix.crossbar.mapping import Layout
+from memrix.crossbar.products import TiledProduct, at
+from memrix.crossbar.readout import ReadCircuit
+from memrix.device.parameters import Array
+from memrix.random import RandomStream, Words, fill_noise_, fill_words, noise_quantiles
+
+_CODES = (torch.int16, torch.float32)  # what the compiled loops read
+
+
+@dataclass
+class Counts:
+    """How often the ADCs of a crossbar were used.
+
+    Attributes:
+        conversions: of all columns.
+        clipped: those of them that were clipped.
+    """
+
+    conversions: int = 0
+    clipped: int = 0
+
+
+class Readable(Protocol):
+    """What is read: cells, the circuit around them, and what is kept of readings.
+
+    Attributes:
+        name: in messages.
+        layout: of the cells.
+        circuit: converters and noise.
+        read_stream: of the noise.
+        counts: of conversions so far.
+        difference: ``r+ - r-``, float32 ``[groups * row tiles, rows, planes * outputs]``.
+        total: ``r+ + r-`` of the same shape; empty without noise.
+        tables: ``[1 or 3, codes]``: of the mean; with noise of slope and offset of the variance too.
+        rest: position of code 0 in them, an int32 scalar.
+    """
+
+    name: str
+    layout: Layout
+    circuit: ReadCircuit
+    read_stream: RandomStream
+    counts: Counts
+    difference: Tensor
+    total: Tensor
+    tables: Tensor
+    rest: Tensor
+
+
+class Block(Protocol):
+    """Reads vectors of a size that it was made for.
+
+    Args:
+        crossbar: that is read.
+        shared: items that share their noise.
+        vectors: of each.
+        alone: whether its buffers are its own. Else all blocks that a thread makes may share them, and no other
+            thread may use the block.
+    """
+
+    def __init__(self, crossbar: Readable, shared: int, vectors: int, alone: bool) -> None: ...
+
+    def noise(self, stream: torch.Generator, readings: int) -> list[Any]:
+        """Noise of readings to come; that of a single one is valid until the next call."""
+
+    def __call__(self, codes: Tensor, noise: Any, result: Tensor, first: int, start: int) -> int:  # noqa: ANN401
+        """Read into a part of a result.
+
+        Args:
+            codes: ``[groups, shared, vectors, inputs]``.
+            noise: of this reading, where there is any.
+            result: contiguous ``[groups, any, any, outputs]``.
+            first: where on its second axis this reading belongs.
+            start: where on its third.
+
+        Returns:
+            How many conversions were clipped.
+        """
+
+
+class TensorBlock(Block):
+    """Tensor operations alone: on any device, and in graphs."""
+
+    def __init__(self, crossbar: Readable, shared: int, vectors: int, alone: bool) -> None:
+        layout = crossbar.layout
+        arrays, columns = layout.groups * layout.row_tiles, layout.planes * layout.outputs
+        # Noise is the same for all that is shared.
+        self._split = (arrays, shared, vectors, columns)
+        self._by_plane = (layout.groups, layout.row_tiles, shared, vectors, layout.planes, layout.outputs)
+        self._products = _Products(crossbar, shared * vectors, _own)
+        self._tables = crossbar.tables if self._products.noisy else crossbar.tables[0]
+        self._adc, self._rest, self._base = crossbar.circuit.adc, crossbar.rest, layout.base
+
+    def noise(self, stream: torch.Generator, readings: int) -> list[Tensor]:
+        """Standard normal numbers, the same for all that is shared."""
+        arrays, _, vectors, columns = self._split
+        normal = torch.empty((readings, arrays, 1, vectors, columns), dtype=torch.float32, device=stream.device)
+        fill_noise_(normal, stream)
+        return list(normal)
+
+    def __call__(self, codes: Tensor, noise: Tensor | None, result: Tensor, first: int, start: int) -> int:
+        """See ``Block``."""
+        products, split = self._products, self._split
+        steps = products.steps.view(split)
+        values = at(self._tables, codes.flatten(1, 2), self._rest)
+        if noise is None:
+            products.mean(values)
+        else:
+            means, slopes, offsets = values
+            products.mean(means)
+            products.variance(slopes, offsets)
+            # A cell in a million conducts against a voltage of some mV; its share of the variance is below 0.
+            steps.addcmul_(products.variances.view(split).clamp_(min=0).sqrt_(), noise)
+        clipped = self._adc.convert_(steps)
+        total, *lower = steps.view(self._by_plane).sum(1).unbind(3)[::-1]
+        for plane in lower:
+            total = torch.add(plane, total, alpha=self._base)
+        result[:, first : first + split[1], start : start + split[2]] = total
+        return clipped
+
+
+class CompiledBlock(Block):
+    """Tensor products, and compiled loops before and after them, on a CPU."""
+
+    def __init__(self, crossbar: Readable, shared: int, vectors: int, alone: bool) -> None:
+        layout, adc = crossbar.layout, crossbar.circuit.adc
+        groups, tiles, count = layout.groups, layout.row_tiles, shared * vectors
+        self._inputs_last = groups, shared, vectors, layout.inputs
+        self._vectors_last = groups, layout.inputs, shared, vectors
+        self._noise = groups, tiles, vectors, layout.planes * layout.outputs
+        memory = _own if alone else _of_thread
+        self._products = _Products(crossbar, count, memory)
+        self._steps, self._variances = self._products.steps.numpy(), self._products.variances.numpy()
+        self._values = memory("values", 2 * groups * count * layout.inputs, crossbar.difference.device)
+        self._offsets = (
+            memory("offsets", groups * tiles * count, self._values.device).view(groups, tiles, count).numpy()
+        )
+        words = memory("words", -(-math.prod(self._noise) // 2), self._values.device).numpy().view(np.uint16)
+        self._words = words[: math.prod(self._noise)].reshape(1, *self._noise)
+        self._tables, self._rest, self._rows = crossbar.tables.numpy(), crossbar.circuit.dac.largest_code, layout.rows
+        self._limit, self._planes = np.float32(adc.largest_code), layout.planes
+        self._base, self._vectors = np.float32(layout.base), vectors
+
+    def noise(self, stream: torch.Generator, readings: int) -> list[Words]:
+        """Random words, each of which stands for a normal number."""
+        words = self._words if readings == 1 else np.empty((readings, *self._noise), np.uint16)
+        fill_words(words.reshape(-1), stream)
+        return list(words)
+
+    def __call__(self, codes: Tensor, noise: Words | None, result: Tensor, first: int, start: int) -> int:
+        """See ``Block``."""
+        if codes.dtype not in _CODES:
+            codes = codes.to(torch.int16)
+        if 1 not in codes.stride()[2:]:
+            codes = codes.contiguous()
+        inputs_last = codes.stride(3) == 1
+        sizes = self._inputs_last if inputs_last else self._vectors_last
+        flat, strides = _flat(codes if inputs_last else codes.permute(0, 3, 1, 2))
+        values = self._values.view(2, *sizes)
+        tensors = values.flatten(2, 3) if inputs_last else values.flatten(3).transpose(2, 3)
+        means, slopes = values.numpy()
+        results = result.numpy()
+        if noise is None:
+            kernels.look_up(flat, strides, sizes, self._rest, self._tables[0], means)
+            self._products.mean(tensors[0])
+            return kernels.convert(
+                self._steps, self._limit, self._planes, self._base, results, first, start, self._vectors
+            )
+        kernels.look_up_noisy(
+            flat, strides, sizes, self._rest, self._tables, self._rows, inputs_last, means, slopes, self._offsets
+        )
+        self._products.mean(tensors[0])
+        self._products.variance(tensors[1])
+        return kernels.convert_noisy(
+            self._steps,
+            self._variances,
+            self._offsets,
+            noise,
+            noise_quantiles(),
+            self._limit,
+            self._planes,
+            self._base,
+            results,
+            first,
+            start,
+        )
+
+
+Memory = Callable[[str, int, torch.device], Tensor]  # gives flat float32 buffers by name
+_thread = threading.local()
+
+
+def _own(name: str, size: int, device: torch.device) -> Tensor:
+    return torch.empty(size, dtype=torch.float32, device=device)
+
+
+def _of_thread(name: str, size: int, device: torch.device) -> Tensor:
+    # It stays with the thread: large memory from the system has to be fetched page by page every time.
+    kept: Tensor | None = getattr(_thread, name, None)
+    if kept is None or kept.numel() < size:
+        kept = _own(name, size, device)
+        setattr(_thread, name, kept)
+    return kept[:size]
+
+
+class _Products:
+    """Products of vectors and cells: ``[groups, row tiles, vectors, columns]``."""
+
+    def __init__(self, crossbar: Readable, vectors: int, memory: Memory) -> None:
+        layout = crossbar.layout
+        shape = (layout.groups, layout.row_tiles, vectors, layout.planes * layout.outputs)
+        self.noisy = bool(crossbar.total.numel())
+        self.steps, self.variances = (
+            memory(name, math.prod(shape), crossbar.difference.device).view(shape) for name in ("steps", "variances")
+        )
+        self.mean = TiledProduct(layout, crossbar.difference, self.steps)
+        if self.noisy:
+            self.variance = TiledProduct(layout, crossbar.total, self.variances)
+
+
+def _flat(codes: Tensor) -> tuple[Array, tuple[int, ...]]:
+    """All that lies between the first and the last code in memory, and the strides of the axes in it."""
+    strides = codes.stride()
+    extent = 1 + sum((size - 1) * stride for size, stride in zip(codes.shape, strides, strict=True))
+    return codes.as_strided((extent,), (1,)).numpy(), strides

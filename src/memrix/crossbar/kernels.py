@@ -1,0 +1,226 @@
+"""Loops over readings on a CPU, compiled on first use: one pass where tensor operations take one each.
+
+Shapes: groups, tiles of rows, vectors, columns (planes times outputs), outputs. Vectors are those of all items that
+share their noise, one item after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from memrix.device.parameters import Array
+from memrix.random import Words
+
+Function = TypeVar("Function", bound=Callable[..., object])
+Axes = tuple[int, ...]
+
+_WHOLE = np.float32(1 << 23)  # float32 from here on are whole numbers
+_NONE = np.float32(0)
+
+
+def _compiled(function: Function) -> Function:
+    """Machine code without the interpreter's lock, kept on disk for the next process."""
+    return cast(Function, numba.njit(nogil=True, cache=True, error_model="numpy")(function))
+
+
+@_compiled
+def _place(codes: Array, rest: int, size: int, places: npt.NDArray[np.uint32]) -> None:
+    # What is no code finds a place too: there is no check of bounds.
+    zero, last = np.int32(rest), np.uint32(size - 1)
+    for n in range(codes.size):
+        places[n] = min(np.uint32(np.int32(codes[n]) + zero), last)
+
+
+@_compiled
+def look_up(codes: Array, strides: Axes, sizes: Axes, rest: int, table: Array, values: Array) -> None:
+    """Values of a table at DAC codes.
+
+    Args:
+        codes: flat; int16 or whole float32.
+        strides: of the axes of ``sizes`` in it, the last of them 1.
+        sizes: four axes.
+        rest: position of code 0 in the table.
+        table: float32 ``[codes]``.
+        values: takes them, float32 of ``sizes``.
+    """
+    places = np.empty(sizes[3], np.uint32)
+    for i in range(sizes[0]):
+        for j in range(sizes[1]):
+            for k in range(sizes[2]):
+                start = i * strides[0] + j * strides[1] + k * strides[2]
+                _place(codes[start : start + sizes[3]], rest, table.size, places)
+                row = values[i, j, k]
+                for n in range(sizes[3]):
+                    row[n] = table[places[n]]
+
+
+@_compiled
+def look_up_noisy(
+    codes: Array,
+    strides: Axes,
+    sizes: Axes,
+    rest: int,
+    tables: Array,
+    rows: int,
+    inputs_last: bool,
+    means: Array,
+    slopes: Array,
+    offsets: Array,
+) -> None:
+    """Values of the tables of mean and noise at DAC codes.
+
+    Args:
+        codes: flat; int16 or whole float32.
+        strides: of the axes of ``sizes`` in it, the last of them 1.
+        sizes: ``[groups, items, vectors, inputs]``, or ``[groups, inputs, items, vectors]``.
+        rest: position of code 0 in the tables.
+        tables: float32 ``[3, codes]``.
+        rows: of a tile.
+        inputs_last: which of the two orders ``sizes`` has.
+        means: takes those of the first table, float32 of ``sizes``.
+        slopes: takes those of the second.
+        offsets: takes the sums of the third over the inputs of a tile, ``[groups, tiles, vectors]``.
+    """
+    mean, slope, offset = tables[0], tables[1], tables[2]
+    places = np.empty(sizes[3], np.uint32)
+    for i in range(sizes[0]):
+        offsets[i] = _NONE
+        for j in range(sizes[1]):
+            for k in range(sizes[2]):
+                start = i * strides[0] + j * strides[1] + k * strides[2]
+                _place(codes[start : start + sizes[3]], rest, mean.size, places)
+                means_here, slopes_here = means[i, j, k], slopes[i, j, k]
+                for n in range(sizes[3]):
+                    means_here[n] = mean[places[n]]
+                    slopes_here[n] = slope[places[n]]
+                if inputs_last:
+                    for tile in range(offsets.shape[1]):
+                        total = _NONE
+                        for place in places[tile * rows : (tile + 1) * rows]:
+                            total += offset[place]
+                        offsets[i, tile, j * sizes[2] + k] = total
+                else:
+                    sums = offsets[i, j // rows, k * sizes[3] : (k + 1) * sizes[3]]
+                    for n in range(sizes[3]):
+                        sums[n] += offset[places[n]]
+
+
+@_compiled
+def _convert(reading: Array, limit: np.float32, sums: Array) -> np.int32:
+    beyond = np.int32(0)
+    for n in range(reading.size):
+        # Added to what has only whole neighbours, a number is rounded to the nearest, of two to the even one.
+        whole = np.copysign(_WHOLE, reading[n])
+        steps = (reading[n] + whole) - whole
+        within = min(max(steps, -limit), limit)
+        beyond += np.int32(steps != within)
+        sums[n] += within
+    return beyond
+
+
+@_compiled
+def _disturb(reading: Array, variance: Array, offset: np.float32, words: Words, quantiles: Array) -> None:
+    for n in range(reading.size):
+        # A cell in a million conducts against a voltage of some mV; its share of the variance is below 0.
+        reading[n] += np.sqrt(max(variance[n] + offset, _NONE)) * quantiles[words[n]]
+
+
+@_compiled
+def _combine(sums: Array, planes: int, base: np.float32, result: Array) -> None:
+    outputs = result.size
+    result[:] = sums[(planes - 1) * outputs :]
+    for plane in range(planes - 2, -1, -1):
+        lower = sums[plane * outputs : (plane + 1) * outputs]
+        for n in range(outputs):
+            result[n] = result[n] * base + lower[n]
+
+
+@_compiled
+def convert(
+    readings: Array,
+    limit: np.float32,
+    planes: int,
+    base: np.float32,
+    results: Array,
+    first: int,
+    start: int,
+    vectors: int,
+) -> int:
+    """Convert readings, and add up tiles and planes.
+
+    Args:
+        readings: float32 ``[groups, tiles, items * vectors, columns]`` in ADC steps.
+        limit: largest code of the ADC, float32.
+        planes: of the columns, from the lowest.
+        base: what a step of a plane is worth in steps of the one below it, float32.
+        results: take the sums, float32 ``[groups, any, any, outputs]``.
+        first: where on its second axis they belong.
+        start: where on its third.
+        vectors: of an item.
+
+    Returns:
+        How many conversions were clipped.
+    """
+    groups, tiles, count, columns = readings.shape
+    sums = np.empty(columns, np.float32)
+    clipped = 0
+    for i in range(groups):
+        for k in range(count):
+            sums[:] = _NONE
+            for j in range(tiles):
+                clipped += int(_convert(readings[i, j, k], limit, sums))
+            _combine(sums, planes, base, results[i, first + k // vectors, start + k % vectors])
+    return clipped
+
+
+@_compiled
+def convert_noisy(
+    readings: Array,
+    variances: Array,
+    offsets: Array,
+    words: Words,
+    quantiles: Array,
+    limit: np.float32,
+    planes: int,
+    base: np.float32,
+    results: Array,
+    first: int,
+    start: int,
+) -> int:
+    """Add noise to readings, convert them, and add up tiles and planes.
+
+    Args:
+        readings: as ``convert`` takes them.
+        variances: of the same shape, without what the offsets add to all columns.
+        offsets: ``[groups, tiles, items * vectors]``.
+        words: random uint16 ``[groups, tiles, vectors, columns]``: items share their noise.
+        quantiles: the normal number that each word stands for, float32 ``[65536]``.
+        limit: as ``convert`` takes it, and so on.
+        planes: see there.
+        base: see there.
+        results: see there.
+        first: see there.
+        start: see there.
+
+    Returns:
+        How many conversions were clipped.
+    """
+    groups, tiles, count, columns = readings.shape
+    vectors = words.shape[2]
+    sums = np.empty(columns, np.float32)
+    clipped = 0
+    for i in range(groups):
+        for k in range(count):
+            item, vector = k // vectors, k % vectors
+            sums[:] = _NONE
+            for j in range(tiles):
+                reading = readings[i, j, k]
+                _disturb(reading, variances[i, j, k], offsets[i, j, k], words[i, j, vector], quantiles)
+                clipped += int(_convert(reading, limit, sums))
+            _combine(sums, planes, base, results[i, first + item, start + vector])
+    return clipped
