@@ -1,3 +1,8 @@
+import copy
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -42,3 +47,41 @@ def test_more_calls_than_were_announced_and_other_sizes_are_read_too():
 def test_vectors_of_another_length_are_refused():
     with pytest.raises(ConversionError, match="got vectors for"):
         Reader(crossbar(PHYSICAL))(torch.zeros(1, 1, 2, 3))
+
+
+QUIET = PHYSICAL.replace(noise="off")
+
+
+def test_small_readings_follow_every_change_of_the_crossbar():
+    array, inputs = crossbar(QUIET), codes(2)
+    first = array(inputs)
+    array.set_converter(replace(array.circuit.adc, gain=3.0))
+    assert not torch.equal(array(inputs), first)
+    torch.testing.assert_close(array(inputs), first, rtol=0, atol=0.05)
+    # Cells that are written to in place, as load_state_dict does, and cells that are put in their place.
+    array.difference.neg_()
+    torch.testing.assert_close(array(inputs), -first, rtol=0, atol=0.05)
+    array.difference = array.difference.neg()
+    torch.testing.assert_close(array(inputs), first, rtol=0, atol=0.05)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda array: pickle.loads(pickle.dumps(array))])
+def test_a_copy_that_was_read_has_cells_of_its_own(copied):
+    array, inputs = crossbar(QUIET), codes(2)
+    first = array(inputs)
+    twin = copied(array)
+    assert torch.equal(twin(inputs), first)
+    twin.difference.zero_()
+    assert not twin(inputs).any()
+    assert torch.equal(array(inputs), first)
+
+
+@pytest.mark.parametrize("vectors", [1, 3000])
+def test_threads_read_one_crossbar_at_a_time_of_their_own(vectors):
+    array = crossbar(QUIET)
+    inputs = [codes(vectors).roll(shift, 2) + shift for shift in range(8)]
+    expected = [array(given) for given in inputs]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            for result, alone in zip(pool.map(array, inputs), expected, strict=True):
+                assert torch.equal(result, alone)

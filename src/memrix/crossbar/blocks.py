@@ -6,7 +6,7 @@ import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -16,7 +16,6 @@ from memrix.crossbar import kernels
 from memrix.crossbar.mapping import Layout
 from memrix.crossbar.products import TiledProduct, at
 from memrix.crossbar.readout import ReadCircuit
-from memrix.device.parameters import Array
 from memrix.random import RandomStream, Words, fill_noise_, fill_words, noise_quantiles
 
 _CODES = (torch.int16, torch.float32)  # what the compiled loops read
@@ -48,6 +47,7 @@ class Readable(Protocol):
         total: ``r+ + r-`` of the same shape; empty without noise.
         tables: ``[1 or 3, codes]``: of the mean; with noise of slope and offset of the variance too.
         rest: position of code 0 in them, an int32 scalar.
+        kept_blocks: that read it last, by thread.
     """
 
     name: str
@@ -59,6 +59,21 @@ class Readable(Protocol):
     total: Tensor
     tables: Tensor
     rest: Tensor
+    kept_blocks: dict[int, KeptBlock]
+
+
+class KeptBlock(NamedTuple):
+    """A block of small readings.
+
+    Attributes:
+        block: with buffers of its own.
+        size: shared items, and vectors of each.
+        parts: of the crossbar, that it was made of.
+    """
+
+    block: Block
+    size: tuple[int, int]
+    parts: tuple[object, ...]
 
 
 class Block(Protocol):
@@ -118,9 +133,9 @@ class TensorBlock(Block):
         steps = products.steps.view(split)
         values = at(self._tables, codes.flatten(1, 2), self._rest)
         if noise is None:
-            products.mean(values)
+            products.mean(products.mean.tiled(values))
         else:
-            means, slopes, offsets = values
+            means, slopes, offsets = (products.mean.tiled(looked_up) for looked_up in values)
             products.mean(means)
             products.variance(slopes, offsets)
             # A cell in a million conducts against a voltage of some mV; its share of the variance is below 0.
@@ -139,17 +154,21 @@ class CompiledBlock(Block):
     def __init__(self, crossbar: Readable, shared: int, vectors: int, alone: bool) -> None:
         layout, adc = crossbar.layout, crossbar.circuit.adc
         groups, tiles, count = layout.groups, layout.row_tiles, shared * vectors
-        self._inputs_last = groups, shared, vectors, layout.inputs
-        self._vectors_last = groups, layout.inputs, shared, vectors
         self._noise = groups, tiles, vectors, layout.planes * layout.outputs
         memory = _own if alone else _of_thread
         self._products = _Products(crossbar, count, memory)
         self._steps, self._variances = self._products.steps.numpy(), self._products.variances.numpy()
-        self._values = memory("values", 2 * groups * count * layout.inputs, crossbar.difference.device)
-        self._offsets = (
-            memory("offsets", groups * tiles * count, self._values.device).view(groups, tiles, count).numpy()
-        )
-        words = memory("words", -(-math.prod(self._noise) // 2), self._values.device).numpy().view(np.uint16)
+        device = crossbar.difference.device
+        values = memory("values", 2 * groups * count * layout.inputs, device)
+        # The order of the inputs and vectors is that of the codes.
+        by_vector = values.view(2, groups, shared, vectors, layout.inputs)
+        by_input = values.view(2, groups, layout.inputs, shared, vectors)
+        self._looked_up = {
+            True: _LookedUp(by_vector, by_vector.flatten(2, 3), self._products.mean),
+            False: _LookedUp(by_input, by_input.flatten(3).transpose(2, 3), self._products.mean),
+        }
+        self._offsets = memory("offsets", groups * tiles * count, device).view(groups, tiles, count).numpy()
+        words = memory("words", -(-math.prod(self._noise) // 2), device).numpy().view(np.uint16)
         self._words = words[: math.prod(self._noise)].reshape(1, *self._noise)
         self._tables, self._rest, self._rows = crossbar.tables.numpy(), crossbar.circuit.dac.largest_code, layout.rows
         self._limit, self._planes = np.float32(adc.largest_code), layout.planes
@@ -165,26 +184,30 @@ class CompiledBlock(Block):
         """See ``Block``."""
         if codes.dtype not in _CODES:
             codes = codes.to(torch.int16)
-        if 1 not in codes.stride()[2:]:
+        strides = codes.stride()
+        if 1 not in strides[2:]:
             codes = codes.contiguous()
-        inputs_last = codes.stride(3) == 1
-        sizes = self._inputs_last if inputs_last else self._vectors_last
-        flat, strides = _flat(codes if inputs_last else codes.permute(0, 3, 1, 2))
-        values = self._values.view(2, *sizes)
-        tensors = values.flatten(2, 3) if inputs_last else values.flatten(3).transpose(2, 3)
-        means, slopes = values.numpy()
-        results = result.numpy()
+            strides = codes.stride()
+        inputs_last = strides[3] == 1
+        if not inputs_last:
+            codes = codes.permute(0, 3, 1, 2)
+            strides = codes.stride()
+        looked_up, rest = self._looked_up[inputs_last], self._rest
+        sizes, means, slopes = looked_up.sizes, looked_up.means, looked_up.slopes
+        # All that lies between the first and the last code in memory.
+        extent = 1 + sum((size - 1) * stride for size, stride in zip(sizes, strides, strict=True))
+        flat, results = codes.as_strided((extent,), (1,)).numpy(), result.numpy()
         if noise is None:
-            kernels.look_up(flat, strides, sizes, self._rest, self._tables[0], means)
-            self._products.mean(tensors[0])
+            kernels.look_up(flat, strides, sizes, rest, self._tables[0], means)
+            self._products.mean(looked_up.tiled_means)
             return kernels.convert(
                 self._steps, self._limit, self._planes, self._base, results, first, start, self._vectors
             )
         kernels.look_up_noisy(
-            flat, strides, sizes, self._rest, self._tables, self._rows, inputs_last, means, slopes, self._offsets
+            flat, strides, sizes, rest, self._tables, self._rows, inputs_last, means, slopes, self._offsets
         )
-        self._products.mean(tensors[0])
-        self._products.variance(tensors[1])
+        self._products.mean(looked_up.tiled_means)
+        self._products.variance(looked_up.tiled_slopes)
         return kernels.convert_noisy(
             self._steps,
             self._variances,
@@ -198,6 +221,15 @@ class CompiledBlock(Block):
             first,
             start,
         )
+
+
+class _LookedUp:
+    """Means and slopes ``[2, ...]`` as loops write them, and as products read them."""
+
+    def __init__(self, written: Tensor, read: Tensor, product: TiledProduct) -> None:
+        self.sizes = tuple(written.shape[1:])
+        self.means, self.slopes = written.numpy()
+        self.tiled_means, self.tiled_slopes = (product.tiled(values) for values in read)
 
 
 Memory = Callable[[str, int, torch.device], Tensor]  # gives flat float32 buffers by name
@@ -230,10 +262,3 @@ class _Products:
         self.mean = TiledProduct(layout, crossbar.difference, self.steps)
         if self.noisy:
             self.variance = TiledProduct(layout, crossbar.total, self.variances)
-
-
-def _flat(codes: Tensor) -> tuple[Array, tuple[int, ...]]:
-    """All that lies between the first and the last code in memory, and the strides of the axes in it."""
-    strides = codes.stride()
-    extent = 1 + sum((size - 1) * stride for size, stride in zip(codes.shape, strides, strict=True))
-    return codes.as_strided((extent,), (1,)).numpy(), strides

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Self, cast
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
 
-from memrix.crossbar.blocks import Counts
+from memrix.crossbar.blocks import Counts, KeptBlock
 from memrix.crossbar.converters import ADC
 from memrix.crossbar.mapping import Layout
 from memrix.crossbar.pairs import Pairs
@@ -65,6 +65,7 @@ class Crossbar(nn.Module):
         self.report = pairs.report
         self.nominal_states = pairs.nominal_states
         self.counts = Counts()
+        self.kept_blocks: dict[int, KeptBlock] = {}
         self.read_stream = RandomStream(derive(read_seed, "read", name))
         self.register_buffer("difference", pairs.difference)
         self.register_buffer("total", pairs.total if circuit.noise != "off" else pairs.total.new_empty(0))
@@ -82,6 +83,11 @@ class Crossbar(nn.Module):
         for buffer, value in (("tables", used), ("plane_weights", weights), ("rest", rest)):
             self.register_buffer(buffer, value.to(self.difference.device), persistent=False)
 
+    @property
+    def result_weight(self) -> float:
+        """What a result of 1 of a ``Reader`` is worth: an ADC step of the lowest plane, in integer weights."""
+        return self.circuit.adc.step * self.layout.plane_weights[0]
+
     def matrices(self) -> Tensor:
         """``[groups, inputs, outputs]``, float32: the weights that the cells hold, in integer steps."""
         layout = self.layout
@@ -97,7 +103,7 @@ class Crossbar(nn.Module):
 
         As a ``Reader`` does, but in units of the largest code times an integer weight.
         """
-        return Reader(self)(codes).mul_(self.plane_weights[0])
+        return Reader(self)(codes).mul_(self.result_weight)
 
     @torch.no_grad()
     def readings(self, codes: Tensor) -> Tensor:
@@ -113,7 +119,8 @@ class Crossbar(nn.Module):
         columns = layout.planes * layout.outputs
         shape = (layout.groups, layout.row_tiles, codes.shape[1])
         steps = torch.empty((*shape, columns), dtype=torch.float32, device=codes.device)
-        TiledProduct(layout, self.difference, steps)(at(self.tables[0], codes, self.rest))
+        product = TiledProduct(layout, self.difference, steps)
+        product(product.tiled(at(self.tables[0], codes, self.rest)))
         return steps.mul_(self.circuit.adc.step).view(*shape, layout.planes, layout.outputs)
 
     @torch.no_grad()
@@ -144,6 +151,10 @@ class Crossbar(nn.Module):
             self.counts.clipped += self.circuit.adc.convert_(steps)
         self.counts.conversions += steps.numel()
         return steps.view(-1, layout.planes, layout.outputs).mul_(self.plane_weights[:, None]).sum(1)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy has cells of its own.
+        return self.__dict__ | {"kept_blocks": {}}
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         # Cells follow the network to another device, never to another precision: their states are physical.

@@ -9,7 +9,7 @@ from memrix.crossbar.mapping import Layout
 
 
 class TiledProduct:
-    """Multiplies vectors by cells tile by tile.
+    """Multiplies vectors by cells tile by tile; the cells may change meanwhile.
 
     Args:
         layout: of the cells.
@@ -18,46 +18,37 @@ class TiledProduct:
     """
 
     def __init__(self, layout: Layout, cells: Tensor, out: Tensor) -> None:
-        self._layout = layout
-        groups, tiles, rows = layout.groups, layout.row_tiles, layout.rows
-        by_group = cells.view(groups, tiles, rows, -1)
-        full = layout.inputs // rows
-        parts = [(slice(full), rows)]
+        self._rows = rows = layout.rows
+        full, tiles = layout.inputs // rows, layout.row_tiles
+        # Tiles are multiplied together where they lie side by side: those of one matrix. Rows that the last tile does
+        # not have cost nothing.
+        spans = [(0, full)] if layout.groups == 1 else [(tile, tile + 1) for tile in range(full)]
+        self._spans = [(*span, rows) for span in spans]
         if full < tiles:
-            # Rows that the last tile does not have cost nothing.
-            parts.append((slice(full, tiles), layout.inputs - full * rows))
-        self._parts: list[tuple[Tensor, Tensor]] = []
-        self._copies: list[tuple[Tensor, Tensor]] = []
-        for where, used in parts:
-            target = out[:, where]
-            if groups > 1 and 1 < target.shape[1] < tiles:
-                # A batch of matrices cannot be written to what lies apart.
-                apart, target = target, torch.empty_like(target)
-                self._copies.append((apart, target))
-            self._parts.append((target.flatten(0, 1), by_group[:, where, :used].flatten(0, 1)))
+            self._spans.append((full, tiles, layout.inputs - full * rows))
+        by_group = cells.view(layout.groups, tiles, rows, -1)
+        self._parts = [
+            (out[:, start:stop].flatten(0, 1), by_group[:, start:stop, :used].flatten(0, 1))
+            for start, stop, used in self._spans
+        ]
 
-    def __call__(self, values: Tensor, offsets: Tensor | None = None) -> None:
-        """Multiply values ``[groups, vectors, inputs]``; the offsets of every input are added up on top of that."""
-        tiled = self._tiled(values)
+    def __call__(self, values: list[Tensor], offsets: list[Tensor] | None = None) -> None:
+        """Multiply vectors that are tiled; the offsets of every input are added up on top of that."""
         if offsets is None:
-            for (target, cells), vectors in zip(self._parts, tiled, strict=True):
+            for (target, cells), vectors in zip(self._parts, values, strict=True):
                 torch.bmm(vectors, cells, out=target)
         else:
-            for (target, cells), vectors, added in zip(self._parts, tiled, self._tiled(offsets), strict=True):
+            for (target, cells), vectors, added in zip(self._parts, values, offsets, strict=True):
                 # Not baddbmm: it would first write the offsets to every column.
                 torch.bmm(vectors, cells, out=target).add_(added.sum(-1, keepdim=True))
-        for apart, product in self._copies:
-            apart.copy_(product)
 
-    def _tiled(self, values: Tensor) -> list[Tensor]:
-        """``[groups * tiles, vectors, rows]`` of ``[groups, vectors, inputs]``: the full tiles, the rest."""
-        tiles, rows = self._layout.row_tiles, self._layout.rows
-        if tiles == 1:
-            return [values]
-        groups, vectors, inputs = values.shape
-        full = inputs // rows
-        whole = values[..., : full * rows].view(groups, vectors, full, rows).transpose(1, 2).flatten(0, 1)
-        return [whole] if full == tiles else [whole, values[..., full * rows :]]
+    def tiled(self, values: Tensor) -> list[Tensor]:
+        """Views of vectors ``[groups, vectors, inputs]``, as they are multiplied: ``[any, vectors, rows]`` each."""
+        tiled = []
+        for start, stop, used in self._spans:
+            inputs = values[..., start * self._rows : start * self._rows + (stop - start) * used]
+            tiled.append(inputs.view(*inputs.shape[:-1], stop - start, used).transpose(1, 2).flatten(0, 1))
+        return tiled
 
 
 def at(tables: Tensor, codes: Tensor, rest: Tensor) -> Tensor:

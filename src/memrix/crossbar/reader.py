@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from memrix.crossbar.blocks import Block, CompiledBlock, Readable, TensorBlock
+from memrix.crossbar.blocks import Block, CompiledBlock, KeptBlock, Readable, TensorBlock
 from memrix.errors import ConversionError
 from memrix.random import seeds_from
 from memrix.threads import side_by_side
@@ -85,7 +85,10 @@ class Reader:
         self._whole: Block | None = None
         self._ahead: list[Any] = []
         if max(self._conversions, shared * vectors * layout.groups * layout.inputs) <= _SMALL:
-            self._whole = self._kind(self._crossbar, shared, vectors, alone=True)
+            if compiled:
+                self._whole = _kept_block(self._crossbar, shared, vectors)
+            else:
+                self._whole = TensorBlock(self._crossbar, shared, vectors, alone=True)
             self._at_once = max(1, _SMALL // (vectors * arrays * columns))
 
     def _noise(self, block: Block) -> Any:  # noqa: ANN401
@@ -127,3 +130,14 @@ class Reader:
             for part in parts:
                 read(*part)
         return sum(clipped)
+
+
+def _kept_block(crossbar: Readable, shared: int, vectors: int) -> Block:
+    """The block that the thread read the crossbar with last, if it fits: making one takes long."""
+    size = shared, vectors
+    parts = crossbar.difference, crossbar.total, crossbar.tables, crossbar.circuit
+    kept = crossbar.kept_blocks.get(threading.get_ident())
+    if kept is None or kept.size != size or any(a is not b for a, b in zip(kept.parts, parts, strict=True)):
+        kept = KeptBlock(CompiledBlock(crossbar, shared, vectors, alone=True), size, parts)
+        crossbar.kept_blocks[threading.get_ident()] = kept
+    return kept.block

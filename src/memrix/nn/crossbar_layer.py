@@ -186,20 +186,19 @@ class CrossbarLayer(QuantizedLayer):
                 output = _value_of.apply(self.differentiable(input, **options), output)  # type: ignore[no-untyped-call]
         return self.finish(output)
 
-    @torch.no_grad()
     def series(self, calls: int = 1) -> Series:
-        """What a number of calls in a row share, as the layer is now."""
+        """What a number of calls in a row share, as the layer is now; to be called without gradients."""
         dac, step = self.hardware.dac, self.activation_step
         scale = self._by_column(self.weight_step * (step * dac.largest_code))
         offset = None
-        if hasattr(self, COLUMN_GAIN):
+        if COLUMN_GAIN in self._buffers:
             scale, offset = self.column_gain * scale, (self.column_offset * scale).unsqueeze(1)
         bias = self.bias
         if bias is not None and self.outputs_last:
             offset, bias = bias.float() if offset is None else offset + bias, None
         elif bias is not None:
             bias = self.along_outputs(bias)
-        scale = (scale * self.crossbar.plane_weights[0]).unsqueeze(1)
+        scale = (scale * self.crossbar.result_weight).unsqueeze(1)
         return Series(dac, step.reciprocal(), scale, offset, bias, Reader(self.crossbar, calls))
 
     def differentiable(self, input: Tensor, **options: Any) -> Tensor:  # noqa: ANN401
@@ -211,7 +210,7 @@ class CrossbarLayer(QuantizedLayer):
         """
         with torch.no_grad():
             held = self.crossbar.matrices() * self._by_column(self.weight_step)
-            if hasattr(self, COLUMN_GAIN):
+            if COLUMN_GAIN in self._buffers:
                 held *= self.column_gain
             weight = self.from_matrices(held).to(self.weight.dtype)
         meant = self.quantized_weight()
@@ -301,7 +300,8 @@ def repeated(part: nn.Module, calls: int, sources: Iterable[Tensor]) -> Callable
         part.require_input(source)
     if part.bias is not None:
         part.require_input(part.bias)  # results of a crossbar are finite: its inputs are clipped
-    series = part.series(calls)
+    with torch.no_grad():
+        series = part.series(calls)
     return lambda input: cast(Tensor, part(input, series=series))
 
 
