@@ -83,3 +83,11 @@ def test_noise_of_many_readings_is_drawn_apart():
         first, second = (torch.as_tensor(np.asarray(n)).float() for n in block.noise(torch.Generator(), 2))
         assert first.shape == second.shape
         assert not torch.equal(first, second)
+
+
+def test_loops_run_where_there_is_no_place_to_keep_them(monkeypatch):
+    def no_place(self, function, *rest):
+        raise RuntimeError(f"cannot cache function {function.__name__!r}: no locator available")
+
+    monkeypatch.setattr("numba.core.dispatcher.Dispatcher.enable_caching", lambda self: no_place(self, self.py_func))
+    assert kernels._compiled(lambda number: number + 1)(2) == 3

@@ -6,6 +6,7 @@ share their noise, one item after the other.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import TypeVar, cast
 
@@ -25,7 +26,12 @@ _NONE = np.float32(0)
 
 def _compiled(function: Function) -> Function:
     """Machine code without the interpreter's lock, kept on disk for the next process."""
-    return cast(Function, numba.njit(nogil=True, cache=True, error_model="numpy")(function))
+    compile_ = functools.partial(numba.njit, nogil=True, error_model="numpy")
+    try:
+        return cast(Function, compile_(cache=True)(function))
+    except RuntimeError:
+        # Neither the package nor the user has a folder to keep it in: each process compiles anew, some seconds.
+        return cast(Function, compile_()(function))
 
 
 @_compiled
