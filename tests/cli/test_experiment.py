@@ -35,7 +35,7 @@ def test_one_call_from_corpus_to_table(tones, tmp_path, capsys, monkeypatch):  #
     [
         (["--weight-bits", "four"], "--weight-bits takes numbers"),
         (["--wear", "1.5"], "--wear takes whole numbers"),
-        (["--coarse-epochs", "1,2"], "one for each of the 7 numbers of bits"),
+        (["--coarse-epochs", "1,2"], "one for each of the 6 numbers of bits"),
         (["--size", "smal"], "did you mean 'small'"),
         (["--chart", "chart.docx"], "chart"),
         (["--adc", "44"], "precision/range"),

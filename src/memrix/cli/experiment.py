@@ -62,7 +62,7 @@ def paper(
         File with pronunciations of words that the dictionaries of the corpus lack; may be given several times.
     weight_bits
         Numbers of bits, separated by commas; 1.5 for ternary weights, which those of 2 bits are, too. By default
-        8,6,5,4,3,2,1.5, or those that are trained already.
+        8,6,5,4,3,2, or those that are trained already.
     hardware
         Chips: presets (paper, physical, tuned, ideal) or files, separated by commas. Training knows the first one;
         scale and range of weights are on all of them those of the training.

@@ -55,7 +55,7 @@ class ExperimentSettings:
     corpus: str = "queen"
     dictionaries: tuple[str, ...] = ()
     size: str = "small"
-    weight_bits: tuple[float, ...] = (8, 6, 5, 4, 3, 2, 1.5)
+    weight_bits: tuple[float, ...] = (8, 6, 5, 4, 3, 2)
     hardware: tuple[str, ...] = ("paper",)
     chips: int = 5
     adc: tuple[str, ...] = ()
