@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 import memrix
+from memrix.errors import ConversionError
 
 QUIET = memrix.Hardware.preset("physical").replace(noise="off")
 
@@ -50,6 +51,26 @@ def test_a_compiled_chip_still_has_noise_and_counts():
     # 2 calls, 4 inputs: 6 windows of 4 channels and 5 outputs, in 3 planes each.
     assert memrix.summary(chip).conversions == 2 * 4 * (6 * 4 + 5) * 3
     torch._dynamo.reset()
+
+
+def test_a_long_reading_of_a_noisy_chip_is_compiled_and_exported():
+    layer, x = nn.Linear(3, 40), inputs(2000, 3)
+    memrix.calibrate(layer, [x], QUIET)
+    chip = memrix.program(nn.Sequential(layer), memrix.Hardware.preset("physical")).eval()
+    with torch.no_grad():
+        expected = chip(x)
+        for run in (torch.compile(chip, backend="eager"), torch.export.export(chip, (x,)).module()):
+            torch.testing.assert_close(run(x), expected, rtol=0, atol=0.3)
+    torch._dynamo.reset()
+
+
+def test_tracing_knows_quiet_chips_alone():
+    model, x = network(), inputs(4, 3, 8)
+    quiet = memrix.program(model, QUIET).eval()
+    with torch.no_grad():
+        torch.testing.assert_close(torch.jit.trace(quiet, x)(x), quiet(x), rtol=0, atol=1e-6)
+        with pytest.raises(ConversionError, match="program the chip with noise='off'"):
+            torch.jit.trace(memrix.program(model, memrix.Hardware.preset("physical")).eval(), x)
 
 
 @pytest.mark.parametrize("made", [twin, lambda: memrix.program(network(), QUIET)], ids=["twin", "quiet chip"])

@@ -1,5 +1,7 @@
 """Compiled loops and tensor operations read the same."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ import torch
 from memrix import Hardware
 from memrix.crossbar import kernels
 from memrix.crossbar.blocks import CompiledBlock, TensorBlock
+from memrix.errors import ConversionError
 from memrix.random import noise_quantiles
 from tests.crossbar.test_crossbar import GROUPS, OUTPUTS, codes, crossbar
 
@@ -30,13 +33,16 @@ def part_of_more(inputs: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("order", [inputs_last, vectors_last, scattered, part_of_more])
-@pytest.mark.parametrize("kind", [torch.int16, torch.float32, torch.int64], ids=str)
+@pytest.mark.parametrize("dtype", [torch.int16, torch.float32, torch.int64], ids=str)
 @pytest.mark.parametrize("noise", ["off", "physical", "legacy"])
-def test_both_read_the_same(noise, kind, order):
+def test_both_read_the_same(noise, dtype, order):
     settings = {"tile.rows": 32, "adc.precision_bits": 6, "adc.range_bits": 1}
     array = crossbar(Hardware.preset("physical").replace(weight_bits=3, noise=noise, **settings))
-    inputs = order(codes(VECTORS, SHARED).to(kind))
-    ours, theirs = CompiledBlock(array, SHARED, VECTORS, alone=True), TensorBlock(array, SHARED, VECTORS, alone=True)
+    inputs = order(codes(VECTORS, SHARED).to(dtype))
+    ours, theirs = (
+        CompiledBlock(array, SHARED, VECTORS, own_memory=True),
+        TensorBlock(array, SHARED, VECTORS, own_memory=True),
+    )
     words = normal = None
     if noise != "off":
         (words,) = ours.noise(torch.Generator().manual_seed(5), 1)
@@ -70,16 +76,19 @@ def test_readings_are_rounded_to_the_even_neighbour_and_clipped(limit):
     assert clipped == np.sum(np.abs(expected) > limit)
 
 
-def test_what_is_no_code_reads_an_end_of_the_table():
-    table, values = np.arange(5, dtype=np.float32), np.empty((1, 1, 1, 4), np.float32)
-    codes = np.array([-2, 2, 30_000, -30_000], np.int16)
-    kernels.look_up(codes, (4, 4, 4, 1), (1, 1, 1, 4), 2, table, values)
-    assert values.ravel().tolist() == [0, 4, 4, 4]
+@pytest.mark.parametrize("noise", ["off", "physical"])
+@pytest.mark.parametrize("value", [-129, 129, 300, -200, 65_539, math.nan, 2.0**33])
+def test_what_is_no_code_is_refused(value, noise):
+    array = crossbar(Hardware.preset("physical").replace(weight_bits=3, noise=noise))
+    inputs = codes(2).double()
+    inputs[1, 0, 1, -1] = value
+    with pytest.raises(ConversionError, match="from -128 to 128"):
+        array(inputs)
 
 
 def test_noise_of_many_readings_is_drawn_apart():
     array = crossbar(Hardware.preset("physical").replace(weight_bits=3))
-    for block in (CompiledBlock(array, 1, VECTORS, alone=True), TensorBlock(array, 1, VECTORS, alone=True)):
+    for block in (CompiledBlock(array, 1, VECTORS, own_memory=True), TensorBlock(array, 1, VECTORS, own_memory=True)):
         first, second = (torch.as_tensor(np.asarray(n)).float() for n in block.noise(torch.Generator(), 2))
         assert first.shape == second.shape
         assert not torch.equal(first, second)

@@ -79,9 +79,82 @@ def test_a_copy_that_was_read_has_cells_of_its_own(copied):
 @pytest.mark.parametrize("vectors", [1, 3000])
 def test_threads_read_one_crossbar_at_a_time_of_their_own(vectors):
     array = crossbar(QUIET)
-    inputs = [codes(vectors).roll(shift, 2) + shift for shift in range(8)]
+    inputs = [codes(vectors).roll(shift, 2) for shift in range(8)]
     expected = [array(given) for given in inputs]
     with ThreadPoolExecutor(4) as pool:
         for _ in range(5):
             for result, alone in zip(pool.map(array, inputs), expected, strict=True):
                 assert torch.equal(result, alone)
+
+
+def test_a_reader_that_changes_hands_reads_into_buffers_of_its_own():
+    array, inputs = crossbar(QUIET), codes(2)
+    reader, other = Reader(array), Reader(array)
+    expected = reader(inputs)
+    with ThreadPoolExecutor(1) as pool:
+        assert torch.equal(pool.submit(reader, inputs).result(), expected)
+        theirs = reader._whole
+    other(inputs)
+    assert theirs is not other._whole
+
+
+@pytest.mark.parametrize("vectors", [2, 3000])
+@pytest.mark.parametrize("first", [True, False])
+def test_inference_mode_and_others_take_turns(first, vectors):
+    array = crossbar(PHYSICAL)
+    for inference in (first, not first, first):
+        with torch.inference_mode(inference):
+            assert array(codes(vectors)).any()
+    with torch.no_grad():
+        assert crossbar(PHYSICAL)(codes(vectors)).any()
+
+
+def test_a_crossbar_that_is_moved_to_shared_memory_is_read_there():
+    array, inputs = crossbar(QUIET), codes(2)
+    first = array(inputs)
+    array.share_memory()
+    array.tables.neg_()
+    torch.testing.assert_close(array(inputs), -first, rtol=0, atol=0.05)
+
+
+def test_codes_may_have_a_gradient():
+    array, inputs = crossbar(QUIET), codes(2).float()
+    assert torch.equal(array(inputs.clone().requires_grad_()), array(inputs))
+
+
+@pytest.fixture
+def many_blocks(monkeypatch):
+    for name, value in {"_SMALL": 0, "_BUFFER": 1, "_FEWEST_ROWS": 3, "_WORTH_THREADS": 0}.items():
+        monkeypatch.setattr(f"memrix.crossbar.reader.{name}", value)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(threads)
+
+
+COARSE = {"tile.rows": 32, "adc.precision_bits": 6, "adc.range_bits": 1}
+
+
+def test_blocks_side_by_side_read_what_one_reads(many_blocks, monkeypatch):
+    inputs = codes(40, shared=5)
+    array = crossbar(QUIET.replace(**COARSE))
+    read, counted = array(inputs), array.counts.clipped
+    monkeypatch.undo()
+    whole = crossbar(QUIET.replace(**COARSE))
+    assert torch.equal(whole(inputs), read)
+    assert whole.counts.clipped == counted > 100
+
+
+def test_blocks_share_legacy_noise_and_no_other(many_blocks):
+    one = codes(1)
+    vectors = one.expand(-1, 7, 40, -1)
+    legacy = crossbar(PHYSICAL.replace(noise="legacy"))(vectors)
+    assert torch.equal(legacy, legacy[:, :1].expand_as(legacy))
+    physical = crossbar(PHYSICAL)(one.expand(-1, 1, 40, -1))[0, 0]
+    assert len({tuple(reading.tolist()) for reading in physical}) == 40
+
+
+def test_blocks_have_the_same_noise_on_any_number_of_threads(many_blocks):
+    side_by_side = crossbar(PHYSICAL)(codes(40))
+    torch.set_num_threads(1)
+    assert torch.equal(crossbar(PHYSICAL)(codes(40)), side_by_side)

@@ -6,7 +6,7 @@ import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -16,9 +16,11 @@ from memrix.crossbar import kernels
 from memrix.crossbar.mapping import Layout
 from memrix.crossbar.products import TiledProduct, at
 from memrix.crossbar.readout import ReadCircuit
+from memrix.errors import ConversionError
 from memrix.random import RandomStream, Words, fill_noise_, fill_words, noise_quantiles
 
 _CODES = (torch.int16, torch.float32)  # what the compiled loops read
+_KEPT = 1 << 21  # elements of a buffer that stays with a thread, at most
 
 
 @dataclass
@@ -47,7 +49,7 @@ class Readable(Protocol):
         total: ``r+ + r-`` of the same shape; empty without noise.
         tables: ``[1 or 3, codes]``: of the mean; with noise of slope and offset of the variance too.
         rest: position of code 0 in them, an int32 scalar.
-        kept_blocks: that read it last, by thread.
+        kept: the block that read it last, of every thread.
     """
 
     name: str
@@ -59,21 +61,22 @@ class Readable(Protocol):
     total: Tensor
     tables: Tensor
     rest: Tensor
-    kept_blocks: dict[int, KeptBlock]
+    kept: Kept
 
 
-class KeptBlock(NamedTuple):
-    """A block of small readings.
+class Kept(threading.local):
+    """What a thread keeps of its last small reading; a copy keeps nothing, and a thread that ends leaves nothing.
 
     Attributes:
         block: with buffers of its own.
-        size: shared items, and vectors of each.
-        parts: of the crossbar, that it was made of.
+        made_for: size, memory and parts of the crossbar that it was made for.
     """
 
     block: Block
-    size: tuple[int, int]
-    parts: tuple[object, ...]
+    made_for: tuple[object, ...] = ()
+
+    def __reduce__(self) -> tuple[type[Kept], tuple[()]]:
+        return Kept, ()
 
 
 class Block(Protocol):
@@ -83,11 +86,11 @@ class Block(Protocol):
         crossbar: that is read.
         shared: items that share their noise.
         vectors: of each.
-        alone: whether its buffers are its own. Else all blocks that a thread makes may share them, and no other
-            thread may use the block.
+        own_memory: whether its buffers are its own; else blocks that a thread makes may share them. Only one thread
+            at a time may use a block.
     """
 
-    def __init__(self, crossbar: Readable, shared: int, vectors: int, alone: bool) -> None: ...
+    def __init__(self, crossbar: Readable, shared: int, vectors: int, own_memory: bool) -> None: ...
 
     def noise(self, stream: torch.Generator, readings: int) -> list[Any]:
         """Noise of readings to come; that of a single one is valid until the next call."""
@@ -110,7 +113,7 @@ class Block(Protocol):
 class TensorBlock(Block):
     """Tensor operations alone: on any device, and in graphs."""
 
-    def __init__(self, crossbar: Readable, shared: int, vectors: int, alone: bool) -> None:
+    def __init__(self, crossbar: Readable, shared: int, vectors: int, own_memory: bool) -> None:
         layout = crossbar.layout
         arrays, columns = layout.groups * layout.row_tiles, layout.planes * layout.outputs
         # Noise is the same for all that is shared.
@@ -151,11 +154,11 @@ class TensorBlock(Block):
 class CompiledBlock(Block):
     """Tensor products, and compiled loops before and after them, on a CPU."""
 
-    def __init__(self, crossbar: Readable, shared: int, vectors: int, alone: bool) -> None:
+    def __init__(self, crossbar: Readable, shared: int, vectors: int, own_memory: bool) -> None:
         layout, adc = crossbar.layout, crossbar.circuit.adc
         groups, tiles, count = layout.groups, layout.row_tiles, shared * vectors
-        self._noise = groups, tiles, vectors, layout.planes * layout.outputs
-        memory = _own if alone else _of_thread
+        self._noise_shape = groups, tiles, vectors, layout.planes * layout.outputs
+        memory = _own if own_memory else _of_thread
         self._products = _Products(crossbar, count, memory)
         self._steps, self._variances = self._products.steps.numpy(), self._products.variances.numpy()
         device = crossbar.difference.device
@@ -168,22 +171,25 @@ class CompiledBlock(Block):
             False: _LookedUp(by_input, by_input.flatten(3).transpose(2, 3), self._products.mean),
         }
         self._offsets = memory("offsets", groups * tiles * count, device).view(groups, tiles, count).numpy()
-        words = memory("words", -(-math.prod(self._noise) // 2), device).numpy().view(np.uint16)
-        self._words = words[: math.prod(self._noise)].reshape(1, *self._noise)
+        # Two words in the place of a float.
+        words = memory("words", -(-math.prod(self._noise_shape) // 2), device).numpy().view(np.uint16)
+        self._words = words[: math.prod(self._noise_shape)].reshape(1, *self._noise_shape)
         self._tables, self._rest, self._rows = crossbar.tables.numpy(), crossbar.circuit.dac.largest_code, layout.rows
         self._limit, self._planes = np.float32(adc.largest_code), layout.planes
-        self._base, self._vectors = np.float32(layout.base), vectors
+        self._base, self._vectors, self._name = np.float32(layout.base), vectors, crossbar.name
 
     def noise(self, stream: torch.Generator, readings: int) -> list[Words]:
         """Random words, each of which stands for a normal number."""
-        words = self._words if readings == 1 else np.empty((readings, *self._noise), np.uint16)
+        words = self._words if readings == 1 else np.empty((readings, *self._noise_shape), np.uint16)
         fill_words(words.reshape(-1), stream)
         return list(words)
 
     def __call__(self, codes: Tensor, noise: Words | None, result: Tensor, first: int, start: int) -> int:
         """See ``Block``."""
+        if codes.requires_grad:
+            codes = codes.detach()
         if codes.dtype not in _CODES:
-            codes = codes.to(torch.int16)
+            codes = codes.float()
         strides = codes.stride()
         if 1 not in strides[2:]:
             codes = codes.contiguous()
@@ -198,13 +204,15 @@ class CompiledBlock(Block):
         extent = 1 + sum((size - 1) * stride for size, stride in zip(sizes, strides, strict=True))
         flat, results = codes.as_strided((extent,), (1,)).numpy(), result.numpy()
         if noise is None:
-            kernels.look_up(flat, strides, sizes, rest, self._tables[0], means)
+            self._require(kernels.look_up(flat, strides, sizes, rest, self._tables[0], means))
             self._products.mean(looked_up.tiled_means)
             return kernels.convert(
                 self._steps, self._limit, self._planes, self._base, results, first, start, self._vectors
             )
-        kernels.look_up_noisy(
-            flat, strides, sizes, rest, self._tables, self._rows, inputs_last, means, slopes, self._offsets
+        self._require(
+            kernels.look_up_noisy(
+                flat, strides, sizes, rest, self._tables, self._rows, inputs_last, means, slopes, self._offsets
+            )
         )
         self._products.mean(looked_up.tiled_means)
         self._products.variance(looked_up.tiled_slopes)
@@ -222,6 +230,13 @@ class CompiledBlock(Block):
             start,
         )
 
+    def _require(self, all_were_codes: bool) -> None:
+        if not all_were_codes:
+            raise ConversionError(
+                f"the crossbar of layer {self._name!r} was given what is no code of its DAC; "
+                f"give whole numbers from {-self._rest} to {self._rest}"
+            )
+
 
 class _LookedUp:
     """Means and slopes ``[2, ...]`` as loops write them, and as products read them."""
@@ -237,11 +252,15 @@ _thread = threading.local()
 
 
 def _own(name: str, size: int, device: torch.device) -> Tensor:
-    return torch.empty(size, dtype=torch.float32, device=device)
+    # What inference mode makes cannot be written to outside of it.
+    with torch.inference_mode(False):
+        return torch.empty(size, dtype=torch.float32, device=device)
 
 
 def _of_thread(name: str, size: int, device: torch.device) -> Tensor:
     # It stays with the thread: large memory from the system has to be fetched page by page every time.
+    if size > _KEPT:
+        return _own(name, size, device)
     kept: Tensor | None = getattr(_thread, name, None)
     if kept is None or kept.numel() < size:
         kept = _own(name, size, device)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Self, cast
+from typing import Self, cast
 
 import torch
 from torch import Tensor, nn
 
-from memrix.crossbar.blocks import Counts, KeptBlock
+from memrix.crossbar.blocks import Counts, Kept
 from memrix.crossbar.converters import ADC
 from memrix.crossbar.mapping import Layout
 from memrix.crossbar.pairs import Pairs
@@ -65,7 +65,7 @@ class Crossbar(nn.Module):
         self.report = pairs.report
         self.nominal_states = pairs.nominal_states
         self.counts = Counts()
-        self.kept_blocks: dict[int, KeptBlock] = {}
+        self.kept = Kept()
         self.read_stream = RandomStream(derive(read_seed, "read", name))
         self.register_buffer("difference", pairs.difference)
         self.register_buffer("total", pairs.total if circuit.noise != "off" else pairs.total.new_empty(0))
@@ -152,16 +152,13 @@ class Crossbar(nn.Module):
         self.counts.conversions += steps.numel()
         return steps.view(-1, layout.planes, layout.outputs).mul_(self.plane_weights[:, None]).sum(1)
 
-    def __getstate__(self) -> dict[str, Any]:
-        # A copy has cells of its own.
-        return self.__dict__ | {"kept_blocks": {}}
-
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         # Cells follow the network to another device, never to another precision: their states are physical.
         def keep_precision(tensor: Tensor) -> Tensor:
             moved = fn(tensor)
             return moved if moved.dtype == tensor.dtype else tensor.to(moved.device)
 
+        self.kept = Kept()  # it holds the cells that were
         return cast(Self, super()._apply(keep_precision, recurse))  # type: ignore[no-untyped-call]
 
     def extra_repr(self) -> str:

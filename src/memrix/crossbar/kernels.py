@@ -21,7 +21,7 @@ Function = TypeVar("Function", bound=Callable[..., object])
 Axes = tuple[int, ...]
 
 _WHOLE = np.float32(1 << 23)  # float32 from here on are whole numbers
-_NONE = np.float32(0)
+_ZERO = np.float32(0)
 
 
 def _compiled(function: Function) -> Function:
@@ -35,15 +35,19 @@ def _compiled(function: Function) -> Function:
 
 
 @_compiled
-def _place(codes: Array, rest: int, size: int, places: npt.NDArray[np.uint32]) -> None:
-    # What is no code finds a place too: there is no check of bounds.
+def _place(codes: Array, rest: int, size: int, places: npt.NDArray[np.uint32]) -> bool:
+    # What is no code finds a place too, and is told: nothing else checks bounds.
     zero, last = np.int32(rest), np.uint32(size - 1)
+    beyond = False
     for n in range(codes.size):
-        places[n] = min(np.uint32(np.int32(codes[n]) + zero), last)
+        place = np.uint32(np.int32(codes[n]) + zero)
+        beyond |= bool(place > last)
+        places[n] = min(place, last)
+    return beyond
 
 
 @_compiled
-def look_up(codes: Array, strides: Axes, sizes: Axes, rest: int, table: Array, values: Array) -> None:
+def look_up(codes: Array, strides: Axes, sizes: Axes, rest: int, table: Array, values: Array) -> bool:
     """Values of a table at DAC codes.
 
     Args:
@@ -53,16 +57,21 @@ def look_up(codes: Array, strides: Axes, sizes: Axes, rest: int, table: Array, v
         rest: position of code 0 in the table.
         table: float32 ``[codes]``.
         values: takes them, float32 of ``sizes``.
+
+    Returns:
+        Whether all were codes.
     """
     places = np.empty(sizes[3], np.uint32)
+    beyond = False
     for i in range(sizes[0]):
         for j in range(sizes[1]):
             for k in range(sizes[2]):
                 start = i * strides[0] + j * strides[1] + k * strides[2]
-                _place(codes[start : start + sizes[3]], rest, table.size, places)
+                beyond |= _place(codes[start : start + sizes[3]], rest, table.size, places)
                 row = values[i, j, k]
                 for n in range(sizes[3]):
                     row[n] = table[places[n]]
+    return not beyond
 
 
 @_compiled
@@ -77,7 +86,7 @@ def look_up_noisy(
     means: Array,
     slopes: Array,
     offsets: Array,
-) -> None:
+) -> bool:
     """Values of the tables of mean and noise at DAC codes.
 
     Args:
@@ -91,22 +100,26 @@ def look_up_noisy(
         means: takes those of the first table, float32 of ``sizes``.
         slopes: takes those of the second.
         offsets: takes the sums of the third over the inputs of a tile, ``[groups, tiles, vectors]``.
+
+    Returns:
+        Whether all were codes.
     """
     mean, slope, offset = tables[0], tables[1], tables[2]
     places = np.empty(sizes[3], np.uint32)
+    beyond = False
     for i in range(sizes[0]):
-        offsets[i] = _NONE
+        offsets[i] = _ZERO
         for j in range(sizes[1]):
             for k in range(sizes[2]):
                 start = i * strides[0] + j * strides[1] + k * strides[2]
-                _place(codes[start : start + sizes[3]], rest, mean.size, places)
+                beyond |= _place(codes[start : start + sizes[3]], rest, mean.size, places)
                 means_here, slopes_here = means[i, j, k], slopes[i, j, k]
                 for n in range(sizes[3]):
                     means_here[n] = mean[places[n]]
                     slopes_here[n] = slope[places[n]]
                 if inputs_last:
                     for tile in range(offsets.shape[1]):
-                        total = _NONE
+                        total = _ZERO
                         for place in places[tile * rows : (tile + 1) * rows]:
                             total += offset[place]
                         offsets[i, tile, j * sizes[2] + k] = total
@@ -114,6 +127,7 @@ def look_up_noisy(
                     sums = offsets[i, j // rows, k * sizes[3] : (k + 1) * sizes[3]]
                     for n in range(sizes[3]):
                         sums[n] += offset[places[n]]
+    return not beyond
 
 
 @_compiled
@@ -133,7 +147,7 @@ def _convert(reading: Array, limit: np.float32, sums: Array) -> np.int32:
 def _disturb(reading: Array, variance: Array, offset: np.float32, words: Words, quantiles: Array) -> None:
     for n in range(reading.size):
         # A cell in a million conducts against a voltage of some mV; its share of the variance is below 0.
-        reading[n] += np.sqrt(max(variance[n] + offset, _NONE)) * quantiles[words[n]]
+        reading[n] += np.sqrt(max(variance[n] + offset, _ZERO)) * quantiles[words[n]]
 
 
 @_compiled
@@ -177,7 +191,7 @@ def convert(
     clipped = 0
     for i in range(groups):
         for k in range(count):
-            sums[:] = _NONE
+            sums[:] = _ZERO
             for j in range(tiles):
                 clipped += int(_convert(readings[i, j, k], limit, sums))
             _combine(sums, planes, base, results[i, first + k // vectors, start + k % vectors])
@@ -223,7 +237,7 @@ def convert_noisy(
     for i in range(groups):
         for k in range(count):
             item, vector = k // vectors, k % vectors
-            sums[:] = _NONE
+            sums[:] = _ZERO
             for j in range(tiles):
                 reading = readings[i, j, k]
                 _disturb(reading, variances[i, j, k], offsets[i, j, k], words[i, j, vector], quantiles)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from memrix.crossbar.blocks import Block, CompiledBlock, KeptBlock, Readable, TensorBlock
+from memrix.crossbar.blocks import Block, CompiledBlock, Readable, TensorBlock
 from memrix.errors import ConversionError
 from memrix.random import seeds_from
 from memrix.threads import side_by_side
@@ -18,7 +18,7 @@ from memrix.threads import side_by_side
 # still has enough rows for a matrix product to be efficient. Part of what a seed means.
 _BUFFER = 1 << 20
 _FEWEST_ROWS = 32
-_SMALL = 1 << 16  # elements of either that are read at once, and in memory of their own
+_SMALL = 1 << 16  # elements of either that are read at once, in memory of their own; part of what a seed means too
 _WORTH_THREADS = 1 << 21  # conversions: threads of torch that still wait for work of theirs disturb shorter readings
 
 
@@ -33,7 +33,7 @@ class Reader:
     def __init__(self, crossbar: Readable, times: int = 1) -> None:
         self._crossbar = crossbar
         self._times = times
-        self._shape: tuple[int, int] | None = None
+        self._prepared: tuple[int, int, int] | None = None
 
     def __call__(self, codes: Tensor) -> Tensor:
         """Multiply DAC codes by the programmed matrices.
@@ -59,7 +59,10 @@ class Reader:
         result = torch.empty((groups, shared, vectors, layout.outputs), dtype=torch.float32, device=codes.device)
         if not result.numel():
             return result
-        if self._shape != (shared, vectors):
+        # A block belongs to the thread that made it.
+        thread = 0 if torch.compiler.is_compiling() else threading.get_ident()
+        if self._prepared != (shared, vectors, thread):
+            self._prepared = shared, vectors, thread
             self._prepare(shared, vectors, codes.device)
         if self._whole is not None:
             clipped = self._whole(codes, self._noise(self._whole), result, 0, 0)
@@ -76,10 +79,15 @@ class Reader:
         layout = self._crossbar.layout
         columns, arrays = layout.planes * layout.outputs, layout.groups * layout.row_tiles
         rows = max(_FEWEST_ROWS, _BUFFER // (arrays * max(columns, layout.rows)))
-        self._shape = shared, vectors
         self._length = min(vectors, rows)
         self._together = min(shared, max(1, rows // self._length))
-        compiled = device.type == "cpu" and not torch.compiler.is_compiling()
+        tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+        if tracing and self._crossbar.total.numel():
+            raise ConversionError(
+                f"torch.jit.trace cannot record the read noise of layer {self._crossbar.name!r}; "
+                f"program the chip with noise='off'"
+            )
+        compiled = device.type == "cpu" and not torch.compiler.is_compiling() and not tracing
         self._kind: type[Block] = CompiledBlock if compiled else TensorBlock
         self._conversions = layout.conversions * shared * vectors
         self._whole: Block | None = None
@@ -88,7 +96,7 @@ class Reader:
             if compiled:
                 self._whole = _kept_block(self._crossbar, shared, vectors)
             else:
-                self._whole = TensorBlock(self._crossbar, shared, vectors, alone=True)
+                self._whole = TensorBlock(self._crossbar, shared, vectors, own_memory=True)
             self._at_once = max(1, _SMALL // (vectors * arrays * columns))
 
     def _noise(self, block: Block) -> Any:  # noqa: ANN401
@@ -105,6 +113,8 @@ class Reader:
         crossbar = self._crossbar
         _, shared, vectors, _ = codes.shape
         starts = range(0, vectors, self._length)
+        if self._kind is TensorBlock:
+            return self._one_after_the_other(codes, result, starts)
         seeds: list[int | None] = [None] * len(starts)
         if crossbar.total.numel():
             seeds = [*seeds_from(crossbar.read_stream.on(codes.device), len(starts))]
@@ -113,10 +123,9 @@ class Reader:
 
         def read(start: int, seed: int | None, first: int) -> None:
             last, stop = min(first + self._together, shared), min(start + self._length, vectors)
-            thread = threading.get_ident() if self._kind is CompiledBlock else 0
-            key = thread, last - first, stop - start
+            key = threading.get_ident(), last - first, stop - start
             if key not in blocks:
-                blocks[key] = self._kind(crossbar, *key[1:], alone=False)
+                blocks[key] = CompiledBlock(crossbar, *key[1:], own_memory=False)
             noise = None
             if seed is not None:
                 (noise,) = blocks[key].noise(torch.Generator(codes.device).manual_seed(seed), 1)
@@ -124,20 +133,40 @@ class Reader:
 
         pieces = itertools.product(zip(starts, seeds, strict=True), range(0, shared, self._together))
         parts = [(start, seed, first) for (start, seed), first in pieces]
-        if self._kind is CompiledBlock and self._conversions >= _WORTH_THREADS:
+        if self._conversions >= _WORTH_THREADS:
             side_by_side(read, *zip(*parts, strict=True), device=codes.device)
         else:
             for part in parts:
                 read(*part)
         return sum(clipped)
 
+    def _one_after_the_other(self, codes: Tensor, result: Tensor, starts: range) -> int:
+        """As ``_in_blocks``, without seeds of pieces: a graph cannot look at them."""
+        crossbar = self._crossbar
+        _, shared, vectors, _ = codes.shape
+        blocks: dict[tuple[int, int], TensorBlock] = {}
+        clipped = 0
+        for start in starts:
+            noise = None
+            for first in range(0, shared, self._together):
+                last, stop = min(first + self._together, shared), min(start + self._length, vectors)
+                key = last - first, stop - start
+                if key not in blocks:
+                    blocks[key] = TensorBlock(crossbar, *key, own_memory=False)
+                if noise is None and crossbar.total.numel():
+                    (noise,) = blocks[key].noise(crossbar.read_stream.on(codes.device), 1)
+                clipped += blocks[key](codes[:, first:last, start:stop], noise, result, first, start)
+        return clipped
+
 
 def _kept_block(crossbar: Readable, shared: int, vectors: int) -> Block:
     """The block that the thread read the crossbar with last, if it fits: making one takes long."""
-    size = shared, vectors
-    parts = crossbar.difference, crossbar.total, crossbar.tables, crossbar.circuit
-    kept = crossbar.kept_blocks.get(threading.get_ident())
-    if kept is None or kept.size != size or any(a is not b for a, b in zip(kept.parts, parts, strict=True)):
-        kept = KeptBlock(CompiledBlock(crossbar, shared, vectors, alone=True), size, parts)
-        crossbar.kept_blocks[threading.get_ident()] = kept
+    tensors = crossbar.difference, crossbar.total, crossbar.tables
+    # ``share_memory()`` and ``tensor.data = ...`` give a tensor other memory.
+    sizes = shared, vectors, *(tensor.data_ptr() for tensor in tensors)
+    made_for = (sizes, *tensors, crossbar.circuit)
+    kept = crossbar.kept
+    before = kept.made_for
+    if not before or before[0] != sizes or any(a is not b for a, b in zip(before[1:], made_for[1:], strict=True)):
+        kept.block, kept.made_for = CompiledBlock(crossbar, shared, vectors, own_memory=True), made_for
     return kept.block
