@@ -22,7 +22,7 @@ SIZE, BATCH, ROUNDS = 512, 256, 100
 CELL_BY_CELL = f"synaptogen (numpy), cell by cell, 1 vector x {BATCH}"
 BOUNDS = {"off": 4.0, "physical": 10.0}
 REMARK = """\
-Ratios depend on the machine and the moment: in several runs of one day they were 3.4 to 3.8 without and 9.0 to 10.0
+Ratios depend on the machine and the moment: in several runs of one day they were 3.1 to 3.6 without and 7.2 to 9.1
 with physical noise."""
 HARDWARE = memrix.Hardware.preset("physical").replace(weight_bits=3)
 
