@@ -25,8 +25,8 @@ REMARK = """\
 Conv2d at batch 256 is beyond the bound of its digital twin, and within that of torch: the twin quantises every input
 once, before windows overlap, and the twin of the Linear every window, so that the Linear is held against a slower
 baseline. The two planes of 3-bit weights alone are twice the multiplications of the twin; products, noise and
-conversions, which the Linear has too, take as long as that bound allows, or longer. A Linear at batch 1 and an LSTM at
-batch 256 without noise are at their bounds against torch: in several runs 3.9 to 4.4, and 5.2 to 5.8."""
+conversions, which the Linear has too, take as long as that bound allows, or longer. A Linear at batch 1 and an LSTM
+at batch 256 without noise are at their bounds against torch: in several runs 3.9 to 4.4, and 5.2 to 5.8."""
 HARDWARE = memrix.Hardware.preset("physical").replace(weight_bits=3)
 
 
