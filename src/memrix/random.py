@@ -127,8 +127,9 @@ def random_bits16(count: int, stream: torch.Generator) -> Tensor:
 
 def fill_words(words: Words, stream: torch.Generator) -> None:
     """Fill an array ``[n]`` with uniform random words of 16 bits."""
-    if -(-words.size // 4) < _WORTH_NUMPY:
-        words[:] = _random_bits64(-(-words.size // 4), stream).numpy().view(np.uint16)[: words.size]
+    drawn = -(-words.size // 4)
+    if drawn < _WORTH_NUMPY:
+        words[:] = _random_bits64(drawn, stream).numpy().view(np.uint16)[: words.size]
         return
     # numpy draws up to three times as fast as torch, and takes longer to begin.
     generator = np.random.SFC64(seeds_from(stream, 1)[0])

@@ -41,7 +41,7 @@ def test_both_read_the_same(noise, dtype, order):
     inputs = order(codes(VECTORS, SHARED).to(dtype))
     ours, theirs = (
         CompiledBlock(array, SHARED, VECTORS, own_memory=True),
-        TensorBlock(array, SHARED, VECTORS, own_memory=True),
+        TensorBlock(array, SHARED, VECTORS),
     )
     words = normal = None
     if noise != "off":
@@ -88,7 +88,7 @@ def test_what_is_no_code_is_refused(value, noise):
 
 def test_noise_of_many_readings_is_drawn_apart():
     array = crossbar(Hardware.preset("physical").replace(weight_bits=3))
-    for block in (CompiledBlock(array, 1, VECTORS, own_memory=True), TensorBlock(array, 1, VECTORS, own_memory=True)):
+    for block in (CompiledBlock(array, 1, VECTORS, own_memory=True), TensorBlock(array, 1, VECTORS)):
         first, second = (torch.as_tensor(np.asarray(n)).float() for n in block.noise(torch.Generator(), 2))
         assert first.shape == second.shape
         assert not torch.equal(first, second)

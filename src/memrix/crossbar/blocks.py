@@ -80,17 +80,7 @@ class Kept(threading.local):
 
 
 class Block(Protocol):
-    """Reads vectors of a size that it was made for.
-
-    Args:
-        crossbar: that is read.
-        shared: items that share their noise.
-        vectors: of each.
-        own_memory: whether its buffers are its own; else blocks that a thread makes may share them. Only one thread
-            at a time may use a block.
-    """
-
-    def __init__(self, crossbar: Readable, shared: int, vectors: int, own_memory: bool) -> None: ...
+    """Reads vectors of the size that it was made for; only one thread at a time may use it."""
 
     def noise(self, stream: torch.Generator, readings: int) -> list[Any]:
         """Noise of readings to come; that of a single one is valid until the next call."""
@@ -111,9 +101,15 @@ class Block(Protocol):
 
 
 class TensorBlock(Block):
-    """Tensor operations alone: on any device, and in graphs."""
+    """Tensor operations alone: on any device, and in graphs.
 
-    def __init__(self, crossbar: Readable, shared: int, vectors: int, own_memory: bool) -> None:
+    Args:
+        crossbar: that is read.
+        shared: items that share their noise.
+        vectors: of each.
+    """
+
+    def __init__(self, crossbar: Readable, shared: int, vectors: int) -> None:
         layout = crossbar.layout
         arrays, columns = layout.groups * layout.row_tiles, layout.planes * layout.outputs
         # Noise is the same for all that is shared.
@@ -152,7 +148,14 @@ class TensorBlock(Block):
 
 
 class CompiledBlock(Block):
-    """Tensor products, and compiled loops before and after them, on a CPU."""
+    """Tensor products, and compiled loops before and after them, on a CPU.
+
+    Args:
+        crossbar: that is read.
+        shared: items that share their noise.
+        vectors: of each.
+        own_memory: whether its buffers are its own; else blocks that a thread makes may share them.
+    """
 
     def __init__(self, crossbar: Readable, shared: int, vectors: int, own_memory: bool) -> None:
         layout, adc = crossbar.layout, crossbar.circuit.adc
@@ -203,31 +206,17 @@ class CompiledBlock(Block):
         # All that lies between the first and the last code in memory.
         extent = 1 + sum((size - 1) * stride for size, stride in zip(sizes, strides, strict=True))
         flat, results = codes.as_strided((extent,), (1,)).numpy(), result.numpy()
-        if noise is None:
-            self._require(kernels.look_up(flat, strides, sizes, rest, self._tables[0], means))
-            self._products.mean(looked_up.tiled_means)
-            return kernels.convert(
-                self._steps, self._limit, self._planes, self._base, results, first, start, self._vectors
-            )
         self._require(
-            kernels.look_up_noisy(
+            kernels.look_up(
                 flat, strides, sizes, rest, self._tables, self._rows, inputs_last, means, slopes, self._offsets
             )
         )
         self._products.mean(looked_up.tiled_means)
-        self._products.variance(looked_up.tiled_slopes)
-        return kernels.convert_noisy(
-            self._steps,
-            self._variances,
-            self._offsets,
-            noise,
-            noise_quantiles(),
-            self._limit,
-            self._planes,
-            self._base,
-            results,
-            first,
-            start,
+        if noise is not None:
+            self._products.variance(looked_up.tiled_slopes)
+            kernels.disturb(self._steps, self._variances, self._offsets, noise, noise_quantiles())
+        return kernels.convert(
+            self._steps, self._limit, self._planes, self._base, results, first, start, self._vectors
         )
 
     def _require(self, all_were_codes: bool) -> None:

@@ -47,35 +47,7 @@ def _place(codes: Array, rest: int, size: int, places: npt.NDArray[np.uint32]) -
 
 
 @_compiled
-def look_up(codes: Array, strides: Axes, sizes: Axes, rest: int, table: Array, values: Array) -> bool:
-    """Values of a table at DAC codes.
-
-    Args:
-        codes: flat; int16 or whole float32.
-        strides: of the axes of ``sizes`` in it, the last of them 1.
-        sizes: four axes.
-        rest: position of code 0 in the table.
-        table: float32 ``[codes]``.
-        values: takes them, float32 of ``sizes``.
-
-    Returns:
-        Whether all were codes.
-    """
-    places = np.empty(sizes[3], np.uint32)
-    beyond = False
-    for i in range(sizes[0]):
-        for j in range(sizes[1]):
-            for k in range(sizes[2]):
-                start = i * strides[0] + j * strides[1] + k * strides[2]
-                beyond |= _place(codes[start : start + sizes[3]], rest, table.size, places)
-                row = values[i, j, k]
-                for n in range(sizes[3]):
-                    row[n] = table[places[n]]
-    return not beyond
-
-
-@_compiled
-def look_up_noisy(
+def look_up(
     codes: Array,
     strides: Axes,
     sizes: Axes,
@@ -87,24 +59,25 @@ def look_up_noisy(
     slopes: Array,
     offsets: Array,
 ) -> bool:
-    """Values of the tables of mean and noise at DAC codes.
+    """Values of the tables of the mean, and of noise where there is any, at DAC codes.
 
     Args:
         codes: flat; int16 or whole float32.
         strides: of the axes of ``sizes`` in it, the last of them 1.
         sizes: ``[groups, items, vectors, inputs]``, or ``[groups, inputs, items, vectors]``.
         rest: position of code 0 in the tables.
-        tables: float32 ``[3, codes]``.
+        tables: float32 ``[3, codes]``, or ``[1, codes]`` without noise.
         rows: of a tile.
         inputs_last: which of the two orders ``sizes`` has.
         means: takes those of the first table, float32 of ``sizes``.
-        slopes: takes those of the second.
-        offsets: takes the sums of the third over the inputs of a tile, ``[groups, tiles, vectors]``.
+        slopes: takes those of the second, if there is one.
+        offsets: takes the sums of the third over the inputs of a tile, ``[groups, tiles, vectors]``, if there is one.
 
     Returns:
         Whether all were codes.
     """
-    mean, slope, offset = tables[0], tables[1], tables[2]
+    # Of a single table all three are views; the last two are not looked at then.
+    mean, slope, offset = tables[0], tables[len(tables) // 2], tables[-1]
     places = np.empty(sizes[3], np.uint32)
     beyond = False
     for i in range(sizes[0]):
@@ -116,6 +89,9 @@ def look_up_noisy(
                 means_here, slopes_here = means[i, j, k], slopes[i, j, k]
                 for n in range(sizes[3]):
                     means_here[n] = mean[places[n]]
+                if len(tables) == 1:
+                    continue
+                for n in range(sizes[3]):
                     slopes_here[n] = slope[places[n]]
                 if inputs_last:
                     for tile in range(offsets.shape[1]):
@@ -131,6 +107,28 @@ def look_up_noisy(
 
 
 @_compiled
+def disturb(readings: Array, variances: Array, offsets: Array, words: Words, quantiles: Array) -> None:
+    """Add noise to readings.
+
+    Args:
+        readings: float32 ``[groups, tiles, items * vectors, columns]``.
+        variances: of the same shape, without what the offsets add to all columns.
+        offsets: ``[groups, tiles, items * vectors]``.
+        words: random uint16 ``[groups, tiles, vectors, columns]``: items share their noise.
+        quantiles: the normal number that each word stands for, float32 ``[65536]``.
+    """
+    groups, tiles, count, columns = readings.shape
+    for i in range(groups):
+        for j in range(tiles):
+            for k in range(count):
+                reading, variance, offset = readings[i, j, k], variances[i, j, k], offsets[i, j, k]
+                drawn = words[i, j, k % words.shape[2]]
+                for n in range(columns):
+                    # A cell in a million conducts against a voltage of some mV; its share of the variance is below 0.
+                    reading[n] += np.sqrt(max(variance[n] + offset, _ZERO)) * quantiles[drawn[n]]
+
+
+@_compiled
 def _convert(reading: Array, limit: np.float32, sums: Array) -> np.int32:
     beyond = np.int32(0)
     for n in range(reading.size):
@@ -141,13 +139,6 @@ def _convert(reading: Array, limit: np.float32, sums: Array) -> np.int32:
         beyond += np.int32(steps != within)
         sums[n] += within
     return beyond
-
-
-@_compiled
-def _disturb(reading: Array, variance: Array, offset: np.float32, words: Words, quantiles: Array) -> None:
-    for n in range(reading.size):
-        # A cell in a million conducts against a voltage of some mV; its share of the variance is below 0.
-        reading[n] += np.sqrt(max(variance[n] + offset, _ZERO)) * quantiles[words[n]]
 
 
 @_compiled
@@ -195,52 +186,4 @@ def convert(
             for j in range(tiles):
                 clipped += int(_convert(readings[i, j, k], limit, sums))
             _combine(sums, planes, base, results[i, first + k // vectors, start + k % vectors])
-    return clipped
-
-
-@_compiled
-def convert_noisy(
-    readings: Array,
-    variances: Array,
-    offsets: Array,
-    words: Words,
-    quantiles: Array,
-    limit: np.float32,
-    planes: int,
-    base: np.float32,
-    results: Array,
-    first: int,
-    start: int,
-) -> int:
-    """Add noise to readings, convert them, and add up tiles and planes.
-
-    Args:
-        readings: as ``convert`` takes them.
-        variances: of the same shape, without what the offsets add to all columns.
-        offsets: ``[groups, tiles, items * vectors]``.
-        words: random uint16 ``[groups, tiles, vectors, columns]``: items share their noise.
-        quantiles: the normal number that each word stands for, float32 ``[65536]``.
-        limit: as ``convert`` takes it, and so on.
-        planes: see there.
-        base: see there.
-        results: see there.
-        first: see there.
-        start: see there.
-
-    Returns:
-        How many conversions were clipped.
-    """
-    groups, tiles, count, columns = readings.shape
-    vectors = words.shape[2]
-    sums = np.empty(columns, np.float32)
-    clipped = 0
-    for i in range(groups):
-        for k in range(count):
-            item, vector = k // vectors, k % vectors
-            sums[:] = _ZERO
-            for j in range(tiles):
-                reading = readings[i, j, k]
-                _disturb(reading, variances[i, j, k], offsets[i, j, k], words[i, j, vector], quantiles)
-                clipped += int(_convert(reading, limit, sums))
-            _combine(sums, planes, base, results[i, first + item, start + vector])
     return clipped

@@ -21,6 +21,8 @@ _FEWEST_ROWS = 32
 _SMALL = 1 << 16  # elements of either that are read at once, in memory of their own; part of what a seed means too
 _WORTH_THREADS = 1 << 21  # conversions: threads of torch that still wait for work of theirs disturb shorter readings
 
+Span = tuple[int, int]  # the first, and the one after the last
+
 
 class Reader:
     """Multiplies vectors by a crossbar as often as it is called; the crossbar must not change meanwhile.
@@ -87,16 +89,13 @@ class Reader:
                 f"torch.jit.trace cannot record the read noise of layer {self._crossbar.name!r}; "
                 f"program the chip with noise='off'"
             )
-        compiled = device.type == "cpu" and not torch.compiler.is_compiling() and not tracing
-        self._kind: type[Block] = CompiledBlock if compiled else TensorBlock
+        self._compiled = device.type == "cpu" and not torch.compiler.is_compiling() and not tracing
         self._conversions = layout.conversions * shared * vectors
         self._whole: Block | None = None
         self._ahead: list[Any] = []
         if max(self._conversions, shared * vectors * layout.groups * layout.inputs) <= _SMALL:
-            if compiled:
-                self._whole = _kept_block(self._crossbar, shared, vectors)
-            else:
-                self._whole = TensorBlock(self._crossbar, shared, vectors, own_memory=True)
+            make = _kept_block if self._compiled else TensorBlock
+            self._whole = make(self._crossbar, shared, vectors)
             self._at_once = max(1, _SMALL // (vectors * arrays * columns))
 
     def _noise(self, block: Block) -> Any:  # noqa: ANN401
@@ -110,19 +109,19 @@ class Reader:
 
     def _in_blocks(self, codes: Tensor, result: Tensor) -> int:
         """Read more vectors than fit into the buffers; returns how many conversions were clipped."""
+        spans = _spans(codes.shape[2], self._length), _spans(codes.shape[1], self._together)
+        return (self._side_by_side if self._compiled else self._one_after_the_other)(codes, result, *spans)
+
+    def _side_by_side(self, codes: Tensor, result: Tensor, of_vectors: list[Span], of_items: list[Span]) -> int:
         crossbar = self._crossbar
-        _, shared, vectors, _ = codes.shape
-        starts = range(0, vectors, self._length)
-        if self._kind is TensorBlock:
-            return self._one_after_the_other(codes, result, starts)
-        seeds: list[int | None] = [None] * len(starts)
+        seeds: list[int | None] = [None] * len(of_vectors)
         if crossbar.total.numel():
-            seeds = [*seeds_from(crossbar.read_stream.on(codes.device), len(starts))]
-        blocks: dict[tuple[int, int, int], Block] = {}
+            seeds = [*seeds_from(crossbar.read_stream.on(codes.device), len(of_vectors))]
+        blocks: dict[tuple[int, int, int], CompiledBlock] = {}
         clipped = []
 
-        def read(start: int, seed: int | None, first: int) -> None:
-            last, stop = min(first + self._together, shared), min(start + self._length, vectors)
+        def read(vectors: Span, seed: int | None, items: Span) -> None:
+            (start, stop), (first, last) = vectors, items
             key = threading.get_ident(), last - first, stop - start
             if key not in blocks:
                 blocks[key] = CompiledBlock(crossbar, *key[1:], own_memory=False)
@@ -131,8 +130,8 @@ class Reader:
                 (noise,) = blocks[key].noise(torch.Generator(codes.device).manual_seed(seed), 1)
             clipped.append(blocks[key](codes[:, first:last, start:stop], noise, result, first, start))
 
-        pieces = itertools.product(zip(starts, seeds, strict=True), range(0, shared, self._together))
-        parts = [(start, seed, first) for (start, seed), first in pieces]
+        pieces = itertools.product(zip(of_vectors, seeds, strict=True), of_items)
+        parts = [(vectors, seed, items) for (vectors, seed), items in pieces]
         if self._conversions >= _WORTH_THREADS:
             side_by_side(read, *zip(*parts, strict=True), device=codes.device)
         else:
@@ -140,23 +139,27 @@ class Reader:
                 read(*part)
         return sum(clipped)
 
-    def _one_after_the_other(self, codes: Tensor, result: Tensor, starts: range) -> int:
-        """As ``_in_blocks``, without seeds of pieces: a graph cannot look at them."""
+    def _one_after_the_other(
+        self, codes: Tensor, result: Tensor, of_vectors: list[Span], of_items: list[Span]
+    ) -> int:
+        """Without seeds of pieces: a graph cannot look at them."""
         crossbar = self._crossbar
-        _, shared, vectors, _ = codes.shape
         blocks: dict[tuple[int, int], TensorBlock] = {}
         clipped = 0
-        for start in starts:
+        for start, stop in of_vectors:
             noise = None
-            for first in range(0, shared, self._together):
-                last, stop = min(first + self._together, shared), min(start + self._length, vectors)
+            for first, last in of_items:
                 key = last - first, stop - start
                 if key not in blocks:
-                    blocks[key] = TensorBlock(crossbar, *key, own_memory=False)
+                    blocks[key] = TensorBlock(crossbar, *key)
                 if noise is None and crossbar.total.numel():
                     (noise,) = blocks[key].noise(crossbar.read_stream.on(codes.device), 1)
                 clipped += blocks[key](codes[:, first:last, start:stop], noise, result, first, start)
         return clipped
+
+
+def _spans(count: int, length: int) -> list[Span]:
+    return [(start, min(start + length, count)) for start in range(0, count, length)]
 
 
 def _kept_block(crossbar: Readable, shared: int, vectors: int) -> Block:
