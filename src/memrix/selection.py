@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import glob
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -58,7 +59,8 @@ def survey(model: nn.Module, hardware: HardwareChoice, layers: Layers) -> Survey
         model: any module.
         hardware: one chip for all, or a mapping of name patterns to chips, ``None`` meaning digital; the last
             pattern that matches a layer counts, and layers that match none stay digital.
-        layers: name patterns (``fnmatch``), or a predicate ``(name, module) -> bool``; all by default.
+        layers: name patterns (``fnmatch``), or a predicate ``(name, module) -> bool``; all by default. A pattern that
+            is the exact name of a layer means that layer alone, whatever characters are in it.
 
     Raises:
         ConversionError: what was given is no model, no hardware or no pattern at all.
@@ -69,11 +71,12 @@ def survey(model: nn.Module, hardware: HardwareChoice, layers: Layers) -> Survey
     weighted = weighted_modules(model)
     names = [name for layer in weighted for name in layer.names]
     problems = _unmatched(layers, hardware, names, [name for name, _ in model.named_modules(remove_duplicate=False)])
+    meant = {pattern: matching(pattern, names) for pattern in [*_patterns(layers), *_hardware_patterns(hardware)]}
     chosen: list[Selected] = []
     passed_over: list[tuple[str, str]] = []
     for layer in weighted:
-        asked = [_asked(alias, layer.module, layers) for alias in layer.names]
-        chips = [_chip(alias, hardware) for alias in layer.names]
+        asked = [_asked(alias, layer.module, layers, meant) for alias in layer.names]
+        chips = [_chip(alias, hardware, meant) for alias in layer.names]
         chip, by_name = chips[-1]
         if any(other != chip for other, _ in chips):
             problems.append(
@@ -187,22 +190,31 @@ def _hardware_patterns(hardware: HardwareChoice) -> list[str]:
     return [] if isinstance(hardware, Hardware) else list(hardware)
 
 
-def _asked(name: str, module: nn.Module, layers: Layers) -> tuple[bool, bool]:
+def matching(pattern: str, names: Iterable[str]) -> set[str]:
+    """The names that a pattern means: the one that it is, or else all that it matches (``fnmatch``)."""
+    known = set(names)
+    return {pattern} if pattern in known else {name for name in known if fnmatch.fnmatchcase(name, pattern)}
+
+
+Meant = Mapping[str, Collection[str]]  # the names that each pattern means
+
+
+def _asked(name: str, module: nn.Module, layers: Layers, meant: Meant) -> tuple[bool, bool]:
     """Whether a layer is selected, and whether it was singled out rather than swept in with all."""
     if layers is None:
         return True, False
     if callable(layers):
         return bool(layers(name, module)), True
-    matching = [pattern for pattern in _patterns(layers) if fnmatch.fnmatchcase(name, pattern)]
-    return bool(matching), any(pattern != _EVERYTHING for pattern in matching)
+    found = [pattern for pattern in _patterns(layers) if name in meant[pattern]]
+    return bool(found), any(pattern != _EVERYTHING for pattern in found)
 
 
-def _chip(name: str, hardware: HardwareChoice) -> tuple[Hardware | None, bool]:
+def _chip(name: str, hardware: HardwareChoice, meant: Meant) -> tuple[Hardware | None, bool]:
     """The chip of a layer, and whether a pattern singled it out."""
     if isinstance(hardware, Hardware):
         return hardware, False
-    matching = [pattern for pattern in hardware if fnmatch.fnmatchcase(name, pattern)]
-    return (hardware[matching[-1]], matching[-1] != _EVERYTHING) if matching else (None, False)
+    found = [pattern for pattern in hardware if name in meant[pattern]]
+    return (hardware[found[-1]], found[-1] != _EVERYTHING) if found else (None, False)
 
 
 def _unmatched(layers: Layers, hardware: HardwareChoice, names: list[str], containers: list[str]) -> list[str]:
@@ -221,13 +233,25 @@ def _unmatched(layers: Layers, hardware: HardwareChoice, names: list[str], conta
                 raise ConversionError(f"pattern {pattern!r} must map to a memrix.Hardware or None, got {chip!r}")
     problems = []
     for pattern in patterns:
-        if fnmatch.filter(names, pattern) or pattern == _EVERYTHING:
+        if matching(pattern, names) or pattern == _EVERYTHING:
             continue
-        if fnmatch.filter(containers, pattern):
+        literal = _literal_brackets(pattern)
+        if literal != pattern and matching(literal, names):
             problems.append(
-                f"pattern {pattern!r} matches modules, but none that holds a weight itself; {pattern + '.*'!r} "
+                f"pattern {pattern!r} matches no layer of the model, because [ begins a set of characters; "
+                f"{literal!r} matches the names that hold the brackets themselves"
+            )
+        elif matching(pattern, containers):
+            problems.append(
+                f"pattern {pattern!r} matches modules, but none that holds a weight itself; "
+                f"{(glob.escape(pattern) if pattern in containers else pattern) + '.*'!r} "
                 f"matches the layers inside"
             )
         else:
             problems.append(f"pattern {pattern!r} matches no layer of the model{closest(pattern, names)}")
     return problems
+
+
+def _literal_brackets(pattern: str) -> str:
+    """The pattern for names that hold its brackets: ``[`` alone is special, and ``[[]`` stands for it."""
+    return pattern.replace("[", "[[]")
