@@ -5,5 +5,17 @@ from memrix.device.current import CellCurrent
 from memrix.device.fresh import FreshCells
 from memrix.device.parameter_files import load_parameters, save_parameters
 from memrix.device.parameters import DeviceParameters
+from memrix.device.switchability import PulseVoltages, SwitchingShares, pulse_voltages, switching_shares
 
-__all__ = ["CellCurrent", "Cells", "DeviceParameters", "FreshCells", "load_parameters", "save_parameters"]
+__all__ = [
+    "CellCurrent",
+    "Cells",
+    "DeviceParameters",
+    "FreshCells",
+    "PulseVoltages",
+    "SwitchingShares",
+    "load_parameters",
+    "pulse_voltages",
+    "save_parameters",
+    "switching_shares",
+]

@@ -10,9 +10,23 @@ from torch import Tensor
 
 from memrix.device.current import CellCurrent
 from memrix.errors import DeviceError
+from memrix.validation import require_number
 
-_LARGEST = 1e30  # V, beyond which float32 has no powers
+# V, of pulses on either side. The device model knows thresholds, and no breakdown: where the measured device was
+# swept, up to 1.46 V, it is at home, and a few volts, as in programming, are as far as it can be taken.
+PULSE_RANGE = 5.0
+BEYOND = "the device model knows no breakdown"
 Voltages = float | Tensor | np.ndarray[Any, Any]
+
+
+def require_voltage(name: str, volts: object) -> float:
+    """The voltage of a pulse as a float.
+
+    Raises:
+        DeviceError: no real number, or none within ``PULSE_RANGE``.
+    """
+    require_number(name, volts, -PULSE_RANGE, PULSE_RANGE, "V", why=BEYOND, error=DeviceError)
+    return float(volts)  # type: ignore[arg-type]
 
 
 def as_voltages(volts: Voltages, shape: torch.Size, device: torch.device) -> Tensor:
@@ -44,7 +58,7 @@ def per_cell(volts: Voltages, shape: torch.Size, device: torch.device) -> float 
         DeviceError: no finite numbers, or none that fit the cells.
     """
     if isinstance(volts, (int, float)) and not isinstance(volts, bool):
-        if not abs(volts) < _LARGEST:
+        if not abs(volts) < 1e30:
             raise DeviceError(f"a voltage must be a finite number in V, got {str(volts)[:20]}")
         return float(volts)
     voltages = as_voltages(volts, shape, device)
