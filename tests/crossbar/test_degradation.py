@@ -1,11 +1,15 @@
+import math
+
 import pytest
 import torch
+from torch import nn
 
-from memrix import Hardware
-from memrix.crossbar import Drift, Faults
+import memrix
+from memrix import Hardware, Seeds
+from memrix.crossbar import Drift, Faults, Pairs, drift_, program_pairs
 from memrix.device import load_parameters
 from memrix.errors import HardwareError
-from tests.crossbar.test_crossbar import crossbar
+from tests.crossbar.test_crossbar import crossbar, integers
 
 PARAMETERS = load_parameters()
 PLAIN = Hardware(weight_bits=4)
@@ -67,10 +71,74 @@ def test_faults_leave_the_other_cells_of_a_chip_as_they_are():
     assert torch.equal(crossbar(PLAIN.replace(**{"faults.stuck_off": 0.1})).difference, faulty.difference)
 
 
-def test_drift_reaches_the_crossbar():
-    drifted = crossbar(PLAIN.replace(drift=Drift(seconds=1e6, exponent=0.05)))
-    shrunk = drifted.difference / crossbar(PLAIN).difference
-    torch.testing.assert_close(shrunk[shrunk.isfinite()].median(), torch.tensor(1e6**-0.05), rtol=1e-3, atol=0)
+MILLION_SECONDS = Drift(seconds=1e6, exponent=0.05)
+REMAINING = 1e6**-0.05  # 0.501 of every conductance
+
+
+def drifted(hardware: Hardware) -> tuple[Pairs, Pairs]:
+    """Pairs as programmed, and the same after their drift."""
+    layout, weights = hardware.layout(*integers(4).shape), integers(4)
+
+    def pairs() -> Pairs:
+        return program_pairs(weights, layout, hardware.technology, seeds=Seeds(), name="test")
+
+    programmed, aged = pairs(), pairs()
+    drift_(aged, layout, hardware.technology, seeds=Seeds(), name="test")
+    return programmed, aged
+
+
+def test_conductances_of_both_cells_of_a_pair_fall():
+    programmed, aged = drifted(PLAIN.replace(drift=MILLION_SECONDS))
+    torch.testing.assert_close(aged.difference, programmed.difference * REMAINING, rtol=1e-4, atol=1e-6)
+    for sign in (1, -1):
+        before, after = ((pairs.total + sign * pairs.difference) / 2 for pairs in (programmed, aged))
+        used = before != 0  # no cell in the rows that fill a tile
+        torch.testing.assert_close(
+            conductance(after[used]), conductance(before[used]) * REMAINING, rtol=1e-3, atol=1e-9
+        )
+
+
+def test_stuck_cells_do_not_drift():
+    programmed, aged = drifted(PLAIN.replace(drift=MILLION_SECONDS, faults=Faults(stuck_on=0.5, stuck_off=0.5)))
+    torch.testing.assert_close(aged.difference, programmed.difference, rtol=0, atol=1e-6)
+
+
+def test_no_drift_leaves_pairs_as_they_are():
+    programmed, aged = drifted(PLAIN)
+    assert torch.equal(programmed.difference, aged.difference)
+
+
+def loss_of_a_drifted_layer(hardware: Hardware) -> float:
+    """Signal-to-noise ratio in dB of a layer whose cells lost half of their conductance."""
+    generator = torch.Generator().manual_seed(1)
+    layer = nn.Linear(64, 16, bias=False)
+    with torch.no_grad():
+        layer.weight.copy_(torch.randn(16, 64, generator=generator))
+    batches = [torch.randn(256, 64, generator=generator)]
+    hardware = hardware.replace(weight_bits=6, noise="off", drift=MILLION_SECONDS)
+    memrix.calibrate(layer, batches, hardware)
+    (summary,) = memrix.summary(memrix.program(layer, hardware), batches).layers
+    return summary.snr
+
+
+def test_a_tuned_chip_loses_what_its_cells_have_lost():
+    """Converters and columns are fitted to the moment of programming: -20 log10(1 - 0.501) = 6.04 dB remain."""
+    for name in ("tuned", "ideal"):
+        assert loss_of_a_drifted_layer(Hardware.preset(name)) == pytest.approx(
+            -20 * math.log10(1 - REMAINING), abs=0.1
+        )
+
+
+def test_a_saved_chip_is_as_old_as_it_was(tmp_path):
+    hardware = Hardware.preset("tuned").replace(weight_bits=3, drift=MILLION_SECONDS)
+    model, batch = nn.Linear(64, 16), torch.randn(40, 64, generator=generator())
+    memrix.calibrate(model, [batch], hardware)
+    chip = memrix.program(model, hardware)
+    memrix.save(chip, tmp_path / "chip.safetensors")
+    loaded = memrix.load(tmp_path / "chip.safetensors", model)
+    for each in (chip, loaded):
+        memrix.reseed(each, read=1)
+    assert torch.equal(loaded(batch), chip(batch))
 
 
 @pytest.mark.parametrize(

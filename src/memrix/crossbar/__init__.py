@@ -6,7 +6,7 @@ from memrix.crossbar.converters import ADC, DAC
 from memrix.crossbar.crossbar import Crossbar
 from memrix.crossbar.degradation import Drift, Faults
 from memrix.crossbar.mapping import Tile
-from memrix.crossbar.pairs import CellTechnology, Pairs, in_tiles, program_pairs, rows_in_use
+from memrix.crossbar.pairs import CellTechnology, Pairs, drift_, in_tiles, program_pairs, rows_in_use
 from memrix.crossbar.protocols import (
     Cycled,
     Ideal,
@@ -39,6 +39,7 @@ __all__ = [
     "WriteVerify",
     "best_converter",
     "column_corrections",
+    "drift_",
     "in_tiles",
     "program_pairs",
     "rows_in_use",

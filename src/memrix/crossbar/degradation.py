@@ -50,6 +50,9 @@ class Faults:
 class Drift:
     """Conductances that fall with time as ``G(t) = G(t0) (t / t0)**-nu``, with an exponent for each cell.
 
+    Converters and columns are fitted to the cells as programmed; time passes afterwards, so that a chip that is tuned
+    loses what its cells lose.
+
     The power law of Ielmini, Lacaita and Mantegazza, IEEE Trans. Electron Devices 54 (2007) 308, found on
     phase-change cells and used for analog memory of other kinds too. Synaptogen has no data on retention: all
     constants are yours, and the default is no drift.
@@ -77,9 +80,14 @@ class Drift:
                 f"got {self.seconds}"
             )
 
+    @property
+    def active(self) -> bool:
+        """Whether time changes anything."""
+        return bool(self.seconds and (self.exponent or self.exponent_spread))
+
     def apply_(self, states: Tensor, parameters: DeviceParameters, stream: torch.Generator) -> None:
         """Let the conductance of cells at the read voltage fall."""
-        if not self.seconds or not (self.exponent or self.exponent_spread):
+        if not self.active:
             return
         low, high = parameters.low_resistance_conductance, parameters.high_resistance_conductance
         # The conductance is affine in the state: it shrinks towards the state that does not conduct.

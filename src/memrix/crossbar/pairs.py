@@ -83,6 +83,8 @@ def program_pairs(
 ) -> Pairs:
     """Program matrices ``[groups, inputs, outputs]`` of integers whose magnitudes the digits of a layout can hold.
 
+    The cells are as programmed: ``drift_`` lets time pass.
+
     Args:
         integers: the weights.
         layout: digits and tiles.
@@ -97,30 +99,65 @@ def program_pairs(
     total = torch.zeros(shape, dtype=torch.float32, device=device)
     nominal = technology.nominal_states
     report = ProgrammingReport()
-
-    def stream(seed: int, use: str) -> torch.Generator:
-        return torch.Generator(device).manual_seed(derive(seed, use, name))
-
-    chip, cycle = stream(seeds.chip, "chip"), stream(seeds.programming, "programming")
-    # Streams of their own: the same chip with faults or drift has the same cells otherwise.
-    stuck, aging = stream(seeds.chip, "faults"), stream(seeds.chip, "drift")
-
-    def program(targets: Tensor) -> Tensor:
-        nonlocal report
+    chip, cycle = (
+        _stream(seed, use, name, device) for seed, use in ((seeds.chip, "chip"), (seeds.programming, "programming"))
+    )
+    # A stream of its own: the same chip with faults has the same cells otherwise.
+    stuck = _stream(seeds.chip, "faults", name, device)
+    planes = layout.targets(integers)
+    while some := list(islice(planes, _together(layout))):
+        targets = torch.stack([target for _, *both in some for target in both])
         states, took = technology.protocol.program(targets, technology.parameters, chip=chip, programming=cycle)
-        technology.drift.apply_(states, technology.parameters, aging)
         technology.faults.apply_(states, nominal, stuck)
         report += took
         if progress is not None:
             progress(states.numel())
-        return states
-
-    planes = layout.targets(integers)
-    together = max(1, _TOGETHER // max(1, 2 * integers.numel()))
-    while some := list(islice(planes, together)):
-        states = program(torch.stack([target for _, *both in some for target in both]))
-        for (plane, *_), (positive, negative) in zip(some, states.view(len(some), 2, *integers.shape), strict=True):
-            torch.sub(positive, negative, out=difference[:, : layout.inputs, plane])
-            torch.add(positive, negative, out=total[:, : layout.inputs, plane])
+        _pair(states, [plane for plane, *_ in some], difference[:, : layout.inputs], total[:, : layout.inputs])
     tiled = (layout.groups * layout.row_tiles, layout.rows, layout.planes * layout.outputs)
     return Pairs(difference.view(tiled), total.view(tiled), report, nominal)
+
+
+def drift_(pairs: Pairs, layout: Layout, technology: CellTechnology, *, seeds: Seeds, name: str) -> None:
+    """Let the time since programming pass for pairs, in place; cells that are stuck stay where they are.
+
+    Args:
+        pairs: as ``program_pairs`` gave them for the same layout, technology, seeds and name.
+        layout: digits and tiles.
+        technology: the cells.
+        seeds: of the three random streams.
+        name: of the crossbar.
+    """
+    if not technology.drift.active:
+        return
+    device = pairs.difference.device
+    # A stream of its own: the same chip without drift has the same cells otherwise.
+    aging, stuck = (_stream(seeds.chip, use, name, device) for use in ("drift", "faults"))
+    difference, total = rows_in_use(pairs.difference, layout), rows_in_use(pairs.total, layout)
+    planes = iter(range(layout.planes))
+    while some := list(islice(planes, _together(layout))):
+        states = torch.stack(
+            [
+                torch.add(total[:, :, plane], difference[:, :, plane], alpha=sign).div_(2)
+                for plane in some
+                for sign in (1, -1)
+            ]
+        )
+        technology.drift.apply_(states, technology.parameters, aging)
+        technology.faults.apply_(states, pairs.nominal_states, stuck)
+        _pair(states, some, difference, total)
+
+
+def _stream(seed: int, use: str, name: str, device: torch.device) -> torch.Generator:
+    return torch.Generator(device).manual_seed(derive(seed, use, name))
+
+
+def _together(layout: Layout) -> int:
+    """Planes whose cells are programmed at once."""
+    return max(1, _TOGETHER // max(1, layout.cells // layout.planes))
+
+
+def _pair(states: Tensor, planes: list[int], difference: Tensor, total: Tensor) -> None:
+    """Write cells ``[planes * 2, groups, inputs, outputs]`` of planes into their pairs."""
+    for plane, (positive, negative) in zip(planes, states.unflatten(0, (len(planes), 2)), strict=True):
+        torch.sub(positive, negative, out=difference[:, :, plane])
+        torch.add(positive, negative, out=total[:, :, plane])

@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from memrix.crossbar import ADC, Crossbar, Pairs, Reader, best_converter, column_corrections, program_pairs
+from memrix.crossbar import ADC, Crossbar, Pairs, Reader, best_converter, column_corrections, drift_, program_pairs
 from memrix.crossbar.columns import FEWEST_VECTORS
 from memrix.crossbar.mapping import Layout
 from memrix.device import DeviceParameters
@@ -39,8 +39,19 @@ class CrossbarLayer(QuantizedLayer):
     scales = (*QuantizedLayer.scales, "weight_step", COLUMN_GAIN, COLUMN_OFFSET)
     prefix = "Memristor"
 
-    def program(self, seeds: Seeds, progress: Callable[[int], None] | None = None) -> None:
-        """Quantise the weight and write it to the cells of a chip.
+    def program(
+        self,
+        seeds: Seeds,
+        progress: Callable[[int], None] | None = None,
+        tune: Callable[[Tensor], None] | None = None,
+    ) -> None:
+        """Quantise the weight and write it to the cells of a chip; tune the chip, and let time pass.
+
+        Args:
+            seeds: of the three random streams.
+            progress: called with a number of cells whenever so many more are programmed.
+            tune: called with the integers ``[groups, inputs, outputs]`` once the cells hold them, in place of the
+                tuning that the hardware asks for.
 
         Raises:
             CalibrationError: the layer has no activation range.
@@ -62,7 +73,8 @@ class CrossbarLayer(QuantizedLayer):
             )
             self.seeds = seeds
             self.install(pairs, layout, seeds.read)
-            self._tune(integers)
+            (tune or self._tune)(integers)
+            drift_(pairs, layout, hardware.technology, seeds=seeds, name=self.name)
 
     def _tune(self, integers: Tensor) -> None:
         """Fit converter and columns to the programmed cells, where the hardware has that."""

@@ -93,14 +93,18 @@ class FreshChips:
         )
         chip = as_twin(self._crossbar, layer, layer.name, untuned)
         step = derive(self._seed, layer.name, str(self._draws))
-        chip.program(Seeds(step, step, step))
-        if hardware.adc.per_layer and layer.observed:
+
+        def tune(integers: Tensor) -> None:
+            if not (hardware.adc.per_layer and layer.observed):
+                return
             if self._adc is None or self._chips % _RANGING_INTERVAL == 0:
                 sample = getattr(layer, SAMPLE, None)
                 known = sample if sample is not None else chip.vectors(input.detach()).flatten(1, 2)
                 self._adc = chip.suitable_converter(known)
             if self._adc is not None:
                 chip.crossbar.set_converter(self._adc)
+
+        chip.program(Seeds(step, step, step), tune=tune)
         self._draws += 1
         self._chips += 1
         return chip
