@@ -28,10 +28,14 @@ def assert_same_results_and_gradients(layer: nn.Module, *inputs: Any, **options:
     found = []
     for each in (layer, opened(layer)):
         torch.manual_seed(0)
-        arguments = [i.clone().requires_grad_() if isinstance(i, torch.Tensor) else i for i in inputs]
+        arguments = [i.clone().requires_grad_() if _is_float(i) else i for i in inputs]
         outputs = [o for o in tree_leaves(each(*arguments, **options)) if torch.is_tensor(o) and o.requires_grad]
         each.zero_grad()
         sum((o * randn(*o.shape, seed=7)).sum() for o in outputs).backward()
-        gradients = [p.grad for p in each.parameters()] + [a.grad for a in arguments if torch.is_tensor(a)]
+        gradients = [p.grad for p in each.parameters()] + [a.grad for a in arguments if _is_float(a)]
         found.append((outputs, gradients))
     torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-5)
+
+
+def _is_float(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and value.is_floating_point()

@@ -14,16 +14,28 @@ from torch import Tensor, nn
 
 
 class Rows(NamedTuple):
-    """Rows of a parameter of a module, all by default."""
+    """Rows of a parameter of a module, all by default.
+
+    Attributes:
+        parameter: its name.
+        start: the first row.
+        stop: the row after the last.
+        entry: which one of its first axis is meant, where it holds a stack of matrices or biases.
+        transposed: whether outputs are on the last axis of the parameter.
+    """
 
     parameter: str
     start: int = 0
     stop: int | None = None
+    entry: int | None = None
+    transposed: bool = False
 
     def of(self, owner: nn.Module) -> Tensor:
-        """A view of the rows, through which gradients reach the parameter."""
+        """A view ``[outputs, inputs]`` or ``[outputs]``, through which gradients reach the parameter."""
         parameter: Tensor = getattr(owner, self.parameter)
-        return parameter[self.start : self.stop]
+        matrix = parameter if self.entry is None else parameter[self.entry]
+        rows = matrix[self.start : self.stop]
+        return rows.t() if self.transposed else rows
 
 
 class Projection(nn.Linear):
@@ -75,8 +87,14 @@ class OpenedLayer(nn.Module):
         """Open a layer in place."""
         layer.__class__ = _opened(cls, type(layer))
         for name, part in parts.items():
-            layer._modules.pop(name, None)  # one that it had takes its place among the others
-            layer.add_module(name, part)
+            *path, last = name.split(".")
+            holder: nn.Module = layer
+            for step in path:
+                if step not in holder._modules:
+                    holder.add_module(step, nn.ModuleDict())
+                holder = holder.get_submodule(step)
+            holder._modules.pop(last, None)  # one that it had takes its place among the others
+            holder.add_module(last, part)
 
     def __reduce_ex__(self, protocol: Any) -> Any:  # noqa: ANN401
         # A class that was made at run time cannot be found by its name.
@@ -98,19 +116,28 @@ def _opened(mixin: type[OpenedLayer], layer: type[nn.Module]) -> type[nn.Module]
     return _OPENED[key]
 
 
+def _no_objection(module: nn.Module) -> str | None:
+    return None
+
+
 @dataclass(frozen=True)
 class Composite:
-    """How one composite layer type is opened.
+    """How one composite layer type, or a family of them, is opened.
 
     Attributes:
-        layer: the torch layer.
+        layer: the torch layer, or the full name of its class where its library is not to be imported.
         opened: its counterpart that calls its parts.
-        parts: gives the parts of a layer, by the names that they are to have in it, without changing it.
+        parts: gives the parts of a layer, by the names that they are to have in it, without changing it; a dot
+            groups parts, as in ``"0.down"``.
+        recognizes: which classes are meant, where these are a family of many: ``layer`` is then its name.
+        objection: why a certain layer cannot be opened, or None.
     """
 
-    layer: type[nn.Module]
+    layer: type[nn.Module] | str
     opened: type[OpenedLayer]
     parts: Callable[[nn.Module], Parts]
+    recognizes: Callable[[type[nn.Module]], bool] | None = None
+    objection: Callable[[nn.Module], str | None] = _no_objection
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.utils import parametrize
 
 from memrix.nn.attention import OpenedAttention, attention_parts
@@ -26,10 +26,13 @@ from memrix.nn.conv_transpose import (
 )
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.embedding import MemristorEmbedding, QuantizedEmbedding
+from memrix.nn.experts import OpenedExperts, computes_by_contract, experts_objection, experts_parts
 from memrix.nn.linear import MemristorConv1D, MemristorLinear, QuantizedConv1D, QuantizedLinear
 from memrix.nn.quantized import QuantizedLayer, torch_type
 from memrix.nn.recurrent import OpenedRecurrent, recurrent_parts
 from memrix.nn.recurrent_cells import OpenedCell, cell_parts
+from memrix.nn.stacked import OpenedLlama4Experts, OpenedParallelExperts, llama4_parts, parallel_parts
+from memrix.nn.usable import unusable_parameters, unusable_tensors
 
 
 def _no_objection(module: nn.Module) -> str | None:
@@ -56,7 +59,7 @@ class Handler:
 
 
 _HANDLERS: dict[type[nn.Module] | str, Handler] = {}
-_COMPOSITES: dict[type[nn.Module], Composite] = {}
+_COMPOSITES: dict[type[nn.Module] | str, Composite] = {}
 
 
 def register(handler: Handler) -> None:
@@ -79,10 +82,10 @@ def handler_of(module: nn.Module) -> Handler | str:
     """The handler of a layer, or the reason why there is none."""
     kind = torch_type(type(module))
     for ancestor in kind.__mro__:
-        handler = _HANDLERS.get(ancestor) or _HANDLERS.get(f"{ancestor.__module__}.{ancestor.__qualname__}")
+        handler = _HANDLERS.get(ancestor) or _HANDLERS.get(_full_name(ancestor))
         if handler is not None:
             objection = None if isinstance(module, QuantizedLayer) else _objection(module, ancestor)
-            return objection or _unusable_weight(module) or handler.objection(module) or handler
+            return objection or unusable_tensors(module) or handler.objection(module) or handler
     own = [name for name, parameter in module.named_parameters(recurse=False) if parameter.dim() > 1]
     return f"{kind.__name__} has no crossbar counterpart for its {', '.join(own) or 'weights'}"
 
@@ -90,14 +93,24 @@ def handler_of(module: nn.Module) -> Handler | str:
 def parts_of(module: nn.Module) -> tuple[Composite, Parts] | str | None:
     """How a composite layer is opened and its parts, or why it cannot be; None for any other layer."""
     for ancestor in type(module).__mro__:
-        composite = _COMPOSITES.get(ancestor)
+        composite = _composite_of(ancestor)
         if composite is not None and not isinstance(module, OpenedLayer):
-            objection = _objection(module, ancestor)
+            objection = _objection(module, ancestor) or unusable_parameters(module) or composite.objection(module)
             if objection is not None:
                 return objection
             parts = composite.parts(module)
             return _computed_weight(module, parts) or (composite, parts)
     return None
+
+
+def _composite_of(kind: type[nn.Module]) -> Composite | None:
+    named = _COMPOSITES.get(kind) or _COMPOSITES.get(_full_name(kind))
+    families = (each for each in _COMPOSITES.values() if each.recognizes is not None and each.recognizes(kind))
+    return named or next(families, None)
+
+
+def _full_name(kind: type[nn.Module]) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _objection(module: nn.Module, known: type[nn.Module]) -> str | None:
@@ -113,7 +126,7 @@ def _objection(module: nn.Module, known: type[nn.Module]) -> str | None:
     for method in ("forward", "_conv_forward", "__call__"):
         if getattr(type(module), method, None) is not getattr(known, method, None):
             return f"{name} overrides {method} of {known.__name__}, so what it computes is not known"
-    if known not in _COMPOSITES and "weight" not in module._parameters:
+    if _composite_of(known) is None and "weight" not in module._parameters:
         return f"the weight of this {name} is no parameter (weight norm?); remove what computes it first"
     return None
 
@@ -123,17 +136,6 @@ def _computed_weight(module: nn.Module, parts: Parts) -> str | None:
     if all(part.parameter is not None for part in parts.values() if isinstance(part, Projection)):
         return None
     return f"a weight of this {type(module).__name__} is no parameter (weight norm?); remove what computes it first"
-
-
-def _unusable_weight(module: nn.Module) -> str | None:
-    weight = getattr(module, "weight", None)
-    if not isinstance(weight, Tensor):
-        return None
-    if weight.is_meta:
-        return f"the weight of this {type(module).__name__} is on the meta device and has no values; load them first"
-    if not weight.numel():
-        return f"the weight of this {type(module).__name__} is empty, {list(weight.shape)}: there is nothing to write"
-    return None
 
 
 def _renormalises(module: nn.Module) -> str | None:
@@ -150,6 +152,8 @@ for _handler in (
     Handler(nn.ConvTranspose1d, QuantizedConvTranspose1d, MemristorConvTranspose1d),
     Handler(nn.ConvTranspose2d, QuantizedConvTranspose2d, MemristorConvTranspose2d),
     Handler("transformers.pytorch_utils.Conv1D", QuantizedConv1D, MemristorConv1D),
+    # Its forward writes nn.Linear out, and overrides it.
+    Handler("transformers.models.falcon.modeling_falcon.FalconLinear", QuantizedLinear, MemristorLinear),
     Handler(
         nn.Embedding,
         QuantizedEmbedding,
@@ -164,5 +168,16 @@ for _composite in (
     Composite(nn.MultiheadAttention, OpenedAttention, attention_parts),
     *(Composite(kind, OpenedRecurrent, recurrent_parts) for kind in (nn.LSTM, nn.GRU, nn.RNN)),
     *(Composite(kind, OpenedCell, cell_parts) for kind in (nn.LSTMCell, nn.GRUCell, nn.RNNCell)),
+    Composite(
+        "transformers.models.jetmoe.modeling_jetmoe.JetMoeParallelExperts", OpenedParallelExperts, parallel_parts
+    ),
+    Composite("transformers.models.llama4.modeling_llama4.Llama4TextExperts", OpenedLlama4Experts, llama4_parts),
+    Composite(
+        "experts of transformers",
+        OpenedExperts,
+        experts_parts,
+        recognizes=computes_by_contract,
+        objection=experts_objection,
+    ),
 ):
     register_composite(_composite)
