@@ -26,7 +26,9 @@ def column_corrections(crossbar: Crossbar, codes: Tensor, integers: Tensor) -> t
     Returns:
         float32 ``[groups, 1, outputs]`` each; results are to be multiplied by the first, and then the second added.
     """
-    meant = torch.bmm(codes / crossbar.circuit.dac.largest_code, integers.float())  # [groups, vectors, outputs]
+    meant = torch.bmm(
+        codes.float() / crossbar.circuit.dac.largest_code, integers.float()
+    )  # [groups, vectors, outputs]
     read = crossbar(codes.unsqueeze(1)).squeeze(1)
     crossbar.counts = Counts()
     crossbar.read_stream.restart(crossbar.read_stream.seed)

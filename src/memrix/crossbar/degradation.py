@@ -41,7 +41,7 @@ class Faults:
         if not (self.stuck_on or self.stuck_off):
             return
         on, off = nominal_states
-        draw = torch.rand(states.shape, generator=stream, device=states.device)
+        draw = torch.rand(states.shape, generator=stream, dtype=torch.float32, device=states.device)
         states.masked_fill_(draw < self.stuck_on, on)
         states.masked_fill_(draw >= 1 - self.stuck_off, off)
 
@@ -92,7 +92,7 @@ class Drift:
         low, high = parameters.low_resistance_conductance, parameters.high_resistance_conductance
         # The conductance is affine in the state: it shrinks towards the state that does not conduct.
         silent = low / (low - high)
-        exponents = torch.randn(states.shape, generator=stream, device=states.device)
+        exponents = torch.randn(states.shape, generator=stream, dtype=torch.float32, device=states.device)
         exponents.mul_(self.exponent_spread).add_(self.exponent)
         remaining = torch.pow(self.seconds / self.reference_seconds, exponents.neg_())
         states.sub_(silent).mul_(remaining).add_(silent)

@@ -16,7 +16,7 @@ from memrix.device.parameters import FEATURES, DeviceParameters
 from memrix.device.ramp import Ramp, RampRecord, ReadBackCircuit
 from memrix.device.switching import FARTHEST, Block, Switching
 from memrix.device.variability import draw_devices
-from memrix.device.voltages import Voltages, as_voltages, per_cell, power, reached
+from memrix.device.voltages import Voltages, as_voltages, per_cell, power_, reached
 from memrix.errors import DeviceError, HardwareError
 from memrix.random import RandomStream, Seeds, derive, fill_normal_, seeds_from
 from memrix.threads import side_by_side
@@ -61,7 +61,8 @@ class Cells:
     Attributes:
         r: states of the cells, float32 of ``shape``; dimensionless, 0 and 1 are the extremes of the conductance.
         pulses: voltages applied to single cells so far.
-        energy: of these pulses, in J: ``U * I * width``, the current halfway between before and after the pulse.
+        energy: of these pulses, in J: ``U * I * width``, the current halfway between before and after the pulse, and
+            held at what it is at the ends of the measured sweeps (1.5 V) beyond them, as by a compliance.
         reads: readings of single cells so far.
         disturbing_reads: those of them at a voltage that would have switched the cell.
 
@@ -159,7 +160,7 @@ class Cells:
             self._switching.pulse_(block, volt, pulsed)
             halfway = before.add_(block.r).mul_(0.5)
             self.pulses += count
-            self.energy += self.pulse_width * power(self._current, halfway, volt, pulsed, count)
+            self.energy += self.pulse_width * power_(self._current, halfway, volt, pulsed, count)
 
     @torch.no_grad()
     def ramp(self, volts: Sequence[float], aim: Tensor, circuit: ReadBackCircuit, where: Tensor) -> Tensor:
@@ -400,7 +401,7 @@ def _lengths(count: int, device: torch.device) -> list[int]:
 
 
 def _normal_numbers(stream: torch.Generator) -> Callable[[int], Tensor]:
-    return lambda count: torch.randn(count, generator=stream, device=stream.device)
+    return lambda count: torch.randn(count, generator=stream, dtype=torch.float32, device=stream.device)
 
 
 class _Normals:
@@ -410,7 +411,8 @@ class _Normals:
         self.stream = stream
 
     def __call__(self, index: Tensor) -> Tensor:
-        return torch.randn((len(FEATURES), index.numel()), generator=self.stream, device=self.stream.device)
+        shape = len(FEATURES), index.numel()
+        return torch.randn(shape, generator=self.stream, dtype=torch.float32, device=self.stream.device)
 
 
 def _beyond(sets: Tensor, resets: Tensor, voltages: Tensor) -> Tensor:

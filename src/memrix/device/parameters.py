@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -57,6 +58,11 @@ class DeviceParameters:
     def high_resistance_conductance(self) -> float:
         """Conductance in S of the high-resistance extreme at the read voltage; negative by construction."""
         return float(np.polyval(self.high_resistance, self.read_voltage) / self.read_voltage)
+
+    @property
+    def swept_voltage(self) -> float:
+        """Voltage in V on either side up to which currents were measured: the first full tenth at a complete reset."""
+        return math.ceil(round(10 * self.full_reset_voltage, 6)) / 10
 
     @property
     def order(self) -> int:

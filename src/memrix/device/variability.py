@@ -15,8 +15,9 @@ COUNT = len(FEATURES)
 def draw_devices(parameters: DeviceParameters, count: int, stream: torch.Generator) -> Tensor:
     """``[8, count]``: four offsets, then four scales of the features of each device, float32, from the mixture."""
     shares = torch.from_numpy(np.cumsum(parameters.mixture_weights)[:-1]).float().to(stream.device)
-    component = torch.bucketize(torch.rand(count, generator=stream, device=stream.device), shares)
-    devices = torch.randn((2 * COUNT, count), generator=stream, device=stream.device)
+    drawn = {"generator": stream, "dtype": torch.float32, "device": stream.device}
+    component = torch.bucketize(torch.rand(count, **drawn), shares)
+    devices = torch.randn((2 * COUNT, count), **drawn)
     for number, (mean, factor) in enumerate(zip(parameters.mixture_means, parameters.mixture_cholesky, strict=True)):
         index = positions(component == number)
         spread = torch.mm(torch.from_numpy(factor).float().to(stream.device), devices.index_select(1, index))
@@ -70,7 +71,7 @@ class CycleModel:
         if (slots, steps) not in self._unrolled_by_shape:
             # Rows: the history as it is, then every step as a combination of what is before it.
             rows = torch.zeros(((slots + steps) * COUNT, (slots + steps) * COUNT), dtype=torch.float64)
-            rows[: slots * COUNT, : slots * COUNT] = torch.eye(slots * COUNT)
+            rows[: slots * COUNT, : slots * COUNT] = torch.eye(slots * COUNT, dtype=torch.float64)
             weights = self._history.double().cpu()
             for step in range(slots, slots + steps):
                 own = slice(step * COUNT, (step + 1) * COUNT)

@@ -85,12 +85,18 @@ def reached(cells: int, volts: float | Tensor, mask: Tensor | None) -> tuple[int
     return (cells, None) if mask is None else (int(torch.count_nonzero(mask)), mask)
 
 
-def power(current: CellCurrent, r: Tensor, volts: float | Tensor, mask: Tensor | None, count: int) -> float:
-    """Sum of ``U * I`` in W over the cells that a pulse reaches."""
-    if isinstance(volts, Tensor):
-        if mask is not None:
-            volts = volts * mask
-        currents = torch.addcmul(current.low_resistance(volts), r, current.slope(volts))
-        return float(torch.dot(volts, currents))
+def power_(current: CellCurrent, r: Tensor, volts: float | Tensor, mask: Tensor | None, count: int) -> float:
+    """Sum of ``U * I`` in W over the cells that a pulse reaches; ``r`` may be overwritten.
+
+    The current is that of ``CellCurrent.in_pulse``. The few OFF cells whose current would run against a small voltage
+    carry none: no pulse gives energy back.
+    """
+    low, slope = current.in_pulse(volts)
+    if isinstance(volts, Tensor) and isinstance(low, Tensor):
+        powers = torch.addcmul(low, r, slope).mul_(volts).clamp_(min=0)
+        return float(powers.sum() if mask is None else torch.dot(powers, mask.to(powers.dtype)))
+    if volts * slope < 0:
+        r.clamp_(max=-low / slope)
     states = float(r.sum()) if mask is None else float(torch.dot(r, mask.to(r.dtype)))
-    return volts * (current.low_resistance(volts) * count + current.slope(volts) * states)
+    # Rounding alone can bring cells that carry nothing below 0.
+    return max(0.0, float(volts * (low * count + slope * states)))

@@ -62,8 +62,8 @@ class WriteVerify:
 
         def run(cells: Cells, on: Tensor, _: torch.Generator, verification: Verification) -> None:
             reset_set(cells, on)
-            expected = torch.where(on, 1.0, off)
-            again = torch.where(on, RESET_PULSE, SET_PULSE)
+            expected = torch.full_like(cells.r, off).masked_fill_(on, 1.0)
+            again = torch.full_like(cells.r, SET_PULSE).masked_fill_(on, RESET_PULSE)
             active = torch.ones_like(on)
             for number in range(self.rounds + 1):
                 active &= (circuit.read(cells, active) - expected).abs_() > self.tolerance
@@ -202,7 +202,7 @@ _SAMPLE_SEED = 7
 @functools.lru_cache(maxsize=32)
 def _overshoot(protocol: ResetRamp, parameters: DeviceParameters) -> tuple[float, ...]:
     """How far below its target a ramp stops on average, as a share of the ON current, at each sample level."""
-    levels = torch.linspace(0, 1, _SAMPLE_LEVELS).repeat_interleave(_SAMPLE_CELLS)
+    levels = torch.linspace(0, 1, _SAMPLE_LEVELS, dtype=torch.float32).repeat_interleave(_SAMPLE_CELLS)
     circuit = _read_back(protocol, parameters)
     current = CellCurrent(parameters)
     # The higher aim moves the place where the ramp stops, and so the overshoot: a second look is exact enough.
@@ -210,7 +210,9 @@ def _overshoot(protocol: ResetRamp, parameters: DeviceParameters) -> tuple[float
     for seed in range(2):
         chip, programming = (torch.Generator().manual_seed(s) for s in (_SAMPLE_SEED, _SAMPLE_SEED + 1 + seed))
         states = protocol.ramp(levels, parameters, overshoot, chip=chip, programming=programming).states
-        reached = current.of(states.double(), torch.tensor(protocol.test_voltage)).div(circuit.unit)
+        reached = current.of(states.double(), torch.tensor(protocol.test_voltage, dtype=torch.float32)).div(
+            circuit.unit
+        )
         missing = levels * (protocol.on - protocol.off) + protocol.off - reached
         # A median: a cell that cannot reach its target at all says nothing about the others.
         medians = missing.view(_SAMPLE_LEVELS, -1).median(dim=1).values

@@ -60,9 +60,13 @@ class ResetSet:
     def _power(self, parameters: DeviceParameters, count: int, count_on: int) -> float:
         on, off = self.nominal_states(parameters)
         current = CellCurrent(parameters)
-        reset = RESET_PULSE * current.of(off, RESET_PULSE)
+
+        def power(state: float, volts: float) -> float:
+            low, slope = current.in_pulse(volts)
+            return volts * (low + state * slope)
+
         # The current halfway between before and after the pulse, as for simulated cells.
-        return count * reset + count_on * SET_PULSE * current.of((off + on) / 2, SET_PULSE)
+        return count * power(off, RESET_PULSE) + count_on * power((off + on) / 2, SET_PULSE)
 
     def nominal_states(self, parameters: DeviceParameters) -> tuple[float, float]:
         """Mean state of ON and of OFF cells over a large population."""

@@ -18,7 +18,7 @@ class ProgrammingReport:
     Attributes:
         cells: cells programmed.
         pulses: voltages applied to single cells.
-        energy: of these pulses, in J: the sum of ``U * I * width``.
+        energy: of these pulses, in J: the sum of ``U * I * width``, as in ``memrix.device.Cells``.
         reads: readings of single cells to verify them.
         disturbing_reads: those of them whose voltage lay beyond a threshold of the cell.
         failed: cells that did not pass their last verification.

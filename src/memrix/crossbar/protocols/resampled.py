@@ -63,7 +63,7 @@ def as_population(protocol: ProgrammingProtocol) -> ProgrammingProtocol:
 def _population(resampled: Resampled, parameters: DeviceParameters) -> Tensor:
     """``[levels, cells]``: states in ascending order, from OFF to ON."""
     protocol = resampled.protocol
-    levels = torch.linspace(0, 1, _LEVELS) if protocol.analog else torch.tensor([False, True])
+    levels = torch.linspace(0, 1, _LEVELS, dtype=torch.float32) if protocol.analog else torch.tensor([False, True])
     targets = levels.repeat_interleave(_CELLS)
     chip, programming = (torch.Generator().manual_seed(_SEED + offset) for offset in (0, 1))
     states = protocol.program(targets, parameters, chip=chip, programming=programming).states
