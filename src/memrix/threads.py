@@ -22,6 +22,7 @@ def side_by_side(
     The pieces must not depend on each other. A call from within a piece, and any on another device than a CPU, runs
     them one after the other. The calls see the gradient and inference modes of the caller.
     """
+    survive_forks()
     pieces = list(zip(*arguments, strict=True))
     threads = min(torch.get_num_threads(), len(pieces))
     if threads < 2 or device.type != "cpu" or getattr(_worker, "busy", False):
@@ -35,13 +36,31 @@ def side_by_side(
         with torch.inference_mode(inference), torch.set_grad_enabled(gradients):
             work(*piece)
 
-    for _ in _pool(torch.get_num_threads(), os.getpid()).map(call, pieces):
+    for _ in _pool(torch.get_num_threads()).map(call, pieces):
         pass
 
 
 @functools.cache
-def _pool(threads: int, process: int) -> ThreadPoolExecutor:
-    # Starting threads costs as much as they gain; a forked process cannot use those of its parent.
+def survive_forks() -> None:
+    """Let processes that are forked from now on compute without the threads of this one, which they do not have.
+
+    GNU OpenMP, which torch computes with, would wait for them forever. A forked process therefore starts with one
+    thread, as the workers of a ``DataLoader`` do, if memrix has computed anything before the fork.
+    """
+    if hasattr(os, "register_at_fork"):  # not on Windows, which cannot fork
+        os.register_at_fork(after_in_child=_start_anew)
+
+
+def _start_anew() -> None:
+    _pool.cache_clear()
+    _worker.__dict__.clear()
+    if torch.get_num_threads() > 1:
+        torch.set_num_threads(1)
+
+
+@functools.cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    # Starting threads costs as much as they gain.
     started = threading.Barrier(threads + 1)
 
     def start() -> None:

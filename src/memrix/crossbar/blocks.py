@@ -18,6 +18,7 @@ from memrix.crossbar.products import TiledProduct, at
 from memrix.crossbar.readout import ReadCircuit
 from memrix.errors import ConversionError
 from memrix.random import RandomStream, Words, fill_noise_, fill_words, noise_quantiles
+from memrix.threads import survive_forks
 
 _CODES = (torch.int16, torch.float32)  # what the compiled loops read
 _KEPT = 1 << 21  # elements of a buffer that stays with a thread, at most
@@ -158,6 +159,7 @@ class CompiledBlock(Block):
     """
 
     def __init__(self, crossbar: Readable, shared: int, vectors: int, own_memory: bool) -> None:
+        survive_forks()
         layout, adc = crossbar.layout, crossbar.circuit.adc
         groups, tiles, count = layout.groups, layout.row_tiles, shared * vectors
         self._noise_shape = groups, tiles, vectors, layout.planes * layout.outputs
