@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from memrix.asr.whisper.results import EvaluationResult, Execution, Row
+from memrix.asr.whisper.results import ChipMean, EvaluationResult, Execution, Row
 from memrix.cli.display import TerminalReporter, print_result
 
 
@@ -12,6 +12,7 @@ def row(execution, bits=None, chip=None, **changes):
         "wer": 0.0432,
         "wer_interval": (0.0123, 0.0774),
         "difference_interval": (0.0, 0.0),
+        "resampled": "utterances",
         "relative_degradation": 0.0,
         "loss": 1.2345,
         "encoder_error": 0.3574,
@@ -39,11 +40,11 @@ WORST = row(
 )
 
 
-def printed(*rows, width=80, skipped=0):
+def printed(*rows, width=80, skipped=0, means=()):
     corpus = {"name": "prompts", "utterances": 40, "words": 345, "skipped": skipped}
     settings = {"model": "/models/tiny", "hardware_name": "paper"}
     output = io.StringIO()
-    print_result(EvaluationResult(rows, "", corpus, settings, {}, {}), Console(file=output, width=width))
+    print_result(EvaluationResult(rows, "", corpus, settings, {}, {}, means), Console(file=output, width=width))
     return output.getvalue()
 
 
@@ -64,6 +65,19 @@ def test_the_table_fits_eighty_columns():
 def test_figures_that_do_not_exist_are_dashes():
     line = next(line for line in printed(row("float", relative_degradation=None)).splitlines() if "float" in line)
     assert line.split() == ["float", "4.3", "1.2-7.7", "-", "0.357", "1.234", "-", "-", "0.13"]
+
+
+def test_several_chips_have_a_row_of_their_mean():
+    interval = (0.04, 0.09)
+    mean = ChipMean(4, 3, 0.06, 0.01, 0.05, 0.07, interval, (0.0, 0.05), "utterances and chips", 0.5)
+    text = printed(row("float"), means=(mean,))
+    line = next(line for line in text.splitlines() if line.startswith("3 chips"))
+    assert line.split() == ["3", "chips,", "4", "bit", "6.0", "4.0-9.0", "+50"]
+
+
+def test_the_note_says_what_intervals_hold_and_what_they_do_not():
+    note = " ".join(printed(row("float")).split())
+    assert "that of one chip is of this chip alone. None holds other trainings or other speakers." in note
 
 
 def test_the_title_counts_what_was_evaluated_and_skipped():

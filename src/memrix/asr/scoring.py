@@ -1,4 +1,4 @@
-"""Error rates of words and labels, and what sets two systems apart, with a bootstrap over utterances."""
+"""Error rates of words and labels, and what sets two systems apart, with intervals over utterances and chips."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from memrix.asr.resampling import Counts, Rates, draws, variances
 from memrix.asr.text import normalise
 from memrix.errors import DataError
 
-Counts = npt.NDArray[np.int64]
-Rates = npt.NDArray[np.float64]
+CONFIDENCE = 0.95
+NOT_IN_INTERVALS = ("other trainings", "other speakers")
+"""What no interval here contains: one network was trained once, and one set of speakers was heard."""
 
-_DRAWS_AT_ONCE = 250
+Errors = Sequence[int] | Sequence[Sequence[int]]
+"""Errors of each utterance, or the same of each of several chips: ``[utterances]`` or ``[chips, utterances]``."""
 
 
 class ErrorCount(NamedTuple):
@@ -50,64 +53,81 @@ def count_label_errors(reference: Sequence[Hashable], hypothesis: Sequence[Hasha
     return ErrorCount(Levenshtein.distance(reference, hypothesis), len(reference))
 
 
-def word_error_rate(errors: Sequence[int], words: Sequence[int]) -> float:
-    """Errors over reference words, summed over utterances; 0.04 is 4 %.
+def word_error_rate(errors: Errors, words: Sequence[int]) -> float:
+    """Errors over reference words, summed over utterances; the mean of several chips. 0.04 is 4 %.
 
     Raises:
         DataError: no utterances, no words, or lengths that differ.
     """
     (counts,), totals = _checked([errors], words)
-    return float(counts.sum() / totals.sum())
+    return _rate(counts, totals)
+
+
+INTERVALS_NOTE = (
+    f"Intervals of {100 * CONFIDENCE:g} % are taken over utterances, and over chips where a row is the mean of "
+    f"several; that of one chip is of this chip alone. None holds {' or '.join(NOT_IN_INTERVALS)}."
+)
+"""For below a table."""
+
+
+def intervals_described() -> dict[str, object]:
+    """What all intervals of a result have in common, for its JSON; ``resampled`` of each row says the rest."""
+    return {"confidence": CONFIDENCE, "not_contained": list(NOT_IN_INTERVALS), "note": INTERVALS_NOTE}
+
+
+def resampled(kind: str, chips: int = 1) -> str:
+    """What an interval of so many systems of a kind was taken over; ``"chip"`` is the kind that could be another."""
+    if kind != "chip":
+        return "utterances"
+    return "utterances, on this chip alone" if chips == 1 else "utterances and chips"
 
 
 def wer_interval(
-    errors: Sequence[int],
+    errors: Errors,
     words: Sequence[int],
     *,
-    confidence: float = 0.95,
+    confidence: float = CONFIDENCE,
     resamples: int = 2000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of the word error rate over utterances.
+    """Percentile interval of the word error rate over utterances, and over chips where there are several.
 
-    Where resampling shows no spread (one utterance, or none with an error), the exact binomial interval
-    over words is given instead (Clopper and Pearson, Biometrika 26, 1934).
+    Of several chips it is that of their mean. Of one chip it is that of this chip alone. Where resampling utterances
+    shows no spread (one utterance, or none with an error), the exact binomial interval over words is taken for them
+    (Clopper and Pearson, Biometrika 26, 1934).
+
+    Args:
+        errors: of each utterance, or the same of each of several chips, which all heard the same utterances.
+        words: of the reference of each utterance.
+        confidence: 0.95 is 95 %.
+        resamples: draws.
+        seed: of the draws.
 
     Raises:
         DataError: no utterances, no words, lengths that differ, or settings out of range.
     """
     (counts,), totals = _checked([errors], words)
-    low, high = _bootstrap(counts, totals, confidence, resamples, seed)
-    if low < high:
-        return low, high
-    return _binomial(int(counts.sum()), int(totals.sum()), confidence)
+    return _interval(counts, totals, confidence, resamples, seed, signed=False)
 
 
 def paired_difference_interval(
-    errors_a: Sequence[int],
-    errors_b: Sequence[int],
+    errors_a: Errors,
+    errors_b: Errors,
     words: Sequence[int],
     *,
-    confidence: float = 0.95,
+    confidence: float = CONFIDENCE,
     resamples: int = 2000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of WER_a - WER_b, where both heard the same utterances.
+    """Percentile interval of WER_a - WER_b, where both heard the same utterances; one of them may be several chips.
 
-    Where resampling shows no spread, the net difference in words is taken as a binomial count.
+    Where resampling utterances shows no spread, the net difference in words is taken as a binomial count.
 
     Raises:
-        DataError: no utterances, no words, lengths that differ, or settings out of range.
+        DataError: no utterances, no words, lengths that differ, chips on both sides, or settings out of range.
     """
     (counts_a, counts_b), totals = _checked([errors_a, errors_b], words)
-    low, high = _bootstrap(counts_a - counts_b, totals, confidence, resamples, seed)
-    if low < high:
-        return low, high
-    net = int((counts_a - counts_b).sum())
-    low, high = _binomial(abs(net), int(totals.sum()), confidence)
-    if net == 0:
-        return -high, high
-    return (low, high) if net > 0 else (-high, -low)
+    return _interval(_differences(counts_a, counts_b), totals, confidence, resamples, seed, signed=True)
 
 
 @dataclass(frozen=True)
@@ -115,7 +135,7 @@ class Comparison:
     """How a system does beside a baseline that heard the same utterances; rates as shares, 0.04 is 4 %.
 
     Attributes:
-        rate: word error rate of the system.
+        rate: word error rate of the system; the mean of several chips.
         baseline_rate: word error rate of the baseline.
         difference_interval: of ``difference``.
         relative_interval: of ``relative``.
@@ -140,39 +160,43 @@ class Comparison:
 
 
 def compare(
-    errors: Sequence[int],
+    errors: Errors,
     baseline_errors: Sequence[int],
     words: Sequence[int],
     *,
-    confidence: float = 0.95,
+    confidence: float = CONFIDENCE,
     resamples: int = 10_000,
     seed: int = 0,
 ) -> Comparison:
     """Compare word error rates of two systems on the same utterances by a paired bootstrap.
 
-    Utterances are drawn with what both systems made of them. The p-value is twice the share of draws in which the
-    difference has not the sign of most (from the probability of improvement of Bisani and Ney, ICASSP 2004). One
-    utterance alone gives 1.
+    Utterances are drawn with what both systems made of them, and chips where the system is several of them. The
+    p-value is twice the share of draws in which the difference has not the sign of most (from the probability of
+    improvement of Bisani and Ney, ICASSP 2004). One utterance alone gives 1.
 
     Raises:
-        DataError: no utterances, no words, lengths that differ, or settings out of range.
+        DataError: no utterances, no words, lengths that differ, several baselines, or settings out of range.
     """
     (counts, baseline), totals = _checked([errors, baseline_errors], words)
-    absolute = paired_difference_interval(
-        errors, baseline_errors, words, confidence=confidence, resamples=resamples, seed=seed
-    )
-    sums = _drawn_sums(np.stack([counts - baseline, baseline], axis=1), resamples, seed)  # [resamples, 2]
-    tails = [(1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0]
+    if len(baseline) > 1:
+        raise DataError(f"a comparison has one baseline, got {len(baseline)}; compare with each, or with one of them")
+    differences = counts - baseline
+    absolute = _interval(differences, totals, confidence, resamples, seed, signed=True)
+    drawn, below = draws(differences, baseline[0], resamples, seed)
     # Shares may be infinite, between which nothing can be interpolated.
-    low, high = np.quantile(_relative(sums[:, 0], sums[:, 1]), tails, method="nearest")
-    fewer = min(int((sums[:, 0] <= 0).sum()), int((sums[:, 0] >= 0).sum()))
+    low, high = np.quantile(_relative(drawn, below), _tails(confidence), method="nearest")
+    fewer = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
     return Comparison(
-        rate=float(counts.sum() / totals.sum()),
-        baseline_rate=float(baseline.sum() / totals.sum()),
+        rate=_rate(counts, totals),
+        baseline_rate=_rate(baseline, totals),
         difference_interval=absolute,
         relative_interval=(float(low), float(high)),
         p_value=1.0 if len(totals) == 1 else min(1.0, 2.0 * (fewer + 1) / (resamples + 1)),
     )
+
+
+def _rate(counts: Counts, totals: Counts) -> float:
+    return float(counts.sum() / (len(counts) * totals.sum()))
 
 
 def _relative(difference: npt.ArrayLike, baseline: npt.ArrayLike) -> Rates:
@@ -182,53 +206,69 @@ def _relative(difference: npt.ArrayLike, baseline: npt.ArrayLike) -> Rates:
     return np.divide(above, below, out=beside_none, where=below != 0.0)
 
 
-def _drawn_sums(table: Counts, resamples: int, seed: int) -> Counts:
-    """Column sums of a table whose rows are drawn with replacement, as often as it has rows."""
-    generator = np.random.default_rng(seed)
-    rows = len(table)
-    batches = (min(_DRAWS_AT_ONCE, resamples - done) for done in range(0, resamples, _DRAWS_AT_ONCE))
-    chances = np.full(rows, 1.0 / rows)
-    return np.concatenate([generator.multinomial(rows, chances, size=size) @ table for size in batches])
-
-
-def _checked(errors: Sequence[Sequence[int]], words: Sequence[int]) -> tuple[list[Counts], Counts]:
-    if any(len(counts) != len(words) for counts in errors):
-        lengths = ", ".join(str(len(counts)) for counts in errors)
-        raise DataError(f"error counts for {lengths} utterances, word counts for {len(words)}; both must agree")
+def _checked(errors: Sequence[Errors], words: Sequence[int]) -> tuple[list[Counts], Counts]:
+    """Error counts as ``[chips, utterances]`` each, and words as ``[utterances]``."""
+    tables = [
+        counts if len(counts) and isinstance(counts[0], Sequence | np.ndarray) else [counts] for counts in errors
+    ]
+    lengths = [len(row) for table in tables for row in table]  # type: ignore[arg-type]
+    if any(length != len(words) for length in lengths):
+        raise DataError(
+            f"error counts for {', '.join(map(str, lengths))} utterances, word counts for {len(words)}; "
+            "both must agree"
+        )
     if len(words) == 0 or sum(words) == 0:
         raise DataError(f"a word error rate needs reference words, got {len(words)} utterances without any")
-    return [np.asarray(counts, dtype=np.int64) for counts in errors], np.asarray(words, dtype=np.int64)
+    return [np.asarray(table, dtype=np.int64) for table in tables], np.asarray(words, dtype=np.int64)
 
 
-def _bootstrap(errors: Counts, words: Counts, confidence: float, resamples: int, seed: int) -> tuple[float, float]:
-    from scipy import stats
+def _differences(first: Counts, second: Counts) -> Counts:
+    if min(len(first), len(second)) > 1:
+        raise DataError(
+            f"a difference has several chips on one side at most, got {len(first)} and {len(second)}; compare each "
+            f"with the digital network"
+        )
+    return first - second
 
+
+def _tails(confidence: float) -> tuple[float, float]:
+    return (1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0
+
+
+def _interval(
+    counts: Counts, words: Counts, confidence: float, resamples: int, seed: int, *, signed: bool
+) -> tuple[float, float]:
+    """Of the mean over chips of the sum of counts, by words; ``signed``: whether it may be below 0."""
     if not 0.0 < confidence < 1.0 or resamples < 1:
         raise DataError(
             f"an interval needs a confidence in (0, 1) and at least one resample, got {confidence} and "
             f"{resamples}; 0.95 and 2000 are usual"
         )
-    if len(errors) == 1:
-        rate = float(errors[0] / words[0])
-        return rate, rate
-
-    def rate_of(drawn_errors: Counts, drawn_words: Counts, axis: int = -1) -> npt.NDArray[np.float64]:
+    summed = counts.sum(axis=0)
+    if np.array_equal(summed * words.sum(), summed.sum() * words):
+        low, high = _exact(counts, words, confidence, signed=signed)
+    else:
+        drawn, drawn_words = draws(counts, words, resamples, seed)
         # A draw of nothing but empty references has no rate; its insertions are counted against one word.
-        rates: npt.NDArray[np.float64] = drawn_errors.sum(axis) / np.maximum(drawn_words.sum(axis), 1)
-        return rates
+        low, high = map(float, np.quantile(drawn / np.maximum(drawn_words, 1), _tails(confidence)))
+    return (low, high) if signed else (max(low, 0.0), high)
 
-    interval = stats.bootstrap(
-        (errors, words),
-        rate_of,
-        paired=True,
-        vectorized=True,
-        method="percentile",
-        confidence_level=confidence,
-        n_resamples=resamples,
-        batch=250,
-        rng=np.random.default_rng(seed),
-    ).confidence_interval
-    return float(interval.low), float(interval.high)
+
+def _exact(counts: Counts, words: Counts, confidence: float, *, signed: bool) -> tuple[float, float]:
+    """Where every utterance has the same rate: binomial over words, with the chips' part added in quadrature."""
+    from scipy import stats
+
+    chips, total = len(counts), int(words.sum())
+    rate = float(counts.sum()) / (chips * total)
+    low, high = _binomial(round(abs(rate) * total), total, confidence)
+    if signed and rate == 0.0:
+        low = -high
+    elif rate < 0.0:
+        low, high = -high, -low
+    if chips == 1:
+        return low, high
+    of_chips = stats.t.ppf(_tails(confidence)[1], chips - 1) * np.sqrt(variances(counts, words).chips) / total
+    return rate - float(np.hypot(rate - low, of_chips)), rate + float(np.hypot(high - rate, of_chips))
 
 
 def _binomial(errors: int, words: int, confidence: float) -> tuple[float, float]:

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from memrix.asr.whisper.results import EvaluationResult, Execution, Row
+from memrix.asr.scoring import INTERVALS_NOTE
+from memrix.asr.whisper.results import ChipMean, EvaluationResult, Execution, Row
 from memrix.cli.tables import plain_table, print_whole
 
 _MISSING = "-"
@@ -57,7 +58,7 @@ def print_result(result: EvaluationResult, console: Console | None = None) -> No
 
 
 def result_table(result: EvaluationResult) -> Table:
-    """One row per execution."""
+    """One row per execution, and one for the mean of chips of the same bits."""
     corpus, settings = result.corpus, result.settings
     skipped = f" ({corpus['skipped']} skipped)" if corpus["skipped"] else ""
     table = plain_table(
@@ -65,7 +66,7 @@ def result_table(result: EvaluationResult) -> Table:
         f"{skipped}, {corpus['words']} words; hardware: {settings['hardware_name']}",
         caption="degr.: WER relative to float. enc. error: relative deviation of the encoder's output from "
         "float. loss: on the reference text, nats per token. clip.: share of the ADC conversions. "
-        "s/s: seconds per second of audio.",
+        f"s/s: seconds per second of audio. {INTERVALS_NOTE}",
     )
     table.add_column("execution", no_wrap=True)
     for heading in (
@@ -81,17 +82,25 @@ def result_table(result: EvaluationResult) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     for row in result.rows:
         table.add_row(*_cells(row))
+    for mean in result.means:
+        table.add_row(str(mean), *_rates(mean))
     return table
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _rates(row: Row | ChipMean) -> tuple[str, ...]:
     low, high = row.wer_interval
-    execution = Execution(row.execution, row.weight_bits, row.chip)
     return (
-        str(execution),
         _percent(row.wer),
         f"{_percent(low)}-{_percent(high)}",
         _MISSING if row.relative_degradation is None else f"{100 * row.relative_degradation:+.0f}",
+    )
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    execution = Execution(row.execution, row.weight_bits, row.chip)
+    return (
+        str(execution),
+        *_rates(row),
         f"{row.encoder_error:.3f}",
         f"{row.loss:.3f}",
         _MISSING if row.clipped is None else _percent(row.clipped),

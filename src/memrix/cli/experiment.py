@@ -211,12 +211,13 @@ def _require_used(settings: ExperimentSettings, training: Mapping[str, object]) 
 
 def _print(rows: list[Row], result: Mapping[str, Any]) -> None:
     from memrix.asr.experiment.report import HEAD, cells_of
+    from memrix.asr.scoring import INTERVALS_NOTE
     from memrix.cli.tables import plain_table, print_whole
 
     table = plain_table(
         "{corpus}, {part}: {utterances} utterances, {words} words; all rates in %".format(**result),
-        "95 %: bootstrap over utterances. sd, min and max: over chips. label errors: by greedy search. over float, "
-        "over quantised: relative difference of WER, with its paired 95 % interval.",
+        "sd, min and max: over chips. label errors: by greedy search. over float, over quantised: relative "
+        f"difference of WER, with its paired interval. {INTERVALS_NOTE}",
     )
     table.add_column(HEAD[0], no_wrap=True)
     for name in HEAD[1:]:

@@ -7,6 +7,7 @@ from memrix.asr.whisper.results import (
     EvaluationResult,
     Execution,
     UtteranceRecord,
+    mean_of_chips,
     summarise,
     write_atomically,
 )
@@ -62,6 +63,24 @@ def test_float_has_neither_chip_figures_nor_degradation():
     assert (row.relative_degradation, row.encoder_error, row.difference_interval) == (0.0, 0.0, None)
 
 
+def test_a_row_says_what_its_interval_was_taken_over():
+    batches = [batch(utterance(), utterance("b", errors=0))]
+    assert summarise(FLOAT, batches, batches).resampled == "utterances"
+    assert summarise(CHIP, batches, batches).resampled == "utterances, on this chip alone"
+
+
+def test_the_mean_of_chips_has_an_interval_over_them_too():
+    utterances = [utterance(str(number), errors=number % 2, words=4) for number in range(40)]
+    worse = [utterance(str(number), errors=number % 2 + 1, words=4) for number in range(40)]
+    baseline, chips = [batch(*utterances)], [[batch(*utterances)], [batch(*worse)]]
+    mean = mean_of_chips(4, chips, baseline)
+    assert (mean.weight_bits, mean.chips, mean.lowest, mean.wer, mean.highest) == (4, 2, 0.125, 0.25, 0.375)
+    assert mean.relative_degradation == 1.0
+    assert mean.resampled == "utterances and chips"
+    alone = summarise(CHIP, *[chips[0]] * 2).wer_interval
+    assert mean.wer_interval[1] - mean.wer_interval[0] > 3 * (alone[1] - alone[0])
+
+
 def test_a_batch_survives_json_to_the_last_bit():
     record = batch(utterance(nll=0.1 + 0.2, error_energy=1 / 3), seconds=1e-3 / 7)
     assert BatchRecord.from_dict(json.loads(json.dumps(record.to_dict()))) == record
@@ -72,7 +91,8 @@ def test_a_result_is_written_with_the_keys_users_rely_on(tmp_path):
     result = EvaluationResult((summarise(FLOAT, batches, batches),), "weights", {}, {}, {}, {})
     result.save(tmp_path / "new folder" / "result.json")
     data = json.loads((tmp_path / "new folder" / "result.json").read_text())
-    assert set(data) == {"rows", "settings", "hardware", "versions", "corpus", "model"}
+    assert set(data) == {"rows", "settings", "hardware", "versions", "corpus", "model", "means", "intervals"}
+    assert data["intervals"]["not_contained"] == ["other trainings", "other speakers"]
     assert set(data["rows"][0]) == {
         "execution",
         "weight_bits",
@@ -80,6 +100,7 @@ def test_a_result_is_written_with_the_keys_users_rely_on(tmp_path):
         "wer",
         "wer_interval",
         "difference_interval",
+        "resampled",
         "relative_degradation",
         "loss",
         "encoder_error",

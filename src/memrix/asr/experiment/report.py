@@ -9,7 +9,14 @@ from typing import Any
 
 from memrix.asr.experiment.run import ExperimentResult
 from memrix.asr.experiment.systems import Measurement, as_table
-from memrix.asr.scoring import compare, wer_interval, word_error_rate
+from memrix.asr.scoring import (
+    INTERVALS_NOTE,
+    compare,
+    intervals_described,
+    resampled,
+    wer_interval,
+    word_error_rate,
+)
 
 
 @dataclass(frozen=True)
@@ -22,12 +29,14 @@ class Row:
         variant: name of the kind of chip; empty where there is none.
         rate: mean over chips.
         deviation, lowest, highest: over chips; None for one system.
-        interval: 95 % bootstrap interval over utterances, of the mean over chips.
+        interval: of the rate, 95 %, by ``wer_interval``.
         label_error_rate: by greedy search, mean over chips.
         over_float: relative difference to the float recogniser, with its paired 95 % interval; None for itself.
         over_quantised: the same to the same network quantised digitally; None for digital ones.
         cells: of one chip.
         clipped: share of conversions beyond the converters' range.
+        chips: how many the rates are the mean of; 0 for a digital recogniser.
+        resampled: what the intervals were taken over.
     """
 
     name: str
@@ -43,6 +52,8 @@ class Row:
     over_quantised: tuple[float, float, float] | None
     cells: int
     clipped: float
+    chips: int
+    resampled: str
 
 
 def rows_of(result: ExperimentResult) -> list[Row]:
@@ -67,6 +78,7 @@ def to_json(result: ExperimentResult) -> dict[str, Any]:
         "utterances": len(result.measurements[0].ids),
         "words": sum(result.measurements[0].words),
         "search": asdict(result.trained.search),
+        "intervals": intervals_described(),
         "rows": [asdict(row) for row in rows_of(result)],
         "systems": [as_table(measurement) for measurement in result.measurements],
     }
@@ -93,9 +105,9 @@ def cells_of(row: Row) -> tuple[str, ...]:
 
 
 def to_markdown(result: ExperimentResult) -> str:
-    """The table of an experiment."""
+    """The table of an experiment, and what its intervals are."""
     lines = [HEAD, ["---"] * len(HEAD), *(cells_of(row) for row in rows_of(result))]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + f"\n\n{INTERVALS_NOTE}\n"
 
 
 def _row(
@@ -103,32 +115,32 @@ def _row(
 ) -> Row:
     words = measured[0].words
     rates = [word_error_rate(item.errors, words) for item in measured]
-    # All chips together heard every utterance as often as there are chips.
-    errors = [sum(counts) for counts in zip(*(item.errors for item in measured), strict=True)]
-    heard = [len(measured) * count for count in words]
+    errors = [item.errors for item in measured]  # [chips, utterances]
     several = len(measured) > 1
+    system = measured[0].system
     return Row(
         name=name,
-        bits=measured[0].system.bits,
-        variant=measured[0].system.variant,
+        bits=system.bits,
+        variant=system.variant,
         rate=statistics.mean(rates),
         deviation=statistics.stdev(rates) if several else None,
         lowest=min(rates) if several else None,
         highest=max(rates) if several else None,
-        # Without an error there is nothing to resample: then the chips are no more evidence than one of them.
-        interval=wer_interval(errors, heard) if any(errors) else wer_interval(measured[0].errors, words),
+        interval=wer_interval(errors, words),
         label_error_rate=statistics.mean(item.label_errors / max(item.labels, 1) for item in measured),
-        over_float=_relative(errors, floating, heard, len(measured)),
-        over_quantised=_relative(errors, quantised, heard, len(measured)),
+        over_float=_relative(errors, floating, words),
+        over_quantised=_relative(errors, quantised, words),
         cells=measured[0].cells,
         clipped=statistics.mean(item.clipped for item in measured),
+        chips=len(measured) if system.kind == "chip" else 0,
+        resampled=resampled(system.kind, len(measured)),
     )
 
 
 def _relative(
-    errors: Sequence[int], baseline: Measurement | None, words: Sequence[int], chips: int
+    errors: Sequence[Sequence[int]], baseline: Measurement | None, words: Sequence[int]
 ) -> tuple[float, float, float] | None:
     if baseline is None:
         return None
-    comparison = compare(errors, [chips * count for count in baseline.errors], words)
+    comparison = compare(errors, baseline.errors, words)
     return (comparison.relative, *comparison.relative_interval)

@@ -20,7 +20,15 @@ from memrix.asr.whisper.journal import Journal
 from memrix.asr.whisper.measurement import Measurement
 from memrix.asr.whisper.recogniser import WhisperRecogniser
 from memrix.asr.whisper.reporting import Reporter, SilentReporter
-from memrix.asr.whisper.results import BatchRecord, EvaluationResult, Execution, Row, summarise
+from memrix.asr.whisper.results import (
+    BatchRecord,
+    ChipMean,
+    EvaluationResult,
+    Execution,
+    Row,
+    mean_of_chips,
+    summarise,
+)
 from memrix.asr.whisper.settings import EvaluationSettings
 from memrix.hardware import Hardware
 
@@ -75,6 +83,7 @@ def evaluate(
         settings=settings.to_dict(),
         hardware=settings.hardware.to_dict(),
         versions=versions,
+        means=run.means(),
     )
 
 
@@ -117,6 +126,20 @@ class _Run:
             self.reporter.row(execution, row)
             rows.append(row)
         return tuple(rows)
+
+    def means(self) -> tuple[ChipMean, ...]:
+        """Over the chips of each number of bits, once all of them are measured."""
+        if self.settings.chips == 1:
+            return ()
+        baseline = self._measured(Execution("float"))
+        return tuple(
+            mean_of_chips(
+                bits,
+                [self._measured(Execution("chip", bits, chip)) for chip in range(self.settings.chips)],
+                baseline,
+            )
+            for bits in self.settings.weight_bits
+        )
 
     def _measured(self, execution: Execution) -> list[BatchRecord]:
         batches = self.journal.batches(execution)

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from memrix.asr.files import write_whole
-from memrix.asr.scoring import paired_difference_interval, wer_interval, word_error_rate
+from memrix.asr.scoring import (
+    intervals_described,
+    paired_difference_interval,
+    resampled,
+    wer_interval,
+    word_error_rate,
+)
 from memrix.errors import DataError
 
 
@@ -98,9 +105,10 @@ class Row:
         weight_bits: None in float.
         chip: number of the chip; None where there is none.
         wer: word errors over reference words.
-        wer_interval: 95 % bootstrap interval over utterances.
+        wer_interval: 95 % interval, by ``memrix.asr.scoring.wer_interval``.
         difference_interval: 95 % interval of the WER minus that in float, over the same utterances; None
             in float.
+        resampled: what both were taken over.
         relative_degradation: (WER - float WER) / float WER; None if the float WER is 0.
         loss: teacher-forced loss on the reference text, nats per token.
         encoder_error: norm of the encoder output's deviation from float, over the norm in float.
@@ -118,6 +126,7 @@ class Row:
     wer: float
     wer_interval: tuple[float, float]
     difference_interval: tuple[float, float] | None
+    resampled: str
     relative_degradation: float | None
     loss: float
     encoder_error: float
@@ -148,6 +157,7 @@ def summarise(execution: Execution, batches: Sequence[BatchRecord], baseline: Se
         difference_interval=(
             None if execution.kind == "float" else paired_difference_interval(errors, float_errors, words)
         ),
+        resampled=resampled(execution.kind),
         relative_degradation=(wer - float_wer) / float_wer if float_wer else None,
         loss=math.fsum(u.nll for u in utterances) / sum(u.tokens for u in utterances),
         encoder_error=math.sqrt(
@@ -160,6 +170,57 @@ def summarise(execution: Execution, batches: Sequence[BatchRecord], baseline: Se
         words=sum(words),
         errors=sum(errors),
         utterances=len(utterances),
+    )
+
+
+@dataclass(frozen=True)
+class ChipMean:
+    """Word error rate of several chips of the same bits.
+
+    Attributes:
+        weight_bits: of their weights.
+        chips: how many.
+        wer: mean over chips.
+        deviation, lowest, highest: over chips.
+        wer_interval: 95 % interval of the mean, over utterances and chips.
+        difference_interval: the same of the mean minus the WER in float, over the same utterances.
+        resampled: what both were taken over.
+        relative_degradation: (WER - float WER) / float WER; None if the float WER is 0.
+    """
+
+    weight_bits: int
+    chips: int
+    wer: float
+    deviation: float
+    lowest: float
+    highest: float
+    wer_interval: tuple[float, float]
+    difference_interval: tuple[float, float]
+    resampled: str
+    relative_degradation: float | None
+
+    def __str__(self) -> str:
+        return f"{self.chips} chips, {self.weight_bits} bit"
+
+
+def mean_of_chips(bits: int, chips: Sequence[Sequence[BatchRecord]], baseline: Sequence[BatchRecord]) -> ChipMean:
+    """The mean of several chips; ``baseline`` are the batches of the float model, all in the same order."""
+    words = [utterance.words for utterance in _utterances(baseline)]
+    float_errors = [utterance.errors for utterance in _utterances(baseline)]
+    errors = [[utterance.errors for utterance in _utterances(batches)] for batches in chips]  # [chips, utterances]
+    rates = [word_error_rate(row, words) for row in errors]
+    wer, float_wer = statistics.mean(rates), word_error_rate(float_errors, words)
+    return ChipMean(
+        weight_bits=bits,
+        chips=len(chips),
+        wer=wer,
+        deviation=statistics.stdev(rates),
+        lowest=min(rates),
+        highest=max(rates),
+        wer_interval=wer_interval(errors, words),
+        difference_interval=paired_difference_interval(errors, float_errors, words),
+        resampled=resampled("chip", len(chips)),
+        relative_degradation=(wer - float_wer) / float_wer if float_wer else None,
     )
 
 
@@ -178,6 +239,7 @@ class EvaluationResult:
         settings: of the evaluation.
         hardware: the description of the chip.
         versions: of memrix and of the libraries that the figures depend on.
+        means: over chips at each number of bits, where there are several.
     """
 
     rows: tuple[Row, ...]
@@ -186,10 +248,11 @@ class EvaluationResult:
     settings: Mapping[str, Any]
     hardware: Mapping[str, Any]
     versions: Mapping[str, str]
+    means: tuple[ChipMean, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """The result as plain data, for JSON."""
-        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        """The result as plain data, for JSON, with what its intervals contain."""
+        plain: dict[str, Any] = json.loads(json.dumps({**asdict(self), "intervals": intervals_described()}))
         return plain
 
     def save(self, path: Path) -> None:
