@@ -16,6 +16,7 @@ FLOORS = [
     {"quantization"},
     {"hardware"},
     {"nn"},
+    {"held_weights"},
     {"inventory"},
     {"selection"},
     {"readiness"},

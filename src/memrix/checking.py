@@ -11,7 +11,7 @@ from torch import nn
 from memrix.chip_description import kind_of
 from memrix.crossbar.mapping import Layout
 from memrix.device import CellCurrent
-from memrix.digital import DigitalSummary, digital_table
+from memrix.digital import DigitalSummary, digital_layers, digital_table
 from memrix.errors import ConversionError, HardwareError
 from memrix.hardware import Hardware
 from memrix.inventory import weighted_modules
@@ -135,7 +135,7 @@ def check(model: nn.Module, hardware: HardwareChoice, *, layers: Layers = None) 
         ),
         notes=tuple([*_calibration_notes(selected), *_coverage_notes(found), *_converter_notes(planned)]),
         layers=tuple(_plan(layer, layout) for layer, layout in planned),
-        digital=tuple(DigitalSummary.of(each) for each in weighted_modules(model) if each.name not in chosen),
+        digital=digital_layers(weighted_modules(model), lambda each: each.name in chosen),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from memrix.inventory import Weighted, digital_reason
@@ -11,20 +11,42 @@ from memrix.tables import explained
 
 @dataclass(frozen=True)
 class DigitalSummary:
-    """One weighted layer that is not on a crossbar, and the reason."""
+    """One weighted layer that is not on a crossbar, and the reason.
+
+    Attributes:
+        name: of the layer.
+        kind: its class.
+        weights: that it holds, those of its bias aside.
+        share: of all weights of the model's layers that these are.
+        reason: why it stays digital.
+    """
 
     name: str
     kind: str
     weights: int
+    share: float
     reason: str
 
-    @classmethod
-    def of(cls, layer: Weighted) -> DigitalSummary:
-        """What there is to say of a layer."""
-        return cls(layer.name, type(layer.module).__name__, layer.weights, digital_reason(layer))
+
+def digital_layers(weighted: Sequence[Weighted], is_mapped: Callable[[Weighted], bool]) -> tuple[DigitalSummary, ...]:
+    """What there is to say of the layers of a model that are not mapped."""
+    total = sum(layer.weights for layer in weighted)
+    mapped = [layer for layer in weighted if is_mapped(layer)]
+    holders = {id(tensor): layer.name for layer in mapped for tensor in layer.tensors}
+    found = []
+    for layer in weighted:
+        if is_mapped(layer):
+            continue
+        reason = digital_reason(layer)
+        tied = next((holders[id(tensor)] for tensor in layer.tensors if id(tensor) in holders), None)
+        if tied is not None:
+            reason += f"; it reads the digital weight that {tied!r} shares with it, not the cells of that layer"
+        share = layer.weights / total if total else 0.0
+        found.append(DigitalSummary(layer.name, type(layer.module).__name__, layer.weights, share, reason))
+    return tuple(found)
 
 
 def digital_table(layers: Sequence[DigitalSummary]) -> str:
     """A section of a report; empty if there is no layer."""
-    rows = [(layer.name, f"{layer.weights:,} weights", layer.reason) for layer in layers]
-    return "\n\nstays digital\n" + explained(rows) if rows else ""
+    rows = [(layer.name, f"{layer.weights:,} weights", f"{layer.share:.1%}", layer.reason) for layer in layers]
+    return "\n\nstays digital (share of all weights)\n" + explained(rows) if rows else ""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 from torch.nn.utils import parametrize
 
 from memrix.errors import ConversionError
-from memrix.nn.composite import OpenedLayer, Projection, Unopened
-from memrix.nn.registry import Handler, handler_of, parts_of
+from memrix.held_weights import packed_weights, parameters_of, unregistered, unregistered_modules
+from memrix.nn.composite import OpenedLayer, Unopened
+from memrix.nn.registry import Handler, handler_of, is_known, parts_of
 
 # Their parameters multiply no vector: there is nothing to map.
 NO_PRODUCT = (nn.Embedding, nn.EmbeddingBag, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, nn.modules.batchnorm._NormBase)
@@ -23,14 +25,18 @@ class Weighted:
     Attributes:
         module: the layer.
         names: it goes by.
+        tensors: its weights, biases aside.
         owner: the composite layer that has to be opened before the layer is part of the model.
-        obstacle: why it cannot be mapped, known from its owner.
+        obstacle: why it cannot be mapped, known from its owner or from how its weights are held.
+        certain: whether its tensors are weights for certain; a buffer may be anything.
     """
 
     module: nn.Module
     names: list[str] = field(default_factory=list)
+    tensors: list[Tensor] = field(default_factory=list)
     owner: Unopened | None = None
     obstacle: str | None = None
+    certain: bool = True
 
     @property
     def name(self) -> str:
@@ -40,17 +46,12 @@ class Weighted:
     @property
     def weights(self) -> int:
         """How many weights it holds, those of its bias aside."""
-        if isinstance(self.module, Projection):
-            return self.module.weight.numel()
-        own = [p for p in self.module.parameters(recurse=False) if p.dim() > 1]
-        if isinstance(computed := getattr(self.module, "parametrizations", None), nn.ModuleDict):
-            own += [getattr(self.module, name) for name in computed]
-        return sum(weight.numel() for weight in own)
+        return sum(weight.numel() for weight in self.tensors)
 
     @property
     def multiplies(self) -> bool:
         """Whether it is of a kind that multiplies vectors by a matrix, so that a chip is expected to hold it."""
-        return not isinstance(self.module, NO_PRODUCT)
+        return self.certain and not isinstance(self.module, NO_PRODUCT)
 
     @property
     def handler(self) -> Handler | str:
@@ -67,44 +68,102 @@ def require_module(model: object) -> None:
 def weighted_modules(model: nn.Module) -> list[Weighted]:
     """Modules that hold a weight of two or more axes themselves, with every name they go by.
 
-    Of a composite layer, such as ``nn.MultiheadAttention``, these are the parts that it will have once opened.
+    Of a composite layer, such as ``nn.MultiheadAttention``, these are the parts that it will have once opened. A
+    weight may be held as a parameter, as a buffer, as a plain tensor or packed by torch, and a layer in a plain list.
 
     Raises:
         ConversionError: the model is no module, or a layer has no weights yet.
     """
     require_module(model)
-    found: dict[nn.Module, Weighted] = {}
-    parts_by_owner: dict[nn.Module, Unopened] = {}
+    return _Inventory(model).layers
 
-    def add(module: nn.Module, name: str, owner: Unopened | None = None, obstacle: str | None = None) -> None:
-        entry = found.setdefault(module, Weighted(module, [], owner, obstacle))
-        if name not in entry.names:
-            entry.names.append(name)
 
-    for name, module in model.named_modules(remove_duplicate=False):
+class _Inventory:
+    """The layers of a model in its order, as they are found."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._found: dict[nn.Module, Weighted] = {}
+        self._owners: dict[nn.Module, Unopened] = {}
+        self._modules = set(model.modules())
+        self._registered = {id(tensor) for tensor in (*model.parameters(), *model.buffers())}
+        for name, module in model.named_modules(remove_duplicate=False):
+            self._take(name, module)
+
+    @property
+    def layers(self) -> list[Weighted]:
+        """Those with weights."""
+        return list(self._found.values())
+
+    def _take(self, name: str, module: nn.Module) -> None:
+        """Enter a module of the model, or its parts."""
         if isinstance(module, (parametrize.ParametrizationList, OpenedLayer)):
-            continue  # its owner, or its parts, are the layers
+            return  # its owner, or its parts, are the layers
         if any(isinstance(p, UninitializedParameter) for p in module.parameters(recurse=False)):
             raise ConversionError(f"layer {name!r} has no weights yet (lazy module); run the model once first")
         composite = parts_of(module)
         if isinstance(composite, str):
-            add(module, name, obstacle=composite)
-            for child_name, child in module.named_modules():
-                if child is not module and _holds_weight(child):
-                    add(child, f"{name}.{child_name}".lstrip("."), obstacle=f"its owner {name!r}: {composite}")
+            self._add(Weighted(module, [name], _weights_of(module, self._registered), obstacle=composite))
+            self._add_all(name, module, f"its owner {name!r}: {composite}", skip=module)
         elif composite is not None:
-            kind, parts = composite
-            owner = parts_by_owner.setdefault(module, Unopened(module, kind, parts))
+            owner = self._owners.setdefault(module, Unopened(module, *composite))
             for part_name, part in owner.parts.items():
-                add(part, f"{name}.{part_name}".lstrip("."), owner=owner)
-        elif _holds_weight(module):
-            add(module, name)
-    return list(found.values())
+                self._add(Weighted(part, [_join(name, part_name)], _weights_of(part, self._registered), owner))
+        else:
+            self._add(_described(name, module, self._registered))
+        for held_as, hidden in unregistered_modules(module).items():
+            if hidden not in self._modules:
+                self._add_all(
+                    _join(name, held_as),
+                    hidden,
+                    f"{held_as} is in a plain container, of which torch knows nothing; use nn.ModuleList or "
+                    f"nn.ModuleDict",
+                )
+
+    def _add_all(self, name: str, module: nn.Module, obstacle: str, skip: nn.Module | None = None) -> None:
+        """Enter what is inside of a module and cannot be mapped because of it."""
+        for child_name, child in module.named_modules():
+            if child is not skip and parameters_of(child):
+                self._add(
+                    Weighted(child, [_join(name, child_name)], list(parameters_of(child).values()), obstacle=obstacle)
+                )
+
+    def _add(self, layer: Weighted | None) -> None:
+        if layer is None:
+            return
+        entry = self._found.setdefault(layer.module, layer)
+        entry.names += [name for name in layer.names if name not in entry.names]
 
 
-def _holds_weight(module: nn.Module) -> bool:
-    own = any(p.dim() > 1 for p in module.parameters(recurse=False))
-    return own or isinstance(module, Projection) or parametrize.is_parametrized(module)
+def _described(name: str, module: nn.Module, registered: Collection[int]) -> Weighted | None:
+    """What there is to say of a module that is no composite; None if it has no weight."""
+    if packed := packed_weights(module):
+        obstacle = (
+            f"torch has quantized this {type(module).__name__} and packed its integers; start from the float model"
+        )
+        return Weighted(module, [name], packed, obstacle=obstacle)
+    weights, known = parameters_of(module), is_known(module)
+    if known and not weights and isinstance(weight := getattr(module, "weight", None), Tensor):
+        return Weighted(module, [name], [weight])
+    others = {} if known or isinstance(module, NO_PRODUCT) else unregistered(module, registered)
+    if not (weights or others):
+        return None
+    reason = f"{type(module).__name__} has no crossbar counterpart for its {', '.join([*weights, *others])}"
+    return Weighted(
+        module,
+        [name],
+        [*weights.values(), *others.values()],
+        obstacle=reason if others else None,
+        certain=bool(weights),
+    )
+
+
+def _weights_of(module: nn.Module, registered: Collection[int]) -> list[Tensor]:
+    """Parameters, or what is held in their place."""
+    return list((parameters_of(module) or unregistered(module, registered)).values())
+
+
+def _join(owner: str, name: str) -> str:
+    return f"{owner}.{name}".strip(".")
 
 
 def digital_reason(layer: Weighted) -> str:
@@ -112,4 +171,6 @@ def digital_reason(layer: Weighted) -> str:
     handler = layer.handler
     if isinstance(handler, Handler):
         return handler.on_request or "not selected"
-    return handler if layer.multiplies else f"{type(layer.module).__name__} multiplies no vector by a matrix"
+    if layer.multiplies or not layer.certain:
+        return handler
+    return f"{type(layer.module).__name__} multiplies no vector by a matrix"

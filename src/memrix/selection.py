@@ -14,11 +14,12 @@ from torch import nn
 
 from memrix.errors import ConversionError, CoverageWarning, NumericsError
 from memrix.hardware import Hardware
-from memrix.inventory import require_module, weighted_modules
+from memrix.inventory import Weighted, digital_reason, require_module, weighted_modules
 from memrix.nn.composite import Projection, Unopened
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.registry import Handler, registered_layers
 from memrix.records import closest
+from memrix.tables import listed
 
 Layers = str | Sequence[str] | Callable[[str, nn.Module], bool] | None
 HardwareChoice = Hardware | Mapping[str, Hardware | None]
@@ -98,12 +99,7 @@ def survey(model: nn.Module, hardware: HardwareChoice, layers: Layers) -> Survey
             passed_over.append((layer.name, handler))
     problems += _tied(chosen)
     if not chosen and not problems:
-        kinds = sorted({type(layer.module).__name__ for layer in weighted})
-        problems.append(
-            f"there is no layer to map: memrix maps {', '.join(registered_layers())}, and "
-            f"{'the selection holds none of those' if names else 'this model has no weighted layer'}"
-            + (f" (weighted layers of the model: {', '.join(kinds)})" if kinds else "")
-        )
+        problems.append(_nothing_to_map(weighted))
     return Survey(tuple(chosen), tuple(problems), tuple(passed_over))
 
 
@@ -135,12 +131,12 @@ def open_owners(selected: Iterable[Selected]) -> None:
 
 
 def weights_not_finite(selected: Iterable[Selected]) -> list[str]:
-    """Names of the layers whose parameters hold NaN or infinite values."""
+    """Names of the layers whose parameters are NaN or infinite in float32, in which a chip computes."""
     return [
         layer.name
         for layer in selected
         if not all(
-            bool(torch.isfinite(p).all())
+            bool(torch.isfinite(p.detach().float()).all())
             for p in (layer.module.weight, getattr(layer.module, "bias", None))
             if isinstance(p, torch.Tensor)
         )
@@ -172,6 +168,17 @@ def _tied(chosen: list[Selected]) -> list[str]:
         for names in holders.values()
         if len(names) > 1
     ]
+
+
+def _nothing_to_map(weighted: Sequence[Weighted]) -> str:
+    text = f"there is no layer to map: memrix maps {', '.join(registered_layers())}, and "
+    if not weighted:
+        return text + "this model has no weighted layer"
+    by_reason: dict[str, list[str]] = {}
+    for layer in weighted:
+        by_reason.setdefault(digital_reason(layer), []).append(layer.name)
+    reasons = "; ".join(f"{listed(names)} ({reason})" for reason, names in by_reason.items())
+    return text + f"the selection holds none of those; weighted layers of the model: {reasons}"
 
 
 def _patterns(layers: Layers) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from memrix.digital import DigitalSummary, digital_table
+from memrix.digital import DigitalSummary, digital_layers, digital_table
 from memrix.fidelity import Fidelity, measure
 from memrix.inventory import weighted_modules
 from memrix.nn.crossbar_layer import CrossbarLayer
@@ -205,14 +205,13 @@ def summary(model: nn.Module, batches: Iterable[Any] | None = None) -> Summary:
         CalibrationError: there is no batch among them, or one of another kind.
     """
     measured = {} if batches is None else measure(model, batches)
-    layers, digital = [], []
-    for layer in weighted_modules(model):
-        module = layer.module
-        if isinstance(module, CrossbarLayer):
-            layers.append(_describe(layer.name, module, measured.get(module)))
-        else:
-            digital.append(DigitalSummary.of(layer))
-    return Summary(tuple(layers), tuple(digital))
+    weighted = weighted_modules(model)
+    layers = [
+        _describe(layer.name, layer.module, measured.get(layer.module))
+        for layer in weighted
+        if isinstance(layer.module, CrossbarLayer)
+    ]
+    return Summary(tuple(layers), digital_layers(weighted, lambda layer: isinstance(layer.module, CrossbarLayer)))
 
 
 def _describe(name: str, module: CrossbarLayer, fidelity: Fidelity | None) -> LayerSummary:

@@ -81,13 +81,25 @@ def registered_layers() -> list[str]:
 def handler_of(module: nn.Module) -> Handler | str:
     """The handler of a layer, or the reason why there is none."""
     kind = torch_type(type(module))
+    if (known := _known(kind)) is not None:
+        ancestor, handler = known
+        objection = None if isinstance(module, QuantizedLayer) else _objection(module, ancestor)
+        return objection or unusable_tensors(module) or handler.objection(module) or handler
+    own = [name for name, parameter in module.named_parameters(recurse=False) if parameter.dim() > 1]
+    return f"{kind.__name__} has no crossbar counterpart for its {', '.join(own) or 'weights'}"
+
+
+def is_known(module: nn.Module) -> bool:
+    """Whether a layer is of a type with a handler, or of a subclass of one, whether or not it can be mapped."""
+    return _known(torch_type(type(module))) is not None
+
+
+def _known(kind: type[nn.Module]) -> tuple[type[nn.Module], Handler] | None:
     for ancestor in kind.__mro__:
         handler = _HANDLERS.get(ancestor) or _HANDLERS.get(_full_name(ancestor))
         if handler is not None:
-            objection = None if isinstance(module, QuantizedLayer) else _objection(module, ancestor)
-            return objection or unusable_tensors(module) or handler.objection(module) or handler
-    own = [name for name, parameter in module.named_parameters(recurse=False) if parameter.dim() > 1]
-    return f"{kind.__name__} has no crossbar counterpart for its {', '.join(own) or 'weights'}"
+            return ancestor, handler
+    return None
 
 
 def parts_of(module: nn.Module) -> tuple[Composite, Parts] | str | None:
@@ -127,8 +139,17 @@ def _objection(module: nn.Module, known: type[nn.Module]) -> str | None:
         if getattr(type(module), method, None) is not getattr(known, method, None):
             return f"{name} overrides {method} of {known.__name__}, so what it computes is not known"
     if _composite_of(known) is None and "weight" not in module._parameters:
-        return f"the weight of this {name} is no parameter (weight norm?); remove what computes it first"
+        return f"the weight of this {name} is {_held_instead(module)}"
     return None
+
+
+def _held_instead(module: nn.Module) -> str:
+    """How a weight is held that is no parameter, and what to do about it."""
+    origins = [name for name, p in module.named_parameters(recurse=False) if name.startswith("weight_")]
+    if origins:
+        return f"no parameter: it is computed from {', '.join(origins)}; remove what computes it first"
+    held = "a buffer" if "weight" in module._buffers else "a plain tensor"
+    return f"{held}, and memrix maps parameters; set layer.weight = torch.nn.Parameter(layer.weight)"
 
 
 def _computed_weight(module: nn.Module, parts: Parts) -> str | None:

@@ -1,0 +1,99 @@
+"""The weights that a module holds itself, however it holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from memrix.nn.composite import Projection
+
+_PACKED = "torch.ao.nn."  # where torch keeps the modules whose weights it has quantized
+_NAMES = ("weight", "kernel", "filter")
+_OWN = ("memrix.nn.", "memrix.crossbar.")  # modules that hold cells, scales and calibration samples
+
+
+def parameters_of(module: nn.Module) -> dict[str, Tensor]:
+    """Parameters of two or more axes, and the largest tensor that each parametrization computes one from."""
+    if isinstance(module, Projection):
+        return {"weight": module.weight}
+    own: dict[str, Tensor] = {
+        name: parameter for name, parameter in module.named_parameters(recurse=False) if parameter.dim() > 1
+    }
+    if isinstance(computed := getattr(module, "parametrizations", None), nn.ModuleDict):
+        own |= {name: max(made.parameters(recurse=False), key=Tensor.numel) for name, made in computed.items()}
+    return own
+
+
+def unregistered(module: nn.Module, registered: Collection[int]) -> dict[str, Tensor]:
+    """Buffers and plain attributes that may be weights, named with how they are held.
+
+    Args:
+        module: whatever it is.
+        registered: ids of the parameters and buffers of the model, which an attribute may repeat.
+    """
+    if type(module).__module__.startswith(_OWN):
+        return {}
+    found = {
+        f"{name} (a buffer)": buffer
+        for name, buffer in module.named_buffers(recurse=False)
+        if _may_be_weight(name, buffer)
+    }
+    for name, value in _attributes(module):
+        if not isinstance(value, Tensor) or id(value) in registered:
+            continue
+        # Maps of attention and caches, which a call leaves behind, have more axes than a matrix.
+        if (value.dim() == 2 or any(word in name for word in _NAMES)) and _may_be_weight(name, value):
+            found[f"{name} (a plain tensor)"] = value
+    return found
+
+
+def unregistered_modules(module: nn.Module) -> dict[str, nn.Module]:
+    """Modules in plain lists, tuples and mappings of a module, which torch does not know of, by the names there."""
+    if type(module).__module__.startswith(_OWN):
+        return {}
+    return {name: value for name, value in _attributes(module) if isinstance(value, nn.Module)}
+
+
+def packed_weights(module: nn.Module) -> list[Tensor]:
+    """The weights that a module holds in torch's packed form; none of any other module."""
+    if not type(module).__module__.startswith(_PACKED):
+        return []
+    getter: Any = getattr(module, "get_weight", None) or getattr(module, "weight", None)
+    return list(_tensors(getter())) if isinstance(getter, Callable) else []  # type: ignore[arg-type]
+
+
+def _may_be_weight(name: str, tensor: Tensor) -> bool:
+    """Whether a tensor that is no parameter looks like a matrix rather than a mask, an index or a statistic."""
+    if tensor.is_nested or tensor.dtype == torch.bool or sum(size != 1 for size in tensor.shape) < 2:
+        return False
+    if tensor.shape[0] == 1:
+        return False  # made to be added to a batch, such as positions
+    return tensor.is_floating_point() or tensor.is_complex() or "weight" in name
+
+
+def _attributes(module: nn.Module) -> Iterator[tuple[str, Any]]:
+    """What a module holds outside of torch's own tables, entries of plain containers included."""
+    tables = ("_parameters", "_buffers", "_modules")
+    for name, value in vars(module).items():
+        if name in tables or name.endswith(("_hooks", "_hooks_with_kwargs", "_hooks_always_called")):
+            continue
+        if isinstance(value, Mapping):
+            yield from ((f"{name}[{key!r}]", entry) for key, entry in value.items())
+        elif isinstance(value, (list, tuple)):
+            yield from ((f"{name}[{number}]", entry) for number, entry in enumerate(value))
+        else:
+            yield name, value
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:  # noqa: ANN401
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Mapping):
+        for entry in value.values():
+            yield from _tensors(entry)
+    elif isinstance(value, (list, tuple)):
+        for entry in value:
+            yield from _tensors(entry)
