@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
 from memrix.crossbar import ADC, DAC, CellTechnology, Drift, Faults, ProgrammingProtocol, ResetSet, Tile
 from memrix.crossbar.mapping import Layout, Mapping
@@ -16,10 +15,12 @@ from memrix.crossbar.readout import ReadCircuit
 from memrix.device import DeviceParameters, load_parameters
 from memrix.device.current import NOISES, Noise
 from memrix.device.parameter_files import SYNAPTOGEN
+from memrix.documents import file_path, load_tree, parse_json, parse_toml
 from memrix.errors import HardwareError
 from memrix.quantization import TERNARY_BITS, WeightRange, WeightScale
-from memrix.records import build, closest, merged, nested, toml
-from memrix.validation import require_choice, require_integer, require_positive
+from memrix.records import closest, merged, nested, toml
+from memrix.schema import FileName, Reading, build, invalid
+from memrix.validation import require_choice, require_integer, require_positive, shown
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Device:
         bandwidth: of a reading, in Hz.
     """
 
-    parameters: str = SYNAPTOGEN
+    parameters: Annotated[str, FileName()] = SYNAPTOGEN
     temperature: float = 300.0
     bandwidth: float = 1e8
 
@@ -179,24 +180,34 @@ class Hardware:
         """
         plain = _tables(settings) if base is None else merged(base.to_dict(), _tables(settings), unless="protocol")
         problems: list[str] = []
-        table = plain.pop("programming", {})
-        parts: dict[str, Any] = {}
-        if not isinstance(table, dict):
-            problems.append(f"programming must be a protocol's name or a table, got {table!r}")
-        else:
-            protocol = table.get("protocol", ResetSet.name)
-            if not isinstance(protocol, str) or protocol not in PROTOCOLS:
-                problems.append(f"programming.protocol must be one of {', '.join(PROTOCOLS)}, got {protocol!r}")
-            else:
-                rest = {key: value for key, value in table.items() if key != "protocol"}
-                parts["programming"] = build(PROTOCOLS[protocol], rest, "programming", problems)
-        for name in _PARTS:
-            if name in plain:
-                parts[name] = build(_PARTS[name], plain.pop(name), name, problems)
-        hardware = build(cls, {**plain, **{k: v for k, v in parts.items() if v is not None}}, "", problems)
+        hardware = cls._build(plain, problems, complete=False)
         if problems or hardware is None:
             raise HardwareError("this hardware description cannot be used:\n  " + "\n  ".join(problems))
         return hardware
+
+    @classmethod
+    def read_table(cls, value: object, place: str, reading: Reading) -> Any:  # noqa: ANN401
+        """The hardware of a table inside a tree; see ``memrix.schema``."""
+        if not isinstance(value, dict):
+            return reading.expect(place, "a table of settings", value)
+        problems: list[str] = []
+        hardware = cls._build(value, problems, complete=reading.complete)
+        reading.problems += [f"{place}: {problem}" for problem in problems]
+        return invalid() if hardware is None else hardware
+
+    @classmethod
+    def _build(cls, plain: dict[str, Any], problems: list[str], *, complete: bool) -> Hardware | None:
+        """The hardware of a table of tables, or None; what is wrong is added to ``problems``."""
+        before = len(problems)
+        settings = dict(plain)
+        if "programming" in settings or not complete:
+            settings["programming"] = _built_protocol(settings.get("programming", {}), problems, complete=complete)
+        for name in _PARTS:
+            if name in settings and name != "programming":
+                settings[name] = build(_PARTS[name], settings[name], name, problems, complete=complete)
+        made = {name: value for name, value in settings.items() if name not in _PARTS or value is not None}
+        hardware = build(cls, made, "", problems, complete=complete and len(made) == len(settings))
+        return None if len(problems) > before else hardware
 
     def save(self, path: str | Path) -> None:
         """Write a ``.toml`` or ``.json`` file that ``load`` reads.
@@ -226,19 +237,13 @@ class Hardware:
             HardwareError: the file is missing or damaged, or lists every setting that is wrong.
         """
         path = _path(path)
+        parse = parse_toml if path.suffix == ".toml" else parse_json
+        mend = f"write one with Hardware.preset('paper').save({str(path)!r})"
+        settings = load_tree(path, parse, "the hardware description", HardwareError, mend)
         try:
-            text = path.read_text(encoding="utf-8")
-            settings = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
-        except OSError as error:
-            raise HardwareError(
-                f"the hardware description {str(path)!r} cannot be read ({error.strerror}); "
-                f"write one with Hardware.preset('paper').save({str(path)!r})"
-            ) from error
-        except ValueError as error:
-            raise HardwareError(f"the hardware description {str(path)!r} is not valid: {error}") from error
-        if not isinstance(settings, dict):
-            raise HardwareError(f"the hardware description {str(path)!r} must be a table of settings")
-        return cls.from_dict(settings)
+            return cls.from_dict(settings)
+        except HardwareError as error:
+            raise HardwareError(f"{str(path)!r}: {error}") from error
 
     @property
     def planes(self) -> int:
@@ -348,7 +353,7 @@ def _settings(part: Any) -> list[str]:  # noqa: ANN401
 def _tables(settings: dict[str, Any]) -> dict[str, Any]:
     """Settings with a table for every part that is named or reached into."""
     if not isinstance(settings, dict):
-        raise HardwareError(f"a hardware description must be a table of settings, got {settings!r}")
+        raise HardwareError(f"a hardware description must be a table of settings, got {shown(settings)}")
     programming = settings.get("programming")
     return nested(
         {**settings, "programming": {"protocol": programming}} if isinstance(programming, str) else settings
@@ -356,9 +361,17 @@ def _tables(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _path(path: str | Path) -> Path:
-    try:
-        return Path(path)
-    except TypeError as error:
-        raise HardwareError(
-            f"a hardware description is named by a preset or by the path of a file, a string or a Path, got {path!r}"
-        ) from error
+    what = "a hardware description is named by a preset or by the path of a file; it"
+    return file_path(path, HardwareError, what)
+
+
+def _built_protocol(table: object, problems: list[str], *, complete: bool) -> ProgrammingProtocol | None:
+    if not isinstance(table, dict):
+        problems.append(f"programming must be a protocol's name or a table, got {shown(table)}")
+        return None
+    name = table.get("protocol", None if complete else ResetSet.name)
+    if not isinstance(name, str) or name not in PROTOCOLS:
+        problems.append(f"programming.protocol must be one of {', '.join(PROTOCOLS)}, got {shown(name)}")
+        return None
+    rest = {key: value for key, value in table.items() if key != "protocol"}
+    return build(PROTOCOLS[name], rest, "programming", problems, complete=complete)

@@ -1,16 +1,14 @@
-"""Plain tables: to dataclasses, with every problem of a table listed at once; changed; and as TOML."""
+"""Plain tables: with dotted names, changed, and as TOML."""
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from memrix.errors import HardwareError
-
-T = TypeVar("T")
+from memrix.validation import shown
 
 
 def closest(name: str, known: Iterable[str]) -> str:
@@ -20,13 +18,19 @@ def closest(name: str, known: Iterable[str]) -> str:
 
 
 def nested(table: Mapping[str, Any]) -> dict[str, Any]:
-    """A table of tables, of one whose dotted names reach inside: ``a.b`` is ``b`` of the table ``a``."""
+    """A table of tables, of one whose dotted names reach inside: ``a.b`` is ``b`` of the table ``a``.
+
+    Raises:
+        HardwareError: a setting is given both ways.
+    """
     tables = {name: value for name, value in table.items() if "." not in str(name)}
     for name, value in table.items():
         part, dot, setting = str(name).partition(".")
         inside = tables.get(part, {})
         # What is no table has nothing inside, and is refused as it is.
         if dot and isinstance(inside, dict):
+            if setting in inside:
+                raise HardwareError(f"the setting {shown(name)} is given twice; give it once")
             tables[part] = {**inside, setting: value}
     return tables
 
@@ -57,38 +61,3 @@ def toml(table: dict[str, Any]) -> str:
 def _toml_value(value: object) -> str:
     # JSON's strings and numbers are TOML's too, but for escaped pairs of surrogates, and for DEL as it is.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def build(kind: type[T], table: Any, path: str, problems: list[str]) -> T | None:  # noqa: ANN401
-    """An object of a dataclass from a table, or None; what is wrong is added to ``problems``."""
-    if not isinstance(table, dict):
-        problems.append(f"{path} must be a table of settings, got {table!r}")
-        return None
-    known = [f.name for f in dataclasses.fields(kind)]  # type: ignore[arg-type]
-    given = {}
-    for key, value in table.items():
-        if key in known:
-            given[key] = value
-        else:
-            full = f"{path}.{key}" if path else str(key)
-            problems.append(f"there is no setting {full!r}{closest(key, known)}")
-    # Setting by setting: one wrong value must not hide the others. Some are valid only beside another one, so that
-    # those refused get another chance for as long as any is accepted.
-    accepted: dict[str, Any] = {}
-    refused = given
-    errors: dict[str, str] = {}
-    while refused:
-        errors = {}
-        for key, value in refused.items():
-            try:
-                kind(**{**accepted, key: value})
-                accepted[key] = value
-            except HardwareError as error:
-                errors[key] = str(error)
-        if len(errors) == len(refused):
-            break
-        refused = {key: refused[key] for key in errors}
-    if errors:
-        problems.extend(errors.values())
-        return None
-    return kind(**accepted)

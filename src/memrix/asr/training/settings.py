@@ -23,7 +23,8 @@ from memrix.asr.models.settings import ModelChoice
 from memrix.errors import SettingsError
 from memrix.hardware import Hardware
 from memrix.quantization import Quantization
-from memrix.records import build, closest
+from memrix.records import closest
+from memrix.schema import build
 
 Method = Literal["float", "quantization-aware", "hardware-aware"]
 
