@@ -10,13 +10,15 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from memrix.contents import Contents
 from memrix.errors import CalibrationError, NumericsError
 from memrix.nn.quantized import LEARNED_RANGE, OUTPUT_RANGE, RANGE, SAMPLE, QuantizedLayer, as_twin
 from memrix.quantization.observers import RangeObserver
 from memrix.quantization.sampling import VectorSampler
 from memrix.random import derive
 from memrix.readiness import has_range
-from memrix.selection import HardwareChoice, Layers, Selected, open_owners, select
+from memrix.references import require_live_functions
+from memrix.selection import HardwareChoice, Layers, Selected, open_owners, select, twins_of
 
 TEST_VECTORS = 512  # of every layer, for hardware that is tuned after programming
 
@@ -56,6 +58,7 @@ def calibrate(
     """
     selected = select(model, hardware, layers)
     require_batches(batches)
+    require_live_functions(Contents.of(model), twins_of(selected), copied=False)
     watched = [_Watched(layer, percentile) for layer in selected if layer.handler.twin.observed]
     open_owners(selected)
     with _observation(model, watched):

@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from memrix.chip_description import kind_of
+from memrix.contents import Contents
 from memrix.crossbar.mapping import Layout
 from memrix.device import CellCurrent
 from memrix.digital import DigitalSummary, digital_layers, digital_table
@@ -17,7 +18,8 @@ from memrix.hardware import Hardware
 from memrix.inventory import weighted_modules
 from memrix.nn.quantized import LEARNED_WEIGHT_STEP, QuantizedLayer, as_twin
 from memrix.readiness import foreign_steps, has_range, has_test_vectors
-from memrix.selection import HardwareChoice, Layers, Selected, Survey, survey, weights_not_finite
+from memrix.references import stale_functions
+from memrix.selection import HardwareChoice, Layers, Selected, Survey, chips_of, survey, weights_not_finite
 from memrix.tables import columns, explained, listed
 
 _EXACT = 1 << 24  # up to here float32 holds every integer
@@ -113,13 +115,14 @@ class Check:
         return text + digital_table(self.digital)
 
 
-def check(model: nn.Module, hardware: HardwareChoice, *, layers: Layers = None) -> Check:
+def check(model: nn.Module, hardware: HardwareChoice, *, layers: Layers = None, inplace: bool = False) -> Check:
     """Everything that would keep a model from a chip, at once, and what else is worth knowing; nothing is changed.
 
     Args:
         model: any module.
         hardware: the chip or chips, as for ``memrix.program``.
         layers: name patterns or a predicate; all that can be mapped by default.
+        inplace: whether ``memrix.program`` is to be called with ``inplace=True``, which makes no copy.
     """
     try:
         found = survey(model, hardware, layers)
@@ -131,7 +134,13 @@ def check(model: nn.Module, hardware: HardwareChoice, *, layers: Layers = None) 
     chosen = {layer.name for layer in selected}
     return Check(
         problems=tuple(
-            [*found.problems, *_weight_problems(selected), *foreign_steps(selected), *_hardware_problems(hardware)]
+            [
+                *found.problems,
+                *_weight_problems(selected),
+                *foreign_steps(selected),
+                *_hardware_problems(hardware),
+                *stale_functions(Contents.of(model), chips_of(selected), copied=not inplace),
+            ]
         ),
         notes=tuple([*_calibration_notes(selected), *_coverage_notes(found), *_converter_notes(planned)]),
         layers=tuple(_plan(layer, layout) for layer, layout in planned),

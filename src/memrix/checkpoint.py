@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,15 @@ import memrix
 from memrix.archive import read_archive, write_archive
 from memrix.chip_description import ChipDescription
 from memrix.chip_differences import CELLS, digital_state, join
+from memrix.contents import Contents
+from memrix.copying import copy_model
 from memrix.crossbar import rows_in_use
 from memrix.errors import CheckpointError, ConversionError, HardwareError
 from memrix.nn.crossbar_layer import CrossbarLayer
-from memrix.restoration import restore_
+from memrix.references import require_live_functions
+from memrix.restoration import adopted_layers, restore_
+from memrix.undo import data_unchanged_on_failure, unchanged_on_failure
+from memrix.witness import Witness
 
 
 def save(chip: nn.Module, path: str | Path, *, half: bool = False) -> None:
@@ -43,7 +48,9 @@ def save(chip: nn.Module, path: str | Path, *, half: bool = False) -> None:
     write_archive(path, _tensors(chip, half), ChipDescription.of(chip, memrix.__version__).to_dict())
 
 
-def load(path: str | Path, model: nn.Module, *, device: torch.device | str | None = None) -> nn.Module:
+def load(
+    path: str | Path, model: nn.Module, *, device: torch.device | str | None = None, inplace: bool = False
+) -> nn.Module:
     """The chip of a file: a copy of a digital model, whose layers run on the crossbars that were saved.
 
     No cell is programmed: after ``memrix.reseed`` the chip gives the same outputs as the one that was saved, bit for
@@ -54,10 +61,13 @@ def load(path: str | Path, model: nn.Module, *, device: torch.device | str | Non
         path: of a file that ``memrix.save`` wrote.
         model: the digital model, float or quantised, calibrated or not; it is not touched.
         device: of the chip; that of the model by default.
+        inplace: whether the model itself becomes the chip and is returned, as with ``memrix.program``. If anything
+            fails, the model is left as it was.
 
     Raises:
         CheckpointError: the file is missing, damaged, of a newer memrix or none of memrix; the device is not there;
-            or the model is another one, with every difference.
+            the model is another one, with every difference; or it cannot be copied, or holds functions that would go
+            on running the original.
     """
     if not isinstance(model, nn.Module):
         raise CheckpointError(f"expected the digital model, a torch.nn.Module, got {type(model).__name__}")
@@ -68,17 +78,27 @@ def load(path: str | Path, model: nn.Module, *, device: torch.device | str | Non
     target = None if device is None else _present(device)
     tensors, plain = read_archive(path)
     description = _description(plain, path)
-    chip = copy.deepcopy(model)
-    if target is not None:
-        chip.to(target)
     try:
-        differences = restore_(chip, tensors, description)
+        contents = Contents.of(model)
+        require_live_functions(contents, adopted_layers(model, description), copied=not inplace)
+        with ExitStack() as stack:
+            if inplace:
+                chip = model
+                stack.enter_context(unchanged_on_failure(model))
+                stack.enter_context(data_unchanged_on_failure(model))
+            else:
+                chip, _ = copy_model(model, contents)
+            if target is not None:
+                chip.to(target)
+            differences = restore_(chip, tensors, description)
+            if differences:
+                raise CheckpointError(
+                    f"{str(path)!r} holds the chip of another model than the one given:\n  "
+                    + "\n  ".join(differences)
+                )
     except (ConversionError, HardwareError) as error:
         raise CheckpointError(f"the chip in {str(path)!r} cannot be loaded into this model: {error}") from error
-    if differences:
-        raise CheckpointError(
-            f"{str(path)!r} holds the chip of another model than the one given:\n  " + "\n  ".join(differences)
-        )
+    Witness.watch(chip)
     return chip
 
 

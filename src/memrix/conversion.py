@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
-from typing import Any
 
 from torch import nn
 
+from memrix.contents import Contents
+from memrix.copying import copy_model
 from memrix.crossbar import Counts
 from memrix.crossbar.columns import FEWEST_VECTORS
 from memrix.errors import CalibrationError, ConversionError
@@ -19,9 +19,21 @@ from memrix.nn.quantized import EPOCH, SAMPLE, QuantizedLayer
 from memrix.quantization import Quantization
 from memrix.random import Seeds
 from memrix.readiness import foreign_steps, has_range, has_test_vectors
-from memrix.selection import HardwareChoice, Layers, Selected, open_owners, require_finite_weights, select
+from memrix.references import require_live_functions
+from memrix.selection import (
+    HardwareChoice,
+    Layers,
+    Selected,
+    chips_of,
+    open_owners,
+    require_finite_weights,
+    select,
+    twins_of,
+)
 from memrix.tables import listed
+from memrix.undo import unchanged_on_failure
 from memrix.validation import require_integer
+from memrix.witness import Witness
 
 
 def quantize(
@@ -33,7 +45,8 @@ def quantize(
 ) -> None:
     """Replace layers in place by digital twins whose weights and inputs are fake-quantised to the chip's bits.
 
-    Gradients pass straight through the quantisers. Activation ranges found by ``calibrate`` are kept.
+    Gradients pass straight through the quantisers. Activation ranges found by ``calibrate`` are kept. If anything
+    fails, the model is left as it was.
 
     Args:
         model: any module.
@@ -43,7 +56,8 @@ def quantize(
         layers: name patterns or a predicate ``(name, module) -> bool``; all that can be mapped by default.
 
     Raises:
-        ConversionError: lists every layer that cannot be mapped as asked, or the quantization is none.
+        ConversionError: lists every layer that cannot be mapped as asked, and every attribute that holds a method of
+            a layer; or the quantization is none.
         NumericsError: a weight is not finite.
     """
     if quantization is not None and not isinstance(quantization, Quantization):
@@ -53,14 +67,16 @@ def quantize(
         )
     selected = select(model, hardware, layers)
     require_finite_weights(selected)
-    open_owners(selected)
-    steps = TrainingSteps.of(model) if quantization is not None and quantization.fresh_chips else None
-    for layer in selected:
-        twin = layer.handler.twin.adopt(layer.module, layer.name, layer.hardware)
-        twin.train_with(quantization)
-        if quantization is not None and steps is not None:
-            twin.training_forward = FreshChips(layer.handler.crossbar, quantization.seed, steps)
-    disable_fast_paths(model)
+    require_live_functions(Contents.of(model), twins_of(selected), copied=False)
+    with unchanged_on_failure(model):
+        open_owners(selected)
+        steps = TrainingSteps.of(model) if quantization is not None and quantization.fresh_chips else None
+        for layer in selected:
+            twin = layer.handler.twin.adopt(layer.module, layer.name, layer.hardware)
+            twin.train_with(quantization)
+            if quantization is not None and steps is not None:
+                twin.training_forward = FreshChips(layer.handler.crossbar, quantization.seed, steps)
+        disable_fast_paths(model)
 
 
 def set_epoch(model: nn.Module, epoch: int) -> None:
@@ -86,19 +102,27 @@ def program(
     *,
     seed: int | Seeds = 0,
     layers: Layers = None,
+    inplace: bool = False,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> nn.Module:
     """Write a calibrated model to a chip: a copy whose layers run on crossbars; the model itself is untouched.
+
+    The copy shares with the model what cannot be copied, such as a lock or an open file; tensors that the model keeps
+    from a call are copied without their graph. A call of the whole chip that reads none of its layers is an error
+    until one has been read.
 
     Args:
         model: a float or quantised module, calibrated.
         hardware: the chip, or a mapping of name patterns to chips (``None``: stays digital).
         seed: of the chip, its programming and its reading: one number, or ``Seeds`` for each.
         layers: name patterns or a predicate ``(name, module) -> bool``; all that can be mapped by default.
+        inplace: whether the model itself becomes the chip and is returned: functions that it holds then run the chip,
+            and nothing is copied. If anything fails, the model is left as it was.
         progress: called with the cells programmed so far, their number in all and the name of the layer.
 
     Raises:
-        ConversionError: lists every layer that cannot be mapped as asked.
+        ConversionError: lists every layer that cannot be mapped as asked, or every attribute that would go on
+            running the original, or names one that cannot be copied.
         CalibrationError: a layer has no activation range.
         NumericsError: a weight is not finite.
         HardwareError: the device parameters cannot be read.
@@ -107,11 +131,26 @@ def program(
     selected = select(model, hardware, layers)
     _require_readiness(selected)
     require_finite_weights(selected)
-    copies: dict[int, Any] = {}
-    chip = copy.deepcopy(model, copies)
+    contents = Contents.of(model)
+    require_live_functions(contents, chips_of(selected), copied=not inplace)
+    if inplace:
+        with unchanged_on_failure(model):
+            _write(model, [(layer, layer.module) for layer in selected], seeds, progress)
+        return model
+    chip, copies = copy_model(model, contents)
+    _write(chip, [(layer, copies[id(layer.module)]) for layer in selected], seeds, progress)
+    return chip
+
+
+def _write(
+    chip: nn.Module,
+    selected: list[tuple[Selected, nn.Module]],
+    seeds: Seeds,
+    progress: Callable[[int, int, str], None] | None,
+) -> None:
+    """Turn layers of a model into layers on crossbars, in place, and program these."""
     programmed = [
-        (layer.name, layer.handler.crossbar.adopt(copies[id(layer.module)], layer.name, layer.hardware))
-        for layer in selected
+        (layer.name, layer.handler.crossbar.adopt(module, layer.name, layer.hardware)) for layer, module in selected
     ]
     disable_fast_paths(chip)
     total = sum(layer.hardware.layout(*layer.matrices(layer.weight).shape).cells for _, layer in programmed)
@@ -127,7 +166,7 @@ def program(
         layer.program(seeds, count)
     for module in chip.modules():
         module._buffers.pop(SAMPLE, None)
-    return chip
+    Witness.watch(chip)
 
 
 def reseed(model: nn.Module, *, read: int) -> None:

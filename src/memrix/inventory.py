@@ -60,9 +60,29 @@ class Weighted:
 
 
 def require_module(model: object) -> None:
-    """Raise ConversionError unless a model is a torch module."""
+    """Raise ConversionError unless a model is a torch module, and a tree of them."""
     if not isinstance(model, nn.Module):
         raise ConversionError(f"expected a torch.nn.Module, got {type(model).__name__}")
+    circle = _circle(model, "", {})
+    if circle is not None:
+        raise ConversionError(
+            f"{circle!r} is the module that holds it, and torch too would walk in circles; keep the reference in a "
+            f"list, which registers no child: self.{circle.rpartition('.')[2]} = [module]"
+        )
+
+
+def _circle(module: nn.Module, name: str, above: dict[nn.Module, bool]) -> str | None:
+    """The name of a module that is a child of its own; ``above``: modules seen, and whether they are being walked."""
+    above[module] = True
+    for key, child in module.named_children():
+        child_name = f"{name}.{key}" if name else key
+        if above.get(child):
+            return child_name
+        found = None if child in above else _circle(child, child_name, above)
+        if found is not None:
+            return found
+    above[module] = False
+    return None
 
 
 def weighted_modules(model: nn.Module) -> list[Weighted]:

@@ -60,6 +60,18 @@ def restore_(model: nn.Module, tensors: Mapping[str, Tensor], description: ChipD
     return _take_over(model, tensors)
 
 
+def adopted_layers(model: nn.Module, description: ChipDescription) -> dict[nn.Module, type[nn.Module]]:
+    """The class that each layer of a model has once it is the chip of a description, as far as it can be."""
+    adopted: dict[nn.Module, type[nn.Module]] = {}
+    for layer in weighted_modules(model):
+        handler = layer.handler
+        if isinstance(handler, Handler) and any(name in description.layers for name in layer.names):
+            adopted[layer.module] = handler.crossbar
+            if layer.owner is not None:
+                adopted[layer.owner.module] = layer.owner.composite.opened
+    return adopted
+
+
 def _open(model: nn.Module, weighted: Iterable[Weighted], opened: Iterable[str]) -> None:
     owners = {layer.owner.module: layer.owner for layer in weighted if layer.owner is not None}
     paths = set(opened)

@@ -123,6 +123,27 @@ def select(model: nn.Module, hardware: HardwareChoice, layers: Layers) -> list[S
     return list(found.selected)
 
 
+def twins_of(selected: Iterable[Selected]) -> dict[nn.Module, type[nn.Module]]:
+    """The class that each selected layer, and each composite layer to be opened, has once it is quantised."""
+    return _classes(selected, lambda handler: handler.twin)
+
+
+def chips_of(selected: Iterable[Selected]) -> dict[nn.Module, type[nn.Module]]:
+    """The class that each selected layer, and each composite layer to be opened, has once it is programmed."""
+    return _classes(selected, lambda handler: handler.crossbar)
+
+
+def _classes(
+    selected: Iterable[Selected], made: Callable[[Handler], type[nn.Module]]
+) -> dict[nn.Module, type[nn.Module]]:
+    classes = {}
+    for layer in selected:
+        classes[layer.module] = made(layer.handler)
+        if layer.owner is not None:
+            classes[layer.owner.module] = layer.owner.composite.opened
+    return classes
+
+
 def open_owners(selected: Iterable[Selected]) -> None:
     """Open, in place, the composite layers that selected layers are parts of."""
     for layer in selected:

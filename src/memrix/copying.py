@@ -1,0 +1,80 @@
+"""Copies of whole models, whatever their modules hold besides tensors."""
+
+from __future__ import annotations
+
+import copy
+import weakref
+from typing import Any, TypeVar
+
+from torch import nn
+
+from memrix.contents import Contents, WeakReference
+from memrix.errors import ConversionError
+
+Model = TypeVar("Model", bound=nn.Module)
+
+
+def copy_model(model: Model, contents: Contents) -> tuple[Model, dict[int, Any]]:
+    """A deep copy of a model, and the copy of each of its objects by the ``id`` of the original.
+
+    Tensors that were computed, such as an activation that a module keeps, are detached from their graph. What cannot
+    be copied, such as a lock or an open file, is shared with the model. Weak references within the model become
+    references within the copy.
+
+    Args:
+        model: any module.
+        contents: of the model.
+
+    Raises:
+        ConversionError: an attribute of the model cannot be copied.
+    """
+    copies: dict[int, Any] = {}
+    for held in contents.uncopyable:
+        copies[id(held.value)] = held.value
+    for weak in contents.weak:
+        copies[id(weak.value)] = weak.value  # of a proxy, a copy would be one of its target
+    try:
+        for held in contents.computed:
+            # Nested tensors cannot be deep-copied at all; others keep the storage that they share.
+            detached = held.value.detach()
+            copies[id(held.value)] = detached.clone() if detached.is_nested else copy.deepcopy(detached, copies)
+        copied = copy.deepcopy(model, copies)
+    except RecursionError as error:
+        raise ConversionError(
+            "this model cannot be copied: its attributes refer to each other more deeply than Python goes; convert "
+            "the model itself, with inplace=True, or raise sys.setrecursionlimit"
+        ) from error
+    except Exception as error:
+        raise ConversionError(
+            f"this model cannot be copied: {_culprit(model)} raises {type(error).__name__}: {error}; convert the "
+            f"model itself, with inplace=True, or remove the attribute for the time of the copy"
+        ) from error
+    for weak in contents.weak:
+        _rebind(weak, copies)
+    return copied, copies
+
+
+def _rebind(weak: WeakReference, copies: dict[int, Any]) -> None:
+    """Let a reference in a copy refer to the copy of its target, where that was copied."""
+    holder, target = copies.get(id(weak.holder)), copies.get(id(weak.target))
+    if holder is None or target is None or target is weak.target:
+        return
+    reference = weakref.ref(target) if isinstance(weak.value, weakref.ref) else weakref.proxy(target)
+    if isinstance(holder, (dict, list)):
+        holder[weak.key] = reference
+    else:
+        # Past any __setattr__: a module would register what a proxy refers to as a child.
+        object.__setattr__(holder, weak.key, reference)
+
+
+def _culprit(model: nn.Module) -> str:
+    """The first attribute that cannot be copied on its own."""
+    for name, module in model.named_modules():
+        for key, value in vars(module).items():
+            if key == "_modules":
+                continue
+            try:
+                copy.deepcopy(value)
+            except Exception:
+                return f"attribute {f'{name}.{key}' if name else key!r}"
+    return "one of its attributes"

@@ -1,0 +1,58 @@
+"""A chip that answers without reading a cell is no chip: its first calls are watched for that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from memrix.errors import ConversionError
+from memrix.nn.crossbar_layer import CrossbarLayer
+from memrix.tables import listed
+
+
+class Witness:
+    """A forward hook of a chip that goes once a layer of it has been read."""
+
+    def __call__(self, chip: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], output: object) -> None:
+        """Look at the counts of conversions after a call.
+
+        Raises:
+            ConversionError: the chip was called and none of its layers has ever been read.
+        """
+        if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
+            return  # a graph is made, nothing is read
+        layers = {name: module for name, module in chip.named_modules() if isinstance(module, CrossbarLayer)}
+        if any(layer.crossbar.counts.conversions for layer in layers.values()) or not layers:
+            self._go(chip)
+        elif all(tensor.numel() for tensor in _tensors((inputs, named))):
+            raise ConversionError(
+                f"the chip gave an output and read none of its layers ({listed(list(layers))}): what it called is "
+                f"not what was programmed, such as a function that still runs the model that the chip was made from, "
+                f"or an operation on the weights themselves; program the model itself, with "
+                f"memrix.program(model, hardware, inplace=True), or let its forward call the layers"
+            )
+
+    def _go(self, chip: nn.Module) -> None:
+        for key, hook in list(chip._forward_hooks.items()):
+            if hook is self:
+                del chip._forward_hooks[key]
+                chip._forward_hooks_with_kwargs.pop(key, None)
+
+    @classmethod
+    def watch(cls, chip: nn.Module) -> None:
+        """Watch a chip, unless it is a layer itself, which reads whenever it is called."""
+        if not isinstance(chip, CrossbarLayer):
+            chip.register_forward_hook(cls(), with_kwargs=True)
+
+
+def _tensors(values: Any) -> Iterator[Tensor]:  # noqa: ANN401
+    if isinstance(values, Tensor):
+        yield values
+    elif isinstance(values, Mapping):
+        yield from _tensors(tuple(values.values()))
+    elif isinstance(values, (tuple, list)):
+        for value in values:
+            yield from _tensors(value)
