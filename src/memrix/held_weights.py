@@ -54,7 +54,8 @@ def unregistered_modules(module: nn.Module) -> dict[str, nn.Module]:
     """Modules in plain lists, tuples and mappings of a module, which torch does not know of, by the names there."""
     if type(module).__module__.startswith(_OWN):
         return {}
-    return {name: value for name, value in _attributes(module) if isinstance(value, nn.Module)}
+    # By its type: a weak proxy says that it is what it refers to.
+    return {name: value for name, value in _attributes(module) if issubclass(type(value), nn.Module)}
 
 
 def packed_weights(module: nn.Module) -> list[Tensor]:
