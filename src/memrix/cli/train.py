@@ -7,16 +7,22 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from memrix.cli.threads import use_threads
+from memrix.cli.arguments import check_input
+from memrix.cli.messages import message
+from memrix.cli.outputs import check_folder
+from memrix.cli.threads import check_threads, use_threads
 
 if TYPE_CHECKING:
     from memrix.asr.training.loop import Epoch, Step
     from memrix.asr.training.setup import TrainingSetup
 
 
+_RECOGNIZER = "a recognizer that `memrix train` wrote"
+
+
 def train(
     *,
-    config: Path,
+    config: str,
     output: Path,
     threads: Annotated[int | None, Parameter()] = None,
 ) -> None:
@@ -28,18 +34,32 @@ def train(
     Parameters
     ----------
     config
-        TOML file of settings; what it does not name keeps its default.
+        TOML file of settings, or a recipe of memrix by its name: small, medium or paper, the sizes of the Conformer.
+        What it does not name keeps its default.
     output
         Folder of the training: its state, TensorBoard's files, and model.safetensors at the end.
     threads
         Threads that torch computes with.
     """
-    from memrix.asr.training.loop import train as run
-    from memrix.asr.training.settings import TrainingSettings
-    from memrix.cli.messages import message
+    check_threads(threads)
+    from memrix.asr.corpora.prepared import open_corpus
+    from memrix.asr.recipes import read_settings
 
-    settings = TrainingSettings.load(config)
+    table, source = read_settings(config)
+    if isinstance(table.get("corpus"), str):
+        open_corpus(table["corpus"])
+    # torch takes seconds to import, and what trains several more: everything is checked as soon as it can be.
+    from memrix.asr.training.settings import TrainingSettings
+
+    settings = TrainingSettings.from_dict(table, source)
+    open_corpus(settings.corpus)
+    for path in settings.dictionaries:
+        check_input("the setting dictionaries", Path(path), "files of pronunciations")
+    check_input("the setting start", None if settings.start is None else Path(settings.start), _RECOGNIZER)
+    check_folder(output)
     use_threads(threads)
+    from memrix.asr.training.loop import train as run
+
     with TrainingDisplay() as display:
         result = run(settings, output, display.report)
     message(f"The recogniser is in {result}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
@@ -20,6 +19,7 @@ from pydantic import (
 
 from memrix.asr.augmentation import Augmentation
 from memrix.asr.models.settings import ModelChoice
+from memrix.asr.recipes import read_settings
 from memrix.errors import SettingsError
 from memrix.hardware import Hardware
 from memrix.quantization import Quantization
@@ -193,22 +193,13 @@ class TrainingSettings(_Settings):
             raise SettingsError(f"{source} cannot be used:\n  " + "\n  ".join(problems)) from error
 
     @classmethod
-    def load(cls, path: str | Path) -> TrainingSettings:
-        """Read a TOML file; settings that are not given keep their defaults.
+    def load(cls, name_or_file: str | Path) -> TrainingSettings:
+        """Read a recipe of memrix, by its name, or a TOML file; settings that are not given keep their defaults.
 
         Raises:
-            SettingsError: the file is missing or damaged, or lists everything that is wrong with it.
+            SettingsError: there is no such file, or it is damaged, or lists everything that is wrong with it.
         """
-        path = Path(path)
-        try:
-            table = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise SettingsError(
-                f"the settings {str(path)!r} cannot be read ({error.strerror}); name a TOML file"
-            ) from error
-        except ValueError as error:
-            raise SettingsError(f"the settings {str(path)!r} are not valid TOML: {error}") from error
-        return cls.from_dict(table, f"the settings {str(path)!r}")
+        return cls.from_dict(*read_settings(name_or_file))
 
 
 def _problem(problem: Any, kind: type[BaseModel]) -> str:  # noqa: ANN401
