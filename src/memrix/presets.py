@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from memrix.errors import HardwareError
-from memrix.records import closest
 
 PRESETS = ("paper", "physical", "tuned", "ideal")
 """What ``Hardware.preset`` takes."""
@@ -19,6 +18,8 @@ def is_hardware_file(name: str | Path) -> bool:
 
 def unknown_preset(name: object) -> HardwareError:
     """The error for a name that no chip has."""
+    from memrix.records import closest  # with numpy, which --help does without
+
     return HardwareError(
         f"there is no hardware preset {name!r}{closest(str(name), PRESETS)}; "
         f"the presets are {', '.join(PRESETS)}, and a TOML or JSON file is read by Hardware.load"
