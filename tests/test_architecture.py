@@ -24,7 +24,16 @@ FLOORS = [
     {"readiness"},
     {"witness"},
     {"calibration", "conversion", "digital"},
-    {"checking", "checkpoint", "chip_description", "chip_differences", "fidelity", "restoration", "summaries"},
+    {
+        "checking",
+        "checkpoint",
+        "chip_description",
+        "chip_differences",
+        "chip_soundness",
+        "fidelity",
+        "restoration",
+        "summaries",
+    },
     {"analysis", "asr", "characterization"},
     {"cli"},
 ]

@@ -54,9 +54,7 @@ def write_archive(path: str | Path, tensors: Mapping[str, Tensor], description: 
     text = json.dumps({"tied": tied, "content": description})
     unwritable = [name for name in (*stored, *tied) if not is_text(name)]
     if unwritable:
-        raise CheckpointError(
-            f"the names of tensors must be valid Unicode, got {shown(unwritable[0])}; rename it"
-        )
+        raise CheckpointError(f"the names of tensors must be valid Unicode, got {shown(unwritable[0])}; rename it")
     metadata = {"format": "pt", _VERSION: str(FORMAT), _DESCRIPTION: text, _DIGEST: _digest(text, stored)}
     # Under another name until it is complete: whoever ends the process midway leaves an older file as it was.
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
