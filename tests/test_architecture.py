@@ -22,6 +22,7 @@ FLOORS = [
     {"inventory"},
     {"selection"},
     {"readiness"},
+    {"batches"},
     {"witness"},
     {"calibration", "conversion", "digital"},
     {
