@@ -187,7 +187,7 @@ def execute(
     from memrix.asr.experiment.run import run_experiment
     from memrix.asr.files import write_whole
     from memrix.cli.messages import message
-    from memrix.cli.train import TrainingDisplay
+    from memrix.cli.training_display import TrainingDisplay
 
     use_threads(threads)
     with TrainingDisplay() as display:
