@@ -97,7 +97,8 @@ class TrainingDisplay:
         }
         if not self._under_way:
             # What a training that goes on had done before is not done in no time.
-            self._progress.reset(self._task, total=step.epochs, completed=done, visible=True, **fields)
+            # (rich annotates whole numbers here, and takes any.)
+            self._progress.reset(self._task, total=step.epochs, completed=done, visible=True, **fields)  # type: ignore[arg-type]
             self._under_way = True
         self._progress.update(self._task, completed=done, **fields)
 
