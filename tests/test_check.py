@@ -191,12 +191,6 @@ def test_tiles_beyond_what_float32_adds_up_exactly(rows, inexact):
     assert noted(check, "float32 adds up to 16,777,216 steps exactly") == inexact
 
 
-def test_a_dac_that_the_device_cannot_have():
-    hardware = PHYSICAL.replace(**{"dac.vmax": 50.0, "dac.levels": "linearising"})
-    check = memrix.check(Net(), hardware, layers="first")
-    assert any("linearising DAC" in problem for problem in check.problems)
-
-
 def test_what_is_no_model_or_no_hardware_is_a_problem_too():
     for model, hardware, text in (
         ([1], PHYSICAL, "torch.nn.Module, got list"),

@@ -11,9 +11,9 @@ from torch import nn
 from memrix.chip_description import kind_of
 from memrix.contents import Contents
 from memrix.crossbar.mapping import Layout
-from memrix.device import CellCurrent
 from memrix.digital import DigitalSummary, digital_layers, digital_table
-from memrix.errors import ConversionError, HardwareError
+from memrix.errors import ConversionError
+from memrix.feasibility import hardware_problems, programming_notes
 from memrix.hardware import Hardware
 from memrix.inventory import weighted_modules
 from memrix.nn.quantized import LEARNED_WEIGHT_STEP, QuantizedLayer, as_twin
@@ -138,11 +138,18 @@ def check(model: nn.Module, hardware: HardwareChoice, *, layers: Layers = None, 
                 *found.problems,
                 *_weight_problems(selected),
                 *foreign_steps(selected),
-                *_hardware_problems(hardware),
+                *hardware_problems(hardware),
                 *stale_functions(Contents.of(model), chips_of(selected), copied=not inplace),
             ]
         ),
-        notes=tuple([*_calibration_notes(selected), *_coverage_notes(found), *_converter_notes(planned)]),
+        notes=tuple(
+            [
+                *_calibration_notes(selected),
+                *_coverage_notes(found),
+                *_converter_notes(planned),
+                *programming_notes(planned),
+            ]
+        ),
         layers=tuple(_plan(layer, layout) for layer, layout in planned),
         digital=digital_layers(weighted_modules(model), lambda each: each.name in chosen),
     )
@@ -177,18 +184,6 @@ def _weight_problems(selected: Sequence[Selected]) -> list[str]:
         f"the parameters of these layers hold NaN or infinite values: {', '.join(broken)}; a chip can hold finite "
         f"weights only: load or train the model again"
     ]
-
-
-def _hardware_problems(hardware: HardwareChoice) -> list[str]:
-    """Of device parameters that cannot be read, and of converters that do not suit the device."""
-    chips = [hardware] if isinstance(hardware, Hardware) else [chip for chip in hardware.values() if chip is not None]
-    problems: dict[str, None] = {}
-    for chip in chips:
-        try:
-            chip.dac.voltages(CellCurrent(chip.parameters))
-        except HardwareError as error:
-            problems[str(error)] = None
-    return list(problems)
 
 
 def _calibration_notes(selected: Sequence[Selected]) -> list[str]:

@@ -15,13 +15,13 @@ from memrix.crossbar.readout import ReadCircuit
 from memrix.device import DeviceParameters, load_parameters
 from memrix.device.current import NOISES, Noise
 from memrix.device.parameter_files import SYNAPTOGEN
+from memrix.device.ranges import require_bandwidth, require_temperature
 from memrix.documents import file_path, load_tree, parse_json, parse_toml
 from memrix.errors import HardwareError
-from memrix.presets import is_hardware_file, unknown_preset
 from memrix.quantization import TERNARY_BITS, WeightRange, WeightScale
 from memrix.records import closest, merged, nested, toml
 from memrix.schema import FileName, Reading, build, invalid
-from memrix.validation import require_choice, require_integer, require_positive, shown
+from memrix.validation import is_number, plain_settings, require_choice, require_integer, shown
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,11 @@ class Device:
     def __post_init__(self) -> None:
         if not isinstance(self.parameters, str) or not self.parameters:
             raise HardwareError(
-                f"device.parameters must be {SYNAPTOGEN!r} or the path of a JSON file, got {self.parameters!r}"
+                f"device.parameters must be {SYNAPTOGEN!r} or the path of a JSON file, got {shown(self.parameters)}"
             )
-        require_positive("device.temperature", self.temperature, "K")
-        require_positive("device.bandwidth", self.bandwidth, "Hz")
+        plain_settings(self)
+        require_temperature("device.temperature", self.temperature)
+        require_bandwidth("device.bandwidth", self.bandwidth)
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,10 @@ class Hardware:
     column_calibration: bool = False
 
     def __post_init__(self) -> None:
+        plain_settings(self)
         if isinstance(self.weight_bits, float) and self.weight_bits.is_integer():
             object.__setattr__(self, "weight_bits", int(self.weight_bits))
-        if self.weight_bits != TERNARY_BITS:
+        if not (is_number(self.weight_bits) and self.weight_bits == TERNARY_BITS):
             require_integer("weight_bits", self.weight_bits, 2, 16, or_else="1.5 for ternary weights")
         require_choice("weight_scale", self.weight_scale, get_args(WeightScale))
         require_choice("weight_range", self.weight_range, get_args(WeightRange))
@@ -123,7 +125,10 @@ class Hardware:
         """
         presets = _presets()
         if not isinstance(name, str) or name not in presets:
-            raise unknown_preset(name)
+            raise HardwareError(
+                f"there is no hardware preset {name!r}{closest(name, presets)}; "
+                f"the presets are {', '.join(presets)}, and a TOML or JSON file is read by Hardware.load"
+            )
         return presets[name]
 
     @classmethod
@@ -134,7 +139,7 @@ class Hardware:
             HardwareError: there is neither.
         """
         path = _path(name_or_file)
-        if is_hardware_file(path):
+        if path.suffix in (".toml", ".json") or path.is_file():
             return cls.load(path)
         return cls.preset(name_or_file)
 
@@ -327,7 +332,7 @@ def _require_part(name: str, value: object) -> None:
     kind = _PARTS[name]
     if isinstance(value, type) or not isinstance(value, kind):
         raise HardwareError(
-            f"{name} must be a memrix {kind.__name__}, got {value!r}; to change one of its settings use "
+            f"{name} must be a memrix {kind.__name__}, got {shown(value)}; to change one of its settings use "
             f"replace(**{{'{name}.<setting>': value}})"
         )
 

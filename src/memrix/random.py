@@ -16,6 +16,7 @@ from torch import Tensor
 
 from memrix.errors import HardwareError
 from memrix.threads import side_by_side
+from memrix.validation import is_integer, plain_settings, shown
 
 Words = npt.NDArray[np.uint16]
 
@@ -23,6 +24,7 @@ Words = npt.NDArray[np.uint16]
 _PIECES = 8
 _WORTH_A_THREAD = 1 << 15
 _AT_A_TIME = 1 << 15  # words: memory that is drawn to and thrown away stays in the cache
+_LARGEST_SEED = (1 << 63) - 1  # what torch's generators and tensors hold
 _WORTH_NUMPY = 1 << 13  # words that numpy's generator draws; part of what a seed means too
 
 
@@ -43,8 +45,11 @@ class Seeds:
     def __post_init__(self) -> None:
         for name in ("chip", "programming", "read"):
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-                raise HardwareError(f"the seed of {name!r} must be an integer from 0, got {value!r}")
+            if not is_integer(value) or not 0 <= value <= _LARGEST_SEED:
+                raise HardwareError(
+                    f"the seed of {name!r} must be an integer from 0, got {shown(value)}; 2**63 - 1 is the largest"
+                )
+        plain_settings(self)
 
     @classmethod
     def of(cls, seed: int | Seeds) -> Seeds:

@@ -48,14 +48,17 @@ def merged(base: dict[str, Any], changes: dict[str, Any], *, unless: str) -> dic
 
 
 def toml(table: dict[str, Any]) -> str:
-    """A table of strings, numbers, and tables of these, as TOML."""
+    """A table of strings, numbers, and tables of these, as TOML; None is left out, which TOML has no word for."""
     # The core depends on no library that writes it.
-    scalars = {name: value for name, value in table.items() if not isinstance(value, dict)}
-    lines = [f"{name} = {_toml_value(value)}" for name, value in scalars.items()]
+    lines = _toml_lines({name: value for name, value in table.items() if not isinstance(value, dict)})
     for name, values in table.items():
         if isinstance(values, dict):
-            lines += ["", f"[{name}]"] + [f"{key} = {_toml_value(value)}" for key, value in values.items()]
+            lines += ["", f"[{name}]", *_toml_lines(values)]
     return "\n".join(lines) + "\n"
+
+
+def _toml_lines(table: dict[str, Any]) -> list[str]:
+    return [f"{name} = {_toml_value(value)}" for name, value in table.items() if value is not None]
 
 
 def _toml_value(value: object) -> str:

@@ -221,7 +221,7 @@ def _mapping(kind: Any, value: object, place: str, reading: Reading) -> Any:  # 
     if not isinstance(value, dict):
         return reading.expect(place, "a table", value)
     for name in value:
-        if not is_text(name):
+        if not _is_text(name):
             return reading.expect(f"a name in {place}", "text that is valid Unicode", name)
     found = {name: read_value(kind, item, _inside(place, name), reading) for name, item in value.items()}
     return _INVALID if any(item is _INVALID for item in found.values()) else found
@@ -236,8 +236,7 @@ def _entries(kinds_by_name: dict[str, Any], value: object, place: str, reading: 
     return _INVALID if any(item is _INVALID for item in found.values()) else found
 
 
-def is_text(value: object) -> bool:
-    """Whether a value is text that is valid Unicode, without lone surrogates."""
+def _is_text(value: object) -> bool:
     if not isinstance(value, str):
         return False
     try:
@@ -260,7 +259,7 @@ _SCALARS: dict[Any, tuple[str, Callable[[object], bool]]] = {
     bool: ("true or false", lambda value: isinstance(value, bool)),
     int: ("an integer", is_integer),
     float: ("a finite number", _is_finite),
-    str: ("text that is valid Unicode", is_text),
+    str: ("text that is valid Unicode", _is_text),
 }
 
 
@@ -272,7 +271,7 @@ def build(kind: type[T], table: object, place: str, problems: list[str], *, comp
         table: its settings, plain or made already.
         place: of the table.
         problems: takes every problem.
-        complete: whether every setting must be given, even one that has a default.
+        complete: whether every setting must be given, even one that has a default other than None.
     """
     if not isinstance(table, dict):
         problems.append(f"{place} must be a table of settings, got {shown(table)}")
@@ -289,7 +288,9 @@ def build(kind: type[T], table: object, place: str, problems: list[str], *, comp
         ):
             given[name] = value
     if complete:
-        problems += [f"{_inside(place, name)} is missing" for name in known if name not in table]
+        # Nothing is what a version before there was such a setting has written of it.
+        optional = {f.name for f in dataclasses.fields(kind) if f.default is None}  # type: ignore[arg-type]
+        problems += [f"{_inside(place, name)} is missing" for name in known if name not in table.keys() | optional]
     # Setting by setting: one wrong value must not hide the others. Some are valid only beside another one, so that
     # those refused get another chance for as long as any is accepted.
     accepted: dict[str, Any] = {}

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -6,7 +8,8 @@ from memrix.crossbar import ADC, DAC
 from memrix.device import CellCurrent, load_parameters
 from memrix.errors import HardwareError
 
-CURRENT = CellCurrent(load_parameters())
+PARAMETERS = load_parameters()
+CURRENT = CellCurrent(PARAMETERS)
 
 
 def test_adc_clips_symmetrically_and_counts():
@@ -77,5 +80,15 @@ def test_impossible_converters_are_refused_with_the_value(kind, settings):
 
 
 def test_linearising_is_refused_where_the_current_does_not_rise():
+    # The current of the low-resistance extreme turns over at 1 V.
+    turning = replace(PARAMETERS, low_resistance=np.array([-1e-4, 0, 3e-4, 0]), high_resistance=np.array([1e-5, 0]))
     with pytest.raises(HardwareError, match=r"smaller dac\.vmax"):
-        DAC(vmax=5.0, levels="linearising").voltages(CURRENT)
+        DAC(vmax=1.2, levels="linearising").voltages(CellCurrent(turning))
+    DAC(vmax=0.9, levels="linearising").voltages(CellCurrent(turning))
+
+
+@pytest.mark.parametrize("levels", ["equal", "linearising"])
+def test_no_level_lies_where_the_device_was_not_measured(levels):
+    short = replace(PARAMETERS, full_reset_voltage=0.5)
+    with pytest.raises(HardwareError, match=r"dac\.vmax must not lie beyond 0\.5 V"):
+        DAC(vmax=0.6, levels=levels).voltages(CellCurrent(short))

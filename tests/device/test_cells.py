@@ -366,7 +366,7 @@ def test_pickled_cells_go_on():
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda cells: cells.apply_voltage(10**400), "finite number"),
+        (lambda cells: cells.apply_voltage(10**400), r"from -5 to 5 V"),
         (lambda cells: cells.apply_voltage(1.0, where=True), "got True"),
         (lambda cells: cells.read(0.2, noise="of"), "noise must be one of 'physical'"),
     ],

@@ -63,7 +63,7 @@ EVERYONE = torch.ones(CELLS, dtype=torch.bool)
 @pytest.mark.parametrize("where", [EVERYONE, torch.arange(CELLS) % 3 == 0], ids=["all", "a third"])
 @pytest.mark.parametrize("voltage", [0.2, 0.6])
 def test_without_noise_every_cell_ends_where_pulses_one_by_one_bring_it(where, voltage):
-    reader = circuit(bandwidth=1e-9, voltage=voltage)
+    reader = circuit(bandwidth=1.0, voltage=voltage)
     expected = OneByOne.run(cells_that_are_on(), reader, where, VOLTS)
     cells = cells_that_are_on()
     readings = cells.ramp(VOLTS, AIMS, reader, where)
@@ -78,7 +78,7 @@ def test_without_noise_every_cell_ends_where_pulses_one_by_one_bring_it(where, v
 
 
 def test_what_comes_after_a_ramp_is_the_same_too():
-    reader = circuit(bandwidth=1e-9)
+    reader = circuit(bandwidth=1.0)
     expected = OneByOne.run(cells_that_are_on(), reader, EVERYONE, VOLTS).cells
     cells = cells_that_are_on()
     cells.ramp(VOLTS, AIMS, reader, EVERYONE)
@@ -117,7 +117,7 @@ def cells_that_dip(off: torch.Tensor | float) -> Cells:
 
 @pytest.mark.parametrize("off", [0.3, torch.linspace(0.2, 0.3, CELLS)], ids=["all the same", "spread"])
 def test_cells_whose_current_rises_along_the_ramp_are_found_all_the_same(off, monkeypatch):
-    reader = ReadBack(voltage=0.2, bits=14, bandwidth=1e-9, unit=ON_CURRENT)
+    reader = ReadBack(voltage=0.2, bits=14, bandwidth=1.0, unit=ON_CURRENT)
     alone = cells_that_dip(off)
     curves = [reader.read(alone, EVERYONE)]
     for volt in VOLTS:
@@ -143,7 +143,7 @@ def test_cells_whose_current_rises_along_the_ramp_are_found_all_the_same(off, mo
 
 @pytest.mark.parametrize("volts", [[1.0], [0.9, 1.2]], ids=str)
 def test_short_ramps_are_as_one_by_one(volts):
-    reader = circuit(bandwidth=1e-9)
+    reader = circuit(bandwidth=1.0)
     expected = OneByOne.run(cells_that_are_on(), reader, EVERYONE, volts)
     cells = cells_that_are_on()
     readings = cells.ramp(volts, AIMS, reader, EVERYONE)
@@ -156,7 +156,7 @@ def test_a_cell_that_never_reached_its_aim_was_last_read_above_it(monkeypatch):
     ended = cells_that_are_on()
     ended.ramp(VOLTS, torch.zeros(CELLS), circuit(), EVERYONE)
     # Where every cell ends up: the last reading decides.
-    monkeypatch.setattr(sys.modules[__name__], "AIMS", circuit(bandwidth=1e-9).read(ended, EVERYONE))
+    monkeypatch.setattr(sys.modules[__name__], "AIMS", circuit(bandwidth=1.0).read(ended, EVERYONE))
     noisy = circuit(bandwidth=1e9)
     expected = OneByOne.run(cells_that_are_on(), noisy, EVERYONE, VOLTS).readings > AIMS
     readings = cells_that_are_on().ramp(VOLTS, AIMS, noisy, EVERYONE) > AIMS
@@ -184,7 +184,7 @@ def test_several_blocks_are_ramped_with_noise_of_their_own_and_repeat(monkeypatc
 
 @pytest.mark.parametrize("before", [[1.0], [0.9, 1.3], [2.0], [-2.0, 1.1, -2.0, 0.8]], ids=str)
 def test_cells_in_any_state_are_ramped_as_one_by_one(before):
-    reader = circuit(bandwidth=1e-9)
+    reader = circuit(bandwidth=1.0)
     pair = [cells_that_are_on() for _ in range(2)]
     for cells in pair:
         for volts in before:
@@ -208,5 +208,5 @@ def test_aims_must_be_numbers():
 
 
 def test_aims_must_fit():
-    with pytest.raises(DeviceError, match=r"must have the cells' shape \(3,\), got \(4,\)"):
+    with pytest.raises(DeviceError, match=r"the cells' shape \(3,\), got torch\.float32 of shape \(4,\)"):
         Cells(3).ramp([0.5], torch.ones(4), circuit(), torch.ones(3, dtype=torch.bool))

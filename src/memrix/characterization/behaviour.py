@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,8 +9,7 @@ import torch
 from torch import Tensor
 
 from memrix.crossbar.protocols import ProgrammingProtocol, ResetSet
-from memrix.crossbar.protocols.open_loop import RESET_PULSE, SET_PULSE
-from memrix.device import CellCurrent, Cells, DeviceParameters
+from memrix.device import CellCurrent, Cells, DeviceParameters, pulse_voltages
 from memrix.device.parameters import HRS
 from memrix.errors import DataError, HardwareError
 from memrix.random import derive
@@ -36,7 +34,7 @@ class Loops:
 
 def sweep_peak(parameters: DeviceParameters) -> float:
     """Peak voltage of a sweep: the first full tenth of a volt at which a reset is complete."""
-    return math.ceil(round(10 * parameters.full_reset_voltage, 6)) / 10
+    return parameters.swept_voltage
 
 
 def current_voltage_loops(
@@ -93,11 +91,12 @@ def feature_history(
     require_integer("cycles", cycles, 1, _MANY)
     require_integer("settling", settling, 0, _MANY)
     cells = Cells(devices, parameters, seed=seed)
+    pulses = pulse_voltages(parameters)
     history = torch.empty((cycles, *cells.features.shape))
     for number in range(settling + cycles):
         # A cell draws its next cycle when it leaves the ON state: a fresh one is OFF and has to be SET first.
-        cells.apply_voltage(SET_PULSE)
-        cells.apply_voltage(RESET_PULSE)
+        cells.apply_voltage(pulses.set)
+        cells.apply_voltage(pulses.reset)
         if number >= settling:
             history[number - settling] = cells.features
     history[:, HRS].log10_()

@@ -11,11 +11,13 @@ from torch import Tensor
 
 from memrix.device import CellCurrent
 from memrix.device.parameters import Array
+from memrix.device.ranges import require_read_voltage
 from memrix.errors import HardwareError
-from memrix.validation import require_choice, require_integer, require_positive
+from memrix.validation import plain_settings, require_choice, require_integer, require_number
 
 Levels = Literal["equal", "linearising"]
 MOST_BITS = 20  # of the precision or of the range of an ADC
+LEAST_GAIN, MOST_GAIN = 1e-6, 1e6  # in front of an ADC
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class DAC:
 
     Attributes:
         bits: resolution; also the number of bits of the activations.
-        vmax: voltage in V of the largest code.
+        vmax: voltage in V of the largest code, at most 1.5 and at most that up to which the device was measured.
         levels: ``equal`` steps in volts, or ``linearising``: steps of equal current, which undo the non-linear
             current of the cells exactly, because all cells share one curve.
     """
@@ -34,8 +36,9 @@ class DAC:
     levels: Levels = "equal"
 
     def __post_init__(self) -> None:
+        plain_settings(self)
         require_integer("dac.bits", self.bits, 2, 14)
-        require_positive("dac.vmax", self.vmax, "V; the paper uses 0.6")
+        require_read_voltage("dac.vmax", self.vmax)
         require_choice("dac.levels", self.levels, get_args(Levels))
 
     @property
@@ -58,7 +61,17 @@ class DAC:
         return steps.round_().clamp_(-self.largest_code, self.largest_code)
 
     def voltages(self, current: CellCurrent) -> Array:
-        """Voltage in V of every code in ascending order, float64 ``[2**bits + 1]``."""
+        """Voltage in V of every code in ascending order, float64 ``[2**bits + 1]``.
+
+        Raises:
+            HardwareError: the currents of the device are not known up to the voltage of the largest code, or do not
+                rise with the voltage where levels follow them.
+        """
+        if self.vmax > current.parameters.swept_voltage:
+            raise HardwareError(
+                f"dac.vmax must not lie beyond {current.parameters.swept_voltage:g} V, up to where the currents of "
+                f"device {current.parameters.source!r} were measured, got {self.vmax:g} V"
+            )
         fractions = np.arange(-self.largest_code, self.largest_code + 1) / self.largest_code
         if self.levels == "equal":
             return fractions * self.vmax
@@ -109,9 +122,10 @@ class ADC:
     per_layer: bool = False
 
     def __post_init__(self) -> None:
+        plain_settings(self)
         require_integer("adc.precision_bits", self.precision_bits, 0, MOST_BITS)
         require_integer("adc.range_bits", self.range_bits, 0, MOST_BITS)
-        require_positive("adc.gain", self.gain, "units of 1")
+        require_number("adc.gain", self.gain, LEAST_GAIN, MOST_GAIN, why="no amplifier has more than 120 dB")
         require_choice("adc.per_layer", self.per_layer, (True, False))
         if self.precision_bits + self.range_bits < 1:
             raise HardwareError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +10,12 @@ from torch import Tensor
 
 from memrix.device import DeviceParameters
 from memrix.errors import HardwareError
-from memrix.validation import require_number, require_positive
+from memrix.validation import plain_settings, require_number
+
+# Decades of a conductance, of cells that lie so many standard deviations from the mean: an ON cell conducts a fifth
+# less than the most that any state does, an OFF cell a twentieth of it.
+_MOST_GROWTH = 2.0
+_DEVIATIONS = 3
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,7 @@ class Faults:
     stuck_off: float = 0.0
 
     def __post_init__(self) -> None:
+        plain_settings(self)
         require_number("faults.stuck_on", self.stuck_on, 0.0, 1.0)
         require_number("faults.stuck_off", self.stuck_off, 0.0, 1.0)
         if self.stuck_on + self.stuck_off > 1:
@@ -70,15 +77,26 @@ class Drift:
     reference_seconds: float = 1.0
 
     def __post_init__(self) -> None:
-        require_positive("drift.reference_seconds", self.reference_seconds, "s")
+        plain_settings(self)
+        require_number("drift.reference_seconds", self.reference_seconds, 1e-9, 1e12, "s")
         require_number("drift.exponent", self.exponent, -1.0, 1.0)
         require_number("drift.exponent_spread", self.exponent_spread, 0.0, 1.0)
-        require_number("drift.seconds", self.seconds, 0.0, 1e12)
+        require_number("drift.seconds", self.seconds, 0.0, 1e12, "s")
         if 0 < self.seconds < self.reference_seconds:
             raise HardwareError(
                 f"drift.seconds must be 0 or at least drift.reference_seconds = {self.reference_seconds} s, "
                 f"got {self.seconds}"
             )
+        if self.seconds:
+            decades = math.log10(self.seconds / self.reference_seconds)
+            growth = decades * (_DEVIATIONS * self.exponent_spread - self.exponent)
+            if growth > _MOST_GROWTH:
+                raise HardwareError(
+                    f"drift.exponent = {self.exponent:g} with drift.exponent_spread = {self.exponent_spread:g} lets "
+                    f"the conductance of one cell in a thousand grow by a factor of 10**{growth:.1f} in "
+                    f"{self.seconds:g} s, far beyond what a cell can conduct; give a smaller spread or a larger "
+                    f"exponent"
+                )
 
     @property
     def active(self) -> bool:

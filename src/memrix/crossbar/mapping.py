@@ -9,7 +9,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from memrix.validation import require_integer
+from memrix.validation import plain_settings, require_integer
 
 POLARITIES = 2
 
@@ -29,6 +29,7 @@ class Tile:
     columns: int = 128
 
     def __post_init__(self) -> None:
+        plain_settings(self)
         require_integer("tile.rows", self.rows, 1, 1 << 20)
         require_integer("tile.columns", self.columns, 1, 1 << 20)
 

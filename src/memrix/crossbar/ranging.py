@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from memrix.crossbar.converters import ADC, MOST_BITS
+from memrix.crossbar.converters import ADC, LEAST_GAIN, MOST_BITS, MOST_GAIN
 from memrix.crossbar.crossbar import Crossbar
 
 _ELEMENTS = 1 << 22  # of readings that are tried
@@ -56,6 +56,5 @@ def best_converter(crossbar: Crossbar, codes: Tensor) -> ADC:
 def _split(adc: ADC, step: float) -> ADC:
     """The same bits in all with a step as given: the gain stays near 1, the split does the rest."""
     precision = min(max(round(-math.log2(step)), adc.bits - MOST_BITS, 0), adc.bits, MOST_BITS)
-    return replace(
-        adc, precision_bits=precision, range_bits=adc.bits - precision, gain=2.0**-precision / step, per_layer=False
-    )
+    gain = min(max(2.0**-precision / step, LEAST_GAIN), MOST_GAIN)
+    return replace(adc, precision_bits=precision, range_bits=adc.bits - precision, gain=gain, per_layer=False)

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from memrix.device.arguments import described, device_of, parameters_of, ramp_voltages, require_aims, shape_of
 from memrix.device.current import NOISES, CellCurrent, Noise
 from memrix.device.indexing import positions
-from memrix.device.parameter_files import load_parameters
 from memrix.device.parameters import FEATURES, DeviceParameters
 from memrix.device.ramp import Ramp, RampRecord, ReadBackCircuit
+from memrix.device.ranges import (
+    NO_BREAKDOWN,
+    NOT_MEASURED,
+    PULSE_RANGE,
+    require_bandwidth,
+    require_pulse_width,
+    require_temperature,
+)
 from memrix.device.switching import FARTHEST, Block, Switching
 from memrix.device.variability import draw_devices
 from memrix.device.voltages import Voltages, as_voltages, per_cell, power_, reached
 from memrix.errors import DeviceError, HardwareError
 from memrix.random import RandomStream, Seeds, derive, fill_normal_, seeds_from
 from memrix.threads import side_by_side
-from memrix.validation import require_choice, require_positive
+from memrix.validation import require_choice, shown
 
 # Part of what a seed means: another block length would draw other cells. On a CPU an operation on a block is long
 # enough for several threads to share it.
@@ -67,8 +74,8 @@ class Cells:
         disturbing_reads: those of them at a voltage that would have switched the cell.
 
     Raises:
-        DeviceError: the shape is not one of an array.
-        HardwareError: the parameters hold no such order, or a seed or the pulse width cannot be.
+        DeviceError: the shape is not one of an array, there are no parameters, or torch has no such device.
+        HardwareError: the parameters hold no such order, or a seed or the pulse width is invalid.
     """
 
     def __init__(
@@ -81,14 +88,14 @@ class Cells:
         device: str | torch.device = "cpu",
         pulse_width: float = PULSE_WIDTH,
     ) -> None:
-        require_positive("pulse_width", pulse_width, "s")
-        self.shape = _shape(shape)
-        self.parameters = parameters if parameters is not None else load_parameters()
+        require_pulse_width("pulse_width", pulse_width)
+        self.shape = shape_of(shape)
+        self.parameters = parameters_of(parameters)
         self.order = order if order is not None else self.parameters.order
         self.seeds = Seeds.of(seed)
         self.pulse_width = float(pulse_width)
-        self.r = torch.empty(self.shape, dtype=torch.float32, device=device)
-        self.device = self.r.device
+        self.device = device_of(device)
+        self.r = torch.empty(self.shape, dtype=torch.float32, device=self.device)
         self._switching = Switching(self.parameters, self.order, self.device)
         self._current = CellCurrent(self.parameters)
         self._lengths = _lengths(self.r.numel(), self.device)
@@ -142,11 +149,11 @@ class Cells:
         """Apply one pulse to every cell.
 
         Args:
-            volts: V: one voltage, or a tensor that broadcasts to ``shape``. Cells at 0 V get no pulse.
+            volts: V, from -5 to 5: one voltage, or a tensor that broadcasts to ``shape``. Cells at 0 V get no pulse.
             where: bool of ``shape``: the cells that get the pulse; all by default.
 
         Raises:
-            DeviceError: the shape does not fit, or a voltage is not a finite number. No cell has been changed.
+            DeviceError: a shape does not fit, or a voltage is not a number within 5 V. No cell has been changed.
         """
         voltages = self._for_blocks(volts)
         masks: Sequence[Tensor | None] = [None] * len(self._blocks)
@@ -179,20 +186,14 @@ class Cells:
             float32 of ``shape``: the last reading of every cell that was ramped, 0 of the others.
 
         Raises:
-            DeviceError: a shape does not fit, or voltages do not rise from above 0.
+            DeviceError: a shape does not fit, voltages do not rise from above 0, an aim is not finite, or there is no
+                circuit.
         """
         masks = torch.split(self._require_mask(where).reshape(-1), self._lengths)
-        if aim.shape != self.shape:
-            raise DeviceError(f"aims must have the cells' shape {tuple(self.shape)}, got {tuple(aim.shape)}")
-        volts = [float(volt) for volt in volts]
-        full = self.parameters.full_reset_voltage
-        if not volts or not all(low < high for low, high in pairwise((0.0, *volts))) or not volts[-1] < full:
-            raise DeviceError(
-                f"the voltages of a ramp must rise from above 0 V and stay below {full:g} V, where a reset is "
-                f"complete, got {volts[:5]}{' to ' + str(volts[-1]) if len(volts) > 5 else ''}"
-            )
-        if not bool(torch.isfinite(aim).all()):
-            raise DeviceError("an aim of a ramp is NaN or infinite; give finite readings")
+        volts = ramp_voltages(volts, self.parameters.full_reset_voltage)
+        require_aims(aim, self.shape)
+        if not isinstance(circuit, ReadBackCircuit):
+            raise DeviceError(f"a ramp needs a circuit that reads cells back, got {shown(circuit)}")
         readings = torch.zeros_like(self.r)
         seeds = seeds_from(self._read_stream.on(self.device), len(self._blocks))
         records: list[RampRecord | None] = [None] * len(self._blocks)
@@ -225,8 +226,12 @@ class Cells:
         return readings
 
     def current(self, volts: Voltages) -> Tensor:
-        """Mean current in A at ``volts``, which broadcast with the cells' shape: ``[200, 1]`` volts are sweeps."""
-        return self._current.of(self.r, as_voltages(volts, self.shape, self.device))
+        """Mean current in A at ``volts``, which broadcast with the cells' shape: ``[200, 1]`` volts are sweeps.
+
+        Raises:
+            DeviceError: the shape does not fit, or a voltage lies beyond those at which currents were measured.
+        """
+        return self._current.of(self.r, self._read_voltages(volts))
 
     @torch.no_grad()
     def read(
@@ -250,12 +255,13 @@ class Cells:
             bandwidth: Hz.
 
         Raises:
-            DeviceError: the shape does not fit, or a voltage is not a finite number.
+            DeviceError: the shape does not fit, or a voltage lies beyond those at which currents were measured.
+            HardwareError: the noise, temperature or bandwidth is invalid.
         """
         require_choice("noise", noise, NOISES)
-        require_positive("temperature", temperature, "K")
-        require_positive("bandwidth", bandwidth, "Hz")
-        voltages = as_voltages(volts, self.shape, self.device)
+        require_temperature("temperature", temperature)
+        require_bandwidth("bandwidth", bandwidth)
+        voltages = self._read_voltages(volts)
         if where is None:
             disturbed = self._disturbed(voltages)
             self.reads += disturbed.numel()
@@ -281,7 +287,10 @@ class Cells:
 
     def disturbed(self, volts: Voltages) -> Tensor:
         """Which cells a pulse of ``volts`` would switch: bool, ``volts`` broadcast with the cells' shape."""
-        return self._disturbed(as_voltages(volts, self.shape, self.device))
+        return self._disturbed(as_voltages(volts, self.shape, self.device, PULSE_RANGE, NO_BREAKDOWN))
+
+    def _read_voltages(self, volts: Voltages) -> Tensor:
+        return as_voltages(volts, self.shape, self.device, self.parameters.swept_voltage, NOT_MEASURED)
 
     def _disturbed(self, voltages: Tensor) -> Tensor:
         sets, resets = self._thresholds()
@@ -314,6 +323,10 @@ class Cells:
             DeviceError: lists what is missing or of another shape; the cells have not been changed.
         """
         own = self.state_dict()
+        if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+            raise DeviceError(
+                f"the state of cells is a dict of tensors, as state_dict() gives it, got {shown(state)}"
+            )
         problems = [f"{name} is missing" for name in own if name not in state]
         problems += [f"{name} is not part of cells" for name in state if name not in own]
         problems += [
@@ -365,8 +378,9 @@ class Cells:
 
     def _require_mask(self, where: Tensor) -> Tensor:
         if not isinstance(where, Tensor) or where.shape != self.shape or where.dtype != torch.bool:
-            given = f"{where.dtype} of shape {tuple(where.shape)}" if isinstance(where, Tensor) else repr(where)
-            raise DeviceError(f"'where' must be a bool tensor of the cells' shape {tuple(self.shape)}, got {given}")
+            raise DeviceError(
+                f"'where' must be a bool tensor of the cells' shape {tuple(self.shape)}, got {described(where)}"
+            )
         return where.to(self.device)
 
     def _for_blocks(self, volts: Voltages) -> Sequence[float | Tensor]:
@@ -384,13 +398,6 @@ class Cells:
     def __repr__(self) -> str:
         source = self.parameters.source
         return f"Cells(shape={tuple(self.shape)}, parameters={source!r}, order={self.order}, seed={self.seeds})"
-
-
-def _shape(shape: int | Sequence[int]) -> torch.Size:
-    sizes = tuple(shape) if isinstance(shape, Sequence) else (shape,)
-    if any(isinstance(size, bool) or not isinstance(size, int) or size < 0 for size in sizes):
-        raise DeviceError(f"the shape of an array of cells must be integers from 0, got {shape!r}")
-    return torch.Size(sizes)
 
 
 def _lengths(count: int, device: torch.device) -> list[int]:

@@ -69,10 +69,11 @@ class CellCurrent:
         284 uA at 1.5 V. A current that no longer rises is what a compliance makes of it.
         """
         limit = self.parameters.swept_voltage
-        within = cast(
-            Values, voltage.clamp(-limit, limit) if isinstance(voltage, Tensor) else np.clip(voltage, -limit, limit)
-        )
-        return self.low_resistance(within), self.slope(within)
+        if isinstance(voltage, Tensor):
+            voltage = voltage.clamp(-limit, limit)
+        else:
+            voltage = cast(Values, np.clip(voltage, -limit, limit))
+        return self.low_resistance(voltage), self.slope(voltage)
 
     def noise_variance(
         self, voltage: Values, noise: Noise, temperature: float, bandwidth: float

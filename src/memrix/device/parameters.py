@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memrix.errors import HardwareError
+from memrix.validation import is_integer, shown
 
 Array = NDArray[np.floating[Any]]
 
@@ -61,7 +62,7 @@ class DeviceParameters:
 
     @property
     def swept_voltage(self) -> float:
-        """Voltage in V on either side up to which currents were measured: the first full tenth at a complete reset."""
+        """Voltage in V, on either side, up to which currents were measured: the full tenth that resets completely."""
         return math.ceil(round(10 * self.full_reset_voltage, 6)) / 10
 
     @property
@@ -77,9 +78,9 @@ class DeviceParameters:
         """
         if order is None:
             order = self.order
-        if isinstance(order, bool) or order not in self.autoregressions:
+        if not is_integer(order) or order not in self.autoregressions:
             raise HardwareError(
-                f"device parameters {self.source!r} hold no autoregression of order {order!r}; "
+                f"device parameters {self.source!r} hold no autoregression of order {shown(order)}; "
                 f"the orders are {', '.join(map(str, sorted(self.autoregressions)))}"
             )
         return self.autoregressions[order]

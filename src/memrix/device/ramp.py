@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -27,6 +27,7 @@ _NO_PULSE = -1  # in place of the step of a cell's last pulse
 _SEGMENTS = 256  # of a curve, each replaced by its chord
 
 
+@runtime_checkable
 class ReadBackCircuit(Protocol):
     """What reads cells back.
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from memrix.device.cells import Cells
 from memrix.device.parameters import RESET_VOLTAGE, SET_VOLTAGE, DeviceParameters
-from memrix.device.voltages import PULSE_RANGE, require_voltage
+from memrix.device.ranges import PULSE_RANGE, require_pulse_voltage
 
 _CELLS, _CYCLES, _SEED = 10_000, 4, 0  # thresholds of a sample: of fresh cells and of those that have a history
 _MARGIN = 4 / 3  # of a pulse beyond the thresholds; with it the measured device gets the 2 V of arXiv 2505.24721
@@ -67,8 +67,10 @@ def switching_shares(
         DeviceError: a voltage is no number, or lies beyond ``PULSE_RANGE``.
     """
     defaults = pulse_voltages(parameters)
-    set_at = defaults.set if set_voltage is None else require_voltage("set_voltage", set_voltage)
-    reset_at = defaults.reset if reset_voltage is None else require_voltage("reset_voltage", reset_voltage)
+    set_at = defaults.set if set_voltage is None else set_voltage
+    reset_at = defaults.reset if reset_voltage is None else reset_voltage
+    require_pulse_voltage("set_voltage", set_at)
+    require_pulse_voltage("reset_voltage", reset_at)
     sets, resets = _thresholds(parameters)
     complete = reset_at >= parameters.full_reset_voltage
     return SwitchingShares(

@@ -15,9 +15,10 @@ COUNT = len(FEATURES)
 def draw_devices(parameters: DeviceParameters, count: int, stream: torch.Generator) -> Tensor:
     """``[8, count]``: four offsets, then four scales of the features of each device, float32, from the mixture."""
     shares = torch.from_numpy(np.cumsum(parameters.mixture_weights)[:-1]).float().to(stream.device)
-    drawn = {"generator": stream, "dtype": torch.float32, "device": stream.device}
-    component = torch.bucketize(torch.rand(count, **drawn), shares)
-    devices = torch.randn((2 * COUNT, count), **drawn)
+    component = torch.bucketize(
+        torch.rand(count, generator=stream, dtype=torch.float32, device=stream.device), shares
+    )
+    devices = torch.randn((2 * COUNT, count), generator=stream, dtype=torch.float32, device=stream.device)
     for number, (mean, factor) in enumerate(zip(parameters.mixture_means, parameters.mixture_cholesky, strict=True)):
         index = positions(component == number)
         spread = torch.mm(torch.from_numpy(factor).float().to(stream.device), devices.index_select(1, index))

@@ -9,59 +9,59 @@ import torch
 from torch import Tensor
 
 from memrix.device.current import CellCurrent
+from memrix.device.ranges import NO_BREAKDOWN, PULSE_RANGE, require_pulse_voltage
 from memrix.errors import DeviceError
-from memrix.validation import require_number
+from memrix.validation import is_number, shown
 
-# V, of pulses on either side. The device model knows thresholds, and no breakdown: where the measured device was
-# swept, up to 1.46 V, it is at home, and a few volts, as in programming, are as far as it can be taken.
-PULSE_RANGE = 5.0
-BEYOND = "the device model knows no breakdown"
 Voltages = float | Tensor | np.ndarray[Any, Any]
+_ROUNDING = 1e-6  # of float32, by which a voltage may seem to pass a limit
 
 
-def require_voltage(name: str, volts: object) -> float:
-    """The voltage of a pulse as a float.
-
-    Raises:
-        DeviceError: no real number, or none within ``PULSE_RANGE``.
-    """
-    require_number(name, volts, -PULSE_RANGE, PULSE_RANGE, "V", why=BEYOND, error=DeviceError)
-    return float(volts)  # type: ignore[arg-type]
-
-
-def as_voltages(volts: Voltages, shape: torch.Size, device: torch.device) -> Tensor:
+def as_voltages(volts: Voltages, shape: torch.Size, device: torch.device, limit: float, why: str) -> Tensor:
     """Voltages as a float32 tensor that broadcasts with cells of a shape.
 
+    Args:
+        volts: V.
+        shape: of the cells.
+        device: of the tensor.
+        limit: V, the largest magnitude.
+        why: it ends there, as a clause of the message.
+
     Raises:
-        DeviceError: no numbers, none that broadcast, or none that are finite.
+        DeviceError: no real numbers, none that broadcast, or none within the limit.
     """
     try:
-        if isinstance(volts, bool):
-            raise TypeError(volts)
-        voltages = torch.as_tensor(volts, dtype=torch.float32, device=device)
+        given = volts if isinstance(volts, Tensor) else torch.as_tensor(volts)
+        if given.dtype == torch.bool or given.is_complex():
+            raise TypeError(given.dtype)
+        voltages = given.to(device, torch.float32)
         torch.broadcast_shapes(voltages.shape, shape)  # type: ignore[no-untyped-call]
-    except (TypeError, ValueError, RuntimeError) as error:
-        given = f"shape {tuple(volts.shape)}" if isinstance(volts, (Tensor, np.ndarray)) else repr(volts)
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        kind = f" of {volts.dtype}" if isinstance(volts, (Tensor, np.ndarray)) else ""
+        what = f"shape {tuple(volts.shape)}{kind}" if isinstance(volts, (Tensor, np.ndarray)) else shown(volts)
         raise DeviceError(
-            f"voltages must be numbers in V that broadcast with cells of shape {tuple(shape)}, got {given}"
+            f"voltages must be real numbers in V that broadcast with cells of shape {tuple(shape)}, got {what}"
         ) from error
-    # A sum is one cheap pass; only one that is not finite is worth a second look.
-    if not bool(voltages.sum().isfinite()) and not bool(torch.isfinite(voltages).all()):
-        raise DeviceError("a voltage is NaN or infinite; give finite numbers in V")
+    if voltages.numel():
+        lowest, highest = (float(end) for end in voltages.aminmax())
+        # NaN is neither.
+        if not (-limit * (1 + _ROUNDING) <= lowest and highest <= limit * (1 + _ROUNDING)):
+            raise DeviceError(
+                f"voltages must lie within +-{limit:g} V ({why}), got some from {lowest:g} to {highest:g} V"
+            )
     return voltages
 
 
 def per_cell(volts: Voltages, shape: torch.Size, device: torch.device) -> float | Tensor:
-    """One voltage for all cells of a shape, or one each, ``[cells]``.
+    """The voltage of a pulse for all cells of a shape, or one each, ``[cells]``.
 
     Raises:
-        DeviceError: no finite numbers, or none that fit the cells.
+        DeviceError: no real numbers within ``PULSE_RANGE``, or none that fit the cells.
     """
-    if isinstance(volts, (int, float)) and not isinstance(volts, bool):
-        if not abs(volts) < 1e30:
-            raise DeviceError(f"a voltage must be a finite number in V, got {str(volts)[:20]}")
+    if is_number(volts):
+        require_pulse_voltage("the voltage of a pulse", volts)
         return float(volts)
-    voltages = as_voltages(volts, shape, device)
+    voltages = as_voltages(volts, shape, device, PULSE_RANGE, NO_BREAKDOWN)
     if voltages.dim() == 0:
         return float(voltages)
     try:
@@ -91,10 +91,11 @@ def power_(current: CellCurrent, r: Tensor, volts: float | Tensor, mask: Tensor 
     The current is that of ``CellCurrent.in_pulse``. The few OFF cells whose current would run against a small voltage
     carry none: no pulse gives energy back.
     """
-    low, slope = current.in_pulse(volts)
-    if isinstance(volts, Tensor) and isinstance(low, Tensor):
-        powers = torch.addcmul(low, r, slope).mul_(volts).clamp_(min=0)
+    if isinstance(volts, Tensor):
+        lows, slopes = current.in_pulse(volts)
+        powers = torch.addcmul(lows, r, slopes).mul_(volts).clamp_(min=0)
         return float(powers.sum() if mask is None else torch.dot(powers, mask.to(powers.dtype)))
+    low, slope = current.in_pulse(volts)
     if volts * slope < 0:
         r.clamp_(max=-low / slope)
     states = float(r.sum()) if mask is None else float(torch.dot(r, mask.to(r.dtype)))

@@ -11,7 +11,6 @@ from torch.nn import functional
 
 from memrix.errors import ConversionError
 from memrix.nn.composite import OpenedLayer, Parts, Projection, Rows
-from memrix.nn.inputs import require_dense
 
 _PROJECTIONS = ("q_proj", "k_proj", "v_proj")
 
@@ -171,8 +170,6 @@ class OpenedAttention(OpenedLayer):
                 "attention whose projections are called one by one takes no nested tensors; give padded tensors, "
                 "torch.nested.to_padded_tensor(x, 0.0), and a key_padding_mask"
             )
-        for name, x in given.items():
-            require_dense(f"attention ({name})", x)
         axes = query.dim()
         for (name, x), width in zip(given.items(), (self.embed_dim, self.kdim, self.vdim), strict=True):
             if x.dim() == axes and axes in (2, 3) and x.shape[-1] == width:

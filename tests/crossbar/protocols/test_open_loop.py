@@ -9,7 +9,6 @@ from scipy.stats import ks_2samp
 from memrix import Hardware
 from memrix.crossbar import Cycled, Ideal, ResetSet
 from memrix.device import Cells, DeviceParameters, load_parameters
-from memrix.device.parameters import SET_VOLTAGE
 from memrix.errors import HardwareError
 from tests.crossbar.protocols.populations import PARAMETERS, program
 from tests.oracle import fresh_cells
@@ -92,7 +91,7 @@ def test_wear_is_counted_in_whole_cycles(cycles):
 
 @pytest.mark.parametrize("protocol", [ResetSet, Cycled])
 def test_pulse_width_must_be_positive(protocol):
-    with pytest.raises(HardwareError, match=r"programming\.pulse_width must be a number above 0 in s"):
+    with pytest.raises(HardwareError, match=r"programming\.pulse_width must be a number from 1e-10 to 1 s"):
         protocol(pulse_width=0)
 
 
@@ -109,20 +108,3 @@ def test_devices_that_do_not_differ_have_cells_all_the_same():
     simulated = Cycled(0).program(off, alike, **streams).states
     assert ks_2samp(fresh, simulated).pvalue > 0.01
     assert 0 < fresh.std() < ResetSet().program(off, load_parameters(), **streams).states.std()
-
-
-def test_a_device_that_two_volts_do_not_reset_is_refused():
-    with pytest.raises(HardwareError, match=r"complete from 2\.5 V on; every protocol pulses with -2 V and 2 V"):
-        ResetSet().program(
-            torch.zeros(3, dtype=torch.bool),
-            altered(full_reset_voltage=2.5),
-            chip=torch.Generator(),
-            programming=torch.Generator(),
-        )
-
-
-def test_a_device_that_two_volts_hardly_set_is_refused():
-    means = load_parameters().mixture_means.copy()
-    means[:, SET_VOLTAGE] *= 3
-    with pytest.raises(HardwareError, match="of the cells of device 'altered' do not switch"):
-        ResetSet().nominal_states(altered(mixture_means=means))

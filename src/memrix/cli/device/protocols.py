@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from memrix.cli.arguments import check_device
 from memrix.cli.device.options import OUTPUT
 from memrix.cli.messages import message
 from memrix.cli.outputs import check_output
@@ -64,7 +63,6 @@ def protocols(
 
     bits = parse_weight_bits(weight_bits)
     check_output(output)
-    check_device(params)
 
     from memrix.analysis.programming import study_programming
     from memrix.device import load_parameters
@@ -91,8 +89,7 @@ def protocols(
 
 def _introduction(path: Path, source: str, parameters: DeviceParameters, weights: int, seed: int) -> str:
     from memrix.crossbar import ResetSet
-    from memrix.crossbar.protocols.open_loop import RESET_PULSE, SET_PULSE
-    from memrix.device import CellCurrent, Cells
+    from memrix.device import CellCurrent, Cells, pulse_voltages
     from memrix.hardware import Hardware
 
     hardware = Hardware()
@@ -100,7 +97,7 @@ def _introduction(path: Path, source: str, parameters: DeviceParameters, weights
     current = CellCurrent(parameters)
     on, off = ResetSet().nominal_states(parameters)
     fresh = Cells(_CELLS, parameters, seed=seed)
-    for pulse in (RESET_PULSE, SET_PULSE):
+    for pulse in reversed(pulse_voltages(parameters)):
         fresh.apply_voltage(pulse)
     return _INTRODUCTION.format(
         path=path,

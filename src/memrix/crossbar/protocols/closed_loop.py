@@ -11,16 +11,27 @@ import torch
 from torch import Tensor
 
 from memrix.crossbar.protocols.blocks import Verification, program_blocks
-from memrix.crossbar.protocols.open_loop import RESET_PULSE, SET_PULSE, ResetSet, reset_set
-from memrix.crossbar.protocols.population import population_means
+from memrix.crossbar.protocols.open_loop import ResetSet, reset_set
+from memrix.crossbar.protocols.population import fresh_means, population_means
 from memrix.crossbar.protocols.protocol import Programmed
+from memrix.crossbar.protocols.pulses import (
+    LEAST_PULSE,
+    pulses_of,
+    require_effort,
+    require_pulses,
+    require_read_back,
+    require_switching,
+    require_targets,
+)
 from memrix.crossbar.protocols.read_back import ReadBack
 from memrix.device import CellCurrent, Cells, DeviceParameters
 from memrix.device.cells import PULSE_WIDTH
+from memrix.device.ranges import NO_BREAKDOWN, PULSE_RANGE
 from memrix.errors import HardwareError
-from memrix.validation import require_integer, require_number, require_positive
+from memrix.validation import require_integer, require_number
 
 _READ_BANDWIDTH = 1e8  # Hz
+_FINEST_STEP = 1e-5  # V
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,8 @@ class WriteVerify:
         read_bits: of the converter that reads back.
         read_bandwidth: of a reading, in Hz; its noise is physical, at 300 K.
         pulse_width: s.
+        set_voltage: of a pulse that makes a cell ON, in V; None: ``memrix.device.pulse_voltages`` of the device.
+        reset_voltage: the same of one that makes it OFF.
     """
 
     name: ClassVar[str] = "write-verify"
@@ -47,30 +60,44 @@ class WriteVerify:
     read_bits: int = 8
     read_bandwidth: float = _READ_BANDWIDTH
     pulse_width: float = PULSE_WIDTH
+    set_voltage: float | None = None
+    reset_voltage: float | None = None
 
     def __post_init__(self) -> None:
-        require_integer("programming.rounds", self.rounds, 1, 100_000)
-        require_positive("programming.tolerance", self.tolerance, "shares of the ON current")
-        _require_read_back(self)
+        _require_settings(self)
+        require_effort(self.most_pulses, f"programming.rounds = {self.rounds:,} is too many")
+
+    @property
+    def most_pulses(self) -> int:
+        """Pulses that a cell takes at most."""
+        return ResetSet.most_pulses + 2 * self.rounds
+
+    def require_device(self, parameters: DeviceParameters) -> None:
+        """Raise HardwareError unless the pulses switch the cells of a device, and its currents are known."""
+        _require_device(self, parameters)
 
     def program(
         self, targets: Tensor, parameters: DeviceParameters, *, chip: torch.Generator, programming: torch.Generator
     ) -> Programmed:
         """Program fresh cells to bool targets of any shape."""
+        require_targets(targets, analog=self.analog)
+        self.require_device(parameters)
         circuit = _read_back(self, parameters)
+        pulses = pulses_of(self, parameters)
         off = _share_of_off(parameters, self.test_voltage)
 
         def run(cells: Cells, on: Tensor, _: torch.Generator, verification: Verification) -> None:
-            reset_set(cells, on)
+            reset_set(cells, on, pulses)
             expected = torch.full_like(cells.r, off).masked_fill_(on, 1.0)
-            again = torch.full_like(cells.r, SET_PULSE).masked_fill_(on, RESET_PULSE)
+            again = torch.full_like(cells.r, pulses.set).masked_fill_(on, pulses.reset)
+            back = torch.full_like(cells.r, pulses.reset).masked_fill_(on, pulses.set)
             active = torch.ones_like(on)
             for number in range(self.rounds + 1):
                 active &= (circuit.read(cells, active) - expected).abs_() > self.tolerance
                 if number == self.rounds or not bool(active.any()):
                     break
                 cells.apply_voltage(again, where=active)
-                cells.apply_voltage(-again, where=active)
+                cells.apply_voltage(back, where=active)
             verification.failed += int(torch.count_nonzero(active))
 
         return program_blocks(
@@ -103,6 +130,8 @@ class ResetRamp:
         read_bits: of the converter that reads back.
         read_bandwidth: of a reading, in Hz; its noise is physical, at 300 K.
         pulse_width: s.
+        set_voltage: of a pulse that makes a cell ON, in V; None: ``memrix.device.pulse_voltages`` of the device.
+        reset_voltage: the same of one that makes it OFF.
     """
 
     name: ClassVar[str] = "reset-ramp"
@@ -118,12 +147,16 @@ class ResetRamp:
     read_bits: int = 10
     read_bandwidth: float = _READ_BANDWIDTH
     pulse_width: float = PULSE_WIDTH
+    set_voltage: float | None = None
+    reset_voltage: float | None = None
 
     def __post_init__(self) -> None:
-        require_integer("programming.rounds", self.rounds, 1, 100_000)
-        for name, unit in (("step", "V"), ("start", "V"), ("stop", "V"), ("tolerance", "shares of the ON current")):
-            require_positive(f"programming.{name}", getattr(self, name), unit)
-        _require_read_back(self)
+        _require_settings(self)
+        require_number("programming.step", self.step, _FINEST_STEP, PULSE_RANGE, "V", why="no source is finer")
+        for name in ("start", "stop"):
+            require_number(
+                f"programming.{name}", getattr(self, name), LEAST_PULSE, PULSE_RANGE, "V", why=NO_BREAKDOWN
+            )
         if self.stop <= self.start:
             raise HardwareError(
                 f"programming.stop must lie above programming.start, got {self.stop} V and {self.start} V"
@@ -133,6 +166,26 @@ class ResetRamp:
         if self.off >= self.on:
             raise HardwareError(
                 f"programming.off must lie below programming.on, got {self.off} and {self.on} of the ON current"
+            )
+
+        require_effort(
+            self.most_pulses,
+            f"{self._steps:,} steps in each of {self.rounds:,} rounds; raise programming.step = {self.step:g} V or "
+            f"lower programming.rounds",
+        )
+
+    @property
+    def most_pulses(self) -> int:
+        """Pulses that a cell takes at most: a RESET, a SET and all steps of the ramp in every round."""
+        return self.rounds * (2 + self._steps)
+
+    def require_device(self, parameters: DeviceParameters) -> None:
+        """Raise HardwareError unless pulses and ramp suit a device, and its currents are known."""
+        _require_device(self, parameters)
+        if self.stop >= parameters.full_reset_voltage:
+            raise HardwareError(
+                f"programming.stop must lie below {parameters.full_reset_voltage:g} V, where a reset of this device "
+                f"is complete, got {self.stop} V"
             )
 
     @property
@@ -148,6 +201,7 @@ class ResetRamp:
         Raises:
             HardwareError: the ramp reaches voltages at which a reset of this device is complete.
         """
+        require_targets(targets, analog=self.analog)
         return self.ramp(targets, parameters, _overshoot(self, parameters), chip=chip, programming=programming)
 
     def ramp(
@@ -160,12 +214,9 @@ class ResetRamp:
         programming: torch.Generator,
     ) -> Programmed:
         """``program`` with ``overshoot`` added to the targets: one value for each of ``_SAMPLE_LEVELS``."""
+        self.require_device(parameters)
         circuit = _read_back(self, parameters)
-        if self.stop >= parameters.full_reset_voltage:
-            raise HardwareError(
-                f"programming.stop must lie below {parameters.full_reset_voltage:g} V, where a reset of this device "
-                f"is complete, got {self.stop} V"
-            )
+        pulses = pulses_of(self, parameters)
         volts = [self.start + number * self.step for number in range(self._steps)]
 
         def run(cells: Cells, target: Tensor, _: torch.Generator, verification: Verification) -> None:
@@ -176,8 +227,8 @@ class ResetRamp:
             reading = torch.zeros_like(levels)
             for number in range(self.rounds):
                 if number:
-                    cells.apply_voltage(RESET_PULSE, where=failing)
-                cells.apply_voltage(SET_PULSE, where=failing)
+                    cells.apply_voltage(pulses.reset, where=failing)
+                cells.apply_voltage(pulses.set, where=failing)
                 reading = torch.where(failing, cells.ramp(volts, aim, circuit, failing), reading)
                 failing &= (reading - wanted).abs() > self.tolerance
                 if not bool(failing.any()):
@@ -229,21 +280,31 @@ def _interpolate(levels: Tensor, values: tuple[float, ...]) -> Tensor:
     return torch.lerp(table[index], table[index + 1], position - lower)
 
 
+def _require_device(protocol: WriteVerify | ResetRamp, parameters: DeviceParameters) -> None:
+    require_switching(protocol, parameters)
+    if protocol.test_voltage > parameters.swept_voltage:
+        raise HardwareError(
+            f"programming.test_voltage must not lie beyond {parameters.swept_voltage:g} V, up to where the currents "
+            f"of device {parameters.source!r} were measured, got {protocol.test_voltage:g} V"
+        )
+
+
 def _read_back(protocol: WriteVerify | ResetRamp, parameters: DeviceParameters) -> ReadBack:
-    on, _ = ResetSet().nominal_states(parameters)
+    on, _ = fresh_means(parameters)
     unit = CellCurrent(parameters).of(on, protocol.test_voltage)
     return ReadBack(protocol.test_voltage, protocol.read_bits, protocol.read_bandwidth, unit)
 
 
 def _share_of_off(parameters: DeviceParameters, test_voltage: float) -> float:
     """Current of a nominal OFF cell, as a share of that of a nominal ON cell."""
-    on, off = ResetSet().nominal_states(parameters)
+    on, off = fresh_means(parameters)
     current = CellCurrent(parameters)
     return current.of(off, test_voltage) / current.of(on, test_voltage)
 
 
-def _require_read_back(protocol: WriteVerify | ResetRamp) -> None:
-    require_positive("programming.test_voltage", protocol.test_voltage, "V")
-    require_integer("programming.read_bits", protocol.read_bits, 1, 20)
-    require_positive("programming.read_bandwidth", protocol.read_bandwidth, "Hz")
-    require_positive("programming.pulse_width", protocol.pulse_width, "s")
+def _require_settings(protocol: WriteVerify | ResetRamp) -> None:
+    """Raise HardwareError unless the settings that both protocols have are valid."""
+    require_pulses(protocol)
+    require_integer("programming.rounds", protocol.rounds, 1, 100_000)
+    require_number("programming.tolerance", protocol.tolerance, 1e-9, 10.0, "ON currents")
+    require_read_back(protocol.test_voltage, protocol.read_bits, protocol.read_bandwidth)

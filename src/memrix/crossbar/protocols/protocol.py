@@ -46,6 +46,10 @@ class Programmed(NamedTuple):
 class ProgrammingProtocol(Protocol):
     """How the cells of a chip are programmed.
 
+    Two more attributes let ``memrix.check`` tell beforehand what will go wrong, or take long: ``require_device``, a
+    method that raises HardwareError unless the protocol can program a device of given parameters, and
+    ``most_pulses``, which one cell may take.
+
     Attributes:
         name: in files and on the command line.
         analog: whether cells reach any level between OFF and ON.

@@ -1,0 +1,69 @@
+"""What a chip cannot do, and what it takes: its device, converters and protocol held against one another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from memrix.crossbar.mapping import Layout
+from memrix.crossbar.protocols.pulses import Pulsed, stuck_cells
+from memrix.device import CellCurrent, DeviceParameters
+from memrix.errors import HardwareError
+from memrix.hardware import Hardware
+from memrix.selection import HardwareChoice, Selected
+
+_NOTABLE = 1e-4  # share of cells that pulses leave as they are
+_LONG = 10_000_000_000  # pulses: minutes of simulation
+
+
+def hardware_problems(hardware: HardwareChoice) -> list[str]:
+    """Of device parameters that cannot be read, and of converters and protocols that do not suit the device."""
+    problems: dict[str, None] = {}
+    for chip in _chips(hardware):
+        for check in _checks(chip):
+            try:
+                check()
+            except HardwareError as error:
+                problems[str(error)] = None
+    return list(problems)
+
+
+def _chips(hardware: HardwareChoice) -> list[Hardware]:
+    return [hardware] if isinstance(hardware, Hardware) else [chip for chip in hardware.values() if chip is not None]
+
+
+def _checks(chip: Hardware) -> Sequence[Callable[[], object]]:
+    def protocol() -> None:
+        require: Callable[[DeviceParameters], None] | None = getattr(chip.programming, "require_device", None)
+        if require is not None:
+            require(chip.parameters)
+
+    # Without parameters all of them fail, in the same words.
+    return (lambda: chip.dac.voltages(CellCurrent(chip.parameters)), protocol)
+
+
+def programming_notes(planned: Iterable[tuple[Selected, Layout]]) -> list[str]:
+    """Of cells that pulses leave as they are, and of programming that takes long."""
+    cells: dict[Hardware, int] = {}
+    for layer, layout in planned:
+        cells[layer.hardware] = cells.get(layer.hardware, 0) + layout.cells
+    notes: dict[str, None] = {}
+    for chip, count in cells.items():
+        notes |= dict.fromkeys(_left_alone(chip))
+        pulses = getattr(chip.programming, "most_pulses", 0)
+        if pulses * count >= _LONG:
+            note = (
+                f"programming by {chip.programming.name!r} takes up to {pulses:,} pulses a cell, {pulses * count:,} "
+                f"in all: minutes to hours of simulation, of which the progress callback of memrix.program tells"
+            )
+            notes[note] = None
+    return list(notes)
+
+
+def _left_alone(chip: Hardware) -> list[str]:
+    protocol = chip.programming
+    if not isinstance(protocol, Pulsed):
+        return []
+    try:
+        return stuck_cells(protocol, chip.parameters, _NOTABLE)
+    except HardwareError:
+        return []  # a problem already
