@@ -9,7 +9,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "memrix"
 FLOORS = [
     {"errors"},
-    {"threads", "validation", "records", "tables", "archive", "documents", "schema"},
+    {"threads", "validation", "records", "tables", "archive", "presets", "documents", "schema"},
     {"random"},
     {"device"},
     {"crossbar"},
@@ -22,9 +22,19 @@ FLOORS = [
     {"inventory"},
     {"selection"},
     {"readiness"},
+    {"batches"},
     {"witness"},
     {"calibration", "conversion", "digital", "feasibility"},
-    {"checking", "checkpoint", "chip_description", "chip_differences", "fidelity", "restoration", "summaries"},
+    {
+        "checking",
+        "checkpoint",
+        "chip_description",
+        "chip_differences",
+        "chip_soundness",
+        "fidelity",
+        "restoration",
+        "summaries",
+    },
     {"analysis", "asr", "characterization"},
     {"cli"},
 ]

@@ -212,3 +212,12 @@ def test_dotted_names_reach_into_a_protocol():
 def test_multi_level_mapping_needs_a_protocol_that_reaches_levels(protocol):
     with pytest.raises(HardwareError, match="use programming 'reset-ramp' or 'ideal', or mapping 'bit-sliced'"):
         Hardware(mapping="multi-level", programming=protocol)
+
+
+def test_names_of_presets_are_known_without_their_chips():
+    from memrix.hardware import _presets
+    from memrix.presets import PRESETS
+
+    assert tuple(_presets()) == PRESETS
+    with pytest.raises(HardwareError, match=r"no hardware preset 'tund' \(did you mean 'tuned'\?\)"):
+        Hardware.named("tund")

@@ -10,6 +10,7 @@ import os
 import secrets
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,28 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from memrix.documents import file_path, parse_json
 from memrix.errors import CheckpointError
+from memrix.schema import is_text, read
+from memrix.validation import shown
 
 FORMAT = 1  # of the files; a greater one is of a newer memrix
 
 _VERSION, _DESCRIPTION, _DIGEST = "memrix_format", "memrix", "memrix_sha256"
+_MOST_DIGITS = 9  # of a format
+
+
+@dataclass(frozen=True)
+class _Described:
+    """What the header of a file holds beside the tensors.
+
+    Attributes:
+        tied: names of tensors that are stored under another name, and that name.
+        content: the description that was given.
+    """
+
+    tied: dict[str, str]
+    content: dict[str, Any]
 
 
 def write_archive(path: str | Path, tensors: Mapping[str, Tensor], description: dict[str, Any]) -> None:
@@ -34,6 +52,9 @@ def write_archive(path: str | Path, tensors: Mapping[str, Tensor], description: 
     target = _path(path).resolve()
     stored, tied = _each_once(tensors)
     text = json.dumps({"tied": tied, "content": description})
+    unwritable = [name for name in (*stored, *tied) if not is_text(name)]
+    if unwritable:
+        raise CheckpointError(f"the names of tensors must be valid Unicode, got {shown(unwritable[0])}; rename it")
     metadata = {"format": "pt", _VERSION: str(FORMAT), _DESCRIPTION: text, _DIGEST: _digest(text, stored)}
     # Under another name until it is complete: whoever ends the process midway leaves an older file as it was.
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
@@ -63,18 +84,26 @@ def read_archive(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     with _opened(path) as file:
         metadata = _metadata(file, path)
-        stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - the file is no dict
+        stored = {name: _tensor(file, name, path) for name in file.keys()}  # noqa: SIM118 - the file is no dict
     text = metadata[_DESCRIPTION]
     if metadata[_DIGEST] != _digest(text, stored):
         raise CheckpointError(
             f"{str(path)!r} is damaged: its SHA-256 is not that of its content; copy it again or save the chip again"
         )
     try:
-        described = json.loads(text)
-        tied = {name: stored[first] for name, first in described["tied"].items()}
-        return {**stored, **tied}, described["content"]
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"the description in {str(path)!r} is not one that memrix wrote ({error!r})") from error
+        described = read(_Described, parse_json(text), complete=True)
+        problems = [
+            f"tied.{shown(name)} must be another name of a tensor of the file, got {shown(first)}"
+            for name, first in described.tied.items()
+            if name in stored or first not in stored
+        ]
+        if problems:
+            raise ValueError("\n  ".join(problems))
+    except ValueError as error:
+        raise CheckpointError(
+            f"the description in {str(path)!r} is not one that memrix wrote:\n  {error}\nsave the chip again"
+        ) from error
+    return {**stored, **{name: stored[first] for name, first in described.tied.items()}}, described.content
 
 
 def content_digest(path: str | Path) -> str:
@@ -97,23 +126,30 @@ def _opened(path: str | Path) -> Iterator[Any]:
             yield file
     except FileNotFoundError as error:
         raise CheckpointError(f"there is no file {str(path)!r}; memrix.save(chip, path) writes one") from error
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, UnicodeError) as error:
         raise CheckpointError(
             f"{str(path)!r} cannot be read: it is cut short, damaged or no chip that memrix.save wrote ({error})"
         ) from error
 
 
 def _path(path: str | Path) -> Path:
+    return file_path(path, CheckpointError, "the path of a file")
+
+
+def _tensor(file: Any, name: str, path: str | Path) -> Tensor:  # noqa: ANN401 - safetensors has no type for it
     try:
-        return Path(path)
-    except TypeError as error:
-        raise CheckpointError(f"the path of a file must be a string or a Path, got {path!r}") from error
+        tensor: Tensor = file.get_tensor(name)
+    except (SafetensorError, AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"tensor {shown(name)} in {str(path)!r} cannot be read ({error}); save the chip again"
+        ) from error
+    return tensor
 
 
 def _metadata(file: Any, path: str | Path) -> dict[str, str]:  # noqa: ANN401 - safetensors has no type for it
     metadata: dict[str, str] = file.metadata() or {}
     version = metadata.get(_VERSION, "")
-    if not {_DESCRIPTION, _DIGEST} <= metadata.keys() or not version.isdecimal():
+    if not {_DESCRIPTION, _DIGEST} <= metadata.keys() or not _is_version(version):
         raise CheckpointError(
             f"{str(path)!r} holds tensors, but no chip that memrix.save wrote; load them into a digital model instead"
         )
@@ -122,6 +158,10 @@ def _metadata(file: Any, path: str | Path) -> dict[str, str]:  # noqa: ANN401 - 
             f"{str(path)!r} is of format {version}, and this memrix reads formats up to {FORMAT}; upgrade memrix"
         )
     return metadata
+
+
+def _is_version(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS and int(text) > 0
 
 
 def _each_once(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from memrix.batches import MOST_BATCHES, require_batches, run_batches
 from memrix.contents import Contents
 from memrix.errors import CalibrationError, NumericsError
+from memrix.nn.inputs import bound_call, require_dense
 from memrix.nn.quantized import LEARNED_RANGE, OUTPUT_RANGE, RANGE, SAMPLE, QuantizedLayer, as_twin
 from memrix.quantization.observers import RangeObserver
 from memrix.quantization.sampling import VectorSampler
@@ -19,6 +20,7 @@ from memrix.random import derive
 from memrix.readiness import has_range
 from memrix.references import require_live_functions
 from memrix.selection import HardwareChoice, Layers, Selected, open_owners, select, twins_of
+from memrix.undo import unchanged_on_failure
 
 TEST_VECTORS = 512  # of every layer, for hardware that is tuned after programming
 
@@ -31,6 +33,7 @@ def calibrate(
     layers: Layers = None,
     percentile: float = 99.99,
     keep_ranges: bool = False,
+    max_batches: int = MOST_BATCHES,
     progress: Callable[[int], None] | None = None,
 ) -> None:
     """Find the static activation range of every layer: a percentile of its input magnitudes over the batches.
@@ -49,34 +52,43 @@ def calibrate(
         percentile: of the input magnitudes; what lies above is clipped. 100 takes the largest (min/max observers,
             as in arXiv 2505.24721), and leaves few steps to the rest where a network has outliers.
         keep_ranges: leave layers that have a range with it, such as those of a training; they get test vectors alone.
+        max_batches: more are refused, before the first if ``len(batches)`` is known; a hundred are plenty as a rule.
         progress: called with the number of batches done.
 
     Raises:
-        CalibrationError: there is no batch, a layer is not reached by any, or the percentile cannot be.
+        CalibrationError: there is no batch, or too many; a batch cannot be had, or the model does not take it; a
+            layer is not reached by any; or the percentile is none.
         NumericsError: an activation is not finite.
         ConversionError: lists every layer that cannot be mapped as asked.
+
+    Errors in a batch say its number, counted from 1, and the layer. After any error, Ctrl-C included, the model is as
+    it was.
     """
     selected = select(model, hardware, layers)
     require_batches(batches)
     require_live_functions(Contents.of(model), twins_of(selected), copied=False)
     watched = [_Watched(layer, percentile) for layer in selected if layer.handler.twin.observed]
-    open_owners(selected)
-    with _observation(model, watched):
-        done = 0
-        for done, batch in enumerate(batches, start=1):
-            run_batch(model, batch)
-            if progress is not None:
-                progress(done)
-    if not done:
-        raise CalibrationError("there is no batch to calibrate on; give at least one batch of typical inputs")
-    missed = [each.layer.name for each in watched if not each.reached]
-    if missed:
-        raise CalibrationError(
-            f"no batch reached these layers with an input: {', '.join(missed)}; give batches that run them, or "
-            f"leave them out of the selection"
-        )
-    for each in watched:
-        each.keep(ranges=not (keep_ranges and has_range(each.layer)))
+    with unchanged_on_failure(model):
+        open_owners(selected)
+        with _observation(model, watched):
+            done = run_batches(model, batches, max_batches=max_batches, progress=progress)
+        if not done:
+            raise CalibrationError("there is no batch to calibrate on; give at least one batch of typical inputs")
+        _require_reached(watched)
+        for each in watched:
+            each.keep(ranges=not (keep_ranges and has_range(each.layer)))
+
+
+def _require_reached(watched: list[_Watched]) -> None:
+    missed = [each for each in watched if not each.reached]
+    if not missed:
+        return
+    empty = [each.layer.name for each in missed if each.empty]
+    raise CalibrationError(
+        f"no batch reached these layers with an input: {', '.join(each.layer.name for each in missed)}; "
+        + (f"the inputs of {', '.join(empty)} were empty; " if empty else "")
+        + "give batches that run them, or leave them out of the selection"
+    )
 
 
 class _Watched:
@@ -85,15 +97,23 @@ class _Watched:
     def __init__(self, layer: Selected, percentile: float) -> None:
         self.layer = layer
         self.reached = False
+        self.empty = False  # whether an input without a value was seen
         self._observer = RangeObserver(percentile)
         self._output_observer = RangeObserver(percentile)
         self._sampler = VectorSampler(TEST_VECTORS, derive(0, "test vectors", layer.name))
 
     def observe(self, module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
         """Take in an input, as a hook."""
-        activations = inputs[0] if inputs else next(iter(named.values()))
+        activations = bound_call(module, inputs, named)[0]
+        require_dense(self.layer.name, activations)
         if not activations.numel():
+            self.empty = True
             return
+        if activations.is_complex():
+            raise NumericsError(
+                f"the input of layer {self.layer.name!r} is complex ({activations.dtype}), and a DAC converts real "
+                f"numbers; give its real and imaginary parts as inputs of their own: torch.view_as_real"
+            )
         self.reached = True
         if not self._observer.observe(activations):
             raise NumericsError(
@@ -172,47 +192,3 @@ def _observation(model: nn.Module, watched: list[_Watched]) -> Iterator[None]:
             encoder.use_nested_tensor = used
         for module, training in modes.items():
             module.training = training
-
-
-def require_batches(batches: Any) -> None:  # noqa: ANN401
-    """Raise CalibrationError where a single batch, or what holds none, was given instead of several."""
-    # A data set of torch counts its items and has no iterator.
-    if not (isinstance(batches, Iterable) or hasattr(batches, "__getitem__")):
-        raise CalibrationError(
-            f"batches must be a list or another iterable of batches, got {type(batches).__name__}; "
-            f"give typical inputs of the model"
-        )
-    if isinstance(batches, (Tensor, Mapping, str)):
-        raise CalibrationError(
-            f"batches must be a list or another iterable of batches, got one {type(batches).__name__}; "
-            f"wrap it: [batch]"
-        )
-
-
-def run_batch(model: nn.Module, batch: Any) -> None:  # noqa: ANN401
-    """Call a model with a tensor, a tuple or list of arguments, or a mapping of keyword arguments.
-
-    Raises:
-        CalibrationError: the batch is of another kind, or the model does not take it.
-    """
-    arguments: tuple[Any, ...] = ()
-    named: dict[str, Any] = {}
-    if isinstance(batch, Mapping):
-        named = dict(batch)
-    elif isinstance(batch, (tuple, list)):
-        arguments = tuple(batch)
-    elif isinstance(batch, Tensor):
-        arguments = (batch,)
-    else:
-        raise CalibrationError(
-            f"a batch must be a tensor, a tuple of arguments or a mapping of keyword arguments, "
-            f"got {type(batch).__name__}"
-        )
-    try:
-        inspect.signature(model.forward).bind(*arguments, **named)
-    except TypeError as error:
-        raise CalibrationError(
-            f"the model cannot be called with such a batch: {error}; a tuple is taken as its arguments: of a loader "
-            f"of inputs and labels give (x for x, label in loader)"
-        ) from error
-    model(*arguments, **named)

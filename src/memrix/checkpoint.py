@@ -13,6 +13,7 @@ import memrix
 from memrix.archive import read_archive, write_archive
 from memrix.chip_description import ChipDescription
 from memrix.chip_differences import CELLS, digital_state, join
+from memrix.chip_soundness import not_finite, require_sound
 from memrix.contents import Contents
 from memrix.copying import copy_model
 from memrix.crossbar import rows_in_use
@@ -21,6 +22,7 @@ from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.references import require_live_functions
 from memrix.restoration import adopted_layers, restore_
 from memrix.undo import data_unchanged_on_failure, unchanged_on_failure
+from memrix.validation import shown
 from memrix.witness import Witness
 
 
@@ -45,7 +47,10 @@ def save(chip: nn.Module, path: str | Path, *, half: bool = False) -> None:
             "no layer of this model runs on a chip; memrix.program gives a model that does, and a digital one is "
             "saved by its state_dict"
         )
-    write_archive(path, _tensors(chip, half), ChipDescription.of(chip, memrix.__version__).to_dict())
+    tensors = _tensors(chip, half)
+    description = ChipDescription.of(chip, memrix.__version__, not_finite(digital_state(chip)))
+    require_sound(tensors, description, "what is to be saved")
+    write_archive(path, tensors, description.to_dict())
 
 
 def load(
@@ -78,6 +83,7 @@ def load(
     target = None if device is None else _present(device)
     tensors, plain = read_archive(path)
     description = _description(plain, path)
+    require_sound(tensors, description, f"the content of {str(path)!r}")
     try:
         contents = Contents.of(model)
         require_live_functions(contents, adopted_layers(model, description), copied=not inplace)
@@ -134,11 +140,10 @@ def _cells(layer: CrossbarLayer, half: bool) -> dict[str, Tensor]:
 def _description(plain: dict[str, Any], path: str | Path) -> ChipDescription:
     try:
         return ChipDescription.from_dict(plain)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        version = plain.get("version", "unknown") if isinstance(plain, dict) else "unknown"
+    except ValueError as error:
         raise CheckpointError(
-            f"the description in {str(path)!r}, by memrix {version}, cannot be used by memrix {memrix.__version__}: "
-            f"{error}"
+            f"the description in {str(path)!r}, by memrix {shown(plain.get('version'))}, cannot be used by memrix "
+            f"{memrix.__version__}:\n  {error}"
         ) from error
 
 

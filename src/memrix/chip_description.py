@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 from torch import nn
 
@@ -17,6 +17,10 @@ from memrix.nn.layer_record import LayerRecord
 from memrix.nn.quantized import QuantizedLayer
 from memrix.nn.registry import Handler, handler_of
 from memrix.quantization import Quantization
+from memrix.schema import Between, read
+from memrix.validation import is_integer, shown
+
+FORMAT = 2  # of descriptions; 1 had not_finite and format missing, and perhaps settings that were not there yet
 
 
 @dataclass(frozen=True)
@@ -48,20 +52,12 @@ class LayerDescription:
         record = None if self.record is None else self.record.to_dict()
         return {**asdict(self), "hardware": self.hardware.to_dict(), "record": record}
 
-    @classmethod
-    def from_dict(cls, plain: dict[str, Any]) -> LayerDescription:
-        """The opposite of ``to_dict``."""
-        record, quantization = plain["record"], plain["quantization"]
-        return cls(
-            kind=plain["kind"],
-            name=plain["name"],
-            hardware=Hardware.from_dict(plain["hardware"]),
-            record=None if record is None else LayerRecord.from_dict(record),
-            device=plain["device"],
-            quantization=None if quantization is None else Quantization(**quantization),
-            parameters=tuple(plain["parameters"]),
-            buffers=tuple(plain["buffers"]),
-        )
+
+class ModuleDescription(TypedDict):
+    """Class and settings of a module, as far as torch knows them."""
+
+    type: str
+    settings: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -74,16 +70,21 @@ class ChipDescription:
         devices: texts of the device parameters of the layers, as in their files, which may be gone.
         modules: class and settings of every module, as far as torch knows them, by path.
         opened: paths of composite layers that call their parts.
+        not_finite: names of parameters and buffers that held NaN or infinite values when the chip was saved.
+        format: of the description. One of the present format has every field; an older one may lack those that are
+            newer, which then have their defaults.
     """
 
     version: str
     layers: dict[str, LayerDescription]
     devices: tuple[str, ...]
-    modules: dict[str, dict[str, Any]]
+    modules: dict[str, ModuleDescription]
     opened: tuple[str, ...]
+    not_finite: tuple[str, ...] = ()
+    format: Annotated[int, Between(1, FORMAT)] = 1
 
     @classmethod
-    def of(cls, chip: nn.Module, version: str) -> ChipDescription:
+    def of(cls, chip: nn.Module, version: str, not_finite: tuple[str, ...] = ()) -> ChipDescription:
         """The description of a chip."""
         devices: list[str] = []
         layers = {}
@@ -96,7 +97,8 @@ class ChipDescription:
                         devices.append(text)
                     device = devices.index(text)
                 layers[path] = _describe(module, device)
-        return cls(version, layers, tuple(devices), describe_modules(chip), opened_layers(chip))
+        modules, opened = describe_modules(chip), opened_layers(chip)
+        return cls(version, layers, tuple(devices), modules, opened, not_finite, FORMAT)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and tables."""
@@ -107,17 +109,12 @@ class ChipDescription:
         """The opposite of ``to_dict``.
 
         Raises:
-            KeyError: an entry is missing.
-            TypeError: an entry is of another kind.
-            HardwareError: a setting is not known, or not valid.
+            ValueError: the description is of a newer memrix, or lists every field that is missing, unknown or wrong.
         """
-        return cls(
-            version=plain["version"],
-            layers={path: LayerDescription.from_dict(layer) for path, layer in plain["layers"].items()},
-            devices=tuple(plain["devices"]),
-            modules=plain["modules"],
-            opened=tuple(plain["opened"]),
-        )
+        format = plain.get("format", 1)
+        if is_integer(format) and format > FORMAT:
+            raise ValueError(f"it is of format {shown(format)}, and formats up to {FORMAT} are read; upgrade memrix")
+        return read(cls, plain, complete=format == FORMAT)
 
 
 def kind_of(handler: Handler) -> str:
@@ -125,7 +122,7 @@ def kind_of(handler: Handler) -> str:
     return handler.layer.rpartition(".")[2] if isinstance(handler.layer, str) else handler.layer.__name__
 
 
-def describe_modules(model: nn.Module) -> dict[str, dict[str, Any]]:
+def describe_modules(model: nn.Module) -> dict[str, ModuleDescription]:
     """``type`` and ``settings`` of every module as torch knows them, whatever a user calls a subclass, by path."""
     return {
         path: {"type": (known := _torch_class(module)).__name__, "settings": _settings(module, known)}

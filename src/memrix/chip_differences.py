@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 
 import torch
 from torch import Tensor, nn
@@ -10,10 +11,12 @@ from torch import Tensor, nn
 from memrix.chip_description import ChipDescription, describe_modules, opened_layers
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.quantized import QuantizedLayer
+from memrix.validation import shown
 
 THE_MODEL = "(the model)"  # what a model is called that is itself the layer
 CELLS = ("crossbar.difference", "crossbar.total")
 _EXTRA = "_extra_state"
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # that a model can be in
 
 
 def join(path: str, name: str) -> str:
@@ -49,20 +52,21 @@ def module_differences(model: nn.Module, description: ChipDescription) -> Iterat
     opened = tuple(join(owner, "") for owner in set(opened_layers(model)) - set(description.opened))
     missing = _missing_layers(model, description)
     for path in {**ours, **theirs}:
-        shown = path or THE_MODEL
+        called = path or THE_MODEL
         if path in missing or path.startswith(opened):
             continue
         if path not in ours:
-            yield f"module {shown!r} ({theirs[path]['type']}) is not in the model"
+            yield f"module {called!r} ({theirs[path]['type']}) is not in the model"
         elif path not in theirs:
-            yield f"module {shown!r} ({ours[path]['type']}) is not in the file"
+            yield f"module {called!r} ({ours[path]['type']}) is not in the file"
         elif ours[path]["type"] != theirs[path]["type"]:
-            yield f"module {shown!r} is {theirs[path]['type']} in the file and {ours[path]['type']} in the model"
+            yield f"module {called!r} is {theirs[path]['type']} in the file and {ours[path]['type']} in the model"
         else:
             one, other = theirs[path]["settings"], ours[path]["settings"]
             for name in one:
                 if name in other and one[name] != other[name]:
-                    yield f"module {shown!r} has {name} = {one[name]!r} in the file, {other[name]!r} in the model"
+                    value = shown(one[name])
+                    yield f"module {called!r} has {name} = {value} in the file, {other[name]!r} in the model"
 
 
 def tensor_differences(
@@ -87,10 +91,31 @@ def tensor_differences(
             if ours[key].shape != theirs[key].shape:
                 one, other = list(theirs[key].shape), list(ours[key].shape)
                 yield f"tensor {key!r} is {one} in the file and {other} in the model"
+            if not _alike(theirs[key].dtype, ours[key].dtype):
+                yield f"tensor {key!r} is {theirs[key].dtype} in the file and {ours[key].dtype} in the model"
     for first, *others in by_tensor.values():
         for other_key in others:
-            if not torch.equal(theirs[first], theirs[other_key]):
+            if theirs[first] is not theirs[other_key] and not torch.equal(theirs[first], theirs[other_key]):
                 yield f"tensors {first!r} and {other_key!r} are one in the model and two in the file"
+
+
+def layer_differences(chip: nn.Module, description: ChipDescription) -> Iterator[str]:
+    """What a description says of layers, and the chip that was made from it is not."""
+    made = ChipDescription.of(chip, description.version)
+    for path, layer in description.layers.items():
+        ours = made.layers.get(path)
+        for field in fields(layer):
+            theirs, present = getattr(layer, field.name), getattr(ours, field.name, None)
+            if field.name in ("parameters", "buffers"):
+                theirs, present = sorted(theirs), sorted(present or ())
+            if field.name != "device" and theirs != present:
+                yield f"layer {path or THE_MODEL!r} has {field.name} {shown(theirs)}, expected {shown(present)}"
+    if set(made.opened) != set(description.opened):
+        yield f"opened must be {list(made.opened)}, got {shown(description.opened)}"
+
+
+def _alike(one: torch.dtype, other: torch.dtype) -> bool:
+    return one == other or (one in _FLOATS and other in _FLOATS)
 
 
 def _missing_layers(model: nn.Module, description: ChipDescription) -> list[str]:

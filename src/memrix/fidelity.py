@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from memrix.calibration import require_batches, run_batch
+from memrix.batches import MOST_BATCHES, run_batches
 from memrix.conversion import crossbar_layers
 from memrix.errors import CalibrationError
 from memrix.nn.crossbar_layer import CrossbarLayer
+from memrix.nn.inputs import bound_call
 
 
 @dataclass
@@ -36,7 +37,13 @@ class Fidelity:
         return 10 * math.log10(self.signal / self.deviation) if self.signal else -math.inf
 
 
-def measure(chip: nn.Module, batches: Iterable[Any]) -> dict[CrossbarLayer, Fidelity]:
+def measure(
+    chip: nn.Module,
+    batches: Iterable[Any],
+    *,
+    max_batches: int = MOST_BATCHES,
+    progress: Callable[[int], None] | None = None,
+) -> dict[CrossbarLayer, Fidelity]:
     """Run batches through a chip, and every layer's digital operation beside it on the input that the layer got.
 
     The operation is that of the twin, on quantised inputs and weights, in float32: errors of layers before are part
@@ -46,22 +53,24 @@ def measure(chip: nn.Module, batches: Iterable[Any]) -> dict[CrossbarLayer, Fide
     Args:
         chip: as ``memrix.program`` gave it.
         batches: as for ``memrix.calibrate``.
+        max_batches: more are refused.
+        progress: called with the number of batches done.
 
     Returns:
         The fidelity of the layers that were reached.
 
     Raises:
         ConversionError: no layer of the model runs on a chip.
-        CalibrationError: there is no batch, or one of another kind.
+        CalibrationError: there is no batch, or too many; or the chip does not take one.
     """
     found: dict[CrossbarLayer, Fidelity] = {}
 
     def compare(module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], output: Tensor) -> None:
         if not isinstance(module, CrossbarLayer):
             return
-        # A series is how the chip reads what the twin computes all the same.
-        given = {name: value for name, value in named.items() if name != "series"}
-        expected = _twin_output(module, *inputs, **given).double()
+        input, places, options = bound_call(module, inputs, named)
+        options.pop("series", None)  # how the chip reads what the twin computes all the same
+        expected = _twin_output(module, input, *places, **options).double()
         fidelity = found.setdefault(module, Fidelity())
         fidelity.signal += float(expected.square().sum())
         fidelity.deviation += float((output.double() - expected).square().sum())
@@ -69,13 +78,9 @@ def measure(chip: nn.Module, batches: Iterable[Any]) -> dict[CrossbarLayer, Fide
     hooks = [layer.register_forward_hook(compare, with_kwargs=True, prepend=True) for layer in crossbar_layers(chip)]
     modes = {module: module.training for module in chip.modules()}
     try:
-        require_batches(batches)
         chip.eval()
-        done = False
         with torch.no_grad():
-            for batch in batches:
-                run_batch(chip, batch)
-                done = True
+            done = run_batches(chip, batches, max_batches=max_batches, progress=progress)
         if not done:
             raise CalibrationError("there is no batch to compare on; give at least one batch of typical inputs")
     finally:

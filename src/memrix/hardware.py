@@ -18,6 +18,7 @@ from memrix.device.parameter_files import SYNAPTOGEN
 from memrix.device.ranges import require_bandwidth, require_temperature
 from memrix.documents import file_path, load_tree, parse_json, parse_toml
 from memrix.errors import HardwareError
+from memrix.presets import is_hardware_file, unknown_preset
 from memrix.quantization import TERNARY_BITS, WeightRange, WeightScale
 from memrix.records import closest, merged, nested, toml
 from memrix.schema import FileName, Reading, build, invalid
@@ -125,10 +126,7 @@ class Hardware:
         """
         presets = _presets()
         if not isinstance(name, str) or name not in presets:
-            raise HardwareError(
-                f"there is no hardware preset {name!r}{closest(name, presets)}; "
-                f"the presets are {', '.join(presets)}, and a TOML or JSON file is read by Hardware.load"
-            )
+            raise unknown_preset(name)
         return presets[name]
 
     @classmethod
@@ -139,7 +137,7 @@ class Hardware:
             HardwareError: there is neither.
         """
         path = _path(name_or_file)
-        if path.suffix in (".toml", ".json") or path.is_file():
+        if is_hardware_file(path):
             return cls.load(path)
         return cls.preset(name_or_file)
 

@@ -14,6 +14,7 @@ from memrix.chip_differences import (
     digital_state,
     is_extra,
     join,
+    layer_differences,
     module_differences,
     tensor_differences,
 )
@@ -57,7 +58,7 @@ def restore_(model: nn.Module, tensors: Mapping[str, Tensor], description: ChipD
     if differences:
         return differences
     disable_fast_paths(model)
-    return _take_over(model, tensors)
+    return _take_over(model, tensors) or [*layer_differences(model, description)]
 
 
 def adopted_layers(model: nn.Module, description: ChipDescription) -> dict[nn.Module, type[nn.Module]]:

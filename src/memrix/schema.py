@@ -221,7 +221,7 @@ def _mapping(kind: Any, value: object, place: str, reading: Reading) -> Any:  # 
     if not isinstance(value, dict):
         return reading.expect(place, "a table", value)
     for name in value:
-        if not _is_text(name):
+        if not is_text(name):
             return reading.expect(f"a name in {place}", "text that is valid Unicode", name)
     found = {name: read_value(kind, item, _inside(place, name), reading) for name, item in value.items()}
     return _INVALID if any(item is _INVALID for item in found.values()) else found
@@ -236,7 +236,8 @@ def _entries(kinds_by_name: dict[str, Any], value: object, place: str, reading: 
     return _INVALID if any(item is _INVALID for item in found.values()) else found
 
 
-def _is_text(value: object) -> bool:
+def is_text(value: object) -> bool:
+    """Whether a value is text that is valid Unicode, without lone surrogates."""
     if not isinstance(value, str):
         return False
     try:
@@ -259,7 +260,7 @@ _SCALARS: dict[Any, tuple[str, Callable[[object], bool]]] = {
     bool: ("true or false", lambda value: isinstance(value, bool)),
     int: ("an integer", is_integer),
     float: ("a finite number", _is_finite),
-    str: ("text that is valid Unicode", _is_text),
+    str: ("text that is valid Unicode", is_text),
 }
 
 

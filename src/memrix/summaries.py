@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from torch import nn
 
+from memrix.batches import MOST_BATCHES
 from memrix.digital import DigitalSummary, digital_layers, digital_table
 from memrix.fidelity import Fidelity, measure
 from memrix.inventory import weighted_modules
@@ -192,19 +193,27 @@ class Summary:
         return text + disturbed if self.disturbing_reads else text
 
 
-def summary(model: nn.Module, batches: Iterable[Any] | None = None) -> Summary:
+def summary(
+    model: nn.Module,
+    batches: Iterable[Any] | None = None,
+    *,
+    max_batches: int = MOST_BATCHES,
+    progress: Callable[[int], None] | None = None,
+) -> Summary:
     """Describe every weighted layer of a model, on a chip or digital; readings since the last reset are counted.
 
     Args:
         model: any module.
         batches: as for ``memrix.calibrate``: run through the chip to measure how far every layer is from its digital
             twin. Without them nothing is run.
+        max_batches: more are refused, before the first if ``len(batches)`` is known.
+        progress: called with the number of batches done.
 
     Raises:
         ConversionError: the model is no module, or there are batches and no layer of it runs on a chip.
-        CalibrationError: there is no batch among them, or one of another kind.
+        CalibrationError: there is no batch among them, or too many; or the chip does not take one.
     """
-    measured = {} if batches is None else measure(model, batches)
+    measured = {} if batches is None else measure(model, batches, max_batches=max_batches, progress=progress)
     weighted = weighted_modules(model)
     layers = [
         _describe(layer.name, layer.module, measured.get(layer.module))

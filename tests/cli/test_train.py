@@ -1,5 +1,8 @@
+import shutil
+
 import pytest
 
+from memrix.asr.training.settings import TrainingSettings
 from memrix.cli.main import EXIT_ERROR, main
 from tests.asr.tones import tone_corpus
 
@@ -53,6 +56,32 @@ def test_no_settings(tmp_path, capsys, content, message):
         config.write_text(content)
     assert main(["train", "--config", str(config), "--output", str(tmp_path / "run")]) == EXIT_ERROR
     assert message in capsys.readouterr().err
+
+
+def test_a_recipe_of_memrix_is_named_by_its_size(corpus, tmp_path, monkeypatch, capsys):
+    trained = []
+    monkeypatch.setenv("MEMRIX_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(
+        "memrix.asr.training.loop.train", lambda settings, folder, report: trained.append(settings) or folder
+    )
+    folder = tmp_path / "cache" / "corpora" / "queen"
+    shutil.copytree(corpus, folder)
+    assert main(["train", "--config", "small", "--output", str(tmp_path / "run")]) == 0
+    assert (trained[0].epochs, trained[0].average, trained[0].model.width) == (60, 8, 144)
+
+
+def test_a_file_wins_over_a_recipe_of_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small").write_text("epochs = 3\n")
+    assert TrainingSettings.load("small").epochs == 3
+    assert TrainingSettings.load("medium").epochs != 3
+
+
+def test_a_wrong_name_lists_the_recipes_that_exist(tmp_path, capsys):
+    assert main(["train", "--config", "smll", "--output", str(tmp_path / "run")]) == EXIT_ERROR
+    said = capsys.readouterr().err
+    assert "(did you mean 'small'?)" in said
+    assert "the recipes medium, paper, small" in said
 
 
 def test_a_corpus_that_was_not_prepared(tmp_path, capsys, monkeypatch):

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from memrix.cli.outputs import CHART_FORMATS, check_output
+from memrix.cli.arguments import check_counts, check_hardware
+from memrix.cli.outputs import CHART_FORMATS, check_distinct, check_output
 from memrix.cli.threads import check_threads, use_threads
 from memrix.errors import HardwareError
 
@@ -84,6 +85,14 @@ def evaluate(
     bits = parse_weight_bits(weight_bits)
     check_output(json)
     check_output(chart, CHART_FORMATS)
+    check_distinct(json, chart)
+    check_counts(chips=chips, limit=limit, batch_size=batch_size, calibration_clips=calibration_clips)
+    check_threads(threads)
+    check_hardware(hardware)
+
+    from memrix.asr.corpora.catalogue import require_corpus
+
+    require_corpus(corpus)
 
     from memrix.asr.whisper.settings import WHISPER_DIGITAL, EvaluationSettings
     from memrix.hardware import Hardware

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cyclopts import App
 
+from memrix.cli.arguments import check_counts, check_hardware, check_input
 from memrix.cli.outputs import CHART_FORMATS, check_distinct, check_folder, check_output
 from memrix.cli.threads import check_threads, use_threads
 from memrix.errors import SettingsError
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from memrix.asr.experiment.run import ExperimentResult
     from memrix.asr.experiment.settings import ExperimentSettings
 
+DEFAULT_CORPUS = "queen"
+
 app = App(name="experiment", help="Train a recogniser, program it on chips, and compare word error rates.")
 
 
@@ -24,7 +27,7 @@ app = App(name="experiment", help="Train a recogniser, program it on chips, and 
 def paper(
     *,
     size: str = "small",
-    corpus: str = "queen",
+    corpus: str = DEFAULT_CORPUS,
     dictionary: list[Path] | None = None,
     weight_bits: str | None = None,
     hardware: str = "paper",
@@ -108,21 +111,40 @@ def paper(
     threads
         Threads that torch computes with.
     """
+    from memrix.asr.corpora.prepared import open_corpus
+    from memrix.asr.recipes import recipe_names
+    from memrix.records import closest
+
     check_output(json)
     check_output(chart, CHART_FORMATS)
     check_distinct(json, chart)
     check_threads(threads)
-    from memrix.asr.experiment.settings import ExperimentSettings
-
-    given = _trained(trained, recogniser, language_model)
-    if weight_bits is not None:
-        given["weight_bits"] = _numbers("--weight-bits", weight_bits)
+    check_counts(chips=chips, limit=limit, beam=beam, epochs=epochs)
+    check_hardware(*_parts(hardware))
+    for path in dictionary or ():
+        check_input("--dictionary", path, "files of pronunciations")
+    check_input("--recogniser", recogniser, "a recognizer that `memrix train` wrote")
+    check_input("--language-model", language_model, "an ARPA file, such as one that `memrix lm estimate` wrote")
+    bits = None if weight_bits is None else _numbers("--weight-bits", weight_bits)
+    cycles = _whole_numbers("--wear", wear)
     training = {
         "epochs": epochs,
         "coarse_epochs": None if coarse_epochs is None else _whole_numbers("--coarse-epochs", coarse_epochs),
         "weight_range": weight_range,
         "weight_noise": weight_noise,
     }
+    if size not in recipe_names():
+        raise SettingsError(
+            f"--size must be one of {', '.join(recipe_names())}, got {size!r}{closest(size, recipe_names())}"
+        )
+    given = _trained(trained, recogniser, language_model)
+    if corpus != DEFAULT_CORPUS:
+        open_corpus(corpus)
+    # torch takes seconds to import: what can be known before is said before.
+    from memrix.asr.experiment.settings import ExperimentSettings
+
+    if bits is not None:
+        given["weight_bits"] = bits
     given |= {name: value for name, value in training.items() if value is not None}
     settings = ExperimentSettings(
         corpus=corpus,
@@ -131,7 +153,7 @@ def paper(
         hardware=_parts(hardware),
         chips=chips,
         adc=_parts(adc),
-        wear=_whole_numbers("--wear", wear),
+        wear=cycles,
         part=part,
         limit=limit,
         beam=beam,
@@ -142,6 +164,7 @@ def paper(
     folder = output or Path(f"experiment-{Path(corpus).name}-{size}")
     check_folder(folder)
     check_folder(save_trained)
+    open_corpus(corpus)
     result = execute(settings, folder, json=json, chart=chart, threads=threads)
     if save_trained is not None:
         from memrix.asr.experiment.trained import write_trained
@@ -164,7 +187,7 @@ def execute(
     from memrix.asr.experiment.run import run_experiment
     from memrix.asr.files import write_whole
     from memrix.cli.messages import message
-    from memrix.cli.train import TrainingDisplay
+    from memrix.cli.training_display import TrainingDisplay
 
     use_threads(threads)
     with TrainingDisplay() as display:

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from memrix.errors import ConversionError
 from memrix.nn.composite import OpenedLayer, Parts, Projection, Rows
+from memrix.nn.inputs import require_dense
 
 _PROJECTIONS = ("q_proj", "k_proj", "v_proj")
 
@@ -170,6 +171,8 @@ class OpenedAttention(OpenedLayer):
                 "attention whose projections are called one by one takes no nested tensors; give padded tensors, "
                 "torch.nested.to_padded_tensor(x, 0.0), and a key_padding_mask"
             )
+        for name, x in given.items():
+            require_dense(f"attention ({name})", x)
         axes = query.dim()
         for (name, x), width in zip(given.items(), (self.embed_dim, self.kdim, self.vdim), strict=True):
             if x.dim() == axes and axes in (2, 3) and x.shape[-1] == width:

@@ -14,6 +14,7 @@ from memrix.crossbar.columns import FEWEST_VECTORS
 from memrix.crossbar.mapping import Layout
 from memrix.device import DeviceParameters
 from memrix.errors import CalibrationError, CheckpointError, NumericsError
+from memrix.nn.inputs import require_dense
 from memrix.nn.layer_record import LayerRecord, differing_settings
 from memrix.nn.quantized import SAMPLE, QuantizedLayer
 from memrix.nn.series import Series
@@ -178,19 +179,27 @@ class CrossbarLayer(QuantizedLayer):
         integers = weight_integers(rows, step, self.hardware.weight_bits)
         return step, integers.reshape(self.matrix_groups, -1, rows.shape[1]).transpose(1, 2)
 
-    def forward(self, input: Tensor, *, series: Series | None = None, **options: Any) -> Tensor:  # noqa: ANN401
+    def forward(
+        self,
+        input: Tensor | None = None,
+        *,
+        series: Series | None = None,
+        **options: Any,  # noqa: ANN401
+    ) -> Tensor:
         """The layer's operation on the chip; same shape and type as the torch layer gives.
 
         Args:
-            input: as the torch layer takes it.
+            input: as the torch layer takes it, and by the name that it has there.
             series: of this layer, where it is called time after time before it changes; whoever gives one knows that
                 the input is finite.
             options: of this call alone, which ``digital`` and ``assemble`` of such a layer know.
 
         Raises:
             NumericsError: an input is not finite, or not of a floating-point type.
-            ConversionError: an input is not of the shape that the layer takes.
+            ConversionError: an input is no dense tensor, or not of the shape that the layer takes.
         """
+        input = self.named_input(input, options)
+        require_dense(self.name, input)
         output = self._on_chip(input, series, options)
         if torch.is_grad_enabled():
             own = (input, self.weight, self.bias, *self._parameters.values())

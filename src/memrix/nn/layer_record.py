@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
 from memrix.crossbar import ADC
 from memrix.crossbar.protocols import ProgrammingReport
+from memrix.documents import parse_json
 from memrix.errors import CheckpointError
 from memrix.hardware import Hardware
 from memrix.random import Seeds
+from memrix.schema import Between, read
+from memrix.validation import shown
 
 
 @dataclass(frozen=True)
@@ -34,30 +37,11 @@ class LayerRecord:
     nominal_states: tuple[float, float]
     report: ProgrammingReport
     seeds: Seeds
-    read_seed: int
+    read_seed: Annotated[int, Between(0, (1 << 63) - 1)]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and tables."""
         return {**asdict(self), "hardware": self.hardware.to_dict()}
-
-    @classmethod
-    def from_dict(cls, plain: dict[str, Any]) -> LayerRecord:
-        """The opposite of ``to_dict``.
-
-        Raises:
-            KeyError: an entry is missing.
-            TypeError: an entry is of another kind.
-            HardwareError: a setting is not known, or not valid.
-        """
-        on, off = plain["nominal_states"]
-        return cls(
-            hardware=Hardware.from_dict(plain["hardware"]),
-            adc=ADC(**plain["adc"]),
-            nominal_states=(float(on), float(off)),
-            report=ProgrammingReport(**plain["report"]),
-            seeds=Seeds(**plain["seeds"]),
-            read_seed=int(plain["read_seed"]),
-        )
 
     def to_tensor(self) -> Tensor:
         """JSON as uint8 ``[bytes]``: what a ``state_dict`` can carry without pickle."""
@@ -71,12 +55,18 @@ class LayerRecord:
             CheckpointError: the tensor holds no record.
         """
         try:
-            return cls.from_dict(json.loads(bytes(state.tolist())))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            if not isinstance(state, Tensor) or state.dtype != torch.uint8 or state.dim() != 1:
+                raise ValueError(f"it must be a tensor of bytes, got {_described(state)}")
+            return read(cls, parse_json(bytes(state.tolist()).decode()))
+        except ValueError as error:
             raise CheckpointError(
-                f"the extra state of a layer on a chip cannot be read ({error}); load the state_dict of a chip of "
+                f"the extra state of a layer on a chip cannot be read:\n  {error}\nload the state_dict of a chip of "
                 f"this version of memrix"
             ) from error
+
+
+def _described(state: object) -> str:
+    return f"{list(state.shape)} of {state.dtype}" if isinstance(state, Tensor) else shown(state)
 
 
 def differing_settings(given: Hardware, expected: Hardware) -> list[str]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from memrix.errors import CalibrationError
 from memrix.hardware import Hardware
+from memrix.nn.inputs import input_name, require_dense
 from memrix.quantization import (
     Quantization,
     activation_step,
@@ -234,16 +235,19 @@ class QuantizedLayer(nn.Module):
         quantize = learned_activations if LEARNED_RANGE in self._parameters else fake_quantize_activations
         return quantize(input.float(), self.activation_step, largest).to(input.dtype)
 
-    def forward(self, input: Tensor, **options: Any) -> Tensor:  # noqa: ANN401
+    def forward(self, input: Tensor | None = None, **options: Any) -> Tensor:  # noqa: ANN401
         """The layer's operation on fake-quantised inputs and weights.
 
         Args:
-            input: as the torch layer takes it.
+            input: as the torch layer takes it, and by the name that it has there.
             options: of this call alone, which ``digital`` and ``assemble`` of such a layer know.
 
         Raises:
             CalibrationError: the layer has no activation range.
+            ConversionError: the input is no dense tensor.
         """
+        input = self.named_input(input, options)
+        require_dense(self.name, input)
         if self.observing:
             return self.digital(input, self.quantized_weight(), self.bias, **options)
         self.observe_(RANGE, input)
@@ -251,6 +255,10 @@ class QuantizedLayer(nn.Module):
             return self.training_forward(self, input, **options)
         self.require_calibration()
         return self.finish(self.digital(self.quantized_input(input), self.quantized_weight(), self.bias, **options))
+
+    def named_input(self, input: Tensor | None, options: dict[str, Any]) -> Any:  # noqa: ANN401
+        """The input, taken from the options where it came by a name that the torch layer alone knows."""
+        return options.pop(input_name(type(self)), None) if input is None else input
 
     def finish(self, output: Tensor) -> Tensor:
         """The output, quantised where outputs are.

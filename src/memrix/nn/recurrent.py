@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import PackedSequence
 from memrix.errors import ConversionError
 from memrix.nn.composite import OpenedLayer, Parts, Projection, Rows
 from memrix.nn.crossbar_layer import repeated
+from memrix.nn.inputs import require_dense
 from memrix.nn.recurrence import STEPS, State
 
 
@@ -69,6 +70,7 @@ class OpenedRecurrent(OpenedLayer):
                 states = tuple(state.index_select(1, input.unsorted_indices) for state in states)
             packed = PackedSequence(outputs, input.batch_sizes, input.sorted_indices, input.unsorted_indices)
             return packed, self._as_given(states)
+        require_dense(self.mode, input)
         if input.dim() not in (2, 3):
             raise ConversionError(
                 f"this {self.mode} takes [length, batch, {self.input_size}] (batch first if batch_first), "

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from memrix.errors import ConversionError
 from memrix.nn.composite import OpenedLayer, Parts, Projection, Rows
+from memrix.nn.inputs import require_dense
 from memrix.nn.recurrence import STEPS, Step
 
 
@@ -43,6 +44,7 @@ class OpenedCell(OpenedLayer):
             ConversionError: shapes that do not fit.
         """
         is_lstm = isinstance(self, nn.LSTMCell)
+        require_dense(type(self).__name__.removeprefix("Opened"), input)
         shape = [*input.shape[:-1], self.hidden_size]
         if input.dim() not in (1, 2) or input.shape[-1] != self.input_size:
             raise ConversionError(

@@ -99,3 +99,39 @@ def test_chips_and_seed_of_a_quantization_are_those_of_the_training(method, fres
     assert (settings.complete_quantization.fresh_chips, settings.complete_quantization.seed) == (fresh, 3)
     again = TrainingSettings.from_dict(settings.model_dump(mode="json"))
     assert again.complete_quantization == settings.complete_quantization
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (
+            'model = {preset = "small", widht = 3}',
+            ["no setting 'model.widht' (did you mean 'width'?); those that exist are kind, width, blocks, heads"],
+        ),
+        ("model = {blokcs = 3}", ["no setting 'model.blokcs' (did you mean 'blocks'?)"]),
+        (
+            'model = {kind = "transformers", confg = 1}',
+            ["'model.confg' (did you mean 'config'?); those that exist are kind, config, checkpoint"],
+        ),
+        (
+            'model = {kind = "conformr"}',
+            ["model.kind must be one of 'conformer', 'transformers', got 'conformr' (did you mean 'conformer'?)"],
+        ),
+        ("model = {zzz = 1}", ["no setting 'model.zzz'; those that exist are kind, width"]),
+        ('model = {width = "x"}', ["  model.width: Input should be a valid integer"]),
+        ("model = 5", ["a model is a preset (small, medium, paper) or a table of settings, got 5"]),
+        ("model = {kernel = 4}", ["  model: kernel must be odd"]),
+        (
+            "[optimiser]\nphase = 1",
+            ["'optimiser.phase' (did you mean 'phases'?); those that exist are learning_rates"],
+        ),
+        (
+            "epohs = 3\nmodel = {heds = 2}",
+            ["'epohs' (did you mean 'epochs'?)", "'model.heds' (did you mean 'heads'?)"],
+        ),
+    ],
+)
+def test_a_setting_that_does_not_exist_is_told_those_that_do(tmp_path, text, lines):
+    with pytest.raises(SettingsError) as caught:
+        loaded(tmp_path, text)
+    assert [line for line in lines if line not in str(caught.value)] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -123,19 +124,38 @@ def load_corpus(name_or_path: str, progress: Progress = _silent) -> Corpus:
         DataError: unknown name, no utterances, or lines and files that cannot be used (all are listed).
         AssetError: a named corpus that cannot be fetched.
     """
+    return _reader(name_or_path)(progress)
+
+
+def require_corpus(name_or_path: str) -> None:
+    """Make sure that ``load_corpus`` finds something of this name, without reading or fetching it.
+
+    Raises:
+        DataError: it does not.
+    """
+    _reader(name_or_path)
+
+
+def _reader(name_or_path: str) -> Callable[[Progress], Corpus]:
+    """What reads the corpus of a name or path.
+
+    Raises:
+        DataError: nothing does.
+    """
     if name_or_path == "asterisk":
-        return asterisk()
+        return lambda progress: asterisk()
     if name_or_path in FETCHED:
-        return _test_split(prepare_corpus(name_or_path, progress=progress))
-    if name_or_path in COPIES or (_NAME.fullmatch(name_or_path) and _is_prepared(corpora_folder() / name_or_path)):
-        return _test_split(open_corpus(str(corpora_folder() / name_or_path)))
+        return lambda progress: _test_split(prepare_corpus(name_or_path, progress=progress))
     path = Path(name_or_path).expanduser()
-    if _is_prepared(path):
-        return _test_split(open_corpus(str(path)))
+    if name_or_path in COPIES or (_NAME.fullmatch(name_or_path) and _is_prepared(corpora_folder() / name_or_path)):
+        path = corpora_folder() / name_or_path
+    if name_or_path in COPIES or _is_prepared(path):
+        prepared = open_corpus(str(path))
+        return lambda progress: _test_split(prepared)
     if path.is_dir():
-        return read_folder(path)
+        return lambda progress: read_folder(path)
     if path.is_file() and path.suffix == ".jsonl":
-        return read_manifest(path)
+        return lambda progress: read_manifest(path)
     accepted = f"expected {_accepted()}, another prepared corpus, a .jsonl manifest or a folder"
     if path.exists():
         raise DataError(f"{name_or_path} is not a corpus; {accepted}")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass, replace
-from importlib.resources import files
-from typing import Any, get_args
+from typing import get_args
 
-from memrix.asr.models.conformer import PRESETS
+from memrix.asr.recipes import read_settings, recipe_names
 from memrix.asr.search.settings import SearchSettings
 from memrix.asr.training.settings import TrainingSettings
 from memrix.crossbar.protocols import Cycled
@@ -17,7 +15,7 @@ from memrix.hardware import Hardware
 from memrix.quantization import WeightRange
 from memrix.records import closest
 
-SIZES = tuple(PRESETS)
+SIZES = recipe_names()
 _ADC = re.compile(r"(?P<precision>\d+)/(?P<range>\d+)")
 
 
@@ -140,12 +138,12 @@ class ExperimentSettings:
 
     def float_training(self) -> TrainingSettings:
         """The training in float: the recipe of this size."""
-        text = (files("memrix.asr") / "configs" / f"{self.size}.toml").read_text(encoding="utf-8")
+        recipe, source = read_settings(self.size)
         given = {"corpus": self.corpus, "dictionaries": self.dictionaries, "seed": self.seed}
-        table: dict[str, Any] = {**tomllib.loads(text), **given}
+        table = {**recipe, **given}
         if self.epochs is not None:
             table["epochs"] = self.epochs
-        return TrainingSettings.from_dict(table, f"the recipe {self.size}")
+        return TrainingSettings.from_dict(table, source)
 
     def coarse_training(self, bits: float, start: str) -> TrainingSettings:
         """The training with coarse weights, from a float recogniser: shorter, and from a lower learning rate."""

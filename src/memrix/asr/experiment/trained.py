@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from memrix.asr.files import read_json, write_whole
-from memrix.asr.recogniser_files import load_recogniser, save_recogniser
 from memrix.asr.search.language_model import open_language_model
 from memrix.asr.search.settings import SearchSettings
 from memrix.errors import CheckpointError, DataError
@@ -93,6 +92,9 @@ def write_trained(folder: Path, trained: TrainedRecognisers) -> None:
         CheckpointError: a recogniser cannot be read, or the folder not be written.
         DataError: the language model is no ARPA file.
     """
+    # torch takes seconds to import, and what is trained is looked up without it.
+    from memrix.asr.recogniser_files import load_recogniser, save_recogniser
+
     folder.mkdir(parents=True, exist_ok=True)
     for name, path in _named(trained):
         recogniser, training = load_recogniser(path)

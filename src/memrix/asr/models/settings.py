@@ -24,6 +24,8 @@ def _expanded(value: Any) -> Any:  # noqa: ANN401
     if isinstance(value, dict) and "preset" in value:
         changes = {key: setting for key, setting in value.items() if key != "preset"}
         return {**_expanded(str(value["preset"])).model_dump(), **changes}
+    if not isinstance(value, dict | ConformerSettings | TransformersSettings):
+        raise ValueError(f"a model is a preset ({', '.join(PRESETS)}) or a table of settings, got {value!r}")
     return value
 
 

@@ -46,6 +46,7 @@ class Step:
 
     Attributes:
         epoch: from 0.
+        epochs: of the training.
         batch: of the epoch, from 0.
         batches: of the epoch.
         loss: in nats per label, of this batch.
@@ -53,6 +54,7 @@ class Step:
     """
 
     epoch: int
+    epochs: int
     batch: int
     batches: int
     loss: float
@@ -202,7 +204,7 @@ class _Training:
             self._optimiser.step()
             self._optimiser.zero_grad()
             self._fabric.log_dict({"loss": loss / total, "rate": rate}, step=self._steps(len(plan)))
-            self._report(Step(self._epoch, self._batch, len(plan), loss / total, rate))
+            self._report(Step(self._epoch, settings.epochs, self._batch, len(plan), loss / total, rate))
             self._loss, self._labels, self._batch = self._loss + loss, self._labels + total, self._batch + 1
             stop = bool(self._fabric.all_reduce(torch.tensor(float(any(interrupted))), reduce_op="sum") > 0)
             if stop or time.monotonic() - self._kept > 60 * settings.checkpoint_minutes:

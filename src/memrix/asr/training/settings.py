@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -20,10 +19,11 @@ from pydantic import (
 
 from memrix.asr.augmentation import Augmentation
 from memrix.asr.models.settings import ModelChoice
+from memrix.asr.recipes import read_settings
+from memrix.asr.training.problems import problem_lines
 from memrix.errors import SettingsError
 from memrix.hardware import Hardware
 from memrix.quantization import Quantization
-from memrix.records import closest
 from memrix.schema import build
 
 Method = Literal["float", "quantization-aware", "hardware-aware"]
@@ -189,47 +189,14 @@ class TrainingSettings(_Settings):
         try:
             return cls.model_validate(table)
         except ValidationError as error:
-            problems = [_problem(problem, cls) for problem in error.errors()]
-            raise SettingsError(f"{source} cannot be used:\n  " + "\n  ".join(problems)) from error
+            problems = "\n  ".join(problem_lines(error, cls))
+            raise SettingsError(f"{source} cannot be used:\n  {problems}") from error
 
     @classmethod
-    def load(cls, path: str | Path) -> TrainingSettings:
-        """Read a TOML file; settings that are not given keep their defaults.
+    def load(cls, name_or_file: str | Path) -> TrainingSettings:
+        """Read a recipe of memrix, by its name, or a TOML file; settings that are not given keep their defaults.
 
         Raises:
-            SettingsError: the file is missing or damaged, or lists everything that is wrong with it.
+            SettingsError: there is no such file, or it is damaged, or lists everything that is wrong with it.
         """
-        path = Path(path)
-        try:
-            table = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise SettingsError(
-                f"the settings {str(path)!r} cannot be read ({error.strerror}); name a TOML file"
-            ) from error
-        except ValueError as error:
-            raise SettingsError(f"the settings {str(path)!r} are not valid TOML: {error}") from error
-        return cls.from_dict(table, f"the settings {str(path)!r}")
-
-
-def _problem(problem: Any, kind: type[BaseModel]) -> str:  # noqa: ANN401
-    """One line about what pydantic found."""
-    place = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        known = _fields(kind, problem["loc"][:-1])
-        return f"there is no setting {place!r}{closest(str(problem['loc'][-1]), known)}"
-    cause = problem.get("ctx", {}).get("error")
-    if cause is not None:
-        return (f"{place}: {cause}" if place else str(cause)).replace("\n", "\n  ")
-    return f"{place}: {problem['msg']}, got {problem['input']!r}"
-
-
-def _fields(kind: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
-    """Names of the settings of the part that ``path`` leads to."""
-    for step in path:
-        field = kind.model_fields.get(str(step))
-        kinds = [] if field is None else [field.annotation, *get_args(field.annotation)]
-        inner = [part for part in kinds if isinstance(part, type) and issubclass(part, BaseModel)]
-        if not inner:
-            return []
-        kind = inner[0]
-    return list(kind.model_fields)
+        return cls.from_dict(*read_settings(name_or_file))

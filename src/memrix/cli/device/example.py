@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+from memrix.cli.arguments import check_device
 from memrix.cli.device.options import OUTPUT, check_seed, require_extra
 from memrix.cli.messages import message
 from memrix.cli.outputs import check_output
@@ -38,6 +39,7 @@ def example(
     """
     check_output(output)
     check_seed(seed)
+    check_device(parameters)
     require_extra()
     if devices * cycles > _MOST_ROWS:
         raise DataError(

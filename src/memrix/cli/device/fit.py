@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from memrix.cli.arguments import check_input
 from memrix.cli.device.options import OUTPUT, check_seed, require_extra
 from memrix.cli.messages import message
 from memrix.cli.outputs import check_distinct, check_output
@@ -63,6 +64,7 @@ def fit(
     seed
         The same seed gives the same parameters.
     """
+    check_input("the measurement", sweeps, "a CSV file")
     check_distinct(sweeps, output, json)
     check_output(output)
     check_output(json)

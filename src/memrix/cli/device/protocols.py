@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from memrix.cli.arguments import check_device
 from memrix.cli.device.options import OUTPUT
 from memrix.cli.messages import message
 from memrix.cli.outputs import check_output
@@ -63,6 +64,7 @@ def protocols(
 
     bits = parse_weight_bits(weight_bits)
     check_output(output)
+    check_device(params)
 
     from memrix.analysis.programming import study_programming
     from memrix.device import load_parameters

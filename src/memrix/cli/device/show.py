@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+from memrix.cli.arguments import check_device
 from memrix.cli.device.options import OUTPUT, check_seed, require_extra
 from memrix.cli.messages import message
 
@@ -29,6 +30,7 @@ def show(
         The same seed draws the same devices.
     """
     check_seed(seed)
+    check_device(params)
     require_extra()
 
     from rich.console import Console

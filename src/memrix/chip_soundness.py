@@ -1,0 +1,219 @@
+"""Whether the tensors and the description of a chip can be true: checked before a model is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from memrix.chip_description import FORMAT, ChipDescription, LayerDescription
+from memrix.chip_differences import CELLS, THE_MODEL, is_extra, join
+from memrix.errors import CheckpointError
+from memrix.nn.crossbar_layer import COLUMN_GAIN, COLUMN_OFFSET
+from memrix.nn.layer_record import LayerRecord
+from memrix.nn.quantized import EPOCH, LEARNED_RANGE, LEARNED_WEIGHT_STEP, OUTPUT_RANGE, RANGE
+from memrix.validation import shown
+
+# The largest float16, which the states of cells can be stored in; those of the measured device lie between -4 and 1.
+LARGEST_STATE = 65504.0
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """Sizes of the cells of a layer: groups and outputs of each."""
+
+    groups: int
+    outputs: int
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What a tensor that memrix keeps beside those of a layer can be.
+
+    Attributes:
+        dtype: its type.
+        shapes: that it can have, of a layer whose cells have the given sizes.
+        negative: whether values below 0 are valid.
+        unknown: whether NaN is valid, in a layer on a chip and in one that is not.
+    """
+
+    dtype: torch.dtype
+    shapes: Callable[[_Cells], tuple[Shape, ...]]
+    negative: bool = False
+    unknown: tuple[bool, bool] = (False, False)
+
+
+def _scalar(cells: _Cells) -> tuple[Shape, ...]:
+    return ((),)
+
+
+def _steps(cells: _Cells) -> tuple[Shape, ...]:
+    return (1,), (cells.groups * cells.outputs,)
+
+
+def _by_column(cells: _Cells) -> tuple[Shape, ...]:
+    return ((cells.groups, 1, cells.outputs),)
+
+
+_KEPT: dict[str, _Kept] = {
+    RANGE: _Kept(torch.float32, _scalar, unknown=(False, True)),
+    OUTPUT_RANGE: _Kept(torch.float32, _scalar, unknown=(True, True)),
+    EPOCH: _Kept(torch.int64, _scalar),
+    LEARNED_RANGE: _Kept(torch.float32, _scalar, negative=True, unknown=(False, True)),
+    LEARNED_WEIGHT_STEP: _Kept(torch.float32, _steps, negative=True),
+    "weight_step": _Kept(torch.float32, _steps),
+    COLUMN_GAIN: _Kept(torch.float32, _by_column, negative=True),
+    COLUMN_OFFSET: _Kept(torch.float32, _by_column, negative=True),
+}
+
+
+def require_sound(tensors: Mapping[str, Tensor], description: ChipDescription, what: str) -> None:
+    """Raise CheckpointError, which lists every contradiction, unless a chip can be what is said of it.
+
+    Args:
+        tensors: with cells as ``[groups, inputs, planes, outputs]``.
+        description: of the chip.
+        what: they belong to, at the beginning of the message.
+    """
+    problems = [*_contradictions(description), *_unsound_tensors(tensors, description)]
+    if problems:
+        raise CheckpointError(f"{what} cannot be a chip of memrix:\n  " + "\n  ".join(problems))
+
+
+def not_finite(tensors: Mapping[str, Tensor]) -> tuple[str, ...]:
+    """Names of the tensors that hold NaN or infinite values, as masks do."""
+    return tuple(name for name, values in tensors.items() if not is_extra(name) and not _all_finite(values))
+
+
+def _contradictions(description: ChipDescription) -> Iterator[str]:
+    """What cannot be true of a description, whatever the tensors are."""
+    for place, paths in (("layers", description.layers), ("opened", description.opened)):
+        for path in paths:
+            if path not in description.modules:
+                yield f"{place} must be modules of the chip, and there is no module {shown(path)}"
+    used = {layer.device for layer in description.layers.values()}
+    for number in range(len(description.devices)):
+        if number not in used:
+            yield f"devices.{number} must be the device of a layer"
+    for path, layer in description.layers.items():
+        for problem in _contradictions_of(layer, len(description.devices), description.format):
+            yield f"layer {path or THE_MODEL!r}: {problem}"
+
+
+def _contradictions_of(layer: LayerDescription, devices: int, format: int) -> Iterator[str]:
+    record = layer.record
+    if (record is None) != (layer.device is None):
+        yield "a layer on a chip has a record and a device, and another one neither"
+    if layer.device is not None and not 0 <= layer.device < devices:
+        yield f"device must be an integer from 0 to {devices - 1}, got {layer.device}"
+    if record is None:
+        return
+    if record.hardware != layer.hardware:
+        yield "hardware and record.hardware must be the same"
+    on, off = record.nominal_states
+    if not -LARGEST_STATE <= on < off <= LARGEST_STATE:
+        yield f"record.nominal_states must be those of ON and of OFF cells, the first one below, got {on} and {off}"
+    yield from _impossible_counts(record, format)
+
+
+def _impossible_counts(record: LayerRecord, format: int) -> Iterator[str]:
+    report = record.report
+    for field in fields(report):
+        value = getattr(report, field.name)
+        # Files of format 1 may hold an energy from before the current beyond the sweeps was known to be wrong.
+        if value < 0 and (isinstance(value, int) or format == FORMAT):
+            yield f"record.report.{field.name} must be at least 0, got {value}"
+    if report.failed > report.cells:
+        yield f"record.report.failed must be at most the {report.cells} cells, got {report.failed}"
+    if report.disturbing_reads > report.reads:
+        yield f"record.report.disturbing_reads must be at most {report.reads} reads, got {report.disturbing_reads}"
+
+
+def _unsound_tensors(tensors: Mapping[str, Tensor], description: ChipDescription) -> Iterator[str]:
+    kept = set(description.not_finite)
+    for name in kept - tensors.keys():
+        yield f"not_finite must be names of tensors, got {shown(name)}"
+    own: set[str] = set()
+    for path, layer in description.layers.items():
+        own |= {join(path, name) for name in CELLS}
+        yield from _unsound_layer(path, layer, tensors, own)
+    for name, values in tensors.items():
+        known = description.format < FORMAT or name in kept or name in own or is_extra(name)
+        if not known and not _all_finite(values):
+            yield f"tensor {name!r} holds NaN or infinite values, and did not when the chip was saved"
+
+
+def _unsound_layer(path: str, layer: LayerDescription, tensors: Mapping[str, Tensor], own: set[str]) -> Iterator[str]:
+    """What is wrong with cells, scales and the weight of a layer; the names looked at are added to ``own``."""
+    shown_path = path or THE_MODEL
+    found = {name: tensors[join(path, name)] for name in CELLS if join(path, name) in tensors}
+    for name, states in found.items():
+        problem = _unsound_cells(states)
+        if problem:
+            yield f"layer {shown_path!r}: {name} {problem}, got {_described(states)}"
+    if layer.record is None:
+        for name in found:
+            yield f"layer {shown_path!r} is not on a chip and has {name}"
+    elif layer.record.report.cells != 2 * (cells := next(iter(found.values()), torch.empty(0)).numel()) and cells:
+        yield f"layer {shown_path!r}: record.report.cells must be {2 * cells}, got {layer.record.report.cells}"
+    shape = next((states.shape for states in found.values() if states.dim() == 4), None)
+    for name in (*layer.parameters, *layer.buffers):
+        values, kind = tensors.get(join(path, name)), _KEPT.get(name.rpartition(".")[2])
+        if values is not None and kind is not None:
+            own.add(join(path, name))
+            sizes = None if shape is None else _Cells(shape[0], shape[3])
+            problem = _unsound_scale(values, kind, sizes, on_chip=layer.record is not None)
+            if problem:
+                yield f"layer {shown_path!r}: {name} {problem}, got {_described(values)}"
+    weight = tensors.get(join(path, "weight"))
+    if layer.record is not None and weight is not None and not _all_finite(weight):
+        yield f"layer {shown_path!r}: weight must be finite"
+
+
+def _unsound_cells(states: Tensor) -> str:
+    if states.dtype not in (torch.float16, torch.float32):
+        return "must be float32 or float16"
+    if states.dim() != 4:
+        return "must be [groups, inputs, planes, outputs]"
+    if not bool((states.abs() <= 2 * LARGEST_STATE).all()) or not _all_finite(states):
+        return f"must be states of pairs of cells, from {-2 * LARGEST_STATE:g} to {2 * LARGEST_STATE:g}"
+    return ""
+
+
+def _unsound_scale(values: Tensor, kind: _Kept, cells: _Cells | None, *, on_chip: bool) -> str:
+    if values.dtype != kind.dtype:
+        return f"must be {_type(kind.dtype)}"
+    shapes = kind.shapes(cells) if cells is not None else ()
+    if shapes and tuple(values.shape) not in shapes:
+        return f"must be of shape {' or '.join(str(list(shape)) for shape in shapes)}"
+    if values.isinf().any() or (values.isnan().any() and not kind.unknown[0 if on_chip else 1]):
+        return "must be finite"
+    if not kind.negative and bool((values < 0).any()):
+        return "must be at least 0"
+    return ""
+
+
+def _all_finite(values: Tensor) -> bool:
+    # Sparse, quantized and meta tensors are refused by whoever writes a file.
+    plain = values.layout == torch.strided and not values.is_quantized and not values.is_meta
+    if not plain or not (values.is_floating_point() or values.is_complex()):
+        return True
+    # Of types of 8 bits torch knows no more than how to turn them into others.
+    return bool((values.float() if values.dtype.itemsize == 1 else values).isfinite().all())
+
+
+def _described(values: Tensor) -> str:
+    if values.numel() == 1:
+        return f"{_type(values.dtype)} {list(values.shape)} of {values.item()}"
+    if not values.numel() or not values.is_floating_point():
+        return f"{_type(values.dtype)} {list(values.shape)}"
+    low, high = values.float().aminmax()
+    return f"{_type(values.dtype)} {list(values.shape)} from {low:g} to {high:g}"
+
+
+def _type(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

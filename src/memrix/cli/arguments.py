@@ -1,0 +1,62 @@
+"""What is wrong with a command's arguments, said before anything heavy is imported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from memrix.errors import DataError, HardwareError
+from memrix.presets import PRESETS, is_hardware_file, unknown_preset
+
+
+def check_input(option: str, path: Path | None, expected: str) -> None:
+    """Make sure that a file to be read is there.
+
+    Raises:
+        DataError: it is not, or is a folder; the message names the option and what it takes.
+    """
+    if path is None or path.is_file():
+        return
+    wrong = "is a folder" if path.is_dir() else "cannot be read: there is no such file"
+    raise DataError(f"{str(path)!r} {wrong}; {option} takes {expected}")
+
+
+def check_hardware(*names: str) -> None:
+    """Make sure that chips are presets, or files that are there.
+
+    Raises:
+        HardwareError: one is neither.
+    """
+    for name in names:
+        if is_hardware_file(name):
+            if not Path(name).is_file():
+                raise HardwareError(
+                    f"the hardware description {name!r} cannot be read: there is no such file; name a TOML or JSON "
+                    f"file, or one of the presets {', '.join(PRESETS)}"
+                )
+        elif name not in PRESETS:
+            raise unknown_preset(name)
+
+
+def check_counts(**counts: int | None) -> None:
+    """Make sure that options that count things are whole numbers from 1 on; None is not given.
+
+    Raises:
+        DataError: one is less.
+    """
+    for name, count in counts.items():
+        if count is not None and count < 1:
+            option = "--" + name.replace("_", "-")
+            raise DataError(f"{name} is a whole number of at least 1, got {count}; give another {option}")
+
+
+def check_device(parameters: str) -> None:
+    """Make sure that a device is the built-in one, or a file of parameters that is there.
+
+    Raises:
+        HardwareError: it is neither.
+    """
+    if parameters != "synaptogen" and not Path(parameters).is_file():
+        raise HardwareError(
+            f"device parameters {parameters!r} cannot be read: there is no such file; name 'synaptogen', the "
+            f"built-in device, or a JSON file that `memrix device fit` has written"
+        )

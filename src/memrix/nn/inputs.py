@@ -1,0 +1,55 @@
+"""The input of a call of a layer, however it is given, and what it must be."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from memrix.errors import ConversionError
+
+
+def is_dense(value: Tensor) -> bool:
+    """Whether a tensor is neither sparse nor nested, nor in a layout of some library."""
+    return value.layout is torch.strided and not value.is_nested
+
+
+def require_dense(name: str, value: Any) -> None:  # noqa: ANN401
+    """Raise ConversionError unless the input of a layer is a dense tensor."""
+    if isinstance(value, Tensor) and value.layout is torch.strided and not value.is_nested:
+        return
+    raise ConversionError(
+        f"the input of layer {name!r} must be a dense tensor, got {described(value)}"
+        + ("; call .to_dense(), or torch.nested.to_padded_tensor(x, 0.0), on it" if isinstance(value, Tensor) else "")
+    )
+
+
+def described(value: object) -> str:
+    """A value in a few words: a tensor by its type, shape and device."""
+    if not isinstance(value, Tensor):
+        return f"a {type(value).__name__}"
+    kind = str(value.dtype).removeprefix("torch.")
+    if value.is_nested:
+        return f"a nested tensor of {kind}"
+    layout = "" if value.layout is torch.strided else f"{str(value.layout).removeprefix('torch.')} "
+    return f"{layout}{kind} {list(value.shape)} on {value.device}"
+
+
+def bound_call(
+    module: nn.Module, inputs: Sequence[Any], named: Mapping[str, Any]
+) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+    """The input of a call of a layer, bound as by its ``forward``, and its other arguments."""
+    if inputs:
+        return inputs[0], tuple(inputs[1:]), dict(named)
+    options = dict(named)
+    return options.pop(input_name(type(module)), None), (), options
+
+
+def input_name(kind: type[nn.Module]) -> str:
+    """What the torch layer, or a subclass of the user's, calls its input."""
+    own = (ancestor for ancestor in kind.__mro__ if not ancestor.__module__.startswith("memrix."))
+    forward = next(vars(ancestor)["forward"] for ancestor in own if "forward" in vars(ancestor))
+    return list(inspect.signature(forward).parameters)[1]
