@@ -31,6 +31,21 @@ _MOST_DIGITS = 9  # of a format
 
 
 @dataclass(frozen=True)
+class FileKind:
+    """What a file is to whoever reads it, for messages.
+
+    Attributes:
+        name: ``chip`` or ``recognizer``.
+        writer: what writes such a file, such as ``memrix.save``.
+        call: that, as it is called.
+    """
+
+    name: str
+    writer: str
+    call: str
+
+
+@dataclass(frozen=True)
 class _Described:
     """What the header of a file holds beside the tensors.
 
@@ -76,19 +91,24 @@ def write_archive(path: str | Path, tensors: Mapping[str, Tensor], description: 
             partial.unlink(missing_ok=True)
 
 
-def read_archive(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def read_archive(path: str | Path, kind: FileKind) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors under all their names, on the CPU, and the description; tied tensors are one object.
+
+    Args:
+        path: of the file.
+        kind: what the caller expects, for messages.
 
     Raises:
         CheckpointError: the file is missing, cut short, damaged, of a newer memrix, or not of memrix.
     """
-    with _opened(path) as file:
-        metadata = _metadata(file, path)
-        stored = {name: _tensor(file, name, path) for name in file.keys()}  # noqa: SIM118 - the file is no dict
+    with _opened(path, kind) as file:
+        metadata = _metadata(file, path, kind)
+        stored = {name: _tensor(file, name, path, kind) for name in file.keys()}  # noqa: SIM118 - the file is no dict
     text = metadata[_DESCRIPTION]
     if metadata[_DIGEST] != _digest(text, stored):
         raise CheckpointError(
-            f"{str(path)!r} is damaged: its SHA-256 is not that of its content; copy it again or save the chip again"
+            f"{str(path)!r} is damaged: its SHA-256 is not that of its content; copy it again or write the "
+            f"{kind.name} again"
         )
     try:
         described = read(_Described, parse_json(text), complete=True)
@@ -101,12 +121,12 @@ def read_archive(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             raise ValueError("\n  ".join(problems))
     except ValueError as error:
         raise CheckpointError(
-            f"the description in {str(path)!r} is not one that memrix wrote:\n  {error}\nsave the chip again"
+            f"the description in {str(path)!r} is not one that memrix wrote:\n  {error}\nwrite the {kind.name} again"
         ) from error
     return {**stored, **{name: stored[first] for name, first in described.tied.items()}}, described.content
 
 
-def content_digest(path: str | Path) -> str:
+def content_digest(path: str | Path, kind: FileKind) -> str:
     """SHA-256 of tensors and description, hexadecimal: the same for all files of the same content.
 
     Files of one content may differ: safetensors writes the entries of its header in any order. What a file says of
@@ -115,20 +135,21 @@ def content_digest(path: str | Path) -> str:
     Raises:
         CheckpointError: the file is missing, cut short, of a newer memrix, or not of memrix.
     """
-    with _opened(path) as file:
-        return _metadata(file, path)[_DIGEST]
+    with _opened(path, kind) as file:
+        return _metadata(file, path, kind)[_DIGEST]
 
 
 @contextlib.contextmanager
-def _opened(path: str | Path) -> Iterator[Any]:
+def _opened(path: str | Path, kind: FileKind) -> Iterator[Any]:
     try:
         with safe_open(_path(path), framework="pt") as file:
             yield file
     except FileNotFoundError as error:
-        raise CheckpointError(f"there is no file {str(path)!r}; memrix.save(chip, path) writes one") from error
+        raise CheckpointError(f"there is no file {str(path)!r}; {kind.call} writes one") from error
     except (OSError, SafetensorError, UnicodeError) as error:
         raise CheckpointError(
-            f"{str(path)!r} cannot be read: it is cut short, damaged or no chip that memrix.save wrote ({error})"
+            f"{str(path)!r} cannot be read: it is cut short, damaged or no {kind.name} that {kind.writer} wrote "
+            f"({error})"
         ) from error
 
 
@@ -136,22 +157,23 @@ def _path(path: str | Path) -> Path:
     return file_path(path, CheckpointError, "the path of a file")
 
 
-def _tensor(file: Any, name: str, path: str | Path) -> Tensor:  # noqa: ANN401 - safetensors has no type for it
+def _tensor(file: Any, name: str, path: str | Path, kind: FileKind) -> Tensor:  # noqa: ANN401 - safetensors has no type for it
     try:
         tensor: Tensor = file.get_tensor(name)
     except (SafetensorError, AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise CheckpointError(
-            f"tensor {shown(name)} in {str(path)!r} cannot be read ({error}); save the chip again"
+            f"tensor {shown(name)} in {str(path)!r} cannot be read ({error}); write the {kind.name} again"
         ) from error
     return tensor
 
 
-def _metadata(file: Any, path: str | Path) -> dict[str, str]:  # noqa: ANN401 - safetensors has no type for it
+def _metadata(file: Any, path: str | Path, kind: FileKind) -> dict[str, str]:  # noqa: ANN401 - safetensors has no type for it
     metadata: dict[str, str] = file.metadata() or {}
     version = metadata.get(_VERSION, "")
     if not {_DESCRIPTION, _DIGEST} <= metadata.keys() or not _is_version(version):
         raise CheckpointError(
-            f"{str(path)!r} holds tensors, but no chip that memrix.save wrote; load them into a digital model instead"
+            f"{str(path)!r} holds tensors, but no {kind.name} that {kind.writer} wrote; load them into a "
+            "digital model instead"
         )
     if int(version) > FORMAT:
         raise CheckpointError(

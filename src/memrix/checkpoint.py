@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import memrix
-from memrix.archive import read_archive, write_archive
+from memrix.archive import FileKind, read_archive, write_archive
 from memrix.chip_description import ChipDescription
 from memrix.chip_differences import CELLS, digital_state, join
 from memrix.chip_soundness import not_finite, require_sound
@@ -24,6 +24,8 @@ from memrix.restoration import adopted_layers, restore_
 from memrix.undo import data_unchanged_on_failure, unchanged_on_failure
 from memrix.validation import shown
 from memrix.witness import Witness
+
+_CHIP = FileKind("chip", "memrix.save", "memrix.save(chip, path)")
 
 
 def save(chip: nn.Module, path: str | Path, *, half: bool = False) -> None:
@@ -81,7 +83,7 @@ def load(
     if any(tensor.is_meta for tensor in (*model.parameters(), *model.buffers())):
         raise CheckpointError("this model is on the meta device; build it on a device that holds values")
     target = None if device is None else _present(device)
-    tensors, plain = read_archive(path)
+    tensors, plain = read_archive(path, _CHIP)
     description = _description(plain, path)
     require_sound(tensors, description, f"the content of {str(path)!r}")
     try:

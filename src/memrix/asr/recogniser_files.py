@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 import memrix
-from memrix.archive import read_archive, write_archive
+from memrix.archive import FileKind, content_digest, read_archive, write_archive
 from memrix.asr.labels import Labels, PhonemeLabels, PieceLabels
 from memrix.asr.models.building import build_network
 from memrix.asr.models.settings import ModelSettings, model_settings
@@ -21,6 +21,7 @@ from memrix.hardware import Hardware
 from memrix.quantization import Quantization
 
 _KIND = "ctc-recogniser"
+_RECOGNIZER = FileKind("recognizer", "`memrix train`", "`memrix train`")
 _LABELS: dict[str, type[PhonemeLabels] | type[PieceLabels]] = {"phonemes": PhonemeLabels, "pieces": PieceLabels}
 
 
@@ -71,7 +72,7 @@ def load_recogniser(path: str | Path) -> tuple[Recogniser, dict[str, Any]]:
     Raises:
         CheckpointError: the file is missing, damaged, of a newer version, or no recogniser of memrix.
     """
-    tensors, description = read_archive(path)
+    tensors, description = read_archive(path, _RECOGNIZER)
     if description.get("kind") != _KIND:
         raise CheckpointError(f"{str(path)!r} holds no recogniser; expected a file that `memrix train` wrote")
     try:
@@ -91,6 +92,15 @@ def load_recogniser(path: str | Path) -> tuple[Recogniser, dict[str, Any]]:
         str(path),
     )
     return recogniser.eval(), dict(description.get("training", {}))
+
+
+def recogniser_digest(path: str | Path) -> str:
+    """SHA-256 of what a recognizer's file holds, hexadecimal.
+
+    Raises:
+        CheckpointError: the file is missing, cut short, of a newer memrix, or not of memrix.
+    """
+    return content_digest(path, _RECOGNIZER)
 
 
 def load_weights(recogniser: Recogniser, tensors: Mapping[str, Tensor], source: str) -> None:

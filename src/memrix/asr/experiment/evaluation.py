@@ -13,14 +13,13 @@ import torch
 from lhotse import CutSet
 
 import memrix
-from memrix.archive import content_digest
 from memrix.asr.content import content_of, hash_of
 from memrix.asr.experiment.systems import Measurement, System, measure, on_chip
 from memrix.asr.experiment.trained import kept_search
 from memrix.asr.files import read_json, write_whole
 from memrix.asr.labels import Labels
 from memrix.asr.recogniser import Recogniser
-from memrix.asr.recogniser_files import load_recogniser
+from memrix.asr.recogniser_files import load_recogniser, recogniser_digest
 from memrix.asr.search.beam import BeamSearch
 from memrix.asr.search.language_model import LanguageModel
 from memrix.asr.search.lexicon import Lexicon
@@ -55,7 +54,7 @@ class Digital:
         if found != bits:
             wanted, got = ("in float" if number is None else f"of {number:g} bit" for number in (bits, found))
             raise CheckpointError(f"{str(path)!r} holds a recogniser {got}; expected one {wanted}")
-        return cls(recogniser, content_digest(path))
+        return cls(recogniser, recogniser_digest(path))
 
 
 @dataclass

@@ -8,8 +8,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from memrix.archive import read_archive, write_archive
+from memrix.archive import FileKind, read_archive, write_archive
 from memrix.asr.recogniser import Recogniser
+
+_EPOCH = FileKind("weights of an epoch", "`memrix train`", "`memrix train`")
 
 
 class BestEpochs:
@@ -40,7 +42,7 @@ class BestEpochs:
 
     def average(self, errors: Sequence[float]) -> dict[str, Tensor]:
         """Mean of the weights of the best epochs; integers are those of the best."""
-        states = [read_archive(self._path(epoch))[0] for epoch in self.epochs(errors)]
+        states = [read_archive(self._path(epoch), _EPOCH)[0] for epoch in self.epochs(errors)]
         return {
             name: torch.stack([state[name].double() for state in states]).mean(dim=0).to(value.dtype)
             if value.is_floating_point()

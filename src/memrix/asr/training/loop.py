@@ -18,11 +18,10 @@ from lightning.fabric.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
 import memrix
-from memrix.archive import content_digest
 from memrix.asr.content import content_of, hash_of
 from memrix.asr.corpora.prepared import open_corpus
 from memrix.asr.files import write_whole
-from memrix.asr.recogniser_files import load_weights, save_recogniser
+from memrix.asr.recogniser_files import load_weights, recogniser_digest, save_recogniser
 from memrix.asr.training.batches import training_batches
 from memrix.asr.training.best import BestEpochs
 from memrix.asr.training.data import SpeechData, collate
@@ -333,7 +332,7 @@ def _known_settings(folder: Path) -> dict[str, Any] | None:
 
 def _hash_of_start(start: str) -> str:
     try:
-        return content_digest(start)
+        return recogniser_digest(start)
     except CheckpointError as error:
         raise CheckpointError(
             f"the recogniser {start!r} to start from cannot be used; name a file that `memrix train` wrote: {error}"
