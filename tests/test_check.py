@@ -6,6 +6,7 @@ from torch import nn
 
 import memrix
 from memrix.nn import Composite, OpenedLayer, register_composite
+from memrix.nn.programming import integers_of
 
 PHYSICAL = memrix.Hardware.preset("physical")
 X = torch.randn(4, 200, generator=torch.Generator().manual_seed(0))
@@ -130,8 +131,8 @@ def test_hardware_of_other_integers_than_those_of_the_training_is_noted(change, 
         memrix.program(model, hardware.replace(noise="off"), layers=layers)[0]
         for hardware in (PHYSICAL, PHYSICAL.replace(**change))
     )
-    same = torch.equal(as_trained.integers()[1], as_asked.integers()[1])
-    assert (same and as_trained.activation_step == as_asked.activation_step) != other
+    same = torch.equal(integers_of(as_trained)[1], integers_of(as_asked)[1])
+    assert (same and as_trained.memrix.activation_step == as_asked.memrix.activation_step) != other
 
 
 def test_layers_that_stay_digital_are_listed_and_those_without_counterpart_noted():

@@ -119,7 +119,7 @@ def test_twins_that_are_left_in_a_chip_come_back(tmp_path):
     assert torch.equal(outputs(loaded), outputs(chip))
     assert loaded.state_dict().keys() == chip.state_dict().keys()
     assert type(loaded.down) is type(chip.down)
-    assert loaded.down.quantization == chip.down.quantization
+    assert loaded.down.memrix.quantization == chip.down.memrix.quantization
 
 
 def test_nothing_is_programmed_again(tmp_path):
@@ -127,15 +127,15 @@ def test_nothing_is_programmed_again(tmp_path):
     fresh_means.cache_clear()
     loaded = memrix.load(path, Net())
     assert fresh_means.cache_info().misses == 0
-    assert loaded.up.crossbar.nominal_states == fresh_means(load_parameters())
+    assert loaded.up.memrix.array.crossbar.nominal_states == fresh_means(load_parameters())
 
 
 def test_what_programming_took_and_its_seeds_are_kept(tmp_path):
     chip = programmed(PHYSICAL.replace(programming="write-verify"), seed=memrix.Seeds(1, 2, 3))
     loaded = memrix.load(saved(tmp_path, chip), Net())
     assert memrix.summary(loaded).to_dict() == memrix.summary(chip).to_dict()
-    assert loaded.up.record == chip.up.record
-    assert loaded.up.seeds == memrix.Seeds(1, 2, 3)
+    assert loaded.up.memrix.array.record == chip.up.memrix.array.record
+    assert loaded.up.memrix.array.seeds == memrix.Seeds(1, 2, 3)
 
 
 def test_device_parameters_are_kept_although_their_file_is_gone(tmp_path):
@@ -154,7 +154,7 @@ def test_precision_is_that_of_the_chip(tmp_path):
     chip = programmed(layers=["up", "down"]).bfloat16()
     loaded = memrix.load(saved(tmp_path, chip), Net().eval())
     assert loaded.up.weight.dtype == loaded.norm.running_mean.dtype == torch.bfloat16
-    assert loaded.up.crossbar.difference.dtype == torch.float32
+    assert loaded.up.memrix.array.crossbar.difference.dtype == torch.float32
     assert torch.equal(outputs(loaded, x=X.bfloat16()), outputs(chip, x=X.bfloat16()))
 
 
@@ -164,11 +164,11 @@ def test_a_shared_layer_and_tied_tensors_are_stored_once_and_stay_one(tmp_path):
     path = saved(tmp_path, chip)
     assert sorted(load_file(path)) == [
         "0.bias",
-        "0.crossbar.difference",
-        "0.crossbar.total",
-        "0.input_range",
+        "0.memrix.array.crossbar.difference",
+        "0.memrix.array.crossbar.total",
+        "0.memrix.array.weight_step",
+        "0.memrix.input_range",
         "0.weight",
-        "0.weight_step",
     ]
     other = nn.Linear(6, 6)
     loaded = memrix.load(path, nn.Sequential(other, nn.ReLU(), other))
@@ -222,17 +222,17 @@ def test_file_has_no_padding_and_half_takes_half(tmp_path):
     model = nn.Sequential(nn.Linear(129, 10))
     memrix.calibrate(model, [torch.ones(1, 129)], PHYSICAL)
     chip = memrix.program(model, PHYSICAL)
-    assert chip[0].crossbar.difference.shape == (2, 128, 3 * 10)
-    cells = load_file(saved(tmp_path, chip))["0.crossbar.total"]
+    assert chip[0].memrix.array.crossbar.difference.shape == (2, 128, 3 * 10)
+    cells = load_file(saved(tmp_path, chip))["0.memrix.array.crossbar.total"]
     assert (cells.dtype, cells.shape) == (torch.float32, (1, 129, 3, 10))
-    cells = load_file(saved(tmp_path, chip, half=True))["0.crossbar.total"]
+    cells = load_file(saved(tmp_path, chip, half=True))["0.memrix.array.crossbar.total"]
     assert (cells.dtype, cells.shape) == (torch.float16, (1, 129, 3, 10))
 
 
 def test_half_precision_of_cells_is_what_it_says(tmp_path):
     chip = programmed()
     loaded = memrix.load(saved(tmp_path, chip, half=True), Net().eval())
-    one, other = loaded.up.crossbar, chip.up.crossbar
+    one, other = loaded.up.memrix.array.crossbar, chip.up.memrix.array.crossbar
     for name in ("difference", "total"):
         error = (getattr(one, name) - getattr(other, name)).abs().max()
         assert 0 < error <= 2.0**-11
@@ -257,7 +257,7 @@ class TestStateDict:
         assert not torch.equal(outputs(other), outputs(chip))
         other.load_state_dict(chip.state_dict())
         assert torch.equal(outputs(other), outputs(chip))
-        assert other.up.record == chip.up.record
+        assert other.up.memrix.array.record == chip.up.memrix.array.record
 
     def test_holds_tensors_alone(self):
         assert all(isinstance(value, torch.Tensor) for value in programmed().state_dict().values())
@@ -280,7 +280,7 @@ class TestStateDict:
 
     def test_extra_state_that_is_none(self):
         state = programmed().state_dict()
-        state["up._extra_state"] = torch.zeros(3, dtype=torch.uint8)
+        state["up.memrix.array._extra_state"] = torch.zeros(3, dtype=torch.uint8)
         with pytest.raises(CheckpointError, match="extra state"):
             programmed().load_state_dict(state)
 
@@ -291,7 +291,7 @@ def test_deep_copies_are_equal_and_independent():
     assert torch.equal(outputs(twin), outputs(chip))
     expected = outputs(chip)
     with torch.no_grad():
-        twin.up.crossbar.difference.zero_()
+        twin.up.memrix.array.crossbar.difference.zero_()
         twin.norm.weight.zero_()
     assert torch.equal(outputs(chip), expected)
     assert not torch.equal(outputs(twin), expected)

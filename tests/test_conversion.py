@@ -26,6 +26,10 @@ def on_chip(model: nn.Module) -> list[str]:
     return [name for name, module in model.named_modules() if isinstance(module, CrossbarLayer)]
 
 
+def cells(layer: nn.Module) -> torch.Tensor:
+    return layer.memrix.array.crossbar.difference
+
+
 def calibrated(model: nn.Module, **options) -> nn.Module:
     memrix.calibrate(model, [X], PHYSICAL, **options)
     return model
@@ -52,8 +56,8 @@ def test_patterns_predicates_and_mappings_choose_layers():
 def test_last_matching_pattern_gives_a_layer_its_own_hardware():
     model = calibrated(Net())
     chip = memrix.program(model, {"*": PHYSICAL, "*.up": PHYSICAL.replace(weight_bits=8)})
-    assert chip.block["up"].hardware.weight_bits == 8
-    assert chip.block["down"].hardware.weight_bits == 4
+    assert chip.block["up"].memrix.hardware.weight_bits == 8
+    assert chip.block["down"].memrix.hardware.weight_bits == 4
 
 
 def test_a_layer_alone_is_a_model():
@@ -113,9 +117,12 @@ def test_hooks_stay_on_their_layer():
 def test_a_layer_draws_the_same_cells_whatever_else_is_selected():
     model = calibrated(Net())
     whole, part = memrix.program(model, PHYSICAL), memrix.program(model, PHYSICAL, layers="block.down")
-    assert torch.equal(whole.block["down"].crossbar.difference, part.block["down"].crossbar.difference)
+    assert torch.equal(
+        whole.block["down"].memrix.array.crossbar.difference, part.block["down"].memrix.array.crossbar.difference
+    )
     assert not torch.equal(
-        whole.first.crossbar.difference, memrix.program(model, PHYSICAL, seed=1).first.crossbar.difference
+        whole.first.memrix.array.crossbar.difference,
+        memrix.program(model, PHYSICAL, seed=1).first.memrix.array.crossbar.difference,
     )
 
 
@@ -150,13 +157,13 @@ def test_statistics_start_over():
 def test_batches_may_be_tensors_tuples_or_mappings(batch):
     model = Net()
     memrix.calibrate(model, [batch], PHYSICAL)
-    assert float(model.first.input_range) == pytest.approx(float(X.abs().max()))
+    assert float(model.first.memrix.input_range) == pytest.approx(float(X.abs().max()))
 
 
 def test_ranges_cover_all_batches_and_the_mode_is_kept():
     model = Net().train()
     memrix.calibrate(model, [X, 3 * X, X], PHYSICAL)
-    assert float(model.first.input_range) == pytest.approx(3 * float(X.abs().max()))
+    assert float(model.first.memrix.input_range) == pytest.approx(3 * float(X.abs().max()))
     assert model.training
     assert model.first.training
 
@@ -166,8 +173,8 @@ def test_ranges_that_are_there_can_be_kept():
     memrix.calibrate(model, [X], PHYSICAL, layers=["first"])
     tuned = memrix.Hardware.preset("tuned")
     memrix.calibrate(model, [3 * X] * 4, tuned, keep_ranges=True)
-    assert float(model.first.input_range) == pytest.approx(float(X.abs().max()))
-    assert all(float(model.block[name].input_range) > 0 for name in ("up", "down"))
+    assert float(model.first.memrix.input_range) == pytest.approx(float(X.abs().max()))
+    assert all(float(model.block[name].memrix.input_range) > 0 for name in ("up", "down"))
     memrix.program(model, tuned)
 
 
@@ -329,7 +336,7 @@ class TestBadInput:
     def test_batches_may_be_a_data_set(self):
         model = Net()
         memrix.calibrate(model, torch.utils.data.TensorDataset(X), PHYSICAL)
-        assert float(model.first.input_range) == pytest.approx(float(X.abs().max()))
+        assert float(model.first.memrix.input_range) == pytest.approx(float(X.abs().max()))
 
     @pytest.mark.parametrize("seed", [-1, 1.5, "0"])
     def test_seed_of_another_kind(self, seed):

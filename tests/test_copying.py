@@ -157,7 +157,7 @@ def test_a_child_that_refers_to_its_parent_calls_the_layers_of_the_copy(kind):
     chip = memrix.program(model, PHYSICAL)
     assert chip.child.known().layer is chip.layer
     assert model.child.known().layer is model.layer
-    assert [name for name, _ in chip.named_modules()][:3] == ["", "layer", "layer.crossbar"]
+    assert [name for name, _ in chip.named_modules()][:3] == ["", "layer", "layer.memrix"]
     chip(X)
     assert memrix.summary(chip).conversions > 0
 

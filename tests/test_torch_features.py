@@ -118,7 +118,7 @@ def test_two_processes_learn_as_one():
 def test_a_chip_in_half_precision_keeps_the_precision_of_its_cells():
     chip = memrix.program(network(), QUIET)
     half = copy.deepcopy(chip).to(torch.bfloat16)
-    assert half[0].crossbar.difference.dtype == torch.float32
+    assert half[0].memrix.array.crossbar.difference.dtype == torch.float32
     with torch.no_grad():
         output = half(inputs(4, 3, 8).to(torch.bfloat16))
         torch.testing.assert_close(output.float(), chip(inputs(4, 3, 8)), rtol=0.05, atol=0.05)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from memrix.batches import MOST_BATCHES, require_batches, run_batches
 from memrix.contents import Contents
 from memrix.errors import CalibrationError, NumericsError
-from memrix.nn.inputs import bound_call, require_dense
-from memrix.nn.quantized import LEARNED_RANGE, OUTPUT_RANGE, RANGE, SAMPLE, QuantizedLayer, as_twin
+from memrix.nn.inputs import require_dense
+from memrix.nn.quantized import QuantizedLayer
+from memrix.nn.state import OUTPUT_RANGE, LayerState, state_of
 from memrix.quantization.observers import RangeObserver
 from memrix.quantization.sampling import VectorSampler
 from memrix.random import derive
@@ -67,7 +68,7 @@ def calibrate(
     selected = select(model, hardware, layers)
     require_batches(batches)
     require_live_functions(Contents.of(model), twins_of(selected), copied=False)
-    watched = [_Watched(layer, percentile) for layer in selected if layer.handler.twin.observed]
+    watched = [_Watched(layer, percentile) for layer in selected if layer.handler.geometry.observed]
     with unchanged_on_failure(model):
         open_owners(selected)
         with _observation(model, watched):
@@ -104,7 +105,7 @@ class _Watched:
 
     def observe(self, module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
         """Take in an input, as a hook."""
-        activations = bound_call(module, inputs, named)[0]
+        activations, _ = self.layer.handler.geometry.bind(inputs, named)
         require_dense(self.layer.name, activations)
         if not activations.numel():
             self.empty = True
@@ -121,8 +122,8 @@ class _Watched:
                 f"look at the batch, or at the layers before it"
             )
         if self.layer.hardware.needs_test_vectors:
-            twin = as_twin(self.layer.handler.twin, module, self.layer.name, self.layer.hardware)
-            self._sampler.observe(twin.vectors(activations.detach().float()).flatten(1, 2))
+            vectors = self.layer.handler.geometry.unfold(module, activations.detach().float())
+            self._sampler.observe(vectors.flatten(1, 2))
 
     def observe_output(self, module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
         """Take in the output of a layer that quantises it, as a hook."""
@@ -135,34 +136,19 @@ class _Watched:
     @property
     def quantizes_output(self) -> bool:
         """Whether the layer has an output range to be found."""
-        return OUTPUT_RANGE in self.layer.module._buffers
+        state = state_of(self.layer.module)
+        return state is not None and OUTPUT_RANGE in state._buffers
 
     def keep(self, *, ranges: bool) -> None:
-        """Leave test vectors on the layer, and the ranges if asked for."""
+        """Leave calibration samples on the layer, and the ranges if asked for."""
         # Ranges made in inference mode could not follow a training later.
         with torch.inference_mode(False):
+            state = LayerState.of(self.layer.module, self.layer.handler.geometry, self.layer.name)
             if ranges:
-                self._keep_ranges()
-            self._keep_vectors()
-
-    def _keep_ranges(self) -> None:
-        module = self.layer.module
-        device = cast(Tensor, module.weight).device
-        peak = torch.tensor(self._observer.range(), dtype=torch.float32, device=device)
-        # Of a float layer the range stays out of the state_dict, which must load into the model it came from.
-        module.register_buffer(RANGE, peak, persistent=isinstance(module, QuantizedLayer))
-        learned = module._parameters.get(LEARNED_RANGE)
-        if learned is not None and not bool(learned.isfinite()):
-            with torch.no_grad():
-                learned.copy_(peak)  # in place: an optimiser may hold it
-        if self.quantizes_output:
-            getattr(module, OUTPUT_RANGE).fill_(self._output_observer.range())
-
-    def _keep_vectors(self) -> None:
-        module = self.layer.module
-        module._buffers.pop(SAMPLE, None)
-        if self.layer.hardware.needs_test_vectors:
-            module.register_buffer(SAMPLE, self._sampler.vectors().clone(), persistent=False)
+                state.keep_range(self._observer.range())
+                if self.quantizes_output:
+                    getattr(state, OUTPUT_RANGE).fill_(self._output_observer.range())
+            state.keep_sample(self._sampler.vectors().clone() if self.layer.hardware.needs_test_vectors else None)
 
 
 @contextmanager
@@ -172,12 +158,12 @@ def _observation(model: nn.Module, watched: list[_Watched]) -> Iterator[None]:
     hooks += [
         each.layer.module.register_forward_hook(each.observe_output) for each in watched if each.quantizes_output
     ]
-    twins = [each.layer.module for each in watched if isinstance(each.layer.module, QuantizedLayer)]
+    states = [each.layer.module.memrix for each in watched if isinstance(each.layer.module, QuantizedLayer)]
     modes = {module: module.training for module in model.modules()}
     nested = {m: m.use_nested_tensor for m in model.modules() if isinstance(m, nn.TransformerEncoder)}
     try:
-        for twin in twins:
-            twin.observing = True
+        for state in states:
+            state.observing = True
         for encoder in nested:
             encoder.use_nested_tensor = False  # the hooks keep its layers from the kernels that understand them
         model.eval()
@@ -186,8 +172,8 @@ def _observation(model: nn.Module, watched: list[_Watched]) -> Iterator[None]:
     finally:
         for hook in hooks:
             hook.remove()
-        for twin in twins:
-            twin.observing = False
+        for state in states:
+            state.observing = False
         for encoder, used in nested.items():
             encoder.use_nested_tensor = used
         for module, training in modes.items():

@@ -16,7 +16,8 @@ from memrix.errors import ConversionError
 from memrix.feasibility import hardware_problems, programming_notes
 from memrix.hardware import Hardware
 from memrix.inventory import weighted_modules
-from memrix.nn.quantized import LEARNED_WEIGHT_STEP, QuantizedLayer, as_twin
+from memrix.nn.quantized import QuantizedLayer
+from memrix.nn.state import LEARNED_WEIGHT_STEP
 from memrix.readiness import foreign_steps, has_range, has_test_vectors
 from memrix.references import stale_functions
 from memrix.selection import HardwareChoice, Layers, Selected, Survey, chips_of, survey, weights_not_finite
@@ -156,9 +157,9 @@ def check(model: nn.Module, hardware: HardwareChoice, *, layers: Layers = None, 
 
 
 def _layout(layer: Selected) -> Layout:
-    twin = as_twin(layer.handler.twin, layer.module, layer.name, layer.hardware)
+    weight: Any = layer.module.weight
     # Its shape alone: nothing is computed on the meta device.
-    return layer.hardware.layout(*twin.matrices(twin.weight.detach().to("meta")).shape)
+    return layer.hardware.layout(*layer.handler.geometry.matrices(layer.module, weight.detach().to("meta")).shape)
 
 
 def _plan(layer: Selected, layout: Layout) -> PlannedLayer:
@@ -208,9 +209,9 @@ def _trained_otherwise(layer: Selected) -> bool:
     module = layer.module
     if not isinstance(module, QuantizedLayer):
         return False
-    trained, asked = module.hardware, layer.hardware
+    trained, asked = module.memrix.chip, layer.hardware
     # A step that was learned does not ask where weights end.
-    other_range = LEARNED_WEIGHT_STEP not in module._parameters and trained.weight_range != asked.weight_range
+    other_range = LEARNED_WEIGHT_STEP not in module.memrix._parameters and trained.weight_range != asked.weight_range
     return other_range or trained.steps_key != asked.steps_key
 
 

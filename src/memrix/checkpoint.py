@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import memrix
 from memrix.archive import FileKind, read_archive, write_archive
-from memrix.chip_description import ChipDescription
+from memrix.chip_description import ChipDescription, in_present_places
 from memrix.chip_differences import CELLS, digital_state, join
 from memrix.chip_soundness import not_finite, require_sound
 from memrix.contents import Contents
@@ -85,6 +85,7 @@ def load(
     target = None if device is None else _present(device)
     tensors, plain = read_archive(path, _CHIP)
     description = _description(plain, path)
+    tensors, description = in_present_places(tensors, description)
     require_sound(tensors, description, f"the content of {str(path)!r}")
     try:
         contents = Contents.of(model)
@@ -130,7 +131,7 @@ def _tensors(chip: nn.Module, half: bool) -> dict[str, Tensor]:
 
 def _cells(layer: CrossbarLayer, half: bool) -> dict[str, Tensor]:
     """``r+ - r-``, and ``r+ + r-`` where it matters: exact, and no larger than ``r+`` and ``r-`` would be."""
-    crossbar = layer.crossbar
+    crossbar = layer.memrix.programmed.crossbar
     states = dict(zip(CELLS, (crossbar.difference, crossbar.total), strict=True))
     return {
         name: rows_in_use(tiled, crossbar.layout).to(torch.float16 if half else tiled.dtype)

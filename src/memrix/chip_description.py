@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, TypedDict
 
-from torch import nn
+from torch import Tensor, nn
 
 from memrix.crossbar import Crossbar
 from memrix.device.parameter_files import format_parameters
 from memrix.hardware import Hardware
 from memrix.nn.composite import OpenedLayer
 from memrix.nn.crossbar_layer import CrossbarLayer
+from memrix.nn.geometry import STATE
 from memrix.nn.layer_record import LayerRecord
-from memrix.nn.quantized import QuantizedLayer
+from memrix.nn.programmed import ProgrammedArray
+from memrix.nn.quantized import QuantizedLayer, moved_name
 from memrix.nn.registry import Handler, handler_of
+from memrix.nn.state import LayerState
 from memrix.quantization import Quantization
 from memrix.schema import Between, read
 from memrix.validation import is_integer, shown
@@ -92,7 +96,7 @@ class ChipDescription:
             if isinstance(module, QuantizedLayer):
                 device = None
                 if isinstance(module, CrossbarLayer):
-                    text = format_parameters(module.crossbar.cell_parameters)
+                    text = format_parameters(module.memrix.programmed.crossbar.cell_parameters)
                     if text not in devices:
                         devices.append(text)
                     device = devices.index(text)
@@ -127,7 +131,7 @@ def describe_modules(model: nn.Module) -> dict[str, ModuleDescription]:
     return {
         path: {"type": (known := _torch_class(module)).__name__, "settings": _settings(module, known)}
         for path, module in model.named_modules()
-        if not isinstance(module, Crossbar)
+        if not isinstance(module, (Crossbar, LayerState, ProgrammedArray))
     }
 
 
@@ -138,16 +142,33 @@ def opened_layers(model: nn.Module) -> tuple[str, ...]:
 
 def _describe(module: QuantizedLayer, device: int | None) -> LayerDescription:
     handler = handler_of(module)
-    temporary = module._non_persistent_buffers_set
+    state = module.memrix
     return LayerDescription(
         kind=kind_of(handler) if isinstance(handler, Handler) else type(module).__name__,
-        name=module.name,
-        hardware=module.hardware,
-        record=module.record if isinstance(module, CrossbarLayer) else None,
+        name=state.name,
+        hardware=state.chip,
+        record=None if state.array is None else state.array.record,
         device=device,
-        quantization=module.quantization,
-        parameters=tuple(name for name, value in module._parameters.items() if value is not None),
-        buffers=tuple(n for n, value in module._buffers.items() if value is not None and n not in temporary),
+        quantization=state.quantization,
+        parameters=(*_own(module._parameters), *_own(state._parameters, f"{STATE}.")),
+        buffers=_persistent_buffers(module),
+    )
+
+
+def _own(tensors: Mapping[str, Tensor | None], prefix: str = "") -> tuple[str, ...]:
+    return tuple(prefix + name for name, value in tensors.items() if value is not None)
+
+
+def _persistent_buffers(layer: QuantizedLayer) -> tuple[str, ...]:
+    """Names of the buffers of a layer, of its state and of its array that are part of a ``state_dict``."""
+    owners = {"": layer, f"{STATE}.": layer.memrix, f"{STATE}.array.": layer.memrix.array}
+    return tuple(
+        name
+        for prefix, owner in owners.items()
+        if owner is not None
+        for name in _own(
+            {n: value for n, value in owner._buffers.items() if n not in owner._non_persistent_buffers_set}, prefix
+        )
     )
 
 
@@ -164,3 +185,20 @@ def _settings(module: nn.Module, known: type[nn.Module]) -> dict[str, Any]:
             settings[name] = value
     plain: dict[str, Any] = json.loads(json.dumps(settings))
     return plain
+
+
+def in_present_places(
+    tensors: dict[str, Tensor], description: ChipDescription
+) -> tuple[dict[str, Tensor], ChipDescription]:
+    """A chip of a file from when its tensors lay on the layers themselves, with the names that they have now."""
+    if description.format > 1:
+        return tensors, description
+    moved: dict[str, str] = {}
+    layers = {}
+    for path, layer in description.layers.items():
+        prefix = f"{path}." if path else ""
+        own = (*layer.parameters, *layer.buffers, "crossbar.difference", "crossbar.total")
+        moved |= {prefix + name: prefix + moved_name(name) for name in own}
+        parameters, buffers = (tuple(map(moved_name, names)) for names in (layer.parameters, layer.buffers))
+        layers[path] = replace(layer, parameters=parameters, buffers=buffers)
+    return {moved.get(key, key): value for key, value in tensors.items()}, replace(description, layers=layers)

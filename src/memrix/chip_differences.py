@@ -10,11 +10,13 @@ from torch import Tensor, nn
 
 from memrix.chip_description import ChipDescription, describe_modules, opened_layers
 from memrix.nn.crossbar_layer import CrossbarLayer
+from memrix.nn.geometry import STATE
 from memrix.nn.quantized import QuantizedLayer
 from memrix.validation import shown
 
 THE_MODEL = "(the model)"  # what a model is called that is itself the layer
-CELLS = ("crossbar.difference", "crossbar.total")
+CELLS = (f"{STATE}.array.crossbar.difference", f"{STATE}.array.crossbar.total")
+_RECORD = f"{STATE}.array._extra_state"
 _EXTRA = "_extra_state"
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # that a model can be in
 
@@ -34,7 +36,7 @@ def digital_state(model: nn.Module) -> dict[str, Tensor]:
     state: dict[str, Tensor] = model.state_dict(keep_vars=True)
     for path, module in model.named_modules(remove_duplicate=False):
         if isinstance(module, CrossbarLayer):
-            for name in (*CELLS, _EXTRA):
+            for name in (*CELLS, _RECORD):
                 state.pop(join(path, name), None)
     return state
 
@@ -77,7 +79,9 @@ def tensor_differences(
     paths = {p for p, m in model.named_modules(remove_duplicate=False) if isinstance(m, CrossbarLayer)}
     cells = {join(path, name) for path in paths | set(description.layers) for name in CELLS}
     ours = digital_state(model)
-    theirs = {key: value for key, value in tensors.items() if key not in cells}
+    # Of a layer whose cells do not fit that is what there is to say.
+    unfit = tuple(join(path, f"{STATE}.array.") for path in set(description.layers) - paths)
+    theirs = {key: value for key, value in tensors.items() if key not in cells and not key.startswith(unfit)}
     by_tensor: dict[int, list[str]] = {}
     for key in {**ours, **theirs}:
         if "" not in missing and key.startswith(missing):

@@ -11,9 +11,9 @@ from torch import Tensor
 from memrix.chip_description import FORMAT, ChipDescription, LayerDescription
 from memrix.chip_differences import CELLS, THE_MODEL, is_extra, join
 from memrix.errors import CheckpointError
-from memrix.nn.crossbar_layer import COLUMN_GAIN, COLUMN_OFFSET
 from memrix.nn.layer_record import LayerRecord
-from memrix.nn.quantized import EPOCH, LEARNED_RANGE, LEARNED_WEIGHT_STEP, OUTPUT_RANGE, RANGE
+from memrix.nn.programmed import COLUMN_GAIN, COLUMN_OFFSET
+from memrix.nn.state import EPOCH, LEARNED_RANGE, LEARNED_WEIGHT_STEP, OUTPUT_RANGE, RANGE
 from memrix.validation import shown
 
 # The largest float16, which the states of cells can be stored in; those of the measured device lie between -4 and 1.

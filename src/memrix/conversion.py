@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import nn
 
 from memrix.contents import Contents
@@ -15,7 +16,9 @@ from memrix.inventory import require_module
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.fast_path import disable_fast_paths
 from memrix.nn.fresh_chips import FreshChips, TrainingSteps
-from memrix.nn.quantized import EPOCH, SAMPLE, QuantizedLayer
+from memrix.nn.programming import program_layer, tune
+from memrix.nn.quantized import QuantizedLayer
+from memrix.nn.state import EPOCH, state_of
 from memrix.quantization import Quantization
 from memrix.random import Seeds
 from memrix.readiness import foreign_steps, has_range, has_test_vectors
@@ -72,10 +75,12 @@ def quantize(
         open_owners(selected)
         steps = TrainingSteps.of(model) if quantization is not None and quantization.fresh_chips else None
         for layer in selected:
-            twin = layer.handler.twin.adopt(layer.module, layer.name, layer.hardware)
-            twin.train_with(quantization)
+            geometry = layer.handler.geometry
+            quantized = QuantizedLayer.adopt(layer.module, geometry, layer.name, layer.hardware)
+            weight = quantized.weight.detach().float()
+            quantized.memrix.train_with(quantization, geometry.weight_to_matrix(quantized, weight))
             if quantization is not None and steps is not None:
-                twin.training_forward = FreshChips(layer.handler.crossbar, quantization.seed, steps)
+                quantized.memrix.training_forward = FreshChips(quantization.seed, steps)
         disable_fast_paths(model)
 
 
@@ -92,8 +97,8 @@ def set_epoch(model: nn.Module, epoch: int) -> None:
     if not twins:
         raise ConversionError("no layer of this model is quantised; memrix.quantize(model, hardware) does that")
     for twin in twins:
-        if EPOCH in twin._buffers:
-            getattr(twin, EPOCH).fill_(epoch)
+        if EPOCH in twin.memrix._buffers:
+            getattr(twin.memrix, EPOCH).fill_(epoch)
 
 
 def program(
@@ -150,30 +155,31 @@ def _write(
 ) -> None:
     """Turn layers of a model into layers on crossbars, in place, and program these."""
     programmed = [
-        (layer.name, layer.handler.crossbar.adopt(module, layer.name, layer.hardware)) for layer, module in selected
+        CrossbarLayer.adopt(module, layer.handler.geometry, layer.name, layer.hardware) for layer, module in selected
     ]
     disable_fast_paths(chip)
-    total = sum(layer.hardware.layout(*layer.matrices(layer.weight).shape).cells for _, layer in programmed)
+    total = sum(layer.memrix.chip.layout(*_shape(layer)).cells for layer in programmed)
     done = 0
-    for name, layer in programmed:
+    for layer in programmed:
 
-        def count(cells: int, name: str = name) -> None:
+        def count(cells: int, name: str = layer.memrix.name) -> None:
             nonlocal done
             done += cells
             if progress is not None:
                 progress(done, total, name)
 
-        layer.program(seeds, count)
+        program_layer(layer, seeds, count, tune)
     for module in chip.modules():
-        module._buffers.pop(SAMPLE, None)
+        if (state := state_of(module)) is not None:
+            state.keep_sample(None)
     Witness.watch(chip)
 
 
 def reseed(model: nn.Module, *, read: int) -> None:
     """Restart the noise of a chip: the same read seed repeats the same readings.
 
-    In a quantised model it restarts the noise of weights, or the draw of fresh chips: before a step of training, it
-    makes the noise of that step a matter of the seed alone.
+    The noise of training, of weights or of fresh chips, follows torch's default generator, as dropout does: for a
+    quantized model in training this is ``torch.manual_seed(read)``.
 
     Raises:
         ConversionError: the model is no module, or no layer of it runs on a chip or is quantised.
@@ -187,7 +193,10 @@ def reseed(model: nn.Module, *, read: int) -> None:
             "training"
         )
     for layer in layers:
-        layer.restart_noise(read)
+        if layer.memrix.array is not None:
+            layer.memrix.array.restart_noise(read)
+    if any(layer.memrix.array is None and layer.memrix.quantization is not None for layer in layers):
+        torch.manual_seed(read)
 
 
 def reset_statistics(chip: nn.Module) -> None:
@@ -197,7 +206,7 @@ def reset_statistics(chip: nn.Module) -> None:
         ConversionError: the model is no module, or no layer of it runs on a chip.
     """
     for layer in crossbar_layers(chip):
-        layer.crossbar.counts = Counts()
+        layer.memrix.programmed.crossbar.counts = Counts()
 
 
 def crossbar_layers(chip: nn.Module) -> list[CrossbarLayer]:
@@ -211,6 +220,11 @@ def crossbar_layers(chip: nn.Module) -> list[CrossbarLayer]:
     if not layers:
         raise ConversionError("no layer of this model runs on a chip; memrix.program gives a model that does")
     return layers
+
+
+def _shape(layer: CrossbarLayer) -> tuple[int, int, int]:
+    groups, inputs, outputs = layer.memrix.geometry.matrices(layer, layer.weight.detach().to("meta")).shape
+    return groups, inputs, outputs
 
 
 def _require_readiness(selected: list[Selected]) -> None:

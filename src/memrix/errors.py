@@ -27,6 +27,10 @@ class CalibrationError(MemrixError, RuntimeError):
     """Activation ranges are missing, or cannot be taken from the data given."""
 
 
+class WriteError(MemrixError, RuntimeError):
+    """A chip whose weights are no longer those that its cells were written from, or cannot be written again."""
+
+
 class CheckpointError(MemrixError, RuntimeError):
     """A saved chip that cannot be written, read, or taken over by the model given."""
 

@@ -14,7 +14,7 @@ from memrix.batches import MOST_BATCHES, run_batches
 from memrix.conversion import crossbar_layers
 from memrix.errors import CalibrationError
 from memrix.nn.crossbar_layer import CrossbarLayer
-from memrix.nn.inputs import bound_call
+from memrix.nn.quantized import quantized_input, quantized_output, quantized_weight
 
 
 @dataclass
@@ -68,9 +68,9 @@ def measure(
     def compare(module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], output: Tensor) -> None:
         if not isinstance(module, CrossbarLayer):
             return
-        input, places, options = bound_call(module, inputs, named)
-        options.pop("series", None)  # how the chip reads what the twin computes all the same
-        expected = _twin_output(module, input, *places, **options).double()
+        # A series is how the chip reads what the twin computes all the same.
+        given = {name: value for name, value in named.items() if name != "series"}
+        expected = _meant_output(module, inputs, given).double()
         fidelity = found.setdefault(module, Fidelity())
         fidelity.signal += float(expected.square().sum())
         fidelity.deviation += float((output.double() - expected).square().sum())
@@ -91,10 +91,13 @@ def measure(
     return found
 
 
-def _twin_output(layer: CrossbarLayer, input: Tensor, *places: Any, **options: Any) -> Tensor:  # noqa: ANN401
-    """The layer's operation on quantised input and weight, and quantised itself where outputs are."""
+def _meant_output(layer: CrossbarLayer, inputs: tuple[Any, ...], named: dict[str, Any]) -> Tensor:
+    """The layer's operation on quantized input and weight, and quantized itself where outputs are."""
+    geometry = layer.memrix.geometry
+    input, options = geometry.bind(inputs, named)
     with torch.autocast(input.device.type, enabled=False):
         activations = input.float() if input.is_floating_point() else input
-        bias = None if layer.bias is None else layer.bias.float()
-        weight = layer.quantized_weight().float()
-        return layer.finish(layer.digital(layer.quantized_input(activations), weight, bias, *places, **options))
+        bias = geometry.bias(layer)
+        bias = None if bias is None else bias.float()
+        weight, quantized = quantized_weight(layer).float(), quantized_input(layer, activations)
+        return quantized_output(layer, geometry.functional_forward(layer, quantized, weight, bias, **options), None)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,10 +27,14 @@ from memrix.hardware import Hardware
 from memrix.inventory import Weighted, weighted_modules
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.fast_path import disable_fast_paths
+from memrix.nn.fingerprint import Written
 from memrix.nn.fresh_chips import FreshChips, TrainingSteps
+from memrix.nn.geometry import STATE
 from memrix.nn.layer_record import LayerRecord
-from memrix.nn.quantized import LEARNED_WEIGHT_STEP, SAMPLE, QuantizedLayer, as_twin
+from memrix.nn.programmed import ProgrammedArray
+from memrix.nn.quantized import QuantizedLayer, combined, torch_type
 from memrix.nn.registry import Handler
+from memrix.nn.state import LEARNED_WEIGHT_STEP
 
 
 def restore_(model: nn.Module, tensors: Mapping[str, Tensor], description: ChipDescription) -> list[str]:
@@ -67,7 +72,7 @@ def adopted_layers(model: nn.Module, description: ChipDescription) -> dict[nn.Mo
     for layer in weighted_modules(model):
         handler = layer.handler
         if isinstance(handler, Handler) and any(name in description.layers for name in layer.names):
-            adopted[layer.module] = handler.crossbar
+            adopted[layer.module] = combined(CrossbarLayer, torch_type(type(layer.module)))
             if layer.owner is not None:
                 adopted[layer.owner.module] = layer.owner.composite.opened
     return adopted
@@ -98,34 +103,47 @@ def _restore_layer(
         return [f"layer {shown!r} cannot be mapped in the model: {handler}"]
     if kind_of(handler) != layer.kind:
         return [f"layer {shown!r} is {layer.kind} in the file and {kind_of(handler)} in the model"]
-    twin = as_twin(handler.twin, found.module, layer.name, layer.hardware)
-    layout = layer.hardware.layout(*twin.matrices(twin.weight.detach()).shape)
+    weight: Any = found.module.weight
+    layout = layer.hardware.layout(*handler.geometry.matrices(found.module, weight.detach()).shape)
     problems = [] if layer.record is None else _unfit_cells(shown, path, layout, layer.hardware, tensors)
     on_chip = layer.record is not None and not problems
-    kind: type[QuantizedLayer] = handler.crossbar if on_chip else handler.twin
-    module = kind.adopt(found.module, layer.name, layer.hardware)
-    if hasattr(module, SAMPLE):
-        delattr(module, SAMPLE)
-    _register_own(module, path, layer, tensors)
-    module.learned_for = layer.hardware.steps_key if LEARNED_WEIGHT_STEP in module._parameters else None
-    module.train_with(layer.quantization)
-    if layer.quantization is not None and layer.quantization.fresh_chips and not on_chip:
-        module.training_forward = FreshChips(handler.crossbar, layer.quantization.seed, TrainingSteps.of(model))
-    if isinstance(module, CrossbarLayer) and layer.record is not None and layer.device is not None:
+    kind: type[QuantizedLayer] = CrossbarLayer if on_chip else QuantizedLayer
+    module = kind.adopt(found.module, handler.geometry, layer.name, layer.hardware)
+    state = module.memrix
+    state.keep_sample(None)
+    if on_chip and layer.record is not None and layer.device is not None:
         parameters = parse_parameters(devices[layer.device], layer.hardware.device.parameters)
-        _install(module, path, layer.record, tensors, layout, parameters)
+        state.array = _array(module, path, layer, layer.record, tensors, layout, parameters)
+    _register_own(module, path, layer, tensors)
+    state.learned_for = layer.hardware.steps_key if LEARNED_WEIGHT_STEP in state._parameters else None
+    matrix = handler.geometry.weight_to_matrix(module, module.weight.detach().float())
+    state.train_with(layer.quantization, matrix)
+    if layer.quantization is not None and layer.quantization.fresh_chips and not on_chip:
+        state.training_forward = FreshChips(layer.quantization.seed, TrainingSteps.of(model))
     return problems
 
 
 def _register_own(module: QuantizedLayer, path: str, layer: LayerDescription, tensors: Mapping[str, Tensor]) -> None:
     """Give a layer the scales that the saved one has beside the torch layer's tensors."""
     device = module.weight.device
-    for name in layer.buffers:
-        if name not in module._buffers and (value := tensors.get(join(path, name))) is not None:
-            module.register_buffer(name, value.to(device, copy=True))
-    for name in layer.parameters:
-        if name not in module._parameters and (value := tensors.get(join(path, name))) is not None:
-            module.register_parameter(name, nn.Parameter(value.to(device, copy=True)))
+    for name in (*layer.buffers, *layer.parameters):
+        owner_name, _, own = name.rpartition(".")
+        owner = _OWNERS[owner_name](module)
+        value = tensors.get(join(path, name))
+        if owner is None or value is None or own in owner._buffers or own in owner._parameters:
+            continue
+        if name in layer.buffers:
+            owner.register_buffer(own, value.to(device, copy=True))
+        else:
+            owner.register_parameter(own, nn.Parameter(value.to(device, copy=True)))
+
+
+# Whose buffers and parameters the names of a description are, by what stands before their last dot.
+_OWNERS: dict[str, Callable[[QuantizedLayer], nn.Module | None]] = {
+    "": lambda layer: layer,
+    STATE: lambda layer: layer.memrix,
+    f"{STATE}.array": lambda layer: layer.memrix.array,
+}
 
 
 def _unfit_cells(
@@ -146,14 +164,15 @@ def _unfit_cells(
     return problems
 
 
-def _install(
-    layer: CrossbarLayer,
+def _array(
+    layer: QuantizedLayer,
     path: str,
+    described: LayerDescription,
     record: LayerRecord,
     tensors: Mapping[str, Tensor],
     layout: Layout,
     parameters: DeviceParameters,
-) -> None:
+) -> ProgrammedArray:
     device = layer.weight.device
 
     def placed(name: str) -> Tensor:
@@ -164,9 +183,11 @@ def _install(
         return in_tiles(states.to(device, torch.float32, copy=True), layout)
 
     difference, total = (placed(name) for name in CELLS)
-    pairs = Pairs(difference, total, record.report, record.nominal_states)
-    layer.install(pairs, layout, record.seeds.read, parameters)
-    layer.restore(record)
+    step = tensors.get(join(path, f"{STATE}.array.weight_step"), torch.ones(1))
+    array = ProgrammedArray(layer.memrix.name, described.hardware, record.seeds, step.to(device, copy=True))
+    array.install(Pairs(difference, total, record.report, record.nominal_states), layout, parameters)
+    array.restore(record)
+    return array
 
 
 def _take_over(model: nn.Module, tensors: Mapping[str, Tensor]) -> list[str]:
@@ -177,4 +198,7 @@ def _take_over(model: nn.Module, tensors: Mapping[str, Tensor]) -> list[str]:
             tensor.data = tensor.data.to(tensors[key].dtype)
     loaded = model.load_state_dict({key: tensors[key] for key in state}, strict=False)
     refused = [*loaded.unexpected_keys, *(key for key in loaded.missing_keys if key in state)]
+    for module in model.modules():
+        if isinstance(module, CrossbarLayer):
+            module.memrix.programmed.written = Written(module.weight)
     return [f"tensor {key!r} is refused by the model" for key in refused]

@@ -17,6 +17,7 @@ from memrix.hardware import Hardware
 from memrix.inventory import Weighted, digital_reason, require_module, weighted_modules
 from memrix.nn.composite import Projection, Unopened
 from memrix.nn.crossbar_layer import CrossbarLayer
+from memrix.nn.quantized import QuantizedLayer, combined, torch_type
 from memrix.nn.registry import Handler, registered_layers
 from memrix.records import closest
 from memrix.tables import listed
@@ -125,20 +126,18 @@ def select(model: nn.Module, hardware: HardwareChoice, layers: Layers) -> list[S
 
 def twins_of(selected: Iterable[Selected]) -> dict[nn.Module, type[nn.Module]]:
     """The class that each selected layer, and each composite layer to be opened, has once it is quantised."""
-    return _classes(selected, lambda handler: handler.twin)
+    return _classes(selected, QuantizedLayer)
 
 
 def chips_of(selected: Iterable[Selected]) -> dict[nn.Module, type[nn.Module]]:
     """The class that each selected layer, and each composite layer to be opened, has once it is programmed."""
-    return _classes(selected, lambda handler: handler.crossbar)
+    return _classes(selected, CrossbarLayer)
 
 
-def _classes(
-    selected: Iterable[Selected], made: Callable[[Handler], type[nn.Module]]
-) -> dict[nn.Module, type[nn.Module]]:
-    classes = {}
+def _classes(selected: Iterable[Selected], kind: type[QuantizedLayer]) -> dict[nn.Module, type[nn.Module]]:
+    classes: dict[nn.Module, type[nn.Module]] = {}
     for layer in selected:
-        classes[layer.module] = made(layer.handler)
+        classes[layer.module] = combined(kind, torch_type(type(layer.module)))
         if layer.owner is not None:
             classes[layer.owner.module] = layer.owner.composite.opened
     return classes

@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from memrix.batches import MOST_BATCHES
+from memrix.chip_description import kind_of
 from memrix.digital import DigitalSummary, digital_layers, digital_table
 from memrix.fidelity import Fidelity, measure
 from memrix.inventory import weighted_modules
@@ -224,14 +225,15 @@ def summary(
 
 
 def _describe(name: str, module: CrossbarLayer, fidelity: Fidelity | None) -> LayerSummary:
-    crossbar, report = module.crossbar, module.crossbar.report
+    crossbar, hardware = module.memrix.programmed.crossbar, module.memrix.chip
+    report = crossbar.report
     adc = crossbar.circuit.adc
     return LayerSummary(
         name=name,
         kind=_kind(module),
         weight_shape=tuple(module.weight.shape),
-        weight_bits=module.hardware.weight_bits,
-        mapping=module.hardware.mapping,
+        weight_bits=hardware.weight_bits,
+        mapping=hardware.mapping,
         planes=crossbar.layout.planes,
         dac_bits=crossbar.circuit.dac.bits,
         adc_precision_bits=adc.precision_bits,
@@ -254,7 +256,7 @@ def _describe(name: str, module: CrossbarLayer, fidelity: Fidelity | None) -> La
 
 def _kind(module: CrossbarLayer) -> str:
     handler = handler_of(module)
-    return handler.crossbar.__name__ if isinstance(handler, Handler) else type(module).__name__
+    return f"Memristor{kind_of(handler)}" if isinstance(handler, Handler) else type(module).__name__
 
 
 def _mapping(layer: LayerSummary) -> str:

@@ -136,10 +136,10 @@ def test_output_has_the_type_of_the_input(dtype):
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_a_chip_in_another_precision_keeps_its_cells(chip, dtype):
-    cells = chip[0].crossbar.difference.clone()
+    cells = chip[0].memrix.array.crossbar.difference.clone()
     expected = chip(inputs(8, 20))
     converted = copy.deepcopy(chip).to(dtype)
-    assert torch.equal(converted[0].crossbar.difference, cells)
+    assert torch.equal(converted[0].memrix.array.crossbar.difference, cells)
     memrix.reseed(converted, read=0)
     output = converted(inputs(8, 20).to(dtype))
     assert output.dtype == dtype

@@ -7,6 +7,7 @@ from torch import nn
 import memrix
 from memrix.errors import ConversionError
 from memrix.nn import CrossbarLayer, OpenedLayer, QuantizedLinear
+from memrix.nn.programming import integers_of
 from memrix.selection import survey
 from tests.nn.opening import randn
 
@@ -53,7 +54,7 @@ def test_parts_run_on_crossbars_and_the_model_computes_as_before():
 def test_projections_of_one_input_see_the_same_range():
     model = Net()
     memrix.calibrate(model, [X], PHYSICAL)
-    ranges = [float(getattr(model.attention, f"{name}_proj").input_range) for name in "qkv"]
+    ranges = [float(getattr(model.attention, f"{name}_proj").memrix.input_range) for name in "qkv"]
     assert ranges == [pytest.approx(float(X.abs().max()))] * 3
 
 
@@ -76,9 +77,9 @@ def test_quantised_parts_learn_through_the_parameters_of_their_owner():
     model(X).sum().backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
     optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
-    before = memrix.program(model, PHYSICAL).attention.v_proj.integers()[1]
+    before = integers_of(memrix.program(model, PHYSICAL).attention.v_proj)[1]
     optimiser.step()
-    assert not torch.equal(memrix.program(model, PHYSICAL).attention.v_proj.integers()[1], before)
+    assert not torch.equal(integers_of(memrix.program(model, PHYSICAL).attention.v_proj)[1], before)
 
 
 def test_parts_train_with_learned_steps_and_noise():

@@ -1,6 +1,7 @@
 """A layer from outside of memrix: the example of CONTRIBUTING.md, with everything that a user does with it."""
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -8,7 +9,8 @@ from torch import Tensor, nn
 
 import memrix
 from memrix.errors import ConversionError
-from memrix.nn import CrossbarLayer, Handler, QuantizedLayer, register, registry
+from memrix.nn import CrossbarLayer, Geometry, Handler, register, registry
+from memrix.nn.geometry import name_of
 from tests.nn.ideal import IDEAL, assert_ideal_chip_is_the_quantised_layer, seeded
 
 
@@ -24,39 +26,37 @@ class PositionwiseLinear(nn.Module):
         return (input.movedim(1, -1) @ self.weight.t() + self.bias).movedim(-1, 1)
 
 
-class QuantizedPositionwiseLinear(QuantizedLayer, PositionwiseLinear):
-    """``PositionwiseLinear`` on weights and inputs that are fake-quantised."""
+class PositionwiseGeometry(Geometry):
+    """Every position is a vector over the channels."""
 
-    def rows(self, weight: Tensor) -> Tensor:
+    def weight_to_matrix(self, layer: Any, weight: Tensor) -> Tensor:
         return weight
 
-    def from_rows(self, rows: Tensor) -> Tensor:
-        return rows
+    def matrix_to_weight(self, layer: Any, matrix: Tensor) -> Tensor:
+        return matrix
 
-    def vectors(self, values: Tensor) -> Tensor:
-        inputs = self.weight.shape[1]
+    def unfold(self, layer: Any, values: Tensor) -> Tensor:
+        inputs = layer.weight.shape[1]
         if values.dim() < 2 or values.shape[1] != inputs:
-            raise ConversionError(f"layer {self.name!r} takes [batch, {inputs}, ...], got {list(values.shape)}")
+            raise ConversionError(f"layer {name_of(layer)!r} takes [batch, {inputs}, ...], got {list(values.shape)}")
         return values.flatten(2).movedim(1, -1).reshape(1, len(values), -1, inputs)
 
-    def assemble(self, results: Tensor, shape: torch.Size) -> Tensor:
+    def fold(self, layer: Any, results: Tensor, shape: torch.Size, **options: Any) -> Tensor:
         return results[0].movedim(-1, 1).reshape(shape[0], -1, *shape[2:])
 
-    def digital(self, activations: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        return (activations.movedim(1, -1) @ weight.t() + bias).movedim(-1, 1)
+    def functional_forward(
+        self, layer: Any, input: Tensor, weight: Tensor, bias: Tensor | None, **options: Any
+    ) -> Tensor:
+        return (input.movedim(1, -1) @ weight.t() + bias).movedim(-1, 1)
 
-    def along_outputs(self, bias: Tensor) -> Tensor:
+    def broadcast_bias(self, layer: Any, bias: Tensor) -> Tensor:
         return bias[:, None, None]
-
-
-class MemristorPositionwiseLinear(CrossbarLayer, QuantizedPositionwiseLinear):
-    """``PositionwiseLinear`` on a programmed crossbar."""
 
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch):
     monkeypatch.setattr(registry, "_HANDLERS", dict(registry._HANDLERS))
-    register(Handler(PositionwiseLinear, QuantizedPositionwiseLinear, MemristorPositionwiseLinear))
+    register(Handler(PositionwiseLinear, PositionwiseGeometry()))
 
 
 @pytest.fixture
@@ -93,7 +93,9 @@ def test_a_quantised_network_trains_the_layer(model):
     memrix.quantize(model, memrix.Hardware())
     model(X).sum().backward()
     assert model[0].weight.grad is not None
-    assert isinstance(memrix.program(model, memrix.Hardware())[0], MemristorPositionwiseLinear)
+    chip = memrix.program(model, memrix.Hardware())
+    assert isinstance(chip[0], CrossbarLayer)
+    assert isinstance(chip[0], PositionwiseLinear)
 
 
 def test_gradient_goes_through_the_cells(model):

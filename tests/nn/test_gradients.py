@@ -58,7 +58,7 @@ def test_gradient_with_respect_to_inputs_is_that_of_the_mean_reading(kind, level
     chip, _, x = case(kind, column_calibration=corrected, **{"dac.levels": levels})
     gradient = gradients(chip, x)[0].flatten()
     # 400 codes of 16,385: a step is a 400th of the difference, and the current is nearly straight over it.
-    width = 400 * float(chip.activation_step)
+    width = 400 * float(chip.memrix.activation_step)
     differences = torch.empty_like(gradient)
     with torch.no_grad():
         for position in range(x.numel()):
@@ -142,7 +142,7 @@ def test_a_network_learns_around_a_chip_that_stays_as_it_is():
     trained = [chip[0].bias, chip[2].bias, *chip[4].parameters()]
     for parameter in chip.parameters():
         parameter.requires_grad_(any(parameter is each for each in trained))
-    cells = chip[2].crossbar.difference.clone()
+    cells = chip[2].memrix.array.crossbar.difference.clone()
     optimiser = torch.optim.Adam(trained, lr=0.03)
     losses = []
     for _ in range(200):
@@ -151,7 +151,7 @@ def test_a_network_learns_around_a_chip_that_stays_as_it_is():
         loss.backward()
         optimiser.step()
         losses.append(float(loss.detach()))
-    assert torch.equal(chip[2].crossbar.difference, cells)
+    assert torch.equal(chip[2].memrix.array.crossbar.difference, cells)
     # The mean of the targets alone would leave their variance.
     assert sum(losses[-10:]) / 10 < 0.2 * float(targets.var())
 

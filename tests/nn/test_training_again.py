@@ -46,20 +46,21 @@ def test_quantising_again_leaves_nothing_of_the_training_before():
     plain = network()
     memrix.quantize(plain, THREE)
     assert set(model.state_dict()) == set(plain.state_dict())
-    before = model[0].input_range.clone()
+    before = model[0].memrix.input_range.clone()
     assert torch.equal(model.train()(100 * inputs(4, 16)), plain.train()(100 * inputs(4, 16)))
-    assert torch.equal(model[0].input_range, before)
+    assert torch.equal(model[0].memrix.input_range, before)
 
 
 def test_learned_steps_can_be_resumed_from_a_state_dict():
     model = network()
     memrix.quantize(model, THREE, Q(learned_steps=True))
     with torch.no_grad():
-        model[0].learned_weight_step.mul_(0.9)
+        model[0].memrix.learned_weight_step.mul_(0.9)
     resumed = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 8))
     memrix.quantize(resumed, THREE, Q(learned_steps=True))
     with pytest.raises(CalibrationError, match="no activation range"):
-        resumed(inputs(4, 16))
+        resumed.eval()(inputs(4, 16))
+    resumed.train()
     resumed.load_state_dict(model.state_dict())
     assert torch.equal(resumed(inputs(4, 16)), model(inputs(4, 16)))
 
@@ -67,7 +68,7 @@ def test_learned_steps_can_be_resumed_from_a_state_dict():
 def test_learned_ranges_start_from_a_calibration_after_quantising_too():
     model = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 8))
     memrix.quantize(model, THREE, Q(learned_steps=True))
-    model[0].input_range.fill_(1.0)
+    model[0].memrix.input_range.fill_(1.0)
     assert not any(layer.calibrated for layer in memrix.check(model, THREE).layers)
     with pytest.raises(CalibrationError, match="no activation range: 0, 2"):
         memrix.program(model, THREE)
@@ -75,9 +76,9 @@ def test_learned_ranges_start_from_a_calibration_after_quantising_too():
     memrix.calibrate(model, [inputs(64, 16)], THREE)
     assert all(optimised[name] is parameter for name, parameter in model.named_parameters())
     assert all(layer.calibrated for layer in memrix.check(model, THREE).layers)
-    assert model[0].learned_input_range == model[0].input_range
+    assert model[0].memrix.learned_input_range == model[0].memrix.input_range
     model.train()(inputs(4, 16)).sum().backward()
-    assert model[0].learned_input_range.grad.isfinite()
+    assert model[0].memrix.learned_input_range.grad.isfinite()
     assert memrix.program(model, THREE)(inputs(4, 16)).isfinite().all()
 
 
@@ -85,10 +86,10 @@ def test_a_calibration_leaves_ranges_as_they_were_learned():
     model = network()
     memrix.quantize(model, THREE, Q(learned_steps=True))
     with torch.no_grad():
-        model[0].learned_input_range.mul_(0.5)
-    before = model[0].learned_input_range.clone()
+        model[0].memrix.learned_input_range.mul_(0.5)
+    before = model[0].memrix.learned_input_range.clone()
     memrix.calibrate(model, [inputs(64, 16)], THREE)
-    assert torch.equal(model[0].learned_input_range, before)
+    assert torch.equal(model[0].memrix.learned_input_range, before)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
@@ -96,7 +97,7 @@ def test_learned_steps_keep_their_precision(dtype):
     model = network()
     memrix.quantize(model, THREE, Q(learned_steps=True))
     model.to(dtype)
-    assert model[0].learned_weight_step.dtype == torch.float32
+    assert model[0].memrix.learned_weight_step.dtype == torch.float32
     assert model(inputs(4, 16).to(dtype)).dtype == dtype
 
 
@@ -106,9 +107,9 @@ def test_an_overflow_in_training_does_not_spoil_a_range(observer):
     memrix.quantize(model, THREE, Q(observer=observer))
     bad = inputs(4, 16)
     bad[0, 0] = torch.inf
-    before = model[0].input_range.clone()
+    before = model[0].memrix.input_range.clone()
     model.train()(bad)
-    assert torch.equal(model[0].input_range, before)
+    assert torch.equal(model[0].memrix.input_range, before)
 
 
 def test_a_frozen_layer_has_a_chip_for_every_step_too():
@@ -118,7 +119,7 @@ def test_a_frozen_layer_has_a_chip_for_every_step_too():
     model.train()
     for step in range(3):
         model(inputs(4, 16, seed=step)).sum().backward()
-    assert model[0].training_forward._chips == 3
+    assert model[0].memrix.training_forward._chips == 3
 
 
 def test_hooks_run_once_on_a_fresh_chip():
@@ -138,8 +139,8 @@ def test_fresh_chips_of_a_recurrent_layer_have_converters_of_their_own():
     memrix.calibrate(model, [inputs(30, 3, 6)], tuned)
     memrix.quantize(model, tuned, Q(fresh_chips=True))
     model.train()(inputs(7, 3, 6))
-    chip = model.hh_l0.training_forward._chip
-    assert chip.crossbar.circuit.adc.gain != 1.0
+    chip = model.hh_l0.memrix.training_forward._chip
+    assert chip.memrix.array.crossbar.circuit.adc.gain != 1.0
 
 
 def test_noise_of_weights_and_of_chips_exclude_each_other():

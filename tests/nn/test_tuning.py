@@ -9,7 +9,7 @@ from torch import nn
 
 import memrix
 from memrix.errors import CalibrationError
-from memrix.nn.quantized import SAMPLE
+from memrix.nn.state import SAMPLE
 from tests.nn.ideal import seeded
 
 FIXED = memrix.Hardware(weight_bits=4)
@@ -63,7 +63,7 @@ def test_every_layer_gets_a_converter_of_its_own_of_as_many_bits():
     model = network()
     memrix.calibrate(model, [batch(1)], PER_LAYER)
     chip = memrix.program(model, PER_LAYER)
-    converters = [chip[position].crossbar.circuit.adc for position in (0, 2, 5)]
+    converters = [chip[position].memrix.array.crossbar.circuit.adc for position in (0, 2, 5)]
     assert {adc.bits for adc in converters} == {8}
     assert len({adc.step for adc in converters}) == 3
 
@@ -103,14 +103,14 @@ def test_test_vectors_stay_with_the_model(layers, quantised):
     chip = memrix.program(model, BOTH, layers=layers)
     assert not any(name.endswith(SAMPLE) for name, _ in chip.named_buffers())
     assert not any(SAMPLE in key for network in (model, chip) for key in network.state_dict())
-    assert hasattr(model[5], SAMPLE)
+    assert hasattr(model[5].memrix, SAMPLE)
     memrix.program(model, BOTH, layers=layers)
 
 
 def test_a_layer_keeps_at_most_512_test_vectors():
     model = network()
     memrix.calibrate(model, [batch(1), batch(2)], BOTH)
-    shapes = [tuple(getattr(model[position], SAMPLE).shape) for position in (0, 2, 5)]
+    shapes = [tuple(getattr(model[position].memrix, SAMPLE).shape) for position in (0, 2, 5)]
     assert shapes == [(8, 512, 5), (1, 512, 8), (1, 128, 480)]
 
 
@@ -133,7 +133,7 @@ def test_tuned_layers_work_in_another_precision(dtype):
         output = chip(batch(3).to(dtype))
         assert output.dtype == dtype
         assert math.isfinite(float(output.detach().float().sum()))
-    assert after[0].column_gain.dtype == torch.float32
+    assert after[0].memrix.array.column_gain.dtype == torch.float32
 
 
 def test_first_reading_of_a_tuned_chip_is_that_of_its_seed():

@@ -140,7 +140,7 @@ def test_unusual_weights_are_right_against_float64(kind):
     exact = values.detach().double()
     step = exact.abs().amax(1, keepdim=True) / 127
     held = (exact / step).round() * step
-    volt, largest = chip[0].activation_step.double(), IDEAL.dac.largest_code
+    volt, largest = chip[0].memrix.activation_step.double(), IDEAL.dac.largest_code
     inputs = (x.double() / volt).round().clamp(-largest, largest) * volt
     expected = inputs @ held.t() + layer.bias.double()
     for each in (chip, twin):

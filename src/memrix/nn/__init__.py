@@ -1,19 +1,32 @@
-"""The layers: digital twins with fake quantisers, and their counterparts on crossbars."""
+"""The layers: fake-quantized, and on programmed crossbars.
+
+A layer keeps its class, hooks, keys and owners; what memrix knows of it lies at its attribute ``memrix``
+(``state.py``): the geometry (how weight and input become a matrix and vectors), the quantizers, the programmed array.
+"""
+
+from torch import nn
 
 from memrix.nn.composite import Composite, OpenedLayer, Projection
-from memrix.nn.conv import MemristorConv1d, MemristorConv2d, MemristorConv3d
-from memrix.nn.conv_transpose import MemristorConvTranspose1d, MemristorConvTranspose2d
 from memrix.nn.crossbar_layer import CrossbarLayer
-from memrix.nn.embedding import MemristorEmbedding
-from memrix.nn.linear import MemristorConv1D, MemristorLinear, QuantizedLinear
-from memrix.nn.quantized import QuantizedLayer
+from memrix.nn.geometry import Geometry
+from memrix.nn.quantized import QuantizedLayer, combined
 from memrix.nn.registry import Handler, register, register_composite
+
+# The classes of layers that memrix adopted, by name: for isinstance, and to be told in a repr.
+QuantizedLinear = combined(QuantizedLayer, nn.Linear)
+MemristorLinear = combined(CrossbarLayer, nn.Linear)
+MemristorConv1d = combined(CrossbarLayer, nn.Conv1d)
+MemristorConv2d = combined(CrossbarLayer, nn.Conv2d)
+MemristorConv3d = combined(CrossbarLayer, nn.Conv3d)
+MemristorConvTranspose1d = combined(CrossbarLayer, nn.ConvTranspose1d)
+MemristorConvTranspose2d = combined(CrossbarLayer, nn.ConvTranspose2d)
+MemristorEmbedding = combined(CrossbarLayer, nn.Embedding)
 
 __all__ = [
     "Composite",
     "CrossbarLayer",
+    "Geometry",
     "Handler",
-    "MemristorConv1D",
     "MemristorConv1d",
     "MemristorConv2d",
     "MemristorConv3d",

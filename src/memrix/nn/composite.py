@@ -96,7 +96,7 @@ class OpenedLayer(nn.Module):
             holder._modules.pop(last, None)  # one that it had takes its place among the others
             holder.add_module(last, part)
 
-    def __reduce_ex__(self, protocol: Any) -> Any:  # noqa: ANN401
+    def __reduce_ex__(self, protocol: Any) -> Any:
         # A class that was made at run time cannot be found by its name.
         made = next(key for key, kind in _OPENED.items() if kind is type(self))
         return _blank, made, self.__getstate__()  # type: ignore[no-untyped-call]

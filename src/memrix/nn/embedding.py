@@ -1,4 +1,4 @@
-"""``nn.Embedding`` with a fake-quantised weight, and on a crossbar that is read row by row."""
+"""``nn.Embedding``, read row by row."""
 
 from __future__ import annotations
 
@@ -9,58 +9,52 @@ import torch
 from torch import Tensor, nn
 
 from memrix.errors import NumericsError
-from memrix.nn.crossbar_layer import CrossbarLayer
-from memrix.nn.quantized import QuantizedLayer
+from memrix.nn.geometry import Geometry, name_of
 from memrix.nn.series import Series
 
 
-class QuantizedEmbedding(QuantizedLayer, nn.Embedding):
-    """``nn.Embedding`` on a weight that is fake-quantised; an index is no activation and has no range."""
+class EmbeddingGeometry(Geometry):
+    """An index drives its word line at full voltage, all others rest; it is no activation and has no range."""
 
     observed = False
-    bias = None
 
-    def rows(self, weight: Tensor) -> Tensor:
+    def bias(self, layer: Any) -> Tensor | None:
+        """None."""
+        return None
+
+    def weight_to_matrix(self, layer: Any, weight: Tensor) -> Tensor:
         """``[embedding_dim, num_embeddings]``."""
         return weight.t()
 
-    def from_rows(self, rows: Tensor) -> Tensor:
+    def matrix_to_weight(self, layer: Any, matrix: Tensor) -> Tensor:
         """``[num_embeddings, embedding_dim]``."""
-        return rows.t()
+        return matrix.t()
 
-    def quantized_input(self, input: Tensor) -> Tensor:
-        """The indices as they are."""
-        return input
-
-    def digital(self, activations: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """The look-up; its gradient is dense, since quantisers know no sparse one."""
+    def functional_forward(
+        self, layer: Any, input: Tensor, weight: Tensor, bias: Tensor | None, **options: Any
+    ) -> Tensor:
+        """The look-up; its gradient is dense, since quantizers know no sparse one."""
         return nn.functional.embedding(
-            activations, weight, self.padding_idx, None, 2.0, self.scale_grad_by_freq, sparse=False
+            input, weight, layer.padding_idx, None, 2.0, layer.scale_grad_by_freq, sparse=False
         )
 
-
-class MemristorEmbedding(CrossbarLayer, QuantizedEmbedding):
-    """``nn.Embedding`` on a crossbar: an index drives its word line at full voltage, all others rest."""
-
-    def analog_input(self, input: Tensor) -> Tensor:
-        """The indices as they are."""
-        return input
-
-    def require_input(self, activations: Tensor) -> None:
+    def require_input(self, layer: Any, input: Tensor) -> None:
         """Raise NumericsError unless an input holds indices of rows."""
-        if activations.dtype not in (torch.int32, torch.int64):
+        if input.dtype not in (torch.int32, torch.int64):
             raise NumericsError(
-                f"layer {self.name!r} is an embedding and takes indices of int64 or int32, got {activations.dtype}"
+                f"layer {name_of(layer)!r} is an embedding and takes indices of int64 or int32, got {input.dtype}"
             )
-        if not activations.numel():
+        if not input.numel():
             return
-        lowest, highest = (int(end) for end in activations.aminmax())
-        if lowest < 0 or highest >= self.num_embeddings:
+        lowest, highest = (int(end) for end in input.aminmax())
+        if lowest < 0 or highest >= layer.num_embeddings:
             raise NumericsError(
-                f"layer {self.name!r} holds {self.num_embeddings} rows, got indices from {lowest} to {highest}"
+                f"layer {name_of(layer)!r} holds {layer.num_embeddings} rows, got indices from {lowest} to {highest}"
             )
 
-    def _read(self, activations: Tensor, series: Series, options: Mapping[str, Any]) -> Tensor:
-        results = self.crossbar.look_up(activations.reshape(-1).long())
-        scaled = results.mul_(self.weight_step)
-        return scaled.view(*activations.shape, self.embedding_dim).to(self.weight.dtype)
+    def read(self, layer: Any, input: Tensor, series: Series, options: Mapping[str, Any]) -> Tensor:
+        """``[..., embedding_dim]``."""
+        array = layer.memrix.programmed
+        scaled = array.crossbar.look_up(input.reshape(-1).long()).mul_(array.weight_step)
+        rows: Tensor = scaled.view(*input.shape, layer.embedding_dim).to(layer.weight.dtype)
+        return rows

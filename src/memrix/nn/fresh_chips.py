@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
 from memrix.crossbar import ADC
 from memrix.crossbar.protocols.resampled import as_population
 from memrix.nn.crossbar_layer import CrossbarLayer
-from memrix.nn.quantized import SAMPLE, QuantizedLayer, as_twin
+from memrix.nn.geometry import STATE
+from memrix.nn.programming import program_layer, suitable_converter
+from memrix.nn.quantized import QuantizedLayer, combined, torch_type
+from memrix.nn.recomputation import Call
+from memrix.nn.state import RANGE, LayerState
 from memrix.random import Seeds, derive
 
 _RANGING_INTERVAL = 100  # steps between two fits of a converter that every layer has of its own
@@ -40,71 +44,103 @@ class TrainingSteps:
 class FreshChips:
     """Runs a layer on a chip that is programmed for one step, with gradients for its weights.
 
-    Devices, cycles and read noise are drawn anew. Cells that a closed loop would program are drawn from a population
-    that it has programmed, which takes no pulses. Columns are not calibrated: their errors are what training sees.
+    Devices, cycles and read noise are drawn anew, from torch's default generator. Cells that a closed loop would
+    program are drawn from a population that it has programmed, which takes no pulses. Columns are not calibrated:
+    their errors are what training sees.
 
     Args:
-        crossbar: the layer's counterpart on crossbars.
-        seed: the same seed gives the same chips.
+        seed: tells the chips of one training from those of another with the same ``torch.manual_seed``.
         steps: of the model that the layer is part of.
     """
 
-    def __init__(self, crossbar: type[CrossbarLayer], seed: int, steps: TrainingSteps) -> None:
-        self._crossbar = crossbar
+    def __init__(self, seed: int, steps: TrainingSteps) -> None:
         self._seed = seed
         self._steps = steps
-        self._draws = 0
         self._chips = 0
-        self._adc: ADC | None = None
+        self._step: tuple[int, ...] | None = None
+        self._present = _Draw(0, None)
+        self._programmed: tuple[object, ...] | None = None
         self._chip: CrossbarLayer | None = None
-        self._programmed_for: tuple[int, ...] = ()
 
-    def __call__(self, layer: QuantizedLayer, input: Tensor, **options: Any) -> Tensor:  # noqa: ANN401
+    def __call__(self, layer: QuantizedLayer, input: Tensor, options: dict[str, Any], call: Call) -> Tensor:
         """The layer's output on the chip of this step.
 
-        A step ends when the model is called again, a gradient arrives or the weight changes. Layers that are called
-        many times in a step, as in a recurrent network, are one chip in it.
+        A step ends when the model is called again or the weight changes. Layers that are called many times in a step,
+        as in a recurrent network, are one chip in it; what gradient checkpointing computes again runs on the chip of
+        the first time.
         """
-        present = (self._steps.number, layer.weight._version, layer.weight.data_ptr())
-        if self._chip is None or self._programmed_for != present:
-            self._chip = self._programmed(layer, input)
-            self._programmed_for = present
+        weight = (layer.weight._version, layer.weight.data_ptr())
+        begins = not call.again and self._step != (self._steps.number, *weight)
+        if begins:
+            self._step = (self._steps.number, *weight)
+            self._present = _Draw(derive(call.seed, "chip", str(self._seed)), self._present.adc)
+        if not call.again:
+            call.used[_DRAW] = self._present
+        draw: _Draw = call.used.get(_DRAW, self._present)
+        if self._chip is None or self._programmed != (draw, *weight):
+            self._chip = self._made(layer, draw, call.used.get(RANGE), input if begins else None)
+            if begins:
+                call.used[_DRAW] = draw = self._present
+            self._programmed = (draw, *weight)
+        state = self._chip.memrix
+        if RANGE in call.used:
+            state.input_range = call.used[RANGE]
+        state.programmed.restart_noise(derive(call.seed, "read", str(self._seed)))
         # Not a call: the hooks are those of the layer, which runs them itself.
-        output = self._chip.forward(input, **options)
-        if output.requires_grad:
-            output.register_hook(self._end_step)  # type: ignore[no-untyped-call]
-        return output
+        return self._chip.forward(input, **options)
 
-    def restart(self, seed: int) -> None:
-        """Draw the chips that follow from ``seed``; converters are ranged as often as before."""
-        self._seed, self._draws = seed, 0
-        self._chip = None
+    def _made(self, layer: QuantizedLayer, draw: _Draw, peak: Tensor | None, input: Tensor | None) -> CrossbarLayer:
+        """The chip of a draw; with an input, one whose converter is fitted anew from time to time."""
+        chip = _chip_of(layer)
+        if peak is not None:
+            chip.memrix.input_range = peak
 
-    def _end_step(self, gradient: Tensor) -> None:
-        self._chip = None
+        def fit(chip: CrossbarLayer, integers: Tensor) -> None:
+            adc = draw.adc
+            if input is not None and layer.memrix.chip.adc.per_layer and layer.memrix.geometry.observed:
+                if adc is None or self._chips % _RANGING_INTERVAL == 0:
+                    sample = layer.memrix.sample
+                    unfold = layer.memrix.geometry.unfold
+                    known = sample if sample is not None else unfold(layer, input.detach()).flatten(1, 2)
+                    adc = suitable_converter(chip, known)
+                self._present = _Draw(draw.seed, adc)
+            if adc is not None:
+                chip.memrix.programmed.crossbar.set_converter(adc)
 
-    def _programmed(self, layer: QuantizedLayer, input: Tensor) -> CrossbarLayer:
-        hardware = layer.hardware
-        untuned = replace(
-            hardware,
-            programming=as_population(hardware.programming),
-            adc=replace(hardware.adc, per_layer=False),
-            column_calibration=False,
-        )
-        chip = as_twin(self._crossbar, layer, layer.name, untuned)
-        step = derive(self._seed, layer.name, str(self._draws))
-
-        def tune(integers: Tensor) -> None:
-            if not (hardware.adc.per_layer and layer.observed):
-                return
-            if self._adc is None or self._chips % _RANGING_INTERVAL == 0:
-                sample = getattr(layer, SAMPLE, None)
-                known = sample if sample is not None else chip.vectors(input.detach()).flatten(1, 2)
-                self._adc = chip.suitable_converter(known)
-            if self._adc is not None:
-                chip.crossbar.set_converter(self._adc)
-
-        chip.program(Seeds(step, step, step), tune=tune)
-        self._draws += 1
-        self._chips += 1
+        program_layer(chip, Seeds(draw.seed, draw.seed, draw.seed), fit=fit)
+        self._chips += input is not None
         return chip
+
+
+class _Draw(NamedTuple):
+    """The chip of a step: what it is drawn from, and its converter where the layer has one of its own."""
+
+    seed: int
+    adc: ADC | None
+
+
+_DRAW = "chip"
+
+
+def _chip_of(layer: QuantizedLayer) -> CrossbarLayer:
+    """A layer of a chip, yet to be programmed, that shares the tensors of a layer, which stays what it is."""
+    state = layer.memrix
+    hardware = replace(
+        state.chip,
+        programming=as_population(state.chip.programming),
+        adc=replace(state.chip.adc, per_layer=False),
+        column_calibration=False,
+    )
+    chip: Any = object.__new__(combined(CrossbarLayer, torch_type(type(layer))))
+    chip.__dict__ = _shallow(layer)
+    own = object.__new__(LayerState)
+    own.__dict__ = _shallow(state)
+    own.adopt(state.geometry, state.name, hardware)
+    chip._modules[STATE] = own
+    made: CrossbarLayer = chip
+    return made
+
+
+def _shallow(module: nn.Module) -> dict[str, Any]:
+    own = ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set")
+    return {name: value.copy() if name in own else value for name, value in vars(module).items()}

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from memrix.errors import ConversionError
 
@@ -17,7 +15,7 @@ def is_dense(value: Tensor) -> bool:
     return value.layout is torch.strided and not value.is_nested
 
 
-def require_dense(name: str, value: Any) -> None:  # noqa: ANN401
+def require_dense(name: str, value: Any) -> None:
     """Raise ConversionError unless the input of a layer is a dense tensor."""
     if isinstance(value, Tensor) and value.layout is torch.strided and not value.is_nested:
         return
@@ -36,20 +34,3 @@ def described(value: object) -> str:
         return f"a nested tensor of {kind}"
     layout = "" if value.layout is torch.strided else f"{str(value.layout).removeprefix('torch.')} "
     return f"{layout}{kind} {list(value.shape)} on {value.device}"
-
-
-def bound_call(
-    module: nn.Module, inputs: Sequence[Any], named: Mapping[str, Any]
-) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
-    """The input of a call of a layer, bound as by its ``forward``, and its other arguments."""
-    if inputs:
-        return inputs[0], tuple(inputs[1:]), dict(named)
-    options = dict(named)
-    return options.pop(input_name(type(module)), None), (), options
-
-
-def input_name(kind: type[nn.Module]) -> str:
-    """What the torch layer, or a subclass of the user's, calls its input."""
-    own = (ancestor for ancestor in kind.__mro__ if not ancestor.__module__.startswith("memrix."))
-    forward = next(vars(ancestor)["forward"] for ancestor in own if "forward" in vars(ancestor))
-    return list(inspect.signature(forward).parameters)[1]

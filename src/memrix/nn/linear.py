@@ -1,77 +1,82 @@
-"""``nn.Linear`` with fake quantisers, and on crossbars; and the ``Conv1D`` of transformers, its transpose."""
+"""``nn.Linear``, and the ``Conv1D`` of transformers, its transpose."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from memrix.errors import ConversionError
-from memrix.nn.crossbar_layer import CrossbarLayer
-from memrix.nn.quantized import QuantizedLayer
+from memrix.nn.geometry import Geometry, name_of
 
 
-class _Projection(QuantizedLayer):
-    """Vectors on the last axis."""
+class LinearGeometry(Geometry):
+    """Vectors on the last axis, a weight ``[outputs, inputs]``."""
 
     outputs_last = True
 
-    def vectors(self, values: Tensor) -> Tensor:
+    def weight_to_matrix(self, layer: Any, weight: Tensor) -> Tensor:
+        """Unchanged."""
+        return weight
+
+    def matrix_to_weight(self, layer: Any, matrix: Tensor) -> Tensor:
+        """Unchanged."""
+        return matrix
+
+    def unfold(self, layer: Any, values: Tensor) -> Tensor:
         """``[1, first axis, other axes, inputs]``."""
-        inputs, shape = self.matrix_inputs, values.shape
+        inputs, shape = self.weight_to_matrix(layer, layer.weight).shape[1], values.shape
         if not shape or shape[-1] != inputs:
             raise ConversionError(
-                f"layer {self.name!r} takes [..., {inputs}], got {list(shape)}; "
+                f"layer {name_of(layer)!r} takes [..., {inputs}], got {list(shape)}; "
                 f"give inputs of the shape that the layer was made for"
             )
         batch = shape[0] if len(shape) > 1 else 1
         count = shape[:-1].numel()
         return values.reshape(1, batch, count // batch if batch else 0, inputs)
 
-    def assemble(self, results: Tensor, shape: torch.Size) -> Tensor:
+    def fold(self, layer: Any, results: Tensor, shape: torch.Size, **options: Any) -> Tensor:
         """``[..., outputs]``."""
         return results.reshape(*shape[:-1], results.shape[-1])
 
-    def along_outputs(self, bias: Tensor) -> Tensor:
-        """As it is: outputs are the last axis."""
+    def functional_forward(
+        self,
+        layer: Any,
+        input: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        **options: Any,
+    ) -> Tensor:
+        """``input @ weight.T + bias``."""
+        return nn.functional.linear(input, weight, bias)
+
+    def broadcast_bias(self, layer: Any, bias: Tensor) -> Tensor:
+        """Unchanged: outputs are the last axis."""
         return bias
 
 
-class QuantizedLinear(_Projection, nn.Linear):
-    """``nn.Linear`` on weights and inputs that are fake-quantised to what a chip can hold."""
+class TransposedLinearGeometry(LinearGeometry):
+    """``transformers.Conv1D``: a linear layer whose weight is ``[inputs, outputs]``."""
 
-    def rows(self, weight: Tensor) -> Tensor:
-        """As it is."""
-        return weight
+    arguments = ("x",)
 
-    def from_rows(self, rows: Tensor) -> Tensor:
-        """As they are."""
-        return rows
-
-    def digital(self, activations: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """``activations @ weight.T + bias``."""
-        return nn.functional.linear(activations, weight, bias)
-
-
-class MemristorLinear(CrossbarLayer, QuantizedLinear):
-    """``nn.Linear`` on a programmed crossbar: input ``[..., in_features]``, output ``[..., out_features]``."""
-
-
-class QuantizedConv1D(_Projection):
-    """``transformers.Conv1D``, a linear layer whose weight is ``[inputs, outputs]``, on what a chip can hold."""
-
-    def rows(self, weight: Tensor) -> Tensor:
+    def weight_to_matrix(self, layer: Any, weight: Tensor) -> Tensor:
         """Transposed."""
         return weight.t()
 
-    def from_rows(self, rows: Tensor) -> Tensor:
+    def matrix_to_weight(self, layer: Any, matrix: Tensor) -> Tensor:
         """Transposed."""
-        return rows.t()
+        return matrix.t()
 
-    def digital(self, activations: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """``activations @ weight + bias``."""
-        product = activations @ weight
+    def functional_forward(
+        self,
+        layer: Any,
+        input: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        **options: Any,
+    ) -> Tensor:
+        """``input @ weight + bias``."""
+        product = input @ weight
         return product if bias is None else product + bias
-
-
-class MemristorConv1D(CrossbarLayer, QuantizedConv1D):
-    """``transformers.Conv1D`` on a programmed crossbar."""

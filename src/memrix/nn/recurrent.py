@@ -12,8 +12,8 @@ from torch.nn.utils.rnn import PackedSequence
 
 from memrix.errors import ConversionError
 from memrix.nn.composite import OpenedLayer, Parts, Projection, Rows
-from memrix.nn.crossbar_layer import repeated
 from memrix.nn.inputs import require_dense
+from memrix.nn.reading import repeated
 from memrix.nn.recurrence import STEPS, State
 
 
@@ -45,7 +45,7 @@ class OpenedRecurrent(OpenedLayer):
     bidirectional: bool
     dropout: float
 
-    def forward(self, input: Tensor | PackedSequence, hx: Any = None) -> tuple[Any, Any]:  # noqa: ANN401
+    def forward(self, input: Tensor | PackedSequence, hx: Any = None) -> tuple[Any, Any]:
         """What the torch layer gives for the same arguments.
 
         Args:
@@ -122,7 +122,7 @@ class OpenedRecurrent(OpenedLayer):
         hidden, final = (_backward if backwards else _forward)(advance, driven.split_with_sizes(sizes), initial)
         return torch.cat(hidden), final
 
-    def _initial(self, hx: Any, batch: int, like: Tensor, batched: bool) -> State:  # noqa: ANN401
+    def _initial(self, hx: Any, batch: int, like: Tensor, batched: bool) -> State:
         """The states to start from: ``[layers * directions, batch, width]`` each."""
         count = self.num_layers * (2 if self.bidirectional else 1)
         widths = [self.proj_size or self.hidden_size] + [self.hidden_size] * (self.mode == "LSTM")

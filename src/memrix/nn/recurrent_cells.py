@@ -29,7 +29,7 @@ class OpenedCell(OpenedLayer):
     ih: nn.Module
     hh: nn.Module
 
-    def forward(self, input: Tensor, hx: Any = None) -> Any:  # noqa: ANN401
+    def forward(self, input: Tensor, hx: Any = None) -> Any:
         """What the torch cell gives for the same arguments.
 
         Args:

@@ -10,28 +10,17 @@ from torch.nn.utils import parametrize
 
 from memrix.nn.attention import OpenedAttention, attention_parts
 from memrix.nn.composite import Composite, OpenedLayer, Parts, Projection
-from memrix.nn.conv import (
-    MemristorConv1d,
-    MemristorConv2d,
-    MemristorConv3d,
-    QuantizedConv1d,
-    QuantizedConv2d,
-    QuantizedConv3d,
-)
-from memrix.nn.conv_transpose import (
-    MemristorConvTranspose1d,
-    MemristorConvTranspose2d,
-    QuantizedConvTranspose1d,
-    QuantizedConvTranspose2d,
-)
-from memrix.nn.crossbar_layer import CrossbarLayer
-from memrix.nn.embedding import MemristorEmbedding, QuantizedEmbedding
+from memrix.nn.conv import ConvolutionGeometry
+from memrix.nn.conv_transpose import TransposedConvolutionGeometry
+from memrix.nn.embedding import EmbeddingGeometry
 from memrix.nn.experts import OpenedExperts, computes_by_contract, experts_objection, experts_parts
-from memrix.nn.linear import MemristorConv1D, MemristorLinear, QuantizedConv1D, QuantizedLinear
+from memrix.nn.geometry import STATE, Geometry
+from memrix.nn.linear import LinearGeometry, TransposedLinearGeometry
 from memrix.nn.quantized import QuantizedLayer, torch_type
 from memrix.nn.recurrent import OpenedRecurrent, recurrent_parts
 from memrix.nn.recurrent_cells import OpenedCell, cell_parts
 from memrix.nn.stacked import OpenedLlama4Experts, OpenedParallelExperts, llama4_parts, parallel_parts
+from memrix.nn.state import state_of
 from memrix.nn.usable import unusable_parameters, unusable_tensors
 
 
@@ -45,15 +34,13 @@ class Handler:
 
     Attributes:
         layer: the torch layer, or the full name of its class where its library is not to be imported.
-        twin: its digital twin with fake quantisers.
-        crossbar: its counterpart on crossbars.
+        geometry: how it is a product of vectors and matrices.
         on_request: whether it is mapped only where a pattern or a predicate asks for it; the reason is shown.
         objection: why a certain layer cannot be mapped, or None.
     """
 
     layer: type[nn.Module] | str
-    twin: type[QuantizedLayer]
-    crossbar: type[CrossbarLayer]
+    geometry: Geometry
     on_request: str | None = None
     objection: Callable[[nn.Module], str | None] = _no_objection
 
@@ -128,6 +115,8 @@ def _full_name(kind: type[nn.Module]) -> str:
 def _objection(module: nn.Module, known: type[nn.Module]) -> str | None:
     """Why a layer, of a known class or of a subclass of it, is not what its class says."""
     name = type(module).__name__
+    if hasattr(module, STATE) and state_of(module) is None:
+        return f"this {name} has an attribute {STATE!r} of its own, where memrix keeps its state; rename it"
     if parametrize.is_parametrized(module):
         return f"{name} is parametrised; call torch.nn.utils.parametrize.remove_parametrizations first"
     if "forward" in vars(module):
@@ -166,19 +155,15 @@ def _renormalises(module: nn.Module) -> str | None:
 
 
 for _handler in (
-    Handler(nn.Linear, QuantizedLinear, MemristorLinear),
-    Handler(nn.Conv1d, QuantizedConv1d, MemristorConv1d),
-    Handler(nn.Conv2d, QuantizedConv2d, MemristorConv2d),
-    Handler(nn.Conv3d, QuantizedConv3d, MemristorConv3d),
-    Handler(nn.ConvTranspose1d, QuantizedConvTranspose1d, MemristorConvTranspose1d),
-    Handler(nn.ConvTranspose2d, QuantizedConvTranspose2d, MemristorConvTranspose2d),
-    Handler("transformers.pytorch_utils.Conv1D", QuantizedConv1D, MemristorConv1D),
+    Handler(nn.Linear, LinearGeometry()),
+    *(Handler(kind, ConvolutionGeometry()) for kind in (nn.Conv1d, nn.Conv2d, nn.Conv3d)),
+    *(Handler(kind, TransposedConvolutionGeometry()) for kind in (nn.ConvTranspose1d, nn.ConvTranspose2d)),
+    Handler("transformers.pytorch_utils.Conv1D", TransposedLinearGeometry()),
     # Its forward writes nn.Linear out, and overrides it.
-    Handler("transformers.models.falcon.modeling_falcon.FalconLinear", QuantizedLinear, MemristorLinear),
+    Handler("transformers.models.falcon.modeling_falcon.FalconLinear", LinearGeometry()),
     Handler(
         nn.Embedding,
-        QuantizedEmbedding,
-        MemristorEmbedding,
+        EmbeddingGeometry(),
         on_request="Embedding looks rows up and multiplies nothing; select it by name to read its rows from a chip",
         objection=_renormalises,
     ),

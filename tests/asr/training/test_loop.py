@@ -168,10 +168,10 @@ def test_steps_are_learned_from_a_float_recogniser(corpus, tmp_path):
         **short,
     )
     recogniser, _ = load_recogniser(train(settings, tmp_path / "learned"))
-    learned = [layer for layer in recogniser.network.modules() if hasattr(layer, "learned_input_range")]
+    learned = [state for state in recogniser.network.modules() if hasattr(state, "learned_input_range")]
     assert learned
-    assert all(layer.calibrated for layer in learned)
-    assert any(layer.learned_input_range != layer.input_range for layer in learned)
+    assert all(state.calibrated for state in learned)
+    assert any(state.learned_input_range != state.input_range for state in learned)
     hardware = memrix.Hardware.preset("paper").replace(weight_bits=4)
     assert memrix.check(recogniser.network, chip_choice(recogniser, hardware)).ok
 

@@ -9,7 +9,8 @@ from memrix.asr.training.settings import TrainingSettings
 from memrix.asr.training.setup import prepare_training
 from memrix.errors import CheckpointError
 from memrix.hardware import Hardware
-from memrix.nn.quantized import LEARNED_RANGE, LEARNED_WEIGHT_STEP, OUTPUT_RANGE, RANGE, SAMPLE, QuantizedLayer
+from memrix.nn.quantized import QuantizedLayer
+from memrix.nn.state import LEARNED_RANGE, LEARNED_WEIGHT_STEP, OUTPUT_RANGE, RANGE, SAMPLE
 from tests.asr.tones import tone_corpus, tone_settings
 
 FOUR_BITS = {"preset": "paper", "weight_bits": 4}
@@ -77,8 +78,8 @@ def test_fresh_chips_start_from_coarse_weights(corpus, coarse):
     recogniser = prepared(corpus, start=coarse, method="hardware-aware", hardware=hardware)
     assert recogniser.description["quantization"]["fresh_chips"]
     assert recogniser.description["hardware"] == Hardware.preset("tuned").replace(weight_bits=4).to_dict()
-    assert all(layer.training_forward is not None for layer in twins(recogniser).values())
-    assert all(getattr(layer, SAMPLE).numel() for layer in twins(recogniser).values())
+    assert all(layer.memrix.training_forward is not None for layer in twins(recogniser).values())
+    assert all(getattr(layer.memrix, SAMPLE).numel() for layer in twins(recogniser).values())
     assert_kept(recogniser, coarse, RANGE, OUTPUT_RANGE)
 
 
@@ -88,7 +89,7 @@ def test_noise_and_other_bits_start_from_coarse_weights(corpus, coarse):
     assert recogniser.description["quantization"]["weight_noise"] == 0.05
     assert recogniser.description["hardware"]["weight_bits"] == 3
     for layer in twins(recogniser).values():
-        assert (layer.hardware.weight_bits, layer.quantization.weight_noise) == (3, 0.05)
+        assert (layer.memrix.hardware.weight_bits, layer.memrix.quantization.weight_noise) == (3, 0.05)
     assert_kept(recogniser, coarse, RANGE, OUTPUT_RANGE)
 
 
@@ -117,10 +118,10 @@ def test_learned_ranges_outlast_the_steps(corpus, learned, quantization):
     known = scales(load_recogniser(learned)[0], LEARNED_RANGE)
     assert known
     for name, value in known.items():
-        layer = twins(recogniser)[name.rpartition(".")[0]]
-        torch.testing.assert_close(layer.input_range, value.abs(), rtol=0, atol=0)
-        assert torch.equal(layer.activation_step * layer.hardware.dac.largest_code, value.abs())
-        assert (LEARNED_WEIGHT_STEP in layer._parameters) == bool(quantization)
+        state = twins(recogniser)[name.removesuffix(f".memrix.{LEARNED_RANGE}")].memrix
+        torch.testing.assert_close(state.input_range, value.abs(), rtol=0, atol=0)
+        assert torch.equal(state.activation_step * state.hardware.dac.largest_code, value.abs())
+        assert (LEARNED_WEIGHT_STEP in state._parameters) == bool(quantization)
 
 
 def test_outputs_without_ranges_need_an_observer(corpus, training_of, floating):

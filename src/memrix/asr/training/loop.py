@@ -184,8 +184,6 @@ class _Training:
             # A step draws from a stream of its own: nothing about random numbers needs to be kept.
             name = f"{self._epoch}/{self._batch}/{self._fabric.global_rank}"
             torch.manual_seed(derive(settings.seed, "step", name))
-            if quantised:
-                memrix.reseed(self._recogniser.network, read=derive(settings.seed, "noise", name))
             batch = batch.to(self._fabric.device)
             log_probabilities, lengths = self._model(batch.audio, batch.samples, batch.masked)
             summed = summed_loss(log_probabilities, lengths, batch)

@@ -20,7 +20,7 @@ from memrix.asr.training.calibration import calibrate_recogniser
 from memrix.asr.training.data import SpeechData
 from memrix.asr.training.settings import LabelSettings, TrainingSettings
 from memrix.errors import CheckpointError, DataError
-from memrix.nn.quantized import LEARNED_RANGE, QuantizedLayer
+from memrix.nn.quantized import QuantizedLayer
 from memrix.quantization import Quantization
 from memrix.random import derive
 
@@ -170,9 +170,8 @@ def _quantize(recogniser: Recogniser, settings: TrainingSettings, cuts: CutSet) 
 def _keep_learned_ranges(recogniser: Recogniser) -> None:
     """Make activation ranges that were learned the known ones: they outlast the steps of other hardware."""
     for module in recogniser.network.modules():
-        learned = module._parameters.get(LEARNED_RANGE)
-        if isinstance(module, QuantizedLayer) and learned is not None:
-            module.input_range.copy_(learned.detach().abs())
+        if isinstance(module, QuantizedLayer) and module.memrix.learned_range is not None:
+            module.memrix.input_range.copy_(module.memrix.learned_range.detach().abs())
 
 
 def validation_data(setup: TrainingSetup) -> tuple[SpeechData, list[list[str]]]:

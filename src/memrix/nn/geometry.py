@@ -1,0 +1,152 @@
+"""How a layer's operation is a product of vectors and matrices: one stateless object a layer type."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from memrix.errors import ConversionError, NumericsError
+from memrix.nn.series import Series
+
+STATE = "memrix"  # the one attribute of a layer that is memrix's
+
+
+class Geometry:
+    """Weight to matrix and back, input to vectors, results to output. Every method is given the layer.
+
+    Attributes:
+        observed: whether inputs have a range to be found; an index has none.
+        outputs_last: whether the output is the results unchanged, but for the shape of its other axes.
+        arguments: names of the arguments of the torch layer's ``forward``; the first is the input.
+    """
+
+    observed: ClassVar[bool] = True
+    outputs_last: ClassVar[bool] = False
+    arguments: ClassVar[tuple[str, ...]] = ("input",)
+
+    def groups(self, layer: Any) -> int:
+        """Matrices that the weight consists of, each with inputs and outputs of its own."""
+        return 1
+
+    def bias(self, layer: Any) -> Tensor | None:
+        """``[outputs]``, or None."""
+        bias: Tensor | None = layer.bias
+        return bias
+
+    def weight_to_matrix(self, layer: Any, weight: Tensor) -> Tensor:
+        """``[groups * outputs, inputs]``: what each output multiplies its inputs by, of a tensor like the weight."""
+        raise NotImplementedError
+
+    def matrix_to_weight(self, layer: Any, matrix: Tensor) -> Tensor:
+        """The inverse of ``weight_to_matrix``."""
+        raise NotImplementedError
+
+    def unfold(self, layer: Any, values: Tensor) -> Tensor:
+        """Input vectors ``[groups, batch, vectors, inputs]`` of values (floats or codes) shaped as the input.
+
+        Raises:
+            ConversionError: values of another shape.
+        """
+        raise NotImplementedError
+
+    def fold(self, layer: Any, results: Tensor, shape: torch.Size, **options: Any) -> Tensor:
+        """The output, without bias, of results ``[groups, batch, vectors, outputs]`` for an input of ``shape``."""
+        raise NotImplementedError
+
+    def functional_forward(
+        self,
+        layer: Any,
+        input: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        **options: Any,
+    ) -> Tensor:
+        """The layer's own operation, with a weight and a bias that are given."""
+        raise NotImplementedError
+
+    def broadcast_bias(self, layer: Any, bias: Tensor) -> Tensor:
+        """Values ``[outputs]`` shaped to broadcast over the layer's output."""
+        raise NotImplementedError
+
+    def require_input(self, layer: Any, input: Tensor) -> None:
+        """Raise NumericsError unless an input is of finite floating-point numbers."""
+        if not input.is_floating_point():
+            raise NumericsError(
+                f"the input of layer {name_of(layer)!r} is of type {input.dtype}, expected floating-point numbers; "
+                f"call .float() on it"
+            )
+        if torch.compiler.is_exporting():
+            return  # a graph cannot look at values
+        input = input.detach()  # torch warns of a number that is taken from what has a gradient
+        # A sum is one cheap pass; only a sum that is not finite is worth a second look.
+        if math.isfinite(float(input.sum())) or bool(torch.isfinite(input).all()):
+            return
+        raise NumericsError(
+            f"the input of layer {name_of(layer)!r} holds NaN or infinite values, which a DAC cannot convert; "
+            f"look at the layers before it, or at the data"
+        )
+
+    def read(self, layer: Any, input: Tensor, series: Series, options: Mapping[str, Any]) -> Tensor:
+        """The layer's output, read from its crossbar."""
+        codes = series.dac.codes_(input.float() * series.codes_per_unit)
+        # Windows of a convolution overlap: their copies are half as large as those of floats. Others are not copied.
+        vectors = self.unfold(layer, codes if self.outputs_last else codes.short())
+        groups, batch, count, inputs = vectors.shape
+        if layer.memrix.chip.noise != "legacy":
+            vectors = vectors.reshape(groups, 1, batch * count, inputs)
+        results = series.reader(vectors)
+        results = results.view(groups, batch, count, results.shape[-1])
+        if series.offset is None:
+            results *= series.scale
+        else:
+            torch.addcmul(series.offset, results, series.scale, out=results)
+        output = self.fold(layer, results, input.shape, **options)
+        if series.bias is not None:
+            output += series.bias
+        return output.to(input.dtype)
+
+    def matrices(self, layer: Any, weight: Tensor) -> Tensor:
+        """``[groups, inputs, outputs]`` of a tensor shaped as the layer's weight."""
+        return self.split(layer, self.weight_to_matrix(layer, weight))
+
+    def from_matrices(self, layer: Any, matrices: Tensor) -> Tensor:
+        """The inverse of ``matrices``."""
+        return self.matrix_to_weight(layer, matrices.transpose(1, 2).flatten(0, 1))
+
+    def split(self, layer: Any, matrix: Tensor) -> Tensor:
+        """``[groups, inputs, outputs]`` of ``[groups * outputs, inputs]``."""
+        return matrix.reshape(self.groups(layer), -1, matrix.shape[1]).transpose(1, 2)
+
+    def by_output(self, layer: Any, values: Tensor) -> Tensor:
+        """``[1, 1, 1]`` or ``[groups, 1, outputs]`` of one value, or of one an output."""
+        return values.view(1, 1, 1) if values.numel() == 1 else values.view(self.groups(layer), 1, -1)
+
+    def bind(self, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> tuple[Tensor, dict[str, Any]]:
+        """The input and the options of a call, whichever way they were given.
+
+        Raises:
+            ConversionError: there is no input, or an argument that the torch layer does not have.
+        """
+        if len(inputs) == 1 and not named:
+            return inputs[0], {}
+        first, *others = self.arguments
+        known = dict(zip(self.arguments, inputs, strict=False))
+        if len(inputs) > len(self.arguments):
+            raise ConversionError(f"a layer of {', '.join(self.arguments)} got {len(inputs)} positional arguments")
+        for name, value in named.items():
+            if name not in self.arguments or name in known:
+                raise ConversionError(f"a layer of {', '.join(self.arguments)}, each once, got {name!r}")
+            known[name] = value
+        if first not in known:
+            raise ConversionError(f"a layer was called without its {first!r}")
+        return known[first], {name: known[name] for name in others if name in known}
+
+
+def name_of(layer: Any) -> str:
+    """The name of a layer in its model, or that of its class before it has one."""
+    state = layer._modules.get(STATE)
+    return type(layer).__name__ if state is None else str(state.name)

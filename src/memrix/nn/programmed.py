@@ -1,0 +1,127 @@
+"""The programmed array of a layer: crossbar, scales, and what the cells were written from."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from memrix.crossbar import Crossbar, Pairs
+from memrix.crossbar.mapping import Layout
+from memrix.device import DeviceParameters
+from memrix.errors import CheckpointError, WriteError
+from memrix.hardware import Hardware
+from memrix.nn.exact import ExactModule
+from memrix.nn.fingerprint import Written
+from memrix.nn.layer_record import LayerRecord, differing_settings
+from memrix.random import Seeds, derive
+
+COLUMN_GAIN, COLUMN_OFFSET = "column_gain", "column_offset"  # buffers of layers whose columns are calibrated
+
+
+class ProgrammedArray(ExactModule):
+    """Cells that hold the weight of a layer, and the digital factors behind their converters.
+
+    Args:
+        name: of the layer.
+        hardware: the cells are of.
+        seeds: of the chip, its programming and its reading.
+        weight_step: of one integer, ``[1]`` or ``[groups * outputs]``.
+
+    Attributes:
+        crossbar: the cells.
+        written: the weight that the cells were written from.
+        column_gain: ``[groups, 1, outputs]``, where columns are calibrated.
+        column_offset: of the same shape, likewise.
+    """
+
+    crossbar: Crossbar
+    weight_step: Tensor
+    column_gain: Tensor
+    column_offset: Tensor
+
+    def __init__(self, name: str, hardware: Hardware, seeds: Seeds, weight_step: Tensor) -> None:
+        super().__init__()
+        self.name = name
+        self.hardware = hardware
+        self.seeds = seeds
+        self.written: Written | None = None
+        self.register_buffer("weight_step", weight_step)
+
+    @property
+    def columns_calibrated(self) -> bool:
+        """Whether every column has a gain and an offset."""
+        return COLUMN_GAIN in self._buffers
+
+    def calibrate_columns(self, gain: Tensor | None, offset: Tensor | None) -> None:
+        """Take gains and offsets over, or have none any more."""
+        for name, value in ((COLUMN_GAIN, gain), (COLUMN_OFFSET, offset)):
+            self._buffers.pop(name, None)
+            if value is not None:
+                self.register_buffer(name, value)
+
+    def install(self, pairs: Pairs, layout: Layout, parameters: DeviceParameters | None = None) -> None:
+        """Take over programmed cells; ``parameters``: of the device, by default those that the hardware names."""
+        self.crossbar = Crossbar(
+            pairs,
+            layout=layout,
+            circuit=self.hardware.circuit,
+            parameters=parameters or self.hardware.parameters,
+            read_seed=self.seeds.read,
+            name=self.name,
+        )
+
+    def restart_noise(self, seed: int) -> None:
+        """Repeat the readings that follow from ``seed``."""
+        self.crossbar.read_stream.restart(derive(seed, "read", self.name))
+
+    def require_written(self, weight: Tensor) -> None:
+        """Raise WriteError unless a weight is the one that the cells were written from.
+
+        A weight that only moved, to another device or precision, is the same.
+        """
+        if self.written is None:
+            self.written = Written(weight)
+        elif not self.written.is_still(weight):
+            raise WriteError(
+                f"the weight of layer {self.name!r} has changed since its cells were written, and they do not "
+                f"follow; "
+                f"call memrix.write(chip) to write it to the same cells again, or change the digital model and "
+                f"program that (an optimizer is to be given the biases and the digital layers of a chip alone)"
+            )
+
+    @property
+    def record(self) -> LayerRecord:
+        """What the array is beside its tensors."""
+        crossbar = self.crossbar
+        return LayerRecord(
+            self.hardware,
+            crossbar.circuit.adc,
+            crossbar.nominal_states,
+            crossbar.report,
+            self.seeds,
+            crossbar.read_stream.seed,
+        )
+
+    def restore(self, record: LayerRecord) -> None:
+        """Take over what another programming of the same layer on the same hardware was, but for its tensors."""
+        self.seeds = record.seeds
+        self.crossbar.nominal_states, self.crossbar.report = record.nominal_states, record.report
+        self.crossbar.set_converter(record.adc)
+        self.crossbar.read_stream.restart(record.read_seed)
+        self.written = None  # the weight came along
+
+    def get_extra_state(self) -> Tensor:
+        """The record, uint8 ``[bytes]``: part of the ``state_dict``."""
+        return self.record.to_tensor()
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Take over a record."""
+        self.restore(LayerRecord.from_tensor(state))
+
+    def require_same_hardware(self, state: Tensor) -> None:
+        """Raise CheckpointError where an extra state is of an array of other hardware."""
+        differing = differing_settings(LayerRecord.from_tensor(state).hardware, self.hardware)
+        if differing:
+            raise CheckpointError(
+                f"the state_dict is of a chip of other hardware; at layer {self.name!r} it has "
+                f"{'; '.join(differing)}; program this chip with the same hardware, or use memrix.load"
+            )

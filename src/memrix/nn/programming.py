@@ -1,0 +1,107 @@
+"""The weight of a layer written to the cells of a chip, and converters and columns fitted to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from memrix.crossbar import ADC, best_converter, column_corrections, drift_, program_pairs
+from memrix.crossbar.columns import FEWEST_VECTORS
+from memrix.errors import CalibrationError, NumericsError
+from memrix.nn.crossbar_layer import CrossbarLayer
+from memrix.nn.fingerprint import Written
+from memrix.nn.programmed import ProgrammedArray
+from memrix.nn.quantized import QuantizedLayer
+from memrix.quantization import weight_integers
+from memrix.random import Seeds
+
+
+def program_layer(
+    layer: CrossbarLayer,
+    seeds: Seeds,
+    progress: Callable[[int], None] | None = None,
+    fit: Callable[[CrossbarLayer, Tensor], None] | None = None,
+) -> None:
+    """Quantize the weight of a layer and write it to the cells of a chip; fit the chip to them, and let time pass.
+
+    Args:
+        layer: with an activation range.
+        seeds: of the three random streams.
+        progress: called with a number of cells whenever so many more are programmed.
+        fit: called with the layer and the integers ``[groups, inputs, outputs]`` once the cells hold them.
+
+    Raises:
+        CalibrationError: the layer has no activation range.
+        NumericsError: the weight is not finite.
+    """
+    state = layer.memrix
+    state.require_calibration()
+    if not bool(torch.isfinite(layer.weight.detach()).all()):
+        raise NumericsError(
+            f"the weight of layer {state.name!r} holds NaN or infinite values; "
+            f"a chip can hold finite weights only: load or train the model again"
+        )
+    technology = state.chip.technology
+    with torch.no_grad(), torch.autocast(layer.weight.device.type, enabled=False):
+        step, integers = integers_of(layer)
+        layout = state.chip.layout(*integers.shape)
+        pairs = program_pairs(integers, layout, technology, seeds=seeds, name=state.name, progress=progress)
+        array = ProgrammedArray(state.name, state.chip, seeds, step)
+        array.install(pairs, layout)
+        array.written = Written(layer.weight)
+        state.array = array
+        if fit is not None:
+            fit(layer, integers)
+        drift_(pairs, layout, technology, seeds=seeds, name=state.name)
+
+
+def tune(layer: CrossbarLayer, integers: Tensor) -> None:
+    """Fit converter and columns to the programmed cells, where the hardware has that, from the calibration samples.
+
+    Args:
+        layer: on programmed cells.
+        integers: that the cells are to hold, ``[groups, inputs, outputs]``.
+
+    Raises:
+        CalibrationError: there are no input vectors, or too few.
+    """
+    state, array = layer.memrix, layer.memrix.programmed
+    hardware, sample = state.chip, state.sample
+    if not (state.geometry.observed and hardware.needs_test_vectors):
+        return
+    if sample is None:
+        raise CalibrationError(
+            f"layer {state.name!r} has no calibration samples, which this hardware is tuned with after programming; "
+            f"run memrix.calibrate(model, batches, hardware) with the same hardware"
+        )
+    codes = hardware.dac.codes(sample.float(), state.activation_step)
+    if hardware.adc.per_layer:
+        array.crossbar.set_converter(best_converter(array.crossbar, codes))
+    if not hardware.column_calibration:
+        return
+    if codes.shape[1] < FEWEST_VECTORS:
+        raise CalibrationError(
+            f"layer {state.name!r} has {codes.shape[1]} calibration samples, too few to tell the gain of its "
+            f"columns from their scatter; give memrix.calibrate batches that run it on at least {FEWEST_VECTORS}"
+        )
+    array.calibrate_columns(*column_corrections(array.crossbar, codes, integers))
+
+
+def suitable_converter(layer: CrossbarLayer, vectors: Tensor) -> ADC | None:
+    """The ADC of the hardware's bits that changes the results of input vectors ``[groups, n, inputs]`` least.
+
+    None if there is nothing but zeros to go by, as in the first state of a recurrent layer.
+    """
+    state = layer.memrix
+    codes = state.chip.dac.codes(vectors.float(), state.activation_step)
+    return best_converter(state.programmed.crossbar, codes) if bool(codes.any()) else None
+
+
+def integers_of(layer: QuantizedLayer) -> tuple[Tensor, Tensor]:
+    """The weight of one integer step, ``[1]`` or ``[groups * outputs]``, and ``[groups, inputs, outputs]``."""
+    state, geometry = layer.memrix, layer.memrix.geometry
+    matrix = geometry.weight_to_matrix(layer, layer.weight.detach().float())
+    step = state.weight_step(matrix).detach()
+    return step, geometry.split(layer, weight_integers(matrix, step, state.chip.weight_bits))

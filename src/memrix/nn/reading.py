@@ -1,0 +1,123 @@
+"""What a layer on a chip computes: its input on the word lines, the results of its columns as its output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from memrix.crossbar import Reader
+from memrix.errors import ConversionError
+from memrix.nn.fingerprint import recording
+from memrix.nn.quantized import quantized_input, quantized_weight
+from memrix.nn.series import Series
+from memrix.nn.state import state_of
+
+if TYPE_CHECKING:
+    from memrix.nn.crossbar_layer import CrossbarLayer
+
+
+def read(layer: CrossbarLayer, input: Tensor, series: Series | None, options: Mapping[str, Any]) -> Tensor:
+    """The output of a layer, read from its crossbar; without a gradient.
+
+    Raises:
+        ConversionError: an input is on another device than the cells.
+        NumericsError: an input is not finite, or not of the type that the layer takes.
+        WriteError: the weight has changed since it was written to the cells.
+    """
+    device = input.device.type
+    if input.device != layer.weight.device:
+        raise ConversionError(
+            f"the input of layer {layer.memrix.name!r} is on {input.device}, and its cells are on "
+            f"{layer.weight.device}; move one of them with .to(...)"
+        )
+    # Modes are entered only where they are not those of the caller: a small layer would feel it.
+    if torch.is_grad_enabled() or torch.is_autocast_enabled(device):
+        with torch.no_grad(), torch.autocast(device, enabled=False):
+            return read(layer, input, series, options)
+    geometry = layer.memrix.geometry
+    if series is None:
+        geometry.require_input(layer, input)
+        series = series_of(layer)
+    return geometry.read(layer, input, series, options)
+
+
+def series_of(layer: CrossbarLayer, calls: int = 1) -> Series:
+    """What a number of calls in a row share, as the layer is now; to be called without gradients.
+
+    Raises:
+        WriteError: the weight has changed since it was written to the cells.
+    """
+    state, geometry = layer.memrix, layer.memrix.geometry
+    array, dac, step = state.programmed, state.chip.dac, state.activation_step
+    if not recording():
+        array.require_written(layer.weight)
+    scale = geometry.by_output(layer, array.weight_step * (step * dac.largest_code))
+    offset = None
+    if array.columns_calibrated:
+        scale, offset = array.column_gain * scale, (array.column_offset * scale).unsqueeze(1)
+    bias = geometry.bias(layer)
+    if bias is not None and geometry.outputs_last:
+        offset, bias = bias.float() if offset is None else offset + bias, None
+    elif bias is not None:
+        bias = geometry.broadcast_bias(layer, bias)
+    scale = (scale * array.crossbar.result_weight).unsqueeze(1)
+    return Series(dac, step.reciprocal(), scale, offset, bias, Reader(array.crossbar, calls))
+
+
+def differentiable(layer: CrossbarLayer, input: Tensor, options: Mapping[str, Any]) -> Tensor:
+    """The layer's operation with the gradients of the chip.
+
+    With respect to the input they go through the weights that the cells hold and the current that a voltage makes:
+    they are those of the mean reading, straight through the converters. With respect to the weight they go through
+    the mapping that was meant.
+    """
+    array, geometry = layer.memrix.programmed, layer.memrix.geometry
+    with torch.no_grad():
+        held = array.crossbar.matrices() * geometry.by_output(layer, array.weight_step)
+        if array.columns_calibrated:
+            held *= array.column_gain
+        weight = geometry.from_matrices(layer, held).to(layer.weight.dtype)
+    meant = quantized_weight(layer)
+    through = weight + (meant - meant.detach())
+    return geometry.functional_forward(layer, analog_input(layer, input), through, geometry.bias(layer), **options)
+
+
+def analog_input(layer: CrossbarLayer, input: Tensor) -> Tensor:
+    """The share of the full current that inputs drive, in units of the input, with the slope of the current."""
+    state = layer.memrix
+    quantized = quantized_input(layer, input)
+    if state.chip.dac.levels == "linearising" or not state.geometry.observed:
+        return quantized
+    step, largest = state.activation_step, state.chip.dac.largest_code
+    transfer = state.programmed.crossbar.transfer() * largest
+    index = state.chip.dac.codes(input.detach().float(), step).long().add_(largest)
+    slope = torch.gradient(transfer)[0][index].to(input.dtype)
+    tangent = quantized * slope
+    return tangent + ((transfer[index] * step).to(input.dtype) - tangent.detach())
+
+
+def repeated(part: nn.Module, calls: int, sources: Iterable[Tensor]) -> Callable[[Tensor], Tensor]:
+    """A layer as a function that is to be called a number of times before the layer changes.
+
+    Args:
+        part: any layer.
+        calls: how many.
+        sources: inputs are finite if these are, and the layer's outputs.
+
+    Raises:
+        NumericsError: the layer is on a chip, and its inputs will not be finite.
+    """
+    state = state_of(part)
+    if state is None or state.array is None:
+        return part
+    layer = cast("CrossbarLayer", part)
+    bias = state.geometry.bias(layer)
+    # Results of a crossbar are finite, for its inputs are clipped; what is added to them may not be.
+    for source in (*sources, *(() if bias is None else (bias,))):
+        state.geometry.require_input(layer, source)
+    with torch.no_grad():
+        series = series_of(layer, calls)
+    return lambda input: cast(Tensor, part(input, series=series))

@@ -1,0 +1,240 @@
+"""What memrix keeps on a layer: everything, at its one attribute ``memrix``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from memrix.errors import CalibrationError
+from memrix.hardware import Hardware
+from memrix.nn.exact import ExactModule
+from memrix.nn.fingerprint import Fingerprint
+from memrix.nn.geometry import STATE, Geometry
+from memrix.nn.programmed import ProgrammedArray
+from memrix.nn.recomputation import Calls
+from memrix.quantization import Quantization, activation_step, updated_range, weight_step
+
+# Buffers: the largest magnitude of an input and of an output, scalars; and the epoch, where weights are noisy.
+RANGE, OUTPUT_RANGE, EPOCH = "input_range", "output_range", "epoch"
+SAMPLE = "input_sample"  # buffer of a layer that calibrate has run: input vectors [groups, vectors, inputs]
+# Parameters, where steps are learned.
+LEARNED_RANGE, LEARNED_WEIGHT_STEP = "learned_input_range", "learned_weight_step"
+
+
+class TrainingForward(Protocol):
+    """What takes the place of a layer's operation in training."""
+
+    def __call__(self, layer: Any, input: Tensor, options: dict[str, Any], call: Any) -> Tensor:
+        """The layer's output."""
+
+
+class LayerState(ExactModule):
+    """Geometry, quantizers and programmed array of one layer.
+
+    Attributes:
+        geometry: how the layer is a product of vectors and matrices.
+        name: of the layer in its model.
+        hardware: the layer is quantized or programmed for; None as long as it is calibrated alone.
+        quantization: how the layer is trained.
+        observing: whether the activation quantizers are off, because ranges are being found.
+        training_forward: takes the place of the fake-quantized operation in training mode.
+        learned_for: what of the hardware learned steps belong to.
+        array: the programmed array, of a layer on a chip.
+        calls: of the layer in training.
+    """
+
+    input_range: Tensor
+
+    def __init__(self, geometry: Geometry, name: str, device: torch.device) -> None:
+        super().__init__()
+        self.geometry = geometry
+        self.name = name
+        self.hardware: Hardware | None = None
+        self.quantization: Quantization | None = None
+        self.observing = False
+        self.training_forward: TrainingForward | None = None
+        self.learned_for: tuple[object, ...] | None = None
+        self.array: ProgrammedArray | None = None
+        self.calls = Calls()
+        self.cache = WeightCache()
+        # Not yet calibrated is NaN rather than None, so that a state_dict can carry a range into a new layer. Of a
+        # float layer it stays out of the state_dict, which must load into the model it came from.
+        unknown = torch.full((), torch.nan if geometry.observed else 1.0, dtype=torch.float32, device=device)
+        self.register_buffer(RANGE, unknown, persistent=False)
+
+    @classmethod
+    def of(cls, layer: nn.Module, geometry: Geometry, name: str) -> LayerState:
+        """The state of a layer, which has one from now on."""
+        state = state_of(layer)
+        if state is None:
+            weight: Any = layer.weight
+            state = cls(geometry, name, weight.device)
+            layer.add_module(STATE, state)
+        return state
+
+    @property
+    def chip(self) -> Hardware:
+        """The hardware of a layer that is quantized or programmed."""
+        if self.hardware is None:
+            raise CalibrationError(f"layer {self.name!r} is neither quantized nor programmed; call memrix.quantize")
+        return self.hardware
+
+    @property
+    def programmed(self) -> ProgrammedArray:
+        """The programmed array of a layer on a chip."""
+        if self.array is None:
+            raise CalibrationError(f"layer {self.name!r} is not programmed; memrix.program gives a chip")
+        return self.array
+
+    @property
+    def learned_range(self) -> Tensor | None:
+        """The range that is a parameter, where steps are learned."""
+        return self._parameters.get(LEARNED_RANGE)
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the layer has an activation range."""
+        learned = self.learned_range
+        return bool((self.input_range if learned is None else learned.detach()).isfinite())
+
+    def step_of(self, peak: Tensor) -> Tensor:
+        """Input of one DAC code where ``peak`` is the largest magnitude."""
+        return activation_step(peak, self.chip.dac.largest_code)
+
+    @property
+    def activation_step(self) -> Tensor:
+        """Input of one DAC code."""
+        learned = self.learned_range
+        return self.step_of(self.input_range if learned is None else learned.abs())
+
+    def weight_step(self, matrix: Tensor) -> Tensor:
+        """Weight of one integer step of a matrix ``[outputs, inputs]``: ``[1]``, or ``[outputs]``; 0 for zeros."""
+        learned = self._parameters.get(LEARNED_WEIGHT_STEP)
+        if learned is not None:
+            return learned.abs()
+        hardware = self.chip
+        return weight_step(matrix, hardware.weight_bits, hardware.weight_scale, hardware.weight_range)
+
+    def keep_range(self, peak: float) -> None:
+        """Take a calibrated range over."""
+        with torch.no_grad():
+            self.input_range.fill_(peak)
+            learned = self.learned_range
+            if learned is not None and not bool(learned.isfinite()):
+                learned.fill_(peak)  # in place: an optimizer may hold it
+
+    def keep_sample(self, vectors: Tensor | None) -> None:
+        """Keep calibration samples ``[groups, vectors, inputs]``, or none any more."""
+        self._buffers.pop(SAMPLE, None)
+        if vectors is not None:
+            self.register_buffer(SAMPLE, vectors, persistent=False)
+
+    @property
+    def sample(self) -> Tensor | None:
+        """The calibration samples, if there are any."""
+        return self._buffers.get(SAMPLE)
+
+    def adopt(self, geometry: Geometry, name: str, hardware: Hardware) -> None:
+        """Be the state of a layer that is quantized, or on a chip, for some hardware."""
+        self.geometry, self.name, self.hardware = geometry, name, hardware
+        self.observing, self.training_forward = False, None
+        self._non_persistent_buffers_set.discard(RANGE)
+
+    def train_with(self, quantization: Quantization | None, matrix: Tensor) -> None:
+        """Have what a way of training needs, and nothing that an earlier one needed.
+
+        Steps that were learned stay where they are asked for again and the hardware has the same bits and scales.
+
+        Args:
+            quantization: the way of training.
+            matrix: the weight, float32 ``[outputs, inputs]``.
+        """
+        self.quantization, self.training_forward = quantization, None
+        outputs = quantization is not None and quantization.output_quantizers
+        noisy = quantization is not None and quantization.weight_noise > 0
+        learned = quantization is not None and quantization.learned_steps
+        self._keep_buffer(OUTPUT_RANGE, outputs, torch.full((), torch.nan, dtype=torch.float32, device=matrix.device))
+        self._keep_buffer(EPOCH, noisy, torch.zeros((), dtype=torch.int64, device=matrix.device))
+        if not learned or self.learned_for != self.chip.steps_key:
+            for name in (LEARNED_RANGE, LEARNED_WEIGHT_STEP):
+                self._parameters.pop(name, None)
+            self.learned_for = None
+        if learned and self.learned_for is None:
+            with torch.no_grad():
+                step = self.weight_step(matrix)
+            self.register_parameter(LEARNED_WEIGHT_STEP, nn.Parameter(step))
+            if self.geometry.observed:
+                self.register_parameter(LEARNED_RANGE, nn.Parameter(self.input_range.detach().clone()))
+            self.learned_for = self.chip.steps_key
+
+    def _keep_buffer(self, name: str, wanted: bool, initial: Tensor) -> None:
+        if wanted and name not in self._buffers:
+            self.register_buffer(name, initial)
+        elif not wanted and name in self._buffers:
+            delattr(self, name)
+
+    @property
+    def noisy(self) -> bool:
+        """Whether weights are noisy in this epoch of a training."""
+        quantization = self.quantization
+        if quantization is None or not quantization.weight_noise:
+            return False
+        return int(self._buffers[EPOCH]) >= quantization.noise_start_epoch  # type: ignore[arg-type]
+
+    def observe(self, buffer: str, values: Tensor) -> None:
+        """Let a range follow the values of a training batch; one that is learned starts from the first."""
+        if self.quantization is None:
+            return
+        known: Tensor = getattr(self, buffer)
+        known.copy_(updated_range(known, values, self.quantization, self.chip.dac.largest_code))
+        learned = self.learned_range
+        # A graph cannot look at values; in place once only, for autograd holds what a forward pass used.
+        if buffer == RANGE and learned is not None and not torch.compiler.is_compiling():
+            with torch.no_grad():
+                if not bool(learned.isfinite()):
+                    learned.copy_(known)
+
+    def require_calibration(self) -> None:
+        """Raise CalibrationError unless the layer has an activation range."""
+        # A graph that is being captured cannot look at values.
+        if torch.compiler.is_compiling() or self.calibrated:
+            return
+        raise CalibrationError(
+            f"layer {self.name!r} has no activation range; run memrix.calibrate(model, batches, hardware) "
+            f"on a few batches of typical inputs, or train with an observer, such as "
+            f"memrix.Quantization(observer='min-max')"
+        )
+
+
+class WeightCache:
+    """The quantized weight of a layer in evaluation, until the weight is another."""
+
+    def __init__(self) -> None:
+        self._of: tuple[object, ...] | None = None
+        self._quantized: Tensor | None = None
+
+    def get(self, weight: Tensor, step: object, make: Callable[[], Tensor]) -> Tensor:
+        """What ``make`` gives, of the present weight and of steps that ``step`` stands for."""
+        present = (Fingerprint.of(weight), weight.device, step)
+        if self._quantized is None or self._of != present:
+            self._of, self._quantized = present, make()
+        return self._quantized
+
+    def clear(self) -> None:
+        """Forget it: scales have changed."""
+        self._of = self._quantized = None
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> WeightCache:
+        return WeightCache()
+
+    def __reduce__(self) -> tuple[type[WeightCache], tuple[()]]:
+        return WeightCache, ()
+
+
+def state_of(layer: nn.Module) -> LayerState | None:
+    """What memrix keeps on a layer, or None."""
+    state = layer._modules.get(STATE)
+    return state if isinstance(state, LayerState) else None
