@@ -298,7 +298,7 @@ _PARTS: dict[str, Any] = {
 
 def _presets() -> dict[str, Hardware]:
     return {
-        "paper": Hardware(weight_scale="per-tensor", noise="legacy"),
+        "paper": Hardware(weight_scale="per-tensor", dac=DAC(vmax=0.6, levels="equal"), noise="legacy"),
         "physical": Hardware(),
         "tuned": Hardware(
             programming="reset-ramp",  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ import torch
 
 from memrix import Hardware, Seeds
 from memrix.crossbar import Crossbar, program_pairs
+from memrix.device import CellCurrent
 
 GROUPS, INPUTS, OUTPUTS = 2, 70, 3
 FINE = {"adc.precision_bits": 14, "adc.range_bits": 9, "tile.rows": 32}
@@ -63,6 +64,7 @@ def cell_by_cell(array: Crossbar, hardware: Hardware, inputs: torch.Tensor) -> t
         noise = 4 * 1.380649e-23 * 300 * 1e8 * np.abs(conductance) + 2 * 1.602176634e-19 * 1e8 * np.abs(cell)
         mean = mean + sign * (weight * cell).sum(axis=(2, 3))
         variance = variance + (weight**2 * noise).sum(axis=(2, 3))
+    gain *= hardware.dac.digital_gain(CellCurrent(hardware.parameters))
     return mean * gain, variance * gain**2
 
 

@@ -22,7 +22,7 @@ LAYERS = {
     "ConvTranspose2d": (lambda: nn.ConvTranspose2d(4, 2, 3, stride=2, padding=1, output_padding=1), (2, 4, 3, 3)),
 }
 every_layer = pytest.mark.parametrize("kind", LAYERS)
-both_dacs = pytest.mark.parametrize("levels", ["equal", "linearising"])
+both_dacs = pytest.mark.parametrize("levels", ["gain-corrected", "linearising"])
 both_corrections = pytest.mark.parametrize("corrected", [False, True])
 
 

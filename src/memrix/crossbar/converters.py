@@ -15,7 +15,8 @@ from memrix.device.ranges import require_read_voltage
 from memrix.errors import HardwareError
 from memrix.validation import plain_settings, require_choice, require_integer, require_number
 
-Levels = Literal["equal", "linearising"]
+Levels = Literal["equal", "gain-corrected", "linearising"]
+RANGE_IN_DEVIATIONS = 4.0  # standard deviations of an activation in the range of a DAC
 MOST_BITS = 20  # of the precision or of the range of an ADC
 LEAST_GAIN, MOST_GAIN = 1e-6, 1e6  # in front of an ADC
 
@@ -27,13 +28,15 @@ class DAC:
     Attributes:
         bits: resolution; also the number of bits of the activations.
         vmax: voltage in V of the largest code, at most 1.5 and at most that up to which the device was measured.
-        levels: ``equal`` steps in volts, or ``linearising``: steps of equal current, which undo the non-linear
-            current of the cells exactly, because all cells share one curve.
+        levels: ``equal`` steps in volts; ``gain-corrected``: these, and one digital factor that gives back what the
+            current of the cells, which is not linear and smaller at negative voltages, costs on average (see
+            ``digital_gain``); or ``linearising``: steps of equal current, which undo the current's curve exactly,
+            because all cells share it.
     """
 
     bits: int = 8
     vmax: float = 0.6
-    levels: Levels = "equal"
+    levels: Levels = "gain-corrected"
 
     def __post_init__(self) -> None:
         plain_settings(self)
@@ -73,7 +76,7 @@ class DAC:
                 f"device {current.parameters.source!r} were measured, got {self.vmax:g} V"
             )
         fractions = np.arange(-self.largest_code, self.largest_code + 1) / self.largest_code
-        if self.levels == "equal":
+        if self.levels != "linearising":
             return fractions * self.vmax
         return _invert(current, fractions * self.full_scale(current), self.vmax)
 
@@ -83,6 +86,22 @@ class DAC:
         # The curve is not odd: no level of a linearising DAC may pass vmax on either side.
         return float(min(positive, negative) if self.levels == "linearising" else positive)
 
+    def digital_gain(self, current: CellCurrent) -> float:
+        """The digital factor of results that brings them nearest to what was meant; 1 unless ``gain-corrected``.
+
+        A code ``c`` of ``L`` at most is to contribute ``x = c / L`` of what the largest contributes, and contributes
+        ``m(c) = d(U_c) / d(Vmax)``, with ``d`` of ``CellCurrent.slope``. The factor ``g`` that minimizes
+        ``sum_c w(c) (g m(c) - x(c))**2`` is ``sum w m x / sum w m**2``. The weights ``w`` are those of normally
+        distributed activations with a range of four standard deviations. For the measured device the factor is 1.039
+        at 0.6 V and 1.028 at 0.4 V. A reading at the largest code alone needs none.
+        """
+        if self.levels != "gain-corrected":
+            return 1.0
+        meant = np.arange(-self.largest_code, self.largest_code + 1) / self.largest_code
+        made = current.slope(meant * self.vmax) / current.slope(self.vmax)
+        weights = np.exp(-0.5 * (RANGE_IN_DEVIATIONS * meant) ** 2)
+        return float((weights * made * meant).sum() / (weights * made**2).sum())
+
 
 def _invert(current: CellCurrent, magnitudes: Array, vmax: float) -> Array:
     """Voltages at which ``-d(U)`` takes the given values, by bisection to the last bit of float64."""
@@ -90,7 +109,7 @@ def _invert(current: CellCurrent, magnitudes: Array, vmax: float) -> Array:
     if np.any(np.diff(current.slope(grid)) >= 0):
         raise HardwareError(
             f"a linearising DAC needs a current that rises with the voltage, and this device's does not within "
-            f"+-{vmax} V; use a smaller dac.vmax or dac.levels = 'equal'"
+            f"+-{vmax} V; use a smaller dac.vmax or dac.levels = 'gain-corrected'"
         )
     low, high = np.full_like(magnitudes, -vmax), np.full_like(magnitudes, vmax)
     for _ in range(64):

@@ -16,7 +16,7 @@ from memrix.crossbar.pairs import Pairs
 from memrix.crossbar.products import TiledProduct, at
 from memrix.crossbar.reader import Reader
 from memrix.crossbar.readout import ReadCircuit
-from memrix.device import DeviceParameters
+from memrix.device import CellCurrent, DeviceParameters
 from memrix.random import RandomStream, derive, fill_noise_
 
 
@@ -39,6 +39,7 @@ class Crossbar(nn.Module):
         nominal_states: mean state of ON and of OFF cells.
         cell_parameters: the device technology.
         counts: of conversions so far.
+        digital_gain: factor of results, of the levels of the DAC; a row that is looked up needs none.
     """
 
     difference: Tensor  # [groups * row tiles, rows, planes * outputs]: r+ - r-
@@ -78,6 +79,7 @@ class Crossbar(nn.Module):
         rows = (tables.mean, tables.variance_slope, tables.variance_offset)
         # In one tensor they are looked up all at once.
         used = torch.stack(rows if self.total.numel() else rows[:1])
+        self.digital_gain = self.circuit.dac.digital_gain(CellCurrent(self.cell_parameters))
         weights = adc.step * torch.tensor(self.layout.plane_weights, dtype=torch.float32)
         rest = torch.tensor(self.circuit.dac.largest_code, dtype=torch.int32)
         for buffer, value in (("tables", used), ("plane_weights", weights), ("rest", rest)):
@@ -85,8 +87,8 @@ class Crossbar(nn.Module):
 
     @property
     def result_weight(self) -> float:
-        """What a result of 1 of a ``Reader`` is worth: an ADC step of the lowest plane, in integer weights."""
-        return self.circuit.adc.step * self.layout.plane_weights[0]
+        """What a result of 1 of a ``Reader`` is worth, in integer weights: a step of the lowest plane, corrected."""
+        return self.circuit.adc.step * self.layout.plane_weights[0] * self.digital_gain
 
     def matrices(self) -> Tensor:
         """``[groups, inputs, outputs]``, float32: the weights that the cells hold, in integer steps."""
@@ -95,8 +97,11 @@ class Crossbar(nn.Module):
         return torch.einsum("gipo,p->gio", digits, self.plane_weights * self.tables[0, -1])
 
     def transfer(self) -> Tensor:
-        """``[codes]``, float32: mean current of a cell at every DAC code, as a share of that at the largest."""
-        return self.tables[0] / self.tables[0, -1]
+        """``[codes]``, float32: mean result of a cell at every DAC code, in weights that ``matrices`` gives.
+
+        The current as a share of that at the largest code, times the digital gain.
+        """
+        return self.tables[0] / self.tables[0, -1] * self.digital_gain
 
     def forward(self, codes: Tensor) -> Tensor:
         """Multiply DAC codes by the programmed matrices.
