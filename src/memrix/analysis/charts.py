@@ -6,6 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from memrix.analysis.systems_axis import (
+    FLOAT,
+    QUANTIZED,
+    BitsAxis,
+    colors_of_chips,
+    lengths,
+    percent,
+    show_differences,
+)
 from memrix.errors import DataError
 
 if TYPE_CHECKING:
@@ -14,20 +23,14 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 
-# Okabe and Ito's colours: told apart by colour-blind readers and in grey.
-_FLOAT = "#444444"
-_COLOURS = {"quantised": "#0072B2", "chip": "#D55E00"}
-_NAMES = {"quantised": "quantised", "chip": "on the chip"}
-_OFFSETS = {"quantised": -0.12, "chip": 0.12}
-"""Quantised and chip stand this far beside the number of bits, so that their intervals do not cover."""
-_CHIPS_WIDTH = 0.2
-"""Several chips spread over this many bits."""
+_LABELS = {"quantised": "quantised", "chip": "on the chip"}
 
 
 def wer_over_bits(result: Mapping[str, Any], path: Path) -> None:
     """Word error rates over weight bits, with the encoder's error beside them.
 
-    The float model is a line with its interval; several chips are points about the line of their mean.
+    The float model is a line with its interval. Several chips stand beside each other, each with its own interval,
+    and their mean with that over chips and utterances.
 
     Args:
         result: of an evaluation, as in its JSON file.
@@ -39,13 +42,15 @@ def wer_over_bits(result: Mapping[str, Any], path: Path) -> None:
     from matplotlib.figure import Figure
 
     rows = result["rows"]
-    if not any(row["execution"] == "float" for row in rows):
+    baseline = next((row for row in rows if row["execution"] == "float"), None)
+    if baseline is None:
         raise DataError(f"a chart needs the row of the float model, got {len(rows)} rows without it")
     figure = Figure(figsize=(10, 4.8), layout="constrained")
     rates, errors = figure.subplots(1, 2, width_ratios=(3, 2))
-    _draw_rates(rates, rows)
-    _draw_encoder_errors(errors, rows)
     corpus, settings = result["corpus"], result["settings"]
+    systems = _Systems(rows, settings["hardware_name"])
+    _draw_rates(rates, baseline, systems, result.get("means", ()))
+    _draw_encoder_errors(errors, systems)
     figure.suptitle(
         f"{Path(settings['model']).name} on {corpus['name']} ({corpus['words']} words), "
         f"hardware: {settings['hardware_name']}",
@@ -67,71 +72,86 @@ def save_chart(figure: Figure, path: Path) -> None:
         raise DataError(f"the chart {path} cannot be written ({error}); name a .png, .svg or .pdf") from error
 
 
-def _draw_rates(axes: Axes, rows: Sequence[Row]) -> None:
-    baseline = next(row for row in rows if row["execution"] == "float")
-    low, high = (100 * bound for bound in baseline["wer_interval"])
-    axes.axhspan(low, high, color=_FLOAT, alpha=0.12, linewidth=0)
-    axes.axhline(100 * baseline["wer"], color=_FLOAT, linestyle="--", label="float")
-    for kind in _COLOURS:
-        of_kind = [row for row in rows if row["execution"] == kind]
-        wers = [100 * row["wer"] for row in of_kind]
-        # A bootstrap interval need not contain the rate itself, and bars of negative length are refused.
-        below = [max(wer - 100 * row["wer_interval"][0], 0) for wer, row in zip(wers, of_kind, strict=True)]
-        above = [max(100 * row["wer_interval"][1] - wer, 0) for wer, row in zip(wers, of_kind, strict=True)]
+class _Systems:
+    """Quantized networks and chips of an evaluation: where they stand, and in which color."""
+
+    def __init__(self, rows: Sequence[Row], hardware: str) -> None:
+        self.rows = [row for row in rows if row["execution"] in _LABELS]
+        self.axis = BitsAxis.of((row["weight_bits"] for row in self.rows), (row["execution"] for row in self.rows))
+        self.colors = {"quantised": QUANTIZED, "chip": colors_of_chips([hardware])[hardware]}
+        self._chips = 1 + max((row["chip"] or 0 for row in self.rows), default=0)
+
+    def of(self, kind: str) -> list[Row]:
+        """Rows of a kind."""
+        return [row for row in self.rows if row["execution"] == kind]
+
+    def place(self, row: Row) -> float:
+        """Where a row stands: chips beside each other, the quantized network alone."""
+        chips = self._chips if row["execution"] == "chip" else 1
+        return self.axis.place(row["weight_bits"], row["execution"], row["chip"] or 0, chips)
+
+    def draw_means(self, axes: Axes, kind: str, figures: Sequence[float]) -> None:
+        """The line through the means over chips at each number of bits."""
+        by_bits: dict[float, list[float]] = {}
+        for row, figure in zip(self.of(kind), figures, strict=True):
+            by_bits.setdefault(row["weight_bits"], []).append(figure)
+        bits = sorted(by_bits)
+        means = [sum(by_bits[value]) / len(by_bits[value]) for value in bits]
+        axes.plot([self.axis.place(value, kind) for value in bits], means, color=self.colors[kind], alpha=0.5)
+
+
+def _draw_rates(axes: Axes, baseline: Row, systems: _Systems, means: Sequence[Row]) -> None:
+    ends = percent(baseline["wer_interval"])
+    axes.axhspan(ends[0], ends[1], color=FLOAT, alpha=0.12, linewidth=0)
+    axes.axhline(100 * baseline["wer"], color=FLOAT, linestyle="--", label="float")
+    drawn = [*ends]
+    for kind in systems.axis.systems:
+        rows, color = systems.of(kind), systems.colors[kind]
+        for number, row in enumerate(rows):
+            wer, interval = 100 * row["wer"], percent(row["wer_interval"])
+            # Of several chips, the bar that counts is that of their mean.
+            single = {"alpha": 0.35, "markersize": 3} if kind == "chip" and means else {"markersize": 5}
+            axes.errorbar(
+                [systems.place(row)],
+                [wer],
+                lengths(wer, interval),
+                color=color,
+                fmt="o",
+                capsize=0 if "alpha" in single else 3,
+                label=None if number or "alpha" in single else _LABELS[kind],
+                **single,
+            )
+            drawn += [wer, *interval]
+        systems.draw_means(axes, kind, [100 * row["wer"] for row in rows])
+    for number, mean in enumerate(means):
+        wer, interval = 100 * mean["wer"], percent(mean["wer_interval"])
         axes.errorbar(
-            _positions(of_kind),
-            wers,
-            (below, above),
-            color=_COLOURS[kind],
-            fmt="o",
-            markersize=5,
-            capsize=3,
-            label=_NAMES[kind],
+            [systems.axis.place(mean["weight_bits"], "chip")],
+            [wer],
+            lengths(wer, interval),
+            color=systems.colors["chip"],
+            fmt="D",
+            markersize=6,
+            capsize=4,
+            linewidth=2,
+            label=None if number else f"mean of {mean['chips']} chips",
         )
-        _draw_means(axes, of_kind, wers)
+        drawn += [wer, *interval]
     axes.set_ylabel("word error rate (%)")
     axes.set_title("Word error rate, 95 % intervals", fontsize=11)
-    _finish(axes, rows)
+    systems.axis.label(axes)
+    show_differences(axes, drawn)
     axes.legend(frameon=False)
 
 
-def _draw_encoder_errors(axes: Axes, rows: Sequence[Row]) -> None:
-    for kind, colour in _COLOURS.items():
-        of_kind = [row for row in rows if row["execution"] == kind]
-        errors = [row["encoder_error"] for row in of_kind]
-        axes.plot(_positions(of_kind), errors, "o", color=colour, markersize=5)
-        _draw_means(axes, of_kind, errors)
+def _draw_encoder_errors(axes: Axes, systems: _Systems) -> None:
+    drawn = []
+    for kind in systems.axis.systems:
+        errors = [row["encoder_error"] for row in systems.of(kind)]
+        axes.plot(list(map(systems.place, systems.of(kind))), errors, "o", color=systems.colors[kind], markersize=5)
+        systems.draw_means(axes, kind, errors)
+        drawn += errors
     axes.set_ylabel("relative deviation from float")
     axes.set_title("Encoder output", fontsize=11)
-    _finish(axes, rows)
-
-
-def _positions(rows: Sequence[Row]) -> list[float]:
-    last = max((row["chip"] or 0 for row in rows), default=0)
-    step = _CHIPS_WIDTH / max(last, 1)
-    return [row["weight_bits"] + _OFFSETS[row["execution"]] + step * ((row["chip"] or 0) - last / 2) for row in rows]
-
-
-def _draw_means(axes: Axes, rows: Sequence[Row], figures: Sequence[float]) -> None:
-    """The line through the means over chips at each number of bits."""
-    by_bits: dict[int, list[float]] = {}
-    for row, figure in zip(rows, figures, strict=True):
-        by_bits.setdefault(row["weight_bits"], []).append(figure)
-    if by_bits:
-        kind = rows[0]["execution"]
-        axes.plot(
-            [bits + _OFFSETS[kind] for bits in sorted(by_bits)],
-            [sum(by_bits[bits]) / len(by_bits[bits]) for bits in sorted(by_bits)],
-            color=_COLOURS[kind],
-        )
-
-
-def _finish(axes: Axes, rows: Sequence[Row]) -> None:
-    bits = sorted({row["weight_bits"] for row in rows if row["weight_bits"] is not None})
-    if bits:
-        axes.set_xticks(bits)
-        axes.set_xlim(bits[0] - 0.5, bits[-1] + 0.5)
-    axes.set_ylim(bottom=0)
-    axes.set_xlabel("bits of a weight")
-    axes.grid(axis="y", alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
+    systems.axis.label(axes)
+    show_differences(axes, drawn)

@@ -1,19 +1,36 @@
-"""Chart of an experiment: word error rates over weight bits."""
+"""Chart of an experiment: word error rates over weight bits, and what they are over float."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from memrix.analysis.charts import save_chart
+from memrix.analysis.systems_axis import (
+    FLOAT,
+    QUANTIZED,
+    BitsAxis,
+    colors_of_chips,
+    lengths,
+    percent,
+    show_differences,
+)
 
-_COLOURS = ("#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-_FLOAT, _QUANTISED = "#444444", "#0072B2"
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Row = Mapping[str, Any]
+
+_DIGITAL = ""  # the variant of a recognizer that is on no chip
+_PAPER_LOST = 25.0  # % of the float WER, at 3 bits: arXiv 2505.24721
 
 
 def wer_over_bits_of_experiment(result: Mapping[str, Any], path: Path) -> None:
-    """Float as a line with its interval, quantised as points, every kind of chip as means with their extremes.
+    """Rates of float, quantized networks and the mean of each kind of chip, and their differences to float.
+
+    All with their 95 % intervals; the extremes of several chips are marked beside their mean.
 
     Args:
         result: of an experiment, as in its JSON file.
@@ -24,35 +41,79 @@ def wer_over_bits_of_experiment(result: Mapping[str, Any], path: Path) -> None:
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axes = figure.subplots()
-    rows: Sequence[Mapping[str, Any]] = result["rows"]
-    bits = sorted({row["bits"] for row in rows if row["bits"] is not None}, reverse=True)
-    places = {value: place for place, value in enumerate(bits)}
+    rows: Sequence[Row] = result["rows"]
     floating = next(row for row in rows if row["bits"] is None)
-    axes.axhline(100 * floating["rate"], color=_FLOAT, label="float")
-    axes.axhspan(*(100 * end for end in floating["interval"]), color=_FLOAT, alpha=0.12, linewidth=0)
-    axes.axhline(125 * floating["rate"], color=_FLOAT, linestyle=":", label="float + 25 %")
-    variants = list(dict.fromkeys(row["variant"] for row in rows if row["variant"]))
-    shifts = {name: 0.12 * (number + 1) for number, name in enumerate(variants)}
-    for row in rows:
-        if row["bits"] is None:
-            continue
-        place = places[row["bits"]] + shifts.get(row["variant"], 0.0)
-        colour = _COLOURS[variants.index(row["variant"]) % len(_COLOURS)] if row["variant"] else _QUANTISED
-        rate = 100 * row["rate"]
-        if row["lowest"] is not None:
-            ends = [[rate - 100 * row["lowest"]], [100 * row["highest"] - rate]]
-            axes.errorbar([place], [rate], ends, fmt="o", color=colour, capsize=3)
-        else:
-            axes.plot([place], [rate], marker="o" if row["variant"] else "s", color=colour)
-    axes.plot([], [], "s", color=_QUANTISED, label="quantised digitally")
-    for number, name in enumerate(variants):
-        axes.plot([], [], "o", color=_COLOURS[number % len(_COLOURS)], label=f"chips: {name} (mean, extremes)")
-    axes.set_xticks(range(len(bits)), [f"{value:g}" for value in bits])
-    axes.set_xlabel("bits of a weight")
-    axes.set_ylabel("word error rate, %")
-    axes.set_ylim(bottom=0)
-    axes.legend(frameon=False)
-    axes.set_title(f"{result['corpus']}, {result['part']}, {result['words']} words")
+    others = [row for row in rows if row["bits"] is not None]
+    axis = BitsAxis.of((row["bits"] for row in others), (row["variant"] for row in others))
+    colors = {_DIGITAL: QUANTIZED, **colors_of_chips(name for name in axis.systems if name != _DIGITAL)}
+    figure = Figure(figsize=(11, 5), layout="constrained")
+    rates, differences = figure.subplots(1, 2)
+    _draw_rates(rates, floating, others, axis, colors)
+    _draw_differences(differences, others, axis, colors)
+    handles, labels = rates.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    figure.suptitle(f"{result['corpus']}, {result['part']}, {result['words']} words; bars: 95 % intervals")
     save_chart(figure, path)
+
+
+def _draw_rates(axes: Axes, floating: Row, rows: Sequence[Row], axis: BitsAxis, colors: Mapping[str, str]) -> None:
+    ends = percent(floating["interval"])
+    axes.axhspan(ends[0], ends[1], color=FLOAT, alpha=0.12, linewidth=0)
+    axes.axhline(100 * floating["rate"], color=FLOAT, linestyle="--", label="float")
+    drawn = [*ends]
+    named = set()
+    for row in rows:
+        variant = row["variant"]
+        place, rate, color = axis.place(row["bits"], variant), 100 * row["rate"], colors[variant]
+        interval = percent(row["interval"])
+        name = f"chips: {variant}" if variant else "quantised digitally"
+        marker = "o" if variant else "s"
+        axes.errorbar(
+            [place],
+            [rate],
+            lengths(rate, interval),
+            fmt=marker,
+            color=color,
+            capsize=3,
+            label=None if variant in named else name,
+        )
+        named.add(variant)
+        drawn += [rate, *interval]
+        if row["lowest"] is not None:
+            extremes = percent((row["lowest"], row["highest"]))
+            axes.plot([place] * 2, extremes, linestyle="", marker="_", markersize=9, color=color)
+            drawn += extremes
+    axes.set_ylabel("word error rate, %")
+    axes.set_title("Word error rate; dashes: lowest and highest chip", fontsize=11)
+    axis.label(axes)
+    show_differences(axes, drawn)
+
+
+def _draw_differences(axes: Axes, rows: Sequence[Row], axis: BitsAxis, colors: Mapping[str, str]) -> None:
+    axes.axhline(0.0, color=FLOAT, linestyle="--")
+    drawn = [0.0]
+    for row in rows:
+        # Beside a float network without errors a share is infinite.
+        if row["over_float"] is None or not all(map(math.isfinite, row["over_float"])):
+            continue
+        difference, *interval = percent(row["over_float"])
+        variant = row["variant"]
+        axes.errorbar(
+            [axis.place(row["bits"], variant)],
+            [difference],
+            lengths(difference, interval),
+            fmt="o" if variant else "s",
+            color=colors[variant],
+            capsize=3,
+        )
+        drawn += [difference, *interval]
+    if max(drawn) > _PAPER_LOST / 2:
+        axes.axhline(_PAPER_LOST, color=FLOAT, linestyle=":")
+        axes.annotate(
+            "lost by the paper at 3 bits", (axis.bits[-1], _PAPER_LOST), ha="right", va="bottom", fontsize=8
+        )
+        drawn.append(_PAPER_LOST)
+    axes.set_ylabel("WER over float, %")
+    axes.set_title("Relative difference to float, paired", fontsize=11)
+    axis.label(axes)
+    show_differences(axes, drawn)

@@ -12,6 +12,10 @@ Rates = npt.NDArray[np.float64]
 
 _DRAWS_AT_ONCE = 250
 
+_SUBTRACTED = 0.5
+"""Of the median that sums of chips differ by when chips are alike. In normal theory, intervals of 95 % then hold the
+truth in 92 to 98 of 100 cases, for 2 to 10 chips and any size of what chips add; with all of it, in 90 to 98."""
+
 
 @dataclass(frozen=True)
 class Variances:
@@ -35,8 +39,7 @@ def variances(values: Counts, weights: Counts) -> Variances:
     """Variances of ``values.mean(chips).sum(utterances)`` about its share of ``weights``, by moments.
 
     Chips that are alike differ in their sums too, by what they make of single utterances, which the variance of the
-    utterances holds already. Sums of ``n`` chips then vary with ``n - 1`` degrees of freedom; the median of that is
-    subtracted, so that chips that are alike add nothing in half of all cases.
+    utterances holds already: a part of that is subtracted.
 
     Args:
         values: ``[chips, utterances]``.
@@ -55,7 +58,7 @@ def variances(values: Counts, weights: Counts) -> Variances:
     of_single = few * float((single**2).sum()) / (chips * (chips - 1))
     of_sums = float(residuals.sum(axis=1).var(ddof=1)) / chips
     median = float(stats.chi2.median(chips - 1)) / (chips - 1)
-    return Variances(of_utterances, max(of_sums - median * of_single, 0.0))
+    return Variances(of_utterances, max(of_sums - _SUBTRACTED * median * of_single, 0.0))
 
 
 def draws(values: Counts, weights: Counts, resamples: int, seed: int) -> tuple[Rates, Counts]:
