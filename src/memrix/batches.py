@@ -7,6 +7,7 @@ import itertools
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from torch import Tensor, nn
@@ -25,6 +26,7 @@ def run_batches(
     *,
     max_batches: int = MOST_BATCHES,
     progress: Callable[[int], None] | None = None,
+    around: Callable[[int], AbstractContextManager[None]] | None = None,
 ) -> int:
     """Call a model with each batch: a tensor, a tuple or list of arguments, or a mapping of keyword arguments.
 
@@ -33,6 +35,7 @@ def run_batches(
         batches: of inputs.
         max_batches: more are refused: before the first if the iterable has a length, else when they turn up.
         progress: called with the number of batches done.
+        around: gives what each batch is run inside of, by its number from 1.
 
     Returns:
         The number of batches.
@@ -58,7 +61,8 @@ def run_batches(
                 f"itertools.islice(batches, 100), or say max_batches=..."
             )
         done += 1
-        _run_batch(model, batch, done)
+        with nullcontext() if around is None else around(done):
+            _run_batch(model, batch, done)
         if progress is not None:
             progress(done)
         if done == _WORTH_A_WORD and count is None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,16 +12,19 @@ from torch import Tensor, nn
 from memrix.batches import MOST_BATCHES, require_batches, run_batches
 from memrix.contents import Contents
 from memrix.errors import CalibrationError, NumericsError
+from memrix.inventory import rule
 from memrix.nn.inputs import require_dense
 from memrix.nn.quantized import QuantizedLayer
 from memrix.nn.state import OUTPUT_RANGE, LayerState, state_of
 from memrix.quantization.observers import RangeObserver
 from memrix.quantization.sampling import VectorSampler
 from memrix.random import derive
+from memrix.reach import require_choice, stays_digital
 from memrix.readiness import has_range
 from memrix.references import require_live_functions
-from memrix.selection import HardwareChoice, Layers, Selected, open_owners, select, twins_of
+from memrix.selection import HardwareChoice, Layers, Selected, open_owners, select, twins_of, warn_of_digital
 from memrix.undo import unchanged_on_failure
+from memrix.watching import Watch
 
 TEST_VECTORS = 512  # of every layer, for hardware that is tuned after programming
 
@@ -35,6 +38,7 @@ def calibrate(
     percentile: float = 99.99,
     keep_ranges: bool = False,
     max_batches: int = MOST_BATCHES,
+    unreached: Literal["error", "digital"] = "error",
     progress: Callable[[int], None] | None = None,
 ) -> None:
     """Find the static activation range of every layer: a percentile of its input magnitudes over the batches.
@@ -54,7 +58,13 @@ def calibrate(
             as in arXiv 2505.24721), and leaves few steps to the rest where a network has outliers.
         keep_ranges: leave layers that have a range with it, such as those of a training; they get test vectors alone.
         max_batches: more are refused, before the first if ``len(batches)`` is known; a hundred are plenty as a rule.
+        unreached: what becomes of layers that no batch gives an input, such as experts that get no token:
+            ``"error"``, or ``"digital"``: they stay digital in ``quantize`` and ``program``, with the reason in
+            ``summary``.
         progress: called with the number of batches done.
+
+    A layer whose weight is read outside of its own calls, as the first batch shows, would compute there with another
+    weight than its cells hold. It stays digital, with a warning, or is an error where it was asked for by name.
 
     Raises:
         CalibrationError: there is no batch, or too many; a batch cannot be had, or the model does not take it; a
@@ -65,31 +75,52 @@ def calibrate(
     Errors in a batch say its number, counted from 1, and the layer. After any error, Ctrl-C included, the model is as
     it was.
     """
-    selected = select(model, hardware, layers)
+    require_choice(unreached)
+    selected = select(model, hardware, layers, anew=True)
     require_batches(batches)
     require_live_functions(Contents.of(model), twins_of(selected), copied=False)
     watched = [_Watched(layer, percentile) for layer in selected if layer.handler.geometry.observed]
     with unchanged_on_failure(model):
         open_owners(selected)
+        watch = Watch(model, {layer.name: layer.module for layer in selected})
+
+        def around(number: int) -> AbstractContextManager[None]:
+            return watch.watching() if number == 1 else nullcontext()
+
         with _observation(model, watched):
-            done = run_batches(model, batches, max_batches=max_batches, progress=progress)
+            done = run_batches(model, batches, max_batches=max_batches, progress=progress, around=around)
         if not done:
             raise CalibrationError("there is no batch to calibrate on; give at least one batch of typical inputs")
-        _require_reached(watched)
+        watch.note_calls(each.layer.name for each in watched if each.reached)
+        missed = {each.layer.name: each.empty for each in watched if not each.reached}
+        digital = stays_digital(selected, missed, watch, unreached)
         for each in watched:
-            each.keep(ranges=not (keep_ranges and has_range(each.layer)))
+            if each.layer.name not in digital:
+                each.keep(ranges=not (keep_ranges and has_range(each.layer)))
+        for layer in selected:
+            rule(layer.module, digital.get(layer.name))
+    warn_of_digital(list(digital.items()))
 
 
-def _require_reached(watched: list[_Watched]) -> None:
-    missed = [each for each in watched if not each.reached]
-    if not missed:
-        return
-    empty = [each.layer.name for each in missed if each.empty]
-    raise CalibrationError(
-        f"no batch reached these layers with an input: {', '.join(each.layer.name for each in missed)}; "
-        + (f"the inputs of {', '.join(empty)} were empty; " if empty else "")
-        + "give batches that run them, or leave them out of the selection"
-    )
+def observe_uses(
+    model: nn.Module, batches: Iterable[Any], selected: Sequence[Selected]
+) -> tuple[dict[str, str], list[str]]:
+    """Run batches to see what a model does with the weights of its layers; nothing is kept.
+
+    Returns:
+        Layers that cells would not stand for everywhere, with the reason, and those that nothing has reached.
+
+    Raises:
+        CalibrationError: there is no batch, or one is not taken by the model.
+        NumericsError: an activation is not finite.
+    """
+    owners = {layer.name: layer.owner.module for layer in selected if layer.owner is not None}
+    watch = Watch(model, {layer.name: layer.module for layer in selected}, owners)
+    with _observation(model, [_Watched(layer, 100.0) for layer in selected if layer.handler.geometry.observed]):
+        if not run_batches(model, batches, around=lambda number: watch.watching()):
+            raise CalibrationError("there is no batch to run; give at least one batch of typical inputs")
+    objections = watch.objections
+    return objections, [name for name, use in watch.uses.items() if not use.called and name not in objections]
 
 
 class _Watched:

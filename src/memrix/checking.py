@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from torch import nn
 
+from memrix.calibration import observe_uses
 from memrix.chip_description import kind_of
 from memrix.contents import Contents
 from memrix.crossbar.mapping import Layout
 from memrix.digital import DigitalSummary, digital_layers, digital_table
-from memrix.errors import ConversionError
+from memrix.errors import CalibrationError, ConversionError, NumericsError
 from memrix.feasibility import hardware_problems, programming_notes
 from memrix.hardware import Hardware
-from memrix.inventory import weighted_modules
+from memrix.inventory import Weighted, weighted_modules
 from memrix.nn.quantized import QuantizedLayer
 from memrix.nn.state import LEARNED_WEIGHT_STEP
 from memrix.readiness import foreign_steps, has_range, has_test_vectors
@@ -116,23 +117,38 @@ class Check:
         return text + digital_table(self.digital)
 
 
-def check(model: nn.Module, hardware: HardwareChoice, *, layers: Layers = None, inplace: bool = False) -> Check:
+def check(
+    model: nn.Module,
+    hardware: HardwareChoice,
+    *,
+    layers: Layers = None,
+    batches: Iterable[Any] | None = None,
+    inplace: bool = False,
+) -> Check:
     """Everything that would keep a model from a chip, at once, and what else is worth knowing; nothing is changed.
 
     Args:
         model: any module.
         hardware: the chip or chips, as for ``memrix.program``.
         layers: name patterns or a predicate; all that can be mapped by default.
+        batches: as for ``memrix.calibrate``: run, to see which layers are reached and whose weights are read outside
+            of their calls. Without them that is known only as far as the code of the model's classes tells.
         inplace: whether ``memrix.program`` is to be called with ``inplace=True``, which makes no copy.
     """
+    objections: dict[str, str] = {}
+    unreached: list[str] = []
     try:
         found = survey(model, hardware, layers)
-    except ConversionError as error:
+        if batches is not None and found.selected:
+            objections, unreached = observe_uses(model, batches, found.selected)
+            found = survey(model, hardware, layers, objections=objections)
+    except (CalibrationError, ConversionError, NumericsError) as error:
         return Check((str(error),), (), (), ())
     selected = found.selected
     planned = [(layer, _layout(layer)) for layer in selected]
     # By name: what a composite layer will consist of is another object every time.
     chosen = {layer.name for layer in selected}
+    weighted = weighted_modules(model)
     return Check(
         problems=tuple(
             [
@@ -147,12 +163,14 @@ def check(model: nn.Module, hardware: HardwareChoice, *, layers: Layers = None, 
             [
                 *_calibration_notes(selected),
                 *_coverage_notes(found),
+                *_reading_notes(weighted, chosen, watched=batches is not None),
+                *_unreached_notes(unreached),
                 *_converter_notes(planned),
                 *programming_notes(planned),
             ]
         ),
         layers=tuple(_plan(layer, layout) for layer, layout in planned),
-        digital=digital_layers(weighted_modules(model), lambda each: each.name in chosen),
+        digital=digital_layers(weighted, lambda each: each.name in chosen, objections),
     )
 
 
@@ -221,6 +239,30 @@ def _coverage_notes(found: Survey) -> list[str]:
     return [
         f"no counterpart on a chip, so digital: {listed([name for name, _ in found.passed_over])}; select the others "
         f"by name to make this explicit"
+    ]
+
+
+def _reading_notes(weighted: Iterable[Weighted], chosen: Collection[str], *, watched: bool) -> list[str]:
+    """Of layers that are called, and whose weight the code around them reads too; a run shows whether it does."""
+    if watched:
+        return []
+    by_reader: dict[str, list[str]] = {}
+    for layer in weighted:
+        if layer.may_be_read_by is not None and layer.name in chosen:
+            by_reader.setdefault(layer.may_be_read_by, []).append(layer.name)
+    return [
+        f"{reader} has code that reads the weight of a layer as well as calling it, and would not see the cells: "
+        f"{listed(names)}; memrix.check(model, hardware, batches=...) tells whether it does"
+        for reader, names in by_reader.items()
+    ]
+
+
+def _unreached_notes(names: Sequence[str]) -> list[str]:
+    if not names:
+        return []
+    return [
+        f"not reached by these batches: {listed(names)}; calibrate with batches that reach them, or with "
+        f"unreached='digital'"
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from memrix.inventory import Weighted, digital_reason
@@ -28,8 +28,10 @@ class DigitalSummary:
     reason: str
 
 
-def digital_layers(weighted: Sequence[Weighted], is_mapped: Callable[[Weighted], bool]) -> tuple[DigitalSummary, ...]:
-    """What there is to say of the layers of a model that are not mapped."""
+def digital_layers(
+    weighted: Sequence[Weighted], is_mapped: Callable[[Weighted], bool], reasons: Mapping[str, str] | None = None
+) -> tuple[DigitalSummary, ...]:
+    """What there is to say of the layers of a model that are not mapped; ``reasons``: that are known beforehand."""
     total = sum(layer.weights for layer in weighted)
     mapped = [layer for layer in weighted if is_mapped(layer)]
     holders = {id(tensor): layer.name for layer in mapped for tensor in layer.tensors}
@@ -37,7 +39,7 @@ def digital_layers(weighted: Sequence[Weighted], is_mapped: Callable[[Weighted],
     for layer in weighted:
         if is_mapped(layer):
             continue
-        reason = digital_reason(layer)
+        reason = (reasons or {}).get(layer.name) or digital_reason(layer)
         tied = next((holders[id(tensor)] for tensor in layer.tensors if id(tensor) in holders), None)
         if tied is not None:
             reason += f"; it reads the digital weight that {tied!r} shares with it, not the cells of that layer"

@@ -34,7 +34,7 @@ def unregistered(module: nn.Module, registered: Collection[int]) -> dict[str, Te
         module: whatever it is.
         registered: ids of the parameters and buffers of the model, which an attribute may repeat.
     """
-    if type(module).__module__.startswith(_OWN):
+    if _is_closed(module):
         return {}
     found = {
         f"{name} (a buffer)": buffer
@@ -52,7 +52,7 @@ def unregistered(module: nn.Module, registered: Collection[int]) -> dict[str, Te
 
 def unregistered_modules(module: nn.Module) -> dict[str, nn.Module]:
     """Modules in plain lists, tuples and mappings of a module, which torch does not know of, by the names there."""
-    if type(module).__module__.startswith(_OWN):
+    if _is_closed(module):
         return {}
     # By its type: a weak proxy says that it is what it refers to.
     return {name: value for name, value in _attributes(module) if issubclass(type(value), nn.Module)}
@@ -64,6 +64,11 @@ def packed_weights(module: nn.Module) -> list[Tensor]:
         return []
     getter: Any = getattr(module, "get_weight", None) or getattr(module, "weight", None)
     return list(_tensors(getter())) if isinstance(getter, Callable) else []  # type: ignore[arg-type]
+
+
+def _is_closed(module: nn.Module) -> bool:
+    """Whether what a module holds beside its parameters is no matter of the user's."""
+    return isinstance(module, torch.jit.ScriptModule) or type(module).__module__.startswith(_OWN)
 
 
 def _may_be_weight(name: str, tensor: Tensor) -> bool:

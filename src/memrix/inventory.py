@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 from torch.nn.utils import parametrize
 
+from memrix.code_reads import CodeReader
 from memrix.errors import ConversionError
 from memrix.held_weights import packed_weights, parameters_of, unregistered, unregistered_modules
 from memrix.nn.composite import OpenedLayer, Unopened
@@ -16,6 +17,9 @@ from memrix.nn.registry import Handler, handler_of, is_known, parts_of
 
 # Their parameters multiply no vector: there is nothing to map.
 NO_PRODUCT = (nn.Embedding, nn.EmbeddingBag, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, nn.modules.batchnorm._NormBase)
+
+
+_RULING = "_memrix_stays_digital"  # attribute of a layer, which goes with its copies
 
 
 @dataclass
@@ -29,6 +33,7 @@ class Weighted:
         owner: the composite layer that has to be opened before the layer is part of the model.
         obstacle: why it cannot be mapped, known from its owner or from how its weights are held.
         certain: whether its tensors are weights for certain; a buffer may be anything.
+        may_be_read_by: the class of a module whose code reads its weight as well as calling it.
     """
 
     module: nn.Module
@@ -37,6 +42,7 @@ class Weighted:
     owner: Unopened | None = None
     obstacle: str | None = None
     certain: bool = True
+    may_be_read_by: str | None = None
 
     @property
     def name(self) -> str:
@@ -57,6 +63,18 @@ class Weighted:
     def handler(self) -> Handler | str:
         """How it is mapped, or why it cannot be."""
         return self.obstacle or handler_of(self.module)
+
+    @property
+    def ruling(self) -> str | None:
+        """Why an earlier calibration left it digital, or None."""
+        return self.module.__dict__.get(_RULING)
+
+
+def rule(module: nn.Module, reason: str | None) -> None:
+    """Have a layer stay digital in every verb from now on, or no longer."""
+    module.__dict__.pop(_RULING, None)
+    if reason is not None:
+        module.__dict__[_RULING] = reason
 
 
 def require_module(model: object) -> None:
@@ -108,6 +126,7 @@ class _Inventory:
         self._registered = {id(tensor) for tensor in (*model.parameters(), *model.buffers())}
         for name, module in model.named_modules(remove_duplicate=False):
             self._take(name, module)
+        self._look_at_code(model)
 
     @property
     def layers(self) -> list[Weighted]:
@@ -138,6 +157,20 @@ class _Inventory:
                     f"{held_as} is in a plain container, of which torch knows nothing; use nn.ModuleList or "
                     f"nn.ModuleDict",
                 )
+
+    def _look_at_code(self, model: nn.Module) -> None:
+        """Tell the layers whose weight the code of their owner reads, from those that it calls."""
+        reader = CodeReader(model.modules())
+        owners = dict(model.named_modules(remove_duplicate=False))
+        for layer in self._found.values():
+            if layer.owner is not None or layer.obstacle is not None:
+                continue
+            held = [(owners.get(path), child) for path, _, child in (name.rpartition(".") for name in layer.names)]
+            readers = [owner for owner, child in held if owner and child in reader.reads(owner).instead]
+            if len(readers) == len(held):
+                layer.obstacle = f"{type(readers[0]).__name__} reads its weight instead of calling it"
+            besides = [owner for owner, child in held if owner and child in reader.reads(owner).besides]
+            layer.may_be_read_by = type(besides[0]).__name__ if besides else None
 
     def _add_all(self, name: str, module: nn.Module, obstacle: str, skip: nn.Module | None = None) -> None:
         """Enter what is inside of a module and cannot be mapped because of it."""
@@ -190,7 +223,7 @@ def digital_reason(layer: Weighted) -> str:
     """Why a weighted module of a chip is not on a crossbar."""
     handler = layer.handler
     if isinstance(handler, Handler):
-        return handler.on_request or "not selected"
+        return layer.ruling or handler.on_request or "not selected"
     if layer.multiplies or not layer.certain:
         return handler
     return f"{type(layer.module).__name__} multiplies no vector by a matrix"

@@ -30,13 +30,23 @@ _EVERYTHING = "*"
 
 @dataclass(frozen=True)
 class Selected:
-    """A layer to be mapped."""
+    """A layer to be mapped.
+
+    Attributes:
+        name: of the layer.
+        module: that it is.
+        handler: how it is mapped.
+        hardware: it is mapped to.
+        owner: the composite layer that has to be opened first.
+        explicit: whether a pattern or a predicate singled it out, rather than swept it in with all others.
+    """
 
     name: str
     module: nn.Module
     handler: Handler
     hardware: Hardware
     owner: Unopened | None
+    explicit: bool
 
 
 @dataclass(frozen=True)
@@ -54,7 +64,14 @@ class Survey:
     passed_over: tuple[tuple[str, str], ...]
 
 
-def survey(model: nn.Module, hardware: HardwareChoice, layers: Layers) -> Survey:
+def survey(
+    model: nn.Module,
+    hardware: HardwareChoice,
+    layers: Layers,
+    *,
+    anew: bool = False,
+    objections: Mapping[str, str] | None = None,
+) -> Survey:
     """What a selection means, without touching the model.
 
     Args:
@@ -63,6 +80,8 @@ def survey(model: nn.Module, hardware: HardwareChoice, layers: Layers) -> Survey
             pattern that matches a layer counts, and layers that match none stay digital.
         layers: name patterns (``fnmatch``), or a predicate ``(name, module) -> bool``; all by default. A pattern that
             is the exact name of a layer means that layer alone, whatever characters are in it.
+        anew: whether to forget which layers an earlier calibration left digital.
+        objections: why certain layers cannot be mapped, by name, as a run of the model has shown.
 
     Raises:
         ConversionError: what was given is no model, no hardware or no pattern at all.
@@ -90,37 +109,37 @@ def survey(model: nn.Module, hardware: HardwareChoice, layers: Layers) -> Survey
         explicit = by_name or any(precise for _, precise in asked)
         # Of layers that multiply nothing, a pattern for many means the others.
         exactly = any(alias in _patterns(layers) or alias in _hardware_patterns(hardware) for alias in layer.names)
-        handler = layer.handler
-        if isinstance(handler, Handler):
+        handler = (objections or {}).get(layer.name, layer.handler)
+        ruling = None if anew else layer.ruling
+        if isinstance(handler, Handler) and ruling is not None:
+            if exactly:
+                problems.append(f"layer {layer.name!r} stays digital: {ruling}; leave it out of the selection")
+            else:
+                passed_over.append((layer.name, ruling))
+        elif isinstance(handler, Handler):
             if handler.on_request is None or exactly or callable(layers):
-                chosen.append(Selected(layer.name, layer.module, handler, chip, layer.owner))
+                chosen.append(Selected(layer.name, layer.module, handler, chip, layer.owner, explicit))
         elif explicit and (layer.multiplies or exactly):
             problems.append(f"layer {layer.name!r} cannot be mapped: {handler}; leave it out of the selection")
         elif layer.multiplies:
             passed_over.append((layer.name, handler))
     problems += _tied(chosen)
     if not chosen and not problems:
-        problems.append(_nothing_to_map(weighted))
+        problems.append(_nothing_to_map(weighted, objections or {}))
     return Survey(tuple(chosen), tuple(problems), tuple(passed_over))
 
 
-def select(model: nn.Module, hardware: HardwareChoice, layers: Layers) -> list[Selected]:
-    """The layers to be mapped, as ``survey`` finds them.
+def select(model: nn.Module, hardware: HardwareChoice, layers: Layers, *, anew: bool = False) -> list[Selected]:
+    """The layers to be mapped, as ``survey`` finds them; each that was swept in and cannot be is warned of.
 
     Raises:
         ConversionError: nothing can be mapped, a pattern matches nothing, a selected layer cannot be mapped, or
             the model is on a chip already. Every problem is listed.
     """
-    found = survey(model, hardware, layers)
+    found = survey(model, hardware, layers, anew=anew)
     if found.problems:
         raise ConversionError("the layers cannot be mapped as asked:\n  " + "\n  ".join(found.problems))
-    if found.passed_over:
-        listed = ", ".join(f"{name!r} ({reason})" for name, reason in found.passed_over)
-        warnings.warn(
-            f"these weighted layers stay digital: {listed}; select the others by name to make this explicit",
-            CoverageWarning,
-            stacklevel=3,
-        )
+    warn_of_digital(found.passed_over, stacklevel=4)
     return list(found.selected)
 
 
@@ -141,6 +160,17 @@ def _classes(selected: Iterable[Selected], kind: type[QuantizedLayer]) -> dict[n
         if layer.owner is not None:
             classes[layer.owner.module] = layer.owner.composite.opened
     return classes
+
+
+def warn_of_digital(passed_over: Sequence[tuple[str, str]], *, stacklevel: int = 3) -> None:
+    """Warn of layers that stay digital although all were asked for: names and reasons."""
+    if passed_over:
+        told = ", ".join(f"{name!r} ({reason})" for name, reason in passed_over)
+        warnings.warn(
+            f"these weighted layers stay digital: {told}; select the others by name to make this explicit",
+            CoverageWarning,
+            stacklevel=stacklevel,
+        )
 
 
 def open_owners(selected: Iterable[Selected]) -> None:
@@ -190,13 +220,13 @@ def _tied(chosen: list[Selected]) -> list[str]:
     ]
 
 
-def _nothing_to_map(weighted: Sequence[Weighted]) -> str:
+def _nothing_to_map(weighted: Sequence[Weighted], objections: Mapping[str, str]) -> str:
     text = f"there is no layer to map: memrix maps {', '.join(registered_layers())}, and "
     if not weighted:
         return text + "this model has no weighted layer"
     by_reason: dict[str, list[str]] = {}
     for layer in weighted:
-        by_reason.setdefault(digital_reason(layer), []).append(layer.name)
+        by_reason.setdefault(objections.get(layer.name) or digital_reason(layer), []).append(layer.name)
     reasons = "; ".join(f"{listed(names)} ({reason})" for reason, names in by_reason.items())
     return text + f"the selection holds none of those; weighted layers of the model: {reasons}"
 
