@@ -23,10 +23,9 @@ def test_paper_is_the_chip_of_the_paper():
     assert (paper.programming.name, paper.noise) == ("reset-set", "legacy")
 
 
-def test_physical_differs_from_paper_in_noise_weight_scale_and_the_gain_of_its_dac():
-    paper = Hardware.preset("paper").replace(
-        noise="physical", weight_scale="per-output-channel", **{"dac.levels": "gain-corrected"}
-    )
+def test_physical_differs_from_paper_in_voltage_noise_weight_scale_and_the_gain_of_its_dac():
+    changes = {"dac.levels": "gain-corrected", "dac.vmax": 0.4}
+    paper = Hardware.preset("paper").replace(noise="physical", weight_scale="per-output-channel", **changes)
     assert paper == Hardware.preset("physical") == Hardware()
 
 

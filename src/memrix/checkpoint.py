@@ -12,7 +12,7 @@ from torch import Tensor, nn
 import memrix
 from memrix.archive import FileKind, read_archive, write_archive
 from memrix.chip_description import ChipDescription, in_present_places
-from memrix.chip_differences import CELLS, digital_state, join
+from memrix.chip_differences import CELLS, WORD_LINES, digital_state, join
 from memrix.chip_soundness import not_finite, require_sound
 from memrix.contents import Contents
 from memrix.copying import copy_model
@@ -133,11 +133,14 @@ def _cells(layer: CrossbarLayer, half: bool) -> dict[str, Tensor]:
     """``r+ - r-``, and ``r+ + r-`` where it matters: exact, and no larger than ``r+`` and ``r-`` would be."""
     crossbar = layer.memrix.programmed.crossbar
     states = dict(zip(CELLS, (crossbar.difference, crossbar.total), strict=True))
-    return {
+    cells = {
         name: rows_in_use(tiled, crossbar.layout).to(torch.float16 if half else tiled.dtype)
         for name, tiled in states.items()
         if tiled.numel()
     }
+    if crossbar.word_lines is not None:
+        cells |= zip(WORD_LINES, crossbar.word_lines.stored().values(), strict=True)
+    return cells
 
 
 def _description(plain: dict[str, Any], path: str | Path) -> ChipDescription:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypedDict
 
 from torch import Tensor, nn
 
-from memrix.crossbar import Crossbar
+from memrix.crossbar import Crossbar, WordLines
 from memrix.device.parameter_files import format_parameters
 from memrix.hardware import Hardware
 from memrix.nn.composite import OpenedLayer
@@ -131,7 +131,7 @@ def describe_modules(model: nn.Module) -> dict[str, ModuleDescription]:
     return {
         path: {"type": (known := _torch_class(module)).__name__, "settings": _settings(module, known)}
         for path, module in model.named_modules()
-        if not isinstance(module, (Crossbar, LayerState, ProgrammedArray))
+        if not isinstance(module, (Crossbar, LayerState, ProgrammedArray, WordLines))
     }
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from memrix.chip_description import ChipDescription, describe_modules, opened_layers
+from memrix.crossbar.word_lines import STORED
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.geometry import STATE
 from memrix.nn.quantized import QuantizedLayer
@@ -16,6 +17,7 @@ from memrix.validation import shown
 
 THE_MODEL = "(the model)"  # what a model is called that is itself the layer
 CELLS = (f"{STATE}.array.crossbar.difference", f"{STATE}.array.crossbar.total")
+WORD_LINES = tuple(f"{STATE}.array.crossbar.word_lines.{name}" for name in STORED)  # where readings switch cells
 _RECORD = f"{STATE}.array._extra_state"
 _EXTRA = "_extra_state"
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # that a model can be in
@@ -36,7 +38,7 @@ def digital_state(model: nn.Module) -> dict[str, Tensor]:
     state: dict[str, Tensor] = model.state_dict(keep_vars=True)
     for path, module in model.named_modules(remove_duplicate=False):
         if isinstance(module, CrossbarLayer):
-            for name in (*CELLS, _RECORD):
+            for name in (*CELLS, *WORD_LINES, _RECORD):
                 state.pop(join(path, name), None)
     return state
 
@@ -77,7 +79,7 @@ def tensor_differences(
     """Tensors that are not there, not known, of another shape, or one instead of two; those of cells aside."""
     missing = tuple(join(path, "") for path in _missing_layers(model, description))
     paths = {p for p, m in model.named_modules(remove_duplicate=False) if isinstance(m, CrossbarLayer)}
-    cells = {join(path, name) for path in paths | set(description.layers) for name in CELLS}
+    cells = {join(path, name) for path in paths | set(description.layers) for name in (*CELLS, *WORD_LINES)}
     ours = digital_state(model)
     # Of a layer whose cells do not fit that is what there is to say.
     unfit = tuple(join(path, f"{STATE}.array.") for path in set(description.layers) - paths)

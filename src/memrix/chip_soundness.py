@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from memrix.chip_description import FORMAT, ChipDescription, LayerDescription
-from memrix.chip_differences import CELLS, THE_MODEL, is_extra, join
+from memrix.chip_differences import CELLS, THE_MODEL, WORD_LINES, is_extra, join
 from memrix.errors import CheckpointError
 from memrix.nn.layer_record import LayerRecord
 from memrix.nn.programmed import COLUMN_GAIN, COLUMN_OFFSET
@@ -131,6 +131,16 @@ def _impossible_counts(record: LayerRecord, format: int) -> Iterator[str]:
         yield f"record.report.failed must be at most the {report.cells} cells, got {report.failed}"
     if report.disturbing_reads > report.reads:
         yield f"record.report.disturbing_reads must be at most {report.reads} reads, got {report.disturbing_reads}"
+    reach, vmax = record.reach, record.hardware.dac.vmax
+    if reach is None:
+        return
+    if not -vmax <= reach.lowest <= 0 <= reach.highest <= vmax:
+        yield (
+            f"record.reach must lie within {vmax:g} V on either side of 0 V, got {reach.lowest:g} V to "
+            f"{reach.highest:g} V"
+        )
+    if max(reach.sets, reach.resets) > report.cells:
+        yield f"record.reach must be of at most the {report.cells} cells, got {reach.sets} and {reach.resets}"
 
 
 def _unsound_tensors(tensors: Mapping[str, Tensor], description: ChipDescription) -> Iterator[str]:
@@ -139,7 +149,7 @@ def _unsound_tensors(tensors: Mapping[str, Tensor], description: ChipDescription
         yield f"not_finite must be names of tensors, got {shown(name)}"
     own: set[str] = set()
     for path, layer in description.layers.items():
-        own |= {join(path, name) for name in CELLS}
+        own |= {join(path, name) for name in (*CELLS, *WORD_LINES)}  # word lines are looked at where they are made
         yield from _unsound_layer(path, layer, tensors, own)
     for name, values in tensors.items():
         known = description.format < FORMAT or name in kept or name in own or is_extra(name)

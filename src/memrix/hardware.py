@@ -12,7 +12,7 @@ from memrix.crossbar import ADC, DAC, CellTechnology, Drift, Faults, Programming
 from memrix.crossbar.mapping import Layout, Mapping
 from memrix.crossbar.protocols import PROTOCOLS
 from memrix.crossbar.readout import ReadCircuit
-from memrix.device import DeviceParameters, load_parameters
+from memrix.device import CellCurrent, DeviceParameters, ReadRange, load_parameters
 from memrix.device.current import NOISES, Noise
 from memrix.device.parameter_files import SYNAPTOGEN
 from memrix.device.ranges import require_bandwidth, require_temperature
@@ -21,7 +21,7 @@ from memrix.errors import HardwareError
 from memrix.presets import is_hardware_file, unknown_preset
 from memrix.quantization import TERNARY_BITS, WeightRange, WeightScale
 from memrix.records import closest, merged, nested, toml
-from memrix.schema import FileName, Reading, build, invalid
+from memrix.schema import ADDED_LATER, FileName, Reading, build, invalid
 from memrix.validation import is_number, plain_settings, require_choice, require_integer, shown
 
 
@@ -33,11 +33,15 @@ class Device:
         parameters: ``synaptogen`` (the measured device) or the path of a JSON file of the same layout.
         temperature: K.
         bandwidth: of a reading, in Hz.
+        read_disturb: whether readings switch the cells whose thresholds lie within the voltages that their word line
+            has seen. It takes memory for every cell within reach, about 120 bytes. Cells programmed by ``ideal``
+            are not disturbed.
     """
 
     parameters: Annotated[str, FileName()] = SYNAPTOGEN
     temperature: float = 300.0
     bandwidth: float = 1e8
+    read_disturb: bool = field(default=False, metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         if not isinstance(self.parameters, str) or not self.parameters:
@@ -47,6 +51,7 @@ class Device:
         plain_settings(self)
         require_temperature("device.temperature", self.temperature)
         require_bandwidth("device.bandwidth", self.bandwidth)
+        require_choice("device.read_disturb", self.read_disturb, (True, False))
 
 
 @dataclass(frozen=True)
@@ -112,9 +117,11 @@ class Hardware:
     def preset(cls, name: str) -> Hardware:
         """A named chip.
 
-        ``paper``: arXiv 2505.24721 as its library computes it (noise constants included).
-        ``physical``: the same cells, tiles and converters, with the read noise that physics gives them and a weight
-        scale per output channel, which costs nothing in hardware: the default.
+        ``paper``: arXiv 2505.24721 as its library computes it (noise constants included). Warning: its readings at up
+        to -0.6 V lie beyond the SET threshold of 11 % of the OFF cells; the paper, and the preset, leave them alone.
+        ``physical``: the same cells, tiles and converters, with word lines that stay within +-0.4 V, where readings
+        disturb next to no cell, the read noise that physics gives them and a weight scale per output channel, which
+        costs nothing in hardware: the default.
         ``tuned``: ``physical`` with every lever that wins accuracy back: cells programmed by a closed-loop ramp, a
         linearising DAC, an ADC whose bits and gain suit each layer, columns calibrated after programming. It costs
         about 65 pulses a cell instead of 1.1, and the bits of the converters stay the same.
@@ -268,7 +275,10 @@ class Hardware:
     @property
     def technology(self) -> CellTechnology:
         """The cells, how they are programmed and what becomes of them."""
-        return CellTechnology(self.parameters, self.programming, self.faults, self.drift)
+        parameters = self.parameters
+        volts = self.dac.voltages(CellCurrent(parameters))
+        reads = ReadRange(float(volts[0]), float(volts[-1]), self.device.read_disturb)
+        return CellTechnology(parameters, self.programming, self.faults, self.drift, reads)
 
     @property
     def steps_key(self) -> tuple[object, ...]:
@@ -296,9 +306,12 @@ _PARTS: dict[str, Any] = {
 }
 
 
+_VMAX_OF_PAPER = 0.6  # V, of arXiv 2505.24721
+
+
 def _presets() -> dict[str, Hardware]:
     return {
-        "paper": Hardware(weight_scale="per-tensor", dac=DAC(vmax=0.6, levels="equal"), noise="legacy"),
+        "paper": Hardware(weight_scale="per-tensor", dac=DAC(vmax=_VMAX_OF_PAPER, levels="equal"), noise="legacy"),
         "physical": Hardware(),
         "tuned": Hardware(
             programming="reset-ramp",  # type: ignore[arg-type]
@@ -310,7 +323,7 @@ def _presets() -> dict[str, Hardware]:
         # of a tile convert them without loss.
         "ideal": Hardware(
             programming="ideal",  # type: ignore[arg-type]
-            dac=DAC(levels="linearising"),
+            dac=DAC(vmax=_VMAX_OF_PAPER, levels="linearising"),
             adc=ADC(precision_bits=12, range_bits=12),
             noise="off",
         ),

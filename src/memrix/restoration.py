@@ -12,6 +12,7 @@ from memrix.chip_description import ChipDescription, LayerDescription, kind_of
 from memrix.chip_differences import (
     CELLS,
     THE_MODEL,
+    WORD_LINES,
     digital_state,
     is_extra,
     join,
@@ -19,9 +20,11 @@ from memrix.chip_differences import (
     module_differences,
     tensor_differences,
 )
-from memrix.crossbar import Pairs, in_tiles
+from memrix.crossbar import Ideal, Pairs, in_tiles
 from memrix.crossbar.mapping import Layout
-from memrix.device import DeviceParameters
+from memrix.crossbar.stored_word_lines import exposed_cells, stored_problems
+from memrix.crossbar.word_lines import STORED
+from memrix.device import DeviceParameters, ReadRange
 from memrix.device.parameter_files import parse_parameters
 from memrix.hardware import Hardware
 from memrix.inventory import Weighted, weighted_modules
@@ -161,7 +164,18 @@ def _unfit_cells(
                 f"and would have {list(expected)} in the model"
             )
             break
+    stored = _stored_lines(path, tensors)
+    if hardware.device.read_disturb and not isinstance(hardware.programming, Ideal):
+        found = stored_problems(stored, layout, hardware.dac.largest_code)
+    else:
+        found = [f"{name} is no part of it" for name in stored]
+    problems += [f"layer {shown!r} has other word lines in the file: {problem}" for problem in found]
     return problems
+
+
+def _stored_lines(path: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    keys = dict(zip(STORED, (join(path, name) for name in WORD_LINES), strict=True))
+    return {name: tensors[key] for name, key in keys.items() if key in tensors}
 
 
 def _array(
@@ -187,6 +201,10 @@ def _array(
     array = ProgrammedArray(layer.memrix.name, described.hardware, record.seeds, step.to(device, copy=True))
     array.install(Pairs(difference, total, record.report, record.nominal_states), layout, parameters)
     array.restore(record)
+    stored = _stored_lines(path, tensors)
+    if stored and record.reach is not None:
+        reads = ReadRange(record.reach.lowest, record.reach.highest, kept=True)
+        array.expose(exposed_cells(stored, reads, device), stored)
     return array
 
 

@@ -50,6 +50,8 @@ class FileName:
     """Text that may hold what a file system knows and Unicode does not."""
 
 
+# Metadata of a field that files of earlier versions have not: its default says what they meant.
+ADDED_LATER = {"added later": True}
 Count = Annotated[int, Between(0, (1 << 63) - 1)]  # of cells, pulses, readings: what a machine can count
 
 
@@ -140,7 +142,7 @@ def read_record(kind: type[T], value: object, place: str, reading: Reading) -> T
     for name, field in fields.items():
         if name in value:
             given[name] = read_value(kinds(kind)[name], value[name], _inside(place, name), reading)
-        elif reading.complete or (
+        elif (reading.complete and field.metadata != ADDED_LATER) or (
             field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         ):
             reading.problems.append(f"{_inside(place, name)} is missing")
@@ -272,7 +274,8 @@ def build(kind: type[T], table: object, place: str, problems: list[str], *, comp
         table: its settings, plain or made already.
         place: of the table.
         problems: takes every problem.
-        complete: whether every setting must be given, even one that has a default other than None.
+        complete: whether every setting must be given, even one that has a default other than None,
+            but for those that were added later.
     """
     if not isinstance(table, dict):
         problems.append(f"{place} must be a table of settings, got {shown(table)}")
@@ -290,7 +293,8 @@ def build(kind: type[T], table: object, place: str, problems: list[str], *, comp
             given[name] = value
     if complete:
         # Nothing is what a version before there was such a setting has written of it.
-        optional = {f.name for f in dataclasses.fields(kind) if f.default is None}  # type: ignore[arg-type]
+        fields = dataclasses.fields(kind)  # type: ignore[arg-type]
+        optional = {f.name for f in fields if f.default is None or f.metadata == ADDED_LATER}
         problems += [f"{_inside(place, name)} is missing" for name in known if name not in table.keys() | optional]
     # Setting by setting: one wrong value must not hide the others. Some are valid only beside another one, so that
     # those refused get another chance for as long as any is accepted.

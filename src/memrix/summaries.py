@@ -11,6 +11,7 @@ from torch import nn
 
 from memrix.batches import MOST_BATCHES
 from memrix.chip_description import kind_of
+from memrix.crossbar import Reach
 from memrix.digital import DigitalSummary, digital_layers, digital_table
 from memrix.fidelity import Fidelity, measure
 from memrix.inventory import weighted_modules
@@ -46,6 +47,10 @@ class LayerSummary:
         clipped: those of them that clipped.
         signal: sum of the squares of its twin's outputs, if measured.
         deviation: sum of the squares of the chip's differences from them, if measured.
+        reach: the cells that a reading at the extreme voltages of the word lines would switch, SET or RESET; None
+            where that is not known.
+        read_sets: cells that readings have SET so far, where ``device.read_disturb`` is on.
+        read_resets: cells that readings have RESET so far, where it is on.
     """
 
     name: str
@@ -70,6 +75,14 @@ class LayerSummary:
     clipped: int
     signal: float | None = None
     deviation: float | None = None
+    reach: Reach | None = None
+    read_sets: int = 0
+    read_resets: int = 0
+
+    @property
+    def within_reach(self) -> int | None:
+        """How many cells a reading at the extreme voltages would switch; None where that is not known."""
+        return None if self.reach is None else self.reach.sets + self.reach.resets
 
     @property
     def adc(self) -> str:
@@ -86,7 +99,8 @@ class LayerSummary:
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists; ``snr`` is None unless it is measured and finite."""
         snr = self.snr
-        return {**asdict(self), "adc": self.adc, "snr": snr if snr is not None and math.isfinite(snr) else None}
+        measured = {"snr": snr if snr is not None and math.isfinite(snr) else None}
+        return {**asdict(self), "adc": self.adc, "within_reach": self.within_reach, **measured}
 
 
 @dataclass(frozen=True)
@@ -122,6 +136,22 @@ class Summary:
         return sum(layer.disturbing_reads for layer in self.layers)
 
     @property
+    def within_reach(self) -> int | None:
+        """Cells of all layers that a reading at the extreme voltages would switch; None where one is not known."""
+        known = [layer.within_reach for layer in self.layers if layer.within_reach is not None]
+        return sum(known) if len(known) == len(self.layers) else None
+
+    @property
+    def read_sets(self) -> int:
+        """Cells of all layers that readings have SET so far, where ``device.read_disturb`` is on."""
+        return sum(layer.read_sets for layer in self.layers)
+
+    @property
+    def read_resets(self) -> int:
+        """Cells of all layers that readings have RESET so far, where it is on."""
+        return sum(layer.read_resets for layer in self.layers)
+
+    @property
     def failed(self) -> int:
         """Cells of all layers that did not pass verification."""
         return sum(layer.failed for layer in self.layers)
@@ -144,7 +174,8 @@ class Summary:
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists, with the totals."""
         names = ("cells", "tiles", "pulses", "energy", "disturbing_reads", "failed")
-        totals = (*names, "conversions", "clipped", "clipped_share")
+        disturbs = ("within_reach", "read_sets", "read_resets")
+        totals = (*names, *disturbs, "conversions", "clipped", "clipped_share")
         return {
             "layers": [layer.to_dict() for layer in self.layers],
             "digital": [asdict(layer) for layer in self.digital],
@@ -152,7 +183,7 @@ class Summary:
         }
 
     def __str__(self) -> str:
-        return self._table() + self._programming() + digital_table(self.digital)
+        return self._table() + self._programming() + self._reading() + digital_table(self.digital)
 
     def _table(self) -> str:
         """What differs from layer to layer in columns, and what does not in a line."""
@@ -174,6 +205,7 @@ class Summary:
         table["tiles"] = [*(f"{layer.tiles:,}" for layer in layers), f"{self.tiles:,}"]
         table["cells"] = [*(f"{layer.cells:,}" for layer in layers), f"{self.cells:,}"]
         table["in use"] = [*(f"{layer.utilisation:.0%}" for layer in layers), ""]
+        table["in reach"] = [*(_count(layer.within_reach) for layer in layers), _count(self.within_reach)]
         if self.conversions:
             table["clipped"] = [*map(_clipped, layers), f"{self.clipped_share:.2%}"]
         else:
@@ -192,6 +224,21 @@ class Summary:
         )
         disturbed = f", {self.disturbing_reads:,} readings of it may have disturbed a cell"
         return text + disturbed if self.disturbing_reads else text
+
+    def _reading(self) -> str:
+        """What readings do to cells, a line for each range of voltages."""
+        reaches = [layer.reach for layer in self.layers if layer.reach is not None]
+        lines = []
+        for lowest, highest in sorted({(reach.lowest, reach.highest) for reach in reaches}):
+            here = [reach for reach in reaches if (reach.lowest, reach.highest) == (lowest, highest)]
+            sets, resets = sum(reach.sets for reach in here), sum(reach.resets for reach in here)
+            lines.append(
+                f"in reach of readings: {sets:,} cells that {lowest:.3g} V would SET, {resets:,} that "
+                f"{highest:.3g} V would RESET"
+            )
+        if self.read_sets or self.read_resets:
+            lines.append(f"readings have SET {self.read_sets:,} cells and RESET {self.read_resets:,} so far")
+        return "".join(f"\n{line}" for line in lines) if self.pulses or not lines else "\n\n" + "\n".join(lines)
 
 
 def summary(
@@ -228,6 +275,8 @@ def _describe(name: str, module: CrossbarLayer, fidelity: Fidelity | None) -> La
     crossbar, hardware = module.memrix.programmed.crossbar, module.memrix.chip
     report = crossbar.report
     adc = crossbar.circuit.adc
+    crossbar.settle_()
+    sets, resets = (0, 0) if crossbar.word_lines is None else map(int, crossbar.word_lines.switched.tolist())
     return LayerSummary(
         name=name,
         kind=_kind(module),
@@ -251,6 +300,9 @@ def _describe(name: str, module: CrossbarLayer, fidelity: Fidelity | None) -> La
         clipped=crossbar.counts.clipped,
         signal=None if fidelity is None else fidelity.signal,
         deviation=None if fidelity is None else fidelity.deviation,
+        reach=crossbar.reach(),
+        read_sets=sets,
+        read_resets=resets,
     )
 
 
@@ -267,6 +319,10 @@ def _mapping(layer: LayerSummary) -> str:
 
 def _clipped(layer: LayerSummary) -> str:
     return f"{layer.clipped / layer.conversions:.2%}" if layer.conversions else "not read"
+
+
+def _count(number: int | None) -> str:
+    return "not known" if number is None else f"{number:,}"
 
 
 def _decibels(snr: float | None) -> str:

@@ -42,7 +42,7 @@ def test_codes_round_and_clip():
 def test_equal_levels_are_equal_steps_in_volts():
     voltages = DAC(bits=8).voltages(CURRENT)
     assert len(voltages) == 257
-    np.testing.assert_allclose(np.diff(voltages), 0.6 / 128)
+    np.testing.assert_allclose(np.diff(voltages), 0.4 / 128)
 
 
 def test_linearising_levels_make_the_current_proportional_to_the_code():
@@ -52,7 +52,7 @@ def test_linearising_levels_make_the_current_proportional_to_the_code():
     currents = -CURRENT.slope(voltages)
     np.testing.assert_allclose(currents, codes / 128 * dac.full_scale(CURRENT), rtol=1e-9, atol=1e-18)
     assert voltages[128] == 0.0
-    assert np.abs(voltages).max() == pytest.approx(0.6, abs=1e-9)
+    assert np.abs(voltages).max() == pytest.approx(0.4, abs=1e-9)
 
 
 def test_equal_levels_leave_an_error_of_several_percent():

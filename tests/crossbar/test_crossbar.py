@@ -50,7 +50,7 @@ def cell_states(array: Crossbar) -> tuple[np.ndarray, np.ndarray]:
 
 def cell_by_cell(array: Crossbar, hardware: Hardware, inputs: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance of the result for vectors ``[groups, vectors, inputs]``, cell by cell, from the formulas."""
-    voltage = inputs.double().numpy() / 128 * 0.6
+    voltage = inputs.double().numpy() / 128 * 0.4
     voltage = voltage[:, :, :, None, None]  # [groups, vectors, inputs, planes, outputs]
     gain = hardware.circuit.gain(hardware.parameters, hardware.programming.nominal_states(hardware.parameters))
     weight = 2.0 ** np.arange(array.layout.planes)[:, None]
@@ -168,12 +168,12 @@ def test_no_vector_is_read_as_nothing():
 
 
 def test_a_hotter_chip_is_noisier():
-    """Thermal noise grows with the temperature, shot noise does not: 4 k T / U against 2 e at 0.6 V."""
+    """Thermal noise grows with the temperature, shot noise does not: 4 k T / U against 2 e at 0.4 V."""
     vectors = torch.full((GROUPS, 1, 2000, INPUTS), 128)
     variances = []
     for kelvin in (300.0, 600.0):
         array = crossbar(Hardware().replace(**FINE, **{"device.temperature": kelvin}))
         variances.append(float(array(vectors).double().var(dim=2).mean()))
-    thermal, shot = 4 * 1.380649e-23 * 300 / 0.6, 2 * 1.602176634e-19
+    thermal, shot = 4 * 1.380649e-23 * 300 / 0.4, 2 * 1.602176634e-19
     expected = (2 * thermal + shot) / (thermal + shot)
     assert variances[1] / variances[0] == pytest.approx(expected, rel=0.05)

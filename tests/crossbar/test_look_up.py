@@ -22,13 +22,13 @@ def crossbar(hardware: Hardware) -> Crossbar:
 
 
 def cell_by_cell(array: Crossbar, row: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance of the results ``[outputs]`` of a row at 0.6 V among the resting rows of its tile."""
+    """Mean and variance of the results ``[outputs]`` of a row at 0.4 V among the resting rows of its tile."""
     first = row // ROWS * ROWS
     tile = slice(first, min(first + ROWS, INPUTS))
     shape = (-1, array.layout.planes, OUTPUTS)
     difference, total = (t.view(shape)[tile].double().numpy() for t in (array.difference, array.total))
     voltage = np.zeros((len(difference), 1, 1))
-    voltage[row - first] = 0.6
+    voltage[row - first] = 0.4
     gain = array.circuit.gain(PHYSICAL.parameters, array.nominal_states)
     weight = 2.0 ** np.arange(array.layout.planes)[:, None]
     mean = variance = 0.0

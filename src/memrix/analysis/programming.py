@@ -189,7 +189,8 @@ def _program(
     protocol: ProgrammingProtocol, targets: Tensor, parameters: DeviceParameters, seed: int
 ) -> tuple[Tensor, ProgrammingReport]:
     chip, programming = (torch.Generator().manual_seed(2 * seed + offset) for offset in (0, 1))
-    return protocol.program(targets, parameters, chip=chip, programming=programming)
+    programmed = protocol.program(targets, parameters, chip=chip, programming=programming)
+    return programmed.states, programmed.report
 
 
 def _program_weights(

@@ -17,7 +17,9 @@ from memrix.crossbar.protocols import (
     WriteVerify,
 )
 from memrix.crossbar.ranging import best_converter
+from memrix.crossbar.reach import ExposedCells, Reach
 from memrix.crossbar.reader import Reader
+from memrix.crossbar.word_lines import WordLines
 
 __all__ = [
     "ADC",
@@ -27,15 +29,18 @@ __all__ = [
     "Crossbar",
     "Cycled",
     "Drift",
+    "ExposedCells",
     "Faults",
     "Ideal",
     "Pairs",
     "ProgrammingProtocol",
     "ProgrammingReport",
+    "Reach",
     "Reader",
     "ResetRamp",
     "ResetSet",
     "Tile",
+    "WordLines",
     "WriteVerify",
     "best_converter",
     "column_corrections",

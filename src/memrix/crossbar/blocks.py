@@ -16,6 +16,7 @@ from memrix.crossbar import kernels
 from memrix.crossbar.mapping import Layout
 from memrix.crossbar.products import TiledProduct, at
 from memrix.crossbar.readout import ReadCircuit
+from memrix.crossbar.word_lines import WordLines
 from memrix.errors import ConversionError
 from memrix.random import RandomStream, Words, fill_noise_, fill_words, noise_quantiles
 from memrix.threads import survive_forks
@@ -51,6 +52,7 @@ class Readable(Protocol):
         tables: ``[1 or 3, codes]``: of the mean; with noise of slope and offset of the variance too.
         rest: position of code 0 in them, an int32 scalar.
         kept: the block that read it last, of every thread.
+        word_lines: where readings switch cells.
     """
 
     name: str
@@ -63,6 +65,10 @@ class Readable(Protocol):
     tables: Tensor
     rest: Tensor
     kept: Kept
+    word_lines: WordLines | None
+
+    def settle_(self) -> None:
+        """Let the readings so far switch the cells that they do."""
 
 
 class Kept(threading.local):

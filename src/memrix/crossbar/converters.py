@@ -28,6 +28,8 @@ class DAC:
     Attributes:
         bits: resolution; also the number of bits of the activations.
         vmax: voltage in V of the largest code, at most 1.5 and at most that up to which the device was measured.
+            Inputs are signed, so word lines go down to ``-vmax``: at 0.6 V, as in arXiv 2505.24721, a reading lies
+            beyond the SET threshold of 11 % of the OFF cells of the measured device; at 0.4 V, of 2 to 4 in 100,000.
         levels: ``equal`` steps in volts; ``gain-corrected``: these, and one digital factor that gives back what the
             current of the cells, which is not linear and smaller at negative voltages, costs on average (see
             ``digital_gain``); or ``linearising``: steps of equal current, which undo the current's curve exactly,
@@ -35,7 +37,7 @@ class DAC:
     """
 
     bits: int = 8
-    vmax: float = 0.6
+    vmax: float = 0.4
     levels: Levels = "gain-corrected"
 
     def __post_init__(self) -> None:

@@ -14,8 +14,10 @@ from memrix.crossbar.converters import ADC
 from memrix.crossbar.mapping import Layout
 from memrix.crossbar.pairs import Pairs
 from memrix.crossbar.products import TiledProduct, at
+from memrix.crossbar.reach import ExposedCells, Reach
 from memrix.crossbar.reader import Reader
 from memrix.crossbar.readout import ReadCircuit
+from memrix.crossbar.word_lines import WordLines
 from memrix.device import CellCurrent, DeviceParameters
 from memrix.random import RandomStream, derive, fill_noise_
 
@@ -38,8 +40,10 @@ class Crossbar(nn.Module):
         report: what it took to program the cells.
         nominal_states: mean state of ON and of OFF cells.
         cell_parameters: the device technology.
+        programmed_reach: the cells that a reading may switch, as programmed; None where that is not known.
         counts: of conversions so far.
         digital_gain: factor of results, of the levels of the DAC; a row that is looked up needs none.
+        word_lines: where readings switch cells.
     """
 
     difference: Tensor  # [groups * row tiles, rows, planes * outputs]: r+ - r-
@@ -47,6 +51,7 @@ class Crossbar(nn.Module):
     tables: Tensor  # [1 or 3, codes]: of the mean; with noise of slope and offset of the variance too
     plane_weights: Tensor  # [planes]: what an ADC step is worth, in integer weights
     rest: Tensor  # scalar: position of code 0 in the tables
+    word_lines: WordLines | None
 
     def __init__(
         self,
@@ -64,13 +69,30 @@ class Crossbar(nn.Module):
         self.cell_parameters = parameters
         self.name = name
         self.report = pairs.report
+        self.programmed_reach = pairs.reach
         self.nominal_states = pairs.nominal_states
         self.counts = Counts()
         self.kept = Kept()
         self.read_stream = RandomStream(derive(read_seed, "read", name))
         self.register_buffer("difference", pairs.difference)
         self.register_buffer("total", pairs.total if circuit.noise != "off" else pairs.total.new_empty(0))
+        self.register_module("word_lines", None)
         self.set_converter(circuit.adc)
+
+    def expose(self, exposed: ExposedCells, seed: int) -> None:
+        """Let readings switch cells from now on; ``seed``: of the cells' cycles."""
+        volts = torch.from_numpy(self.circuit.dac.voltages(CellCurrent(self.cell_parameters))).float()
+        self.word_lines = WordLines(exposed, self.layout, volts, self.cell_parameters, seed)
+
+    def settle_(self) -> None:
+        """Let the readings so far switch the cells that they do: they act before the next one otherwise."""
+        if self.word_lines is not None:
+            self.word_lines.act_(self.difference, self.total)
+
+    def reach(self) -> Reach | None:
+        """The cells that a reading at the extreme voltages would switch; None where that is not known."""
+        self.settle_()
+        return self.programmed_reach if self.word_lines is None else self.word_lines.reach()
 
     def set_converter(self, adc: ADC) -> None:
         """Read with another ADC from now on."""
@@ -91,7 +113,10 @@ class Crossbar(nn.Module):
         return self.circuit.adc.step * self.layout.plane_weights[0] * self.digital_gain
 
     def matrices(self) -> Tensor:
-        """``[groups, inputs, outputs]``, float32: the weights that the cells hold, in integer steps."""
+        """``[groups, inputs, outputs]``, float32: the weights that the cells held at the last reading.
+
+        In integer steps.
+        """
         layout = self.layout
         digits = self.difference.view(layout.groups, -1, layout.planes, layout.outputs)[:, : layout.inputs]
         return torch.einsum("gipo,p->gio", digits, self.plane_weights * self.tables[0, -1])
@@ -120,12 +145,15 @@ class Crossbar(nn.Module):
         Returns:
             float32 ``[groups, row tiles, vectors, planes, outputs]``; 1 is a full pair at the largest code.
         """
+        self.settle_()
         layout = self.layout
         columns = layout.planes * layout.outputs
         shape = (layout.groups, layout.row_tiles, codes.shape[1])
         steps = torch.empty((*shape, columns), dtype=torch.float32, device=codes.device)
         product = TiledProduct(layout, self.difference, steps)
         product(product.tiled(at(self.tables[0], codes, self.rest)))
+        if self.word_lines is not None:
+            self.word_lines.see_(codes)
         return steps.mul_(self.circuit.adc.step).view(*shape, layout.planes, layout.outputs)
 
     @torch.no_grad()
@@ -138,6 +166,7 @@ class Crossbar(nn.Module):
         Returns:
             float32 ``[vectors, outputs]``, in integer weights.
         """
+        self.settle_()
         layout = self.layout
         full, rest = self.circuit.dac.codes_count - 1, self.circuit.dac.largest_code
         steps = self.difference.flatten(0, 1).index_select(0, rows).mul_(self.tables[0, full])
@@ -155,6 +184,8 @@ class Crossbar(nn.Module):
         if steps.numel():
             self.counts.clipped += self.circuit.adc.convert_(steps)
         self.counts.conversions += steps.numel()
+        if self.word_lines is not None:
+            self.word_lines.see_rows_(rows)
         return steps.view(-1, layout.planes, layout.outputs).mul_(self.plane_weights[:, None]).sum(1)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:

@@ -43,14 +43,15 @@ class Faults:
                 f"than 1, got {self.stuck_on} and {self.stuck_off}"
             )
 
-    def apply_(self, states: Tensor, nominal_states: tuple[float, float], stream: torch.Generator) -> None:
-        """Put stuck cells into the nominal ON or OFF state."""
+    def apply_(self, states: Tensor, nominal_states: tuple[float, float], stream: torch.Generator) -> Tensor | None:
+        """Put stuck cells into the nominal ON or OFF state; returns which they are (bool), None without any."""
         if not (self.stuck_on or self.stuck_off):
-            return
+            return None
         on, off = nominal_states
         draw = torch.rand(states.shape, generator=stream, dtype=torch.float32, device=states.device)
-        states.masked_fill_(draw < self.stuck_on, on)
-        states.masked_fill_(draw >= 1 - self.stuck_off, off)
+        stuck_on, stuck_off = draw < self.stuck_on, draw >= 1 - self.stuck_off
+        states.masked_fill_(stuck_on, on).masked_fill_(stuck_off, off)
+        return stuck_on | stuck_off
 
 
 @dataclass(frozen=True)

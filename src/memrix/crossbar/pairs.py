@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from memrix.crossbar.degradation import Drift, Faults
-from memrix.crossbar.mapping import Layout
+from memrix.crossbar.mapping import POLARITIES, Layout
 from memrix.crossbar.protocols import ProgrammingProtocol, ProgrammingReport
-from memrix.device import DeviceParameters
+from memrix.crossbar.reach import ExposedCells, FoundInReach, Reach
+from memrix.device import DeviceParameters, ReadRange
 from memrix.random import Seeds, derive
 
 # Part of what a seed means: cells that are programmed at once, of a small layer those of several planes, so that
@@ -29,12 +30,14 @@ class CellTechnology:
         protocol: how cells are programmed.
         faults: cells that are stuck.
         drift: of the conductances since programming.
+        reads: voltages of word lines during readings; None: nobody asks which cells these may switch.
     """
 
     parameters: DeviceParameters
     protocol: ProgrammingProtocol
     faults: Faults
     drift: Drift
+    reads: ReadRange | None = None
 
     @property
     def nominal_states(self) -> tuple[float, float]:
@@ -51,12 +54,16 @@ class Pairs:
         total: ``r+ + r-`` of the same shape.
         report: what it took to program the cells.
         nominal_states: mean state of ON and of OFF cells, which the gain of converters follows from.
+        reach: how many cells readings may switch, where that is known.
+        exposed: these cells, where they are kept.
     """
 
     difference: Tensor
     total: Tensor
     report: ProgrammingReport
     nominal_states: tuple[float, float]
+    reach: Reach | None = None
+    exposed: ExposedCells | None = None
 
 
 def rows_in_use(tiled: Tensor, layout: Layout) -> Tensor:
@@ -104,17 +111,21 @@ def program_pairs(
     )
     # A stream of its own: the same chip with faults has the same cells otherwise.
     stuck = _stream(seeds.chip, "faults", name, device)
+    found = FoundInReach(technology.reads, layout)
     planes = layout.targets(integers)
     while some := list(islice(planes, _together(layout))):
         targets = torch.stack([target for _, *both in some for target in both])
-        states, took = technology.protocol.program(targets, technology.parameters, chip=chip, programming=cycle)
-        technology.faults.apply_(states, nominal, stuck)
-        report += took
+        programmed = technology.protocol.program(
+            targets, technology.parameters, chip=chip, programming=cycle, reads=technology.reads
+        )
+        states, numbers = programmed.states, [plane for plane, *_ in some]
+        found.add(programmed.within_reach, numbers, technology.faults.apply_(states, nominal, stuck))
+        report += programmed.report
         if progress is not None:
             progress(states.numel())
-        _pair(states, [plane for plane, *_ in some], difference[:, : layout.inputs], total[:, : layout.inputs])
+        _pair(states, numbers, difference[:, : layout.inputs], total[:, : layout.inputs])
     tiled = (layout.groups * layout.row_tiles, layout.rows, layout.planes * layout.outputs)
-    return Pairs(difference.view(tiled), total.view(tiled), report, nominal)
+    return Pairs(difference.view(tiled), total.view(tiled), report, nominal, *found.result())
 
 
 def drift_(pairs: Pairs, layout: Layout, technology: CellTechnology, *, seeds: Seeds, name: str) -> None:
@@ -145,6 +156,10 @@ def drift_(pairs: Pairs, layout: Layout, technology: CellTechnology, *, seeds: S
         technology.drift.apply_(states, technology.parameters, aging)
         technology.faults.apply_(states, pairs.nominal_states, stuck)
         _pair(states, some, difference, total)
+    if pairs.exposed is not None:
+        places, cells = pairs.exposed.places, pairs.exposed.cells
+        both, apart = (tensor.view(-1)[places // POLARITIES] for tensor in (pairs.total, pairs.difference))
+        cells.r.copy_(both.addcmul_(apart, 1.0 - 2.0 * (places % POLARITIES)).div_(2))
 
 
 def _stream(seed: int, use: str, name: str, device: torch.device) -> torch.Generator:
@@ -158,6 +173,6 @@ def _together(layout: Layout) -> int:
 
 def _pair(states: Tensor, planes: list[int], difference: Tensor, total: Tensor) -> None:
     """Write cells ``[planes * 2, groups, inputs, outputs]`` of planes into their pairs."""
-    for plane, (positive, negative) in zip(planes, states.unflatten(0, (len(planes), 2)), strict=True):
+    for plane, (positive, negative) in zip(planes, states.view(-1, 2, *states.shape[1:]), strict=True):
         torch.sub(positive, negative, out=difference[:, :, plane])
         torch.add(positive, negative, out=total[:, :, plane])

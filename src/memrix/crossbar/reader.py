@@ -25,7 +25,7 @@ Span = tuple[int, int]  # the first, and the one after the last
 
 
 class Reader:
-    """Multiplies vectors by a crossbar as often as it is called; the crossbar must not change meanwhile.
+    """Multiplies vectors by a crossbar as often as it is called; nothing else may change the crossbar meanwhile.
 
     Args:
         crossbar: programmed.
@@ -48,7 +48,8 @@ class Reader:
             float32 ``[groups, shared, vectors, outputs]``: whole numbers of ADC steps of the lowest plane.
 
         Raises:
-            ConversionError: vectors of another length or number of groups.
+            ConversionError: vectors of another length or number of groups; or a graph is to be recorded of readings
+                that draw noise or switch cells.
         """
         crossbar = self._crossbar
         layout = crossbar.layout
@@ -61,6 +62,9 @@ class Reader:
         result = torch.empty((groups, shared, vectors, layout.outputs), dtype=torch.float32, device=codes.device)
         if not result.numel():
             return result
+        if crossbar.word_lines is not None:
+            self._require_no_graph("readings that switch cells", "device.read_disturb = False")
+            crossbar.settle_()
         # A block belongs to the thread that made it.
         thread = 0 if torch.compiler.is_compiling() else threading.get_ident()
         if self._prepared != (shared, vectors, thread):
@@ -73,6 +77,8 @@ class Reader:
         counts = crossbar.counts
         counts.conversions += self._conversions
         counts.clipped += clipped
+        if crossbar.word_lines is not None:
+            crossbar.word_lines.see_(codes)
         self._times -= 1
         return result
 
@@ -83,13 +89,9 @@ class Reader:
         rows = max(_FEWEST_ROWS, _BUFFER // (arrays * max(columns, layout.rows)))
         self._length = min(vectors, rows)
         self._together = min(shared, max(1, rows // self._length))
-        tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
-        if tracing and self._crossbar.total.numel():
-            raise ConversionError(
-                f"torch.jit.trace cannot record the read noise of layer {self._crossbar.name!r}; "
-                f"program the chip with noise='off'"
-            )
-        self._compiled = device.type == "cpu" and not torch.compiler.is_compiling() and not tracing
+        if self._crossbar.total.numel() and _is_traced():
+            self._require_no_graph("the read noise", "noise='off'")
+        self._compiled = device.type == "cpu" and not torch.compiler.is_compiling() and not _is_traced()
         self._conversions = layout.conversions * shared * vectors
         self._whole: Block | None = None
         self._ahead: list[Any] = []
@@ -97,6 +99,13 @@ class Reader:
             make = _kept_block if self._compiled else TensorBlock
             self._whole = make(self._crossbar, shared, vectors)
             self._at_once = max(1, _SMALL // (vectors * arrays * columns))
+
+    def _require_no_graph(self, what: str, instead: str) -> None:
+        tracer = "torch.jit.trace" if _is_traced() else "torch.export"
+        if _is_traced() or torch.compiler.is_exporting():
+            raise ConversionError(
+                f"{tracer} cannot record {what} of layer {self._crossbar.name!r}; program the chip with {instead}"
+            )
 
     def _noise(self, block: Block) -> Any:  # noqa: ANN401
         """Of a small reading: drawn for many readings to come."""
@@ -156,6 +165,11 @@ class Reader:
                     (noise,) = blocks[key].noise(crossbar.read_stream.on(codes.device), 1)
                 clipped += blocks[key](codes[:, first:last, start:stop], noise, result, first, start)
         return clipped
+
+
+def _is_traced() -> bool:
+    traced: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    return traced
 
 
 def _spans(count: int, length: int) -> list[Span]:

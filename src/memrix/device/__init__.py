@@ -5,6 +5,7 @@ from memrix.device.current import CellCurrent
 from memrix.device.fresh import FreshCells
 from memrix.device.parameter_files import load_parameters, save_parameters
 from memrix.device.parameters import DeviceParameters
+from memrix.device.reach import ReadRange, WithinReach
 from memrix.device.switchability import PulseVoltages, SwitchingShares, pulse_voltages, switching_shares
 
 __all__ = [
@@ -13,7 +14,9 @@ __all__ = [
     "DeviceParameters",
     "FreshCells",
     "PulseVoltages",
+    "ReadRange",
     "SwitchingShares",
+    "WithinReach",
     "load_parameters",
     "pulse_voltages",
     "save_parameters",

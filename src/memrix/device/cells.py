@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from memrix.device.arguments import described, device_of, parameters_of, ramp_voltages, require_aims, shape_of
+from memrix.device.block import BLOCK_AXES, Block
 from memrix.device.current import NOISES, CellCurrent, Noise
 from memrix.device.indexing import positions
 from memrix.device.parameters import FEATURES, DeviceParameters
@@ -21,7 +22,8 @@ from memrix.device.ranges import (
     require_pulse_width,
     require_temperature,
 )
-from memrix.device.switching import FARTHEST, Block, Switching
+from memrix.device.reach import ReadRange, WithinReach
+from memrix.device.switching import FARTHEST, Switching
 from memrix.device.variability import draw_devices
 from memrix.device.voltages import Voltages, as_voltages, per_cell, power_, reached
 from memrix.errors import DeviceError, HardwareError
@@ -33,18 +35,6 @@ from memrix.validation import require_choice, shown
 # enough for several threads to share it.
 BLOCK = 1 << 19
 PULSE_WIDTH = 1e-7  # s
-# What the blocks hold, and along which dimension the cells lie.
-_STATE = {
-    "devices": 1,
-    "history": 0,
-    "ahead": 0,
-    "left": 0,
-    "cycles": 0,
-    "features": 1,
-    "set_threshold": 0,
-    "reset_threshold": 0,
-    "transition": 0,
-}
 
 
 class Cells:
@@ -292,6 +282,16 @@ class Cells:
     def _read_voltages(self, volts: Voltages) -> Tensor:
         return as_voltages(volts, self.shape, self.device, self.parameters.swept_voltage, NOT_MEASURED)
 
+    def within_reach(self, reads: ReadRange) -> WithinReach:
+        """The cells that a reading within a range of voltages may switch."""
+        parts = []
+        for block in self._blocks:
+            sets, resets = block.within_reach(reads.lowest, reads.highest)
+            index = positions(sets | resets)
+            chosen = block.chosen(index) if reads.kept else None
+            parts.append(WithinReach(index, sets[index], resets[index], chosen))
+        return WithinReach.joined(parts, self._lengths)
+
     def _disturbed(self, voltages: Tensor) -> Tensor:
         sets, resets = self._thresholds()
         return _beyond(sets.view(self.shape), resets.view(self.shape), voltages)
@@ -304,7 +304,7 @@ class Cells:
         """All that the cells' future depends on, as tensors: states, history, devices, streams, counts."""
         state = {
             name: torch.cat([self._padded(block, name) for block in self._blocks], dim=dimension)
-            for name, dimension in _STATE.items()
+            for name, dimension in BLOCK_AXES.items()
         }
         state["r"] = self.r.clone()
         # How far each block looks ahead and back decides how it goes on drawing.
@@ -359,7 +359,7 @@ class Cells:
         self._read_stream.on(self.device).set_state(state["read_stream"].cpu().clone())
         for stream, saved in zip(self._streams, state["programming_streams"].cpu(), strict=True):
             stream.set_state(saved.clone())  # torch takes no view for a state
-        for name, dimension in _STATE.items():
+        for name, dimension in BLOCK_AXES.items():
             parts = torch.split(state[name].to(self.device), self._lengths, dimension)
             for block, part in zip(self._blocks, parts, strict=True):
                 setattr(block, name, part.contiguous().clone())

@@ -9,9 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from memrix.device.block import Block
+from memrix.device.fresh_thresholds import DEVICE_NORMALS, FreshThreshold
 from memrix.device.indexing import positions
-from memrix.device.parameters import FEATURES, HRS, LRS, DeviceParameters
-from memrix.random import random_bits16, seeds_from
+from memrix.device.parameters import FEATURES, HRS, LRS, RESET_VOLTAGE, SET_VOLTAGE, DeviceParameters
+from memrix.device.reach import ReadRange, WithinReach
+from memrix.device.switching import Switching
+from memrix.random import derive, fill_noise_, random_bits16, seeds_from
 from memrix.threads import side_by_side
 
 # Part of what a seed means: another chunk length would draw other cells. Its buffers fit the second-level cache.
@@ -58,6 +62,8 @@ class FreshCells:
         self.parameters = parameters
         self._off = _feature(parameters, HRS)
         self._on = _feature(parameters, LRS)
+        self._set_threshold = FreshThreshold(parameters, HRS, SET_VOLTAGE)
+        self._reset_threshold = FreshThreshold(parameters, LRS, RESET_VOLTAGE)
         # Sixteen random bits decide: the weight of a component is met to 1e-5.
         shares = np.cumsum(parameters.mixture_weights)[:-1]
         self._edges = [min(round(float(share) * 65536) - 32768, 32767) for share in shares]
@@ -73,15 +79,30 @@ class FreshCells:
             chip: stream of the device-to-device draw, on the device of ``on``.
             programming: stream of the cycle-to-cycle draw, on the device of ``on``.
         """
+        return self.draw_within(None, on, chip=chip, programming=programming)[0]
+
+    def draw_within(
+        self, reads: ReadRange | None, on: Tensor, *, chip: torch.Generator, programming: torch.Generator
+    ) -> tuple[Tensor, WithinReach | None]:
+        """States as ``draw`` gives them, and the cells among them that a reading within a range may switch."""
         state = torch.empty(on.shape, dtype=torch.float32, device=on.device)
         states, targets = torch.split(state.view(-1), CHUNK), torch.split(on.reshape(-1), CHUNK)
         device_seeds, cycle_seeds = seeds_from(chip, len(states)), seeds_from(programming, len(states))
-        side_by_side(self._draw_chunk, states, targets, device_seeds, cycle_seeds, device=on.device)
-        return state
+        found = [WithinReach.none(on.device)] * len(states)
+
+        def draw(number: int, state: Tensor, on: Tensor, *seeds: int) -> None:
+            work = self._draw_chunk(state, on, *seeds)
+            if reads is not None and state.numel():
+                found[number] = self._within_reach(reads, on, work, *seeds)
+
+        side_by_side(draw, range(len(states)), states, targets, device_seeds, cycle_seeds, device=on.device)
+        if reads is None:
+            return state, None
+        return state, WithinReach.joined(found, [part.numel() for part in states])
 
     @torch.no_grad()
-    def _draw_chunk(self, state: Tensor, on: Tensor, device_seed: int, cycle_seed: int) -> None:
-        """Draw into ``state``."""
+    def _draw_chunk(self, state: Tensor, on: Tensor, device_seed: int, cycle_seed: int) -> Tensor:
+        """Draw into ``state``; returns the components passed and the three normals of every cell."""
         components, count = len(self._edges) + 1, state.numel()
         devices = torch.Generator(state.device).manual_seed(device_seed)
         cycles = torch.Generator(state.device).manual_seed(cycle_seed)
@@ -98,6 +119,47 @@ class FreshCells:
         state.copy_(self._state(self._values(self._off, work).mul_(-math.log(10.0)).exp_()))
         index = positions(on)
         state.scatter_(0, index, self._state(self._values(self._on, work.index_select(1, index)).reciprocal_()))
+        return work
+
+    @torch.no_grad()
+    def _within_reach(
+        self, reads: ReadRange, on: Tensor, work: Tensor, device_seed: int, cycle_seed: int
+    ) -> WithinReach:
+        """The cells of a chunk that a reading may switch. Streams of their own: states are the same without them."""
+        devices, cycles = (
+            torch.Generator(on.device).manual_seed(derive(seed, "threshold")) for seed in (device_seed, cycle_seed)
+        )
+        extra = torch.empty((DEVICE_NORMALS + 1, on.numel()), dtype=torch.float32, device=on.device)
+        for row in extra[:DEVICE_NORMALS]:
+            fill_noise_(row, devices)
+        fill_noise_(extra[-1], cycles)
+        thresholds = self._set_threshold.values(work[:-3], work[-3:], extra[:-1], extra[-1])
+        sets = (thresholds >= reads.lowest) & ~on if reads.lowest < 0 else torch.zeros_like(on)
+        resets = torch.zeros_like(on)
+        if reads.highest > 0:
+            index = positions(on)
+            of_on = work.index_select(1, index), extra.index_select(1, index)
+            thresholds = self._reset_threshold.values(of_on[0][:-3], of_on[0][-3:], of_on[1][:-1], of_on[1][-1])
+            resets[index] = thresholds < reads.highest
+        index = positions(sets | resets)
+        cells = None
+        if reads.kept:
+            cells = self._cells(work.index_select(1, index), extra.index_select(1, index), on[index], devices, cycles)
+        return WithinReach(index, sets[index], resets[index], cells)
+
+    def _cells(
+        self, work: Tensor, extra: Tensor, on: Tensor, devices: torch.Generator, cycles: torch.Generator
+    ) -> Block:
+        """Chosen cells with all that their future depends on."""
+        normals = torch.empty((3 * len(FEATURES), on.numel()), dtype=torch.float32, device=on.device)
+        normals[: 2 * len(FEATURES)].normal_(generator=devices)
+        normals[2 * len(FEATURES) :].normal_(generator=cycles)
+        both = [
+            threshold.complete(work[:-3], work[-3:], extra[:-1], extra[-1], normals)
+            for threshold in (self._set_threshold, self._reset_threshold)
+        ]
+        device, scores = (torch.where(on, as_on, as_off) for as_off, as_on in zip(*both, strict=True))
+        return Switching(self.parameters, self.parameters.order, on.device).fresh(device, scores, on)
 
     def _values(self, feature: _FeatureDraw, work: Tensor) -> Tensor:
         return feature.values(work[:-3], work[-3:-1], work[-1])

@@ -16,9 +16,10 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from memrix.device.block import Block
 from memrix.device.indexing import positions
 from memrix.device.parameters import SET_VOLTAGE
-from memrix.device.switching import Block, Switching
+from memrix.device.switching import Switching
 
 # Deviations of the read noise beyond which a comparison is taken as decided: missed once in 5e8 readings.
 _CERTAIN = 6.0

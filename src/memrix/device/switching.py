@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from memrix.device.block import Block
 from memrix.device.current import CellCurrent
 from memrix.device.indexing import positions
 from memrix.device.parameters import HRS, LRS, RESET_VOLTAGE, SET_VOLTAGE, DeviceParameters
@@ -19,37 +19,6 @@ FARTHEST = 8
 _AT_A_TIME = 1 << 12  # cells whose history is fetched together: it fits the cache
 _IN_LOW_RESISTANCE = -torch.inf
 _IN_HIGH_RESISTANCE = torch.inf
-
-
-@dataclass(eq=False)
-class Block:
-    """Cells that are simulated together: tensors over ``[cells]``, float32 unless said otherwise.
-
-    Attributes:
-        r: state, 0 at the low- and 1 at the high-resistance extreme.
-        devices: ``[8, cells]``: offsets and scales of the features.
-        history: ``[cells, slots, 4]``: normal scores of the last cycles drawn, from the oldest to the newest.
-        ahead: ``[cells, depth, 4]``: features of cycles that were drawn and are still to come, the last one last.
-        left: int64, how many of them are still to come.
-        cycles: int32, how often a cell has left the low-resistance state.
-        features: ``[4, cells]`` of the present cycle: OFF state, SET voltage, ON state, RESET voltage.
-        set_threshold: V; a pulse at or below it sets the cell. Minus infinity while the cell is ON.
-        reset_threshold: V; a pulse above it resets the cell. Infinity while the cell is OFF.
-        transition: ``[cells, 2]``: amplitude and floor, in A, of the current along a partial reset.
-        normals: gives the normal numbers ``[4, len(index)]`` of a new cycle to the cells of an index.
-    """
-
-    r: Tensor
-    devices: Tensor
-    history: Tensor
-    ahead: Tensor
-    left: Tensor
-    cycles: Tensor
-    features: Tensor
-    set_threshold: Tensor
-    reset_threshold: Tensor
-    transition: Tensor
-    normals: Callable[[Tensor], Tensor]
 
 
 class Switching:
@@ -106,6 +75,23 @@ class Switching:
         block.set_threshold = block.features[SET_VOLTAGE].clone()
         block.reset_threshold.fill_(_IN_HIGH_RESISTANCE)
 
+    def fresh(self, devices: Tensor, scores: Tensor, on: Tensor) -> Block:
+        """Cells in their first cycle, as they are after complete reset and, where ``on`` (bool), SET.
+
+        Args:
+            devices: ``[8, cells]``: offsets and scales of the features.
+            scores: ``[4, cells]`` of the cycle.
+            on: ``[cells]``.
+        """
+        block = self.block(torch.empty_like(on, dtype=torch.float32))
+        block.devices = devices
+        block.history[:, 0] = scores.t()
+        block.features = self.cycle.features(devices, scores)
+        torch.where(on, block.features[LRS], block.features[HRS], out=block.r)
+        block.set_threshold = block.features[SET_VOLTAGE].masked_fill(on, _IN_LOW_RESISTANCE)
+        block.reset_threshold = block.features[RESET_VOLTAGE].masked_fill(~on, _IN_HIGH_RESISTANCE)
+        return block
+
     def pulse_(self, block: Block, volts: float | Tensor, where: Tensor | None) -> None:
         """Apply one pulse of ``volts`` (one for all cells, or one each) to the cells of ``where`` (None: all).
 
@@ -119,7 +105,19 @@ class Switching:
             sets &= where
             resets &= where
         sets, resets = positions(sets), positions(resets)
-        leaving = _of(resets, block.set_threshold.index_select(0, resets) == _IN_LOW_RESISTANCE)
+        self.switch_(block, sets, resets, volts.index_select(0, resets) if isinstance(volts, Tensor) else volts)
+
+    def switch_(self, block: Block, sets: Tensor, resets: Tensor, volts: float | Tensor) -> None:
+        """SET the cells of one index, RESET those of another, which lie beyond their thresholds.
+
+        Args:
+            block: the cells.
+            sets: int64.
+            resets: int64.
+            volts: of the resets: one voltage, or one each.
+        """
+        leaves = block.set_threshold.index_select(0, resets) == _IN_LOW_RESISTANCE
+        leaving = _of(resets, leaves)
         if sets.numel():
             block.r.scatter_(0, sets, block.features[LRS].index_select(0, sets))
             block.reset_threshold.scatter_(0, sets, block.features[RESET_VOLTAGE].index_select(0, sets))
@@ -130,11 +128,9 @@ class Switching:
             return
         block.set_threshold.scatter_(0, resets, block.features[SET_VOLTAGE].index_select(0, resets))
         if isinstance(volts, Tensor):
-            complete = volts.index_select(0, resets) >= self.full_reset_voltage
+            complete = volts >= self.full_reset_voltage
             self._reset_fully_(block, _of(resets, complete))
-            partly = _of(resets, ~complete)
-            leaving = _of(leaving, volts.index_select(0, leaving) < self.full_reset_voltage)
-            self._reset_partly_(block, partly, leaving, volts.index_select(0, partly))
+            self._reset_partly_(block, _of(resets, ~complete), _of(resets, leaves & ~complete), volts[~complete])
         elif volts >= self.full_reset_voltage:
             self._reset_fully_(block, resets)
         else:

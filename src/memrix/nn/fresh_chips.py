@@ -107,7 +107,8 @@ class FreshChips:
             if adc is not None:
                 chip.memrix.programmed.crossbar.set_converter(adc)
 
-        program_layer(chip, Seeds(draw.seed, draw.seed, draw.seed), fit=fit)
+        # Readings switch no cell: the chip lasts for a step.
+        program_layer(chip, Seeds(draw.seed, draw.seed, draw.seed), fit=fit, reads=False)
         self._chips += input is not None
         return chip
 

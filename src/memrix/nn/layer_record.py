@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
-from memrix.crossbar import ADC
+from memrix.crossbar import ADC, Reach
 from memrix.crossbar.protocols import ProgrammingReport
 from memrix.documents import parse_json
 from memrix.errors import CheckpointError
 from memrix.hardware import Hardware
 from memrix.random import Seeds
-from memrix.schema import Between, read
+from memrix.schema import ADDED_LATER, Between, read
 from memrix.validation import shown
 
 
@@ -30,6 +30,8 @@ class LayerRecord:
         report: what it took to program the cells.
         seeds: it was programmed with.
         read_seed: of the present stream of read noise, derived from a seed and the layer's name.
+        reach: the cells that a reading may switch, as programmed; None where that is not known, as in files of
+            earlier versions.
     """
 
     hardware: Hardware
@@ -38,6 +40,7 @@ class LayerRecord:
     report: ProgrammingReport
     seeds: Seeds
     read_seed: Annotated[int, Between(0, (1 << 63) - 1)]
+    reach: Reach | None = field(default=None, metadata=ADDED_LATER)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and tables."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import Tensor
 
-from memrix.crossbar import Crossbar, Pairs
+from memrix.crossbar import Crossbar, ExposedCells, Pairs
 from memrix.crossbar.mapping import Layout
 from memrix.device import DeviceParameters
 from memrix.errors import CheckpointError, WriteError
@@ -69,6 +71,16 @@ class ProgrammedArray(ExactModule):
             name=self.name,
         )
 
+    def expose(self, exposed: ExposedCells, stored: Mapping[str, Tensor] | None = None) -> None:
+        """Let readings switch cells from now on; ``stored``: what word lines that were saved had seen and done."""
+        self.crossbar.expose(exposed, self._disturb_seed)
+        if stored is not None and self.crossbar.word_lines is not None:
+            self.crossbar.word_lines.resume_(stored)
+
+    @property
+    def _disturb_seed(self) -> int:
+        return derive(self.seeds.programming, "disturb", self.name)
+
     def restart_noise(self, seed: int) -> None:
         """Repeat the readings that follow from ``seed``."""
         self.crossbar.read_stream.restart(derive(seed, "read", self.name))
@@ -99,12 +111,16 @@ class ProgrammedArray(ExactModule):
             crossbar.report,
             self.seeds,
             crossbar.read_stream.seed,
+            crossbar.programmed_reach,
         )
 
     def restore(self, record: LayerRecord) -> None:
         """Take over what another programming of the same layer on the same hardware was, but for its tensors."""
         self.seeds = record.seeds
         self.crossbar.nominal_states, self.crossbar.report = record.nominal_states, record.report
+        self.crossbar.programmed_reach = record.reach
+        if self.crossbar.word_lines is not None:
+            self.crossbar.word_lines.seed = self._disturb_seed
         self.crossbar.set_converter(record.adc)
         self.crossbar.read_stream.restart(record.read_seed)
         self.written = None  # the weight came along

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from memrix.crossbar import ADC, best_converter, column_corrections, drift_, program_pairs
+from memrix.crossbar import ADC, CellTechnology, best_converter, column_corrections, drift_, program_pairs
 from memrix.crossbar.columns import FEWEST_VECTORS
 from memrix.errors import CalibrationError, NumericsError
 from memrix.nn.crossbar_layer import CrossbarLayer
@@ -23,14 +24,19 @@ def program_layer(
     seeds: Seeds,
     progress: Callable[[int], None] | None = None,
     fit: Callable[[CrossbarLayer, Tensor], None] | None = None,
+    *,
+    reads: bool = True,
 ) -> None:
     """Quantize the weight of a layer and write it to the cells of a chip; fit the chip to them, and let time pass.
+
+    What is read to fit the chip switches no cell.
 
     Args:
         layer: with an activation range.
         seeds: of the three random streams.
         progress: called with a number of cells whenever so many more are programmed.
         fit: called with the layer and the integers ``[groups, inputs, outputs]`` once the cells hold them.
+        reads: whether to tell the cells within reach of readings, which these switch if the hardware has that.
 
     Raises:
         CalibrationError: the layer has no activation range.
@@ -43,8 +49,9 @@ def program_layer(
             f"the weight of layer {state.name!r} holds NaN or infinite values; "
             f"a chip can hold finite weights only: load or train the model again"
         )
-    technology = state.chip.technology
-    with torch.no_grad(), torch.autocast(layer.weight.device.type, enabled=False):
+    technology = _technology(layer) if reads else replace(state.chip.technology, reads=None)
+    # What is made in inference mode could not be changed outside of it.
+    with torch.inference_mode(False), torch.no_grad(), torch.autocast(layer.weight.device.type, enabled=False):
         step, integers = integers_of(layer)
         layout = state.chip.layout(*integers.shape)
         pairs = program_pairs(integers, layout, technology, seeds=seeds, name=state.name, progress=progress)
@@ -55,6 +62,16 @@ def program_layer(
         if fit is not None:
             fit(layer, integers)
         drift_(pairs, layout, technology, seeds=seeds, name=state.name)
+        if pairs.exposed is not None:
+            array.expose(pairs.exposed)
+
+
+def _technology(layer: CrossbarLayer) -> CellTechnology:
+    """The cells, read with the voltages that the inputs of a layer may drive."""
+    technology = layer.memrix.chip.technology
+    if technology.reads is None or layer.memrix.geometry.observed:
+        return technology
+    return replace(technology, reads=replace(technology.reads, lowest=0.0))  # an index drives the largest code
 
 
 def tune(layer: CrossbarLayer, integers: Tensor) -> None:

@@ -102,7 +102,7 @@ def test_levels_are_equally_far_apart():
 def test_gain_follows_the_population_that_was_programmed():
     """The difference of a mean ON and a mean OFF cell reads 1, whatever the protocol."""
     for protocol in (WriteVerify(), ResetRamp(), ResetRamp(on=0.7, off=0.3)):
-        hardware = Hardware(programming=protocol)
+        hardware = Hardware(programming=protocol).replace(**{"dac.vmax": 0.6})
         gain = hardware.circuit.gain(PARAMETERS, protocol.nominal_states(PARAMETERS))
         on = torch.arange(2 * CELLS) < CELLS
         states = program(protocol, on, seed=9).states

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from memrix.crossbar.protocols.protocol import Programmed, ProgrammingReport
-from memrix.device import Cells, DeviceParameters
+from memrix.device import Cells, DeviceParameters, ReadRange, WithinReach
 from memrix.random import Seeds, seeds_from
 from memrix.threads import side_by_side
 
@@ -38,6 +38,7 @@ def program_blocks(
     chip: torch.Generator,
     programming: torch.Generator,
     pulse_width: float,
+    reads: ReadRange | None = None,
 ) -> Programmed:
     """Run a procedure on fresh cells, a block at a time and several side by side.
 
@@ -49,6 +50,7 @@ def program_blocks(
         chip: stream of the device-to-device draw.
         programming: stream of everything else.
         pulse_width: s.
+        reads: voltages of readings to come, to tell the cells within their reach.
     """
     device = targets.device
     states = torch.empty(targets.shape, dtype=torch.float32, device=device)
@@ -56,6 +58,7 @@ def program_blocks(
     parts = torch.split(states.view(-1), length)
     seeds = [seeds_from(stream, len(parts)) for stream in (chip, programming, programming, programming)]
     reports = [ProgrammingReport()] * len(parts)
+    within = [WithinReach.none(device)] * len(parts)
 
     def program(
         number: int, state: Tensor, target: Tensor, chip: int, programming: int, read: int, other: int
@@ -72,6 +75,8 @@ def program_blocks(
         verification = Verification()
         procedure(cells, target, torch.Generator(device).manual_seed(other), verification)
         state.copy_(cells.r)
+        if reads is not None:
+            within[number] = cells.within_reach(reads)
         reports[number] = ProgrammingReport(
             cells=state.numel(),
             pulses=cells.pulses,
@@ -83,7 +88,8 @@ def program_blocks(
 
     split_targets = torch.split(targets.reshape(-1), length)
     side_by_side(program, range(len(parts)), parts, split_targets, *seeds, device=device)
-    return Programmed(states, sum(reports, ProgrammingReport()))
+    joined = None if reads is None else WithinReach.joined(within, [part.numel() for part in parts])
+    return Programmed(states, sum(reports, ProgrammingReport()), joined)
 
 
 def _block_length(count: int) -> int:

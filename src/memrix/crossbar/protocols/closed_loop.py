@@ -24,7 +24,7 @@ from memrix.crossbar.protocols.pulses import (
     require_targets,
 )
 from memrix.crossbar.protocols.read_back import ReadBack
-from memrix.device import CellCurrent, Cells, DeviceParameters
+from memrix.device import CellCurrent, Cells, DeviceParameters, ReadRange
 from memrix.device.cells import PULSE_WIDTH
 from memrix.device.ranges import NO_BREAKDOWN, PULSE_RANGE
 from memrix.errors import HardwareError
@@ -77,7 +77,13 @@ class WriteVerify:
         _require_device(self, parameters)
 
     def program(
-        self, targets: Tensor, parameters: DeviceParameters, *, chip: torch.Generator, programming: torch.Generator
+        self,
+        targets: Tensor,
+        parameters: DeviceParameters,
+        *,
+        chip: torch.Generator,
+        programming: torch.Generator,
+        reads: ReadRange | None = None,
     ) -> Programmed:
         """Program fresh cells to bool targets of any shape."""
         require_targets(targets, analog=self.analog)
@@ -101,7 +107,7 @@ class WriteVerify:
             verification.failed += int(torch.count_nonzero(active))
 
         return program_blocks(
-            targets, parameters, run, chip=chip, programming=programming, pulse_width=self.pulse_width
+            targets, parameters, run, chip=chip, programming=programming, pulse_width=self.pulse_width, reads=reads
         )
 
     def nominal_states(self, parameters: DeviceParameters) -> tuple[float, float]:
@@ -194,7 +200,13 @@ class ResetRamp:
         return math.floor((self.stop - self.start) / self.step + 1e-9) + 1
 
     def program(
-        self, targets: Tensor, parameters: DeviceParameters, *, chip: torch.Generator, programming: torch.Generator
+        self,
+        targets: Tensor,
+        parameters: DeviceParameters,
+        *,
+        chip: torch.Generator,
+        programming: torch.Generator,
+        reads: ReadRange | None = None,
     ) -> Programmed:
         """Program fresh cells to bool targets or levels of any shape.
 
@@ -202,7 +214,9 @@ class ResetRamp:
             HardwareError: the ramp reaches voltages at which a reset of this device is complete.
         """
         require_targets(targets, analog=self.analog)
-        return self.ramp(targets, parameters, _overshoot(self, parameters), chip=chip, programming=programming)
+        return self.ramp(
+            targets, parameters, _overshoot(self, parameters), chip=chip, programming=programming, reads=reads
+        )
 
     def ramp(
         self,
@@ -212,6 +226,7 @@ class ResetRamp:
         *,
         chip: torch.Generator,
         programming: torch.Generator,
+        reads: ReadRange | None = None,
     ) -> Programmed:
         """``program`` with ``overshoot`` added to the targets: one value for each of ``_SAMPLE_LEVELS``."""
         self.require_device(parameters)
@@ -236,7 +251,7 @@ class ResetRamp:
             verification.failed += int(torch.count_nonzero(failing))
 
         return program_blocks(
-            targets, parameters, run, chip=chip, programming=programming, pulse_width=self.pulse_width
+            targets, parameters, run, chip=chip, programming=programming, pulse_width=self.pulse_width, reads=reads
         )
 
     def nominal_states(self, parameters: DeviceParameters) -> tuple[float, float]:

@@ -18,7 +18,7 @@ from memrix.crossbar.protocols.pulses import (
     require_switching,
     require_targets,
 )
-from memrix.device import CellCurrent, Cells, DeviceParameters, FreshCells, PulseVoltages
+from memrix.device import CellCurrent, Cells, DeviceParameters, FreshCells, PulseVoltages, ReadRange, WithinReach
 from memrix.device.cells import PULSE_WIDTH
 from memrix.validation import require_integer
 
@@ -52,12 +52,18 @@ class ResetSet:
         require_switching(self, parameters)
 
     def program(
-        self, targets: Tensor, parameters: DeviceParameters, *, chip: torch.Generator, programming: torch.Generator
+        self,
+        targets: Tensor,
+        parameters: DeviceParameters,
+        *,
+        chip: torch.Generator,
+        programming: torch.Generator,
+        reads: ReadRange | None = None,
     ) -> Programmed:
         """Program fresh cells to bool targets of any shape."""
         require_targets(targets, analog=self.analog)
         self.require_device(parameters)
-        states = FreshCells(parameters).draw(targets, chip=chip, programming=programming)
+        states, within = FreshCells(parameters).draw_within(reads, targets, chip=chip, programming=programming)
         count, count_on = targets.numel(), int(torch.count_nonzero(targets))
         return Programmed(
             states,
@@ -66,6 +72,7 @@ class ResetSet:
                 pulses=count + count_on,
                 energy=self.pulse_width * self._power(parameters, count, count_on) if count else 0.0,
             ),
+            within,
         )
 
     def _power(self, parameters: DeviceParameters, count: int, count_on: int) -> float:
@@ -119,13 +126,25 @@ class Cycled:
         require_switching(self, parameters)
 
     def program(
-        self, targets: Tensor, parameters: DeviceParameters, *, chip: torch.Generator, programming: torch.Generator
+        self,
+        targets: Tensor,
+        parameters: DeviceParameters,
+        *,
+        chip: torch.Generator,
+        programming: torch.Generator,
+        reads: ReadRange | None = None,
     ) -> Programmed:
         """Program cells to bool targets of any shape."""
         require_targets(targets, analog=self.analog)
         self.require_device(parameters)
         return program_blocks(
-            targets, parameters, self._run, chip=chip, programming=programming, pulse_width=self.pulse_width
+            targets,
+            parameters,
+            self._run,
+            chip=chip,
+            programming=programming,
+            pulse_width=self.pulse_width,
+            reads=reads,
         )
 
     def _run(self, cells: Cells, on: Tensor, stream: torch.Generator, _: Verification) -> None:
@@ -150,7 +169,7 @@ def reset_set(cells: Cells, on: Tensor, pulses: PulseVoltages) -> None:
 class Ideal:
     """Every cell reaches its nominal state exactly, or any level between OFF and ON: no variability, no pulses.
 
-    The nominal states are the means of reset-set.
+    No reading switches it. The nominal states are the means of reset-set.
     """
 
     name: ClassVar[str] = "ideal"
@@ -158,7 +177,13 @@ class Ideal:
     most_pulses: ClassVar[int] = 0
 
     def program(
-        self, targets: Tensor, parameters: DeviceParameters, *, chip: torch.Generator, programming: torch.Generator
+        self,
+        targets: Tensor,
+        parameters: DeviceParameters,
+        *,
+        chip: torch.Generator,
+        programming: torch.Generator,
+        reads: ReadRange | None = None,
     ) -> Programmed:
         """Program cells to bool targets or levels of any shape; the streams are not touched."""
         require_targets(targets, analog=self.analog)
@@ -167,7 +192,8 @@ class Ideal:
         if states is None:
             states = torch.full(targets.shape, off, dtype=torch.float32, device=targets.device)
             states.masked_fill_(targets, on)
-        return Programmed(states, ProgrammingReport(cells=targets.numel()))
+        # Their thresholds lie as far away as it takes.
+        return Programmed(states, ProgrammingReport(cells=targets.numel()), WithinReach.none(targets.device))
 
     def nominal_states(self, parameters: DeviceParameters) -> tuple[float, float]:
         """Mean state of ON and of OFF cells of reset-set."""

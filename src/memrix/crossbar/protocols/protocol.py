@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from memrix.device import DeviceParameters
+from memrix.device import DeviceParameters, ReadRange, WithinReach
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,17 @@ class ProgrammingReport:
 
 
 class Programmed(NamedTuple):
-    """Cells after programming: states ``r`` (float32, of the shape of the targets), and what it took."""
+    """Cells after programming.
+
+    Attributes:
+        states: ``r``, float32 of the shape of the targets.
+        report: what it took.
+        within_reach: the cells that readings may switch, where they were asked for.
+    """
 
     states: Tensor
     report: ProgrammingReport
+    within_reach: WithinReach | None = None
 
 
 @runtime_checkable
@@ -59,7 +66,13 @@ class ProgrammingProtocol(Protocol):
     analog: ClassVar[bool]
 
     def program(
-        self, targets: Tensor, parameters: DeviceParameters, *, chip: torch.Generator, programming: torch.Generator
+        self,
+        targets: Tensor,
+        parameters: DeviceParameters,
+        *,
+        chip: torch.Generator,
+        programming: torch.Generator,
+        reads: ReadRange | None = None,
     ) -> Programmed:
         """Program fresh cells.
 
@@ -69,6 +82,7 @@ class ProgrammingProtocol(Protocol):
             parameters: of the device.
             chip: stream of the device-to-device draw, on the device of the targets.
             programming: stream of all other random numbers, on the device of the targets.
+            reads: voltages of readings to come, to tell the cells within their reach; these change no cell.
         """
         ...
 

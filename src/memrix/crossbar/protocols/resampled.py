@@ -11,7 +11,8 @@ from torch import Tensor
 
 from memrix.crossbar.protocols.open_loop import Ideal, ResetSet
 from memrix.crossbar.protocols.protocol import Programmed, ProgrammingProtocol, ProgrammingReport
-from memrix.device import DeviceParameters
+from memrix.device import DeviceParameters, ReadRange, WithinReach
+from memrix.device.indexing import positions
 
 _CELLS = 1 << 14  # of the population at each level
 _LEVELS = 9
@@ -22,7 +23,8 @@ _SEED = 20_26
 class Resampled:
     """Every cell gets the state of a random cell of a population of 16,384 at its level.
 
-    Between the levels of the population, cells of the same rank are interpolated. There is nothing to report: no
+    Between the levels of the population, cells of the same rank are interpolated, and what readings do to the cell
+    is what they do to the one of the nearest level. There is nothing to report: no
     cell was programmed. For training, where chips last for a step.
 
     Attributes:
@@ -35,17 +37,25 @@ class Resampled:
     protocol: ProgrammingProtocol
 
     def program(
-        self, targets: Tensor, parameters: DeviceParameters, *, chip: torch.Generator, programming: torch.Generator
+        self,
+        targets: Tensor,
+        parameters: DeviceParameters,
+        *,
+        chip: torch.Generator,
+        programming: torch.Generator,
+        reads: ReadRange | None = None,
     ) -> Programmed:
         """Draw cells for bool targets or levels of any shape; the chip's stream is not touched."""
-        table = _population(self, parameters).to(targets.device)
+        population = _population(self, parameters, reads)
+        table = population.states.to(targets.device)
         rank = torch.randint(_CELLS, targets.shape, generator=programming, device=targets.device)
         position = targets.to(torch.float32) * (len(table) - 1)
         lower = position.floor().clamp_(0, len(table) - 2)
         index = lower.long() * _CELLS + rank
         flat = table.view(-1)
         states = torch.lerp(flat[index], flat[index + _CELLS], position - lower)
-        return Programmed(states, ProgrammingReport(cells=targets.numel()))
+        within = None if reads is None else population.drawn((position.round().long() * _CELLS + rank).view(-1))
+        return Programmed(states, ProgrammingReport(cells=targets.numel()), within)
 
     def nominal_states(self, parameters: DeviceParameters) -> tuple[float, float]:
         """As of the protocol."""
@@ -59,12 +69,39 @@ def as_population(protocol: ProgrammingProtocol) -> ProgrammingProtocol:
     return Resampled(protocol)
 
 
+@dataclass(frozen=True, eq=False)
+class _Population:
+    """Cells that a protocol has programmed.
+
+    Attributes:
+        states: ``[levels, cells]``, in ascending order at each level, from OFF to ON.
+        order: int64 ``[levels * cells]``: the cells that these are of.
+        within_reach: the cells that readings may switch.
+    """
+
+    states: Tensor
+    order: Tensor
+    within_reach: WithinReach
+
+    def drawn(self, places: Tensor) -> WithinReach:
+        """Those of cells that were drawn from the states at places ``[n]``."""
+        within, device = self.within_reach, places.device
+        number = torch.full((self.order.numel(),), -1, device=self.order.device)
+        number[within.index] = torch.arange(within.index.numel(), device=self.order.device)
+        found = number[self.order].to(device)[places]
+        index = positions(found >= 0)
+        chosen = found.index_select(0, index).to(self.order.device)
+        cells = None if within.cells is None else within.cells.chosen(chosen).to(device)
+        return WithinReach(index, within.sets[chosen].to(device), within.resets[chosen].to(device), cells)
+
+
 @functools.lru_cache(maxsize=16)
-def _population(resampled: Resampled, parameters: DeviceParameters) -> Tensor:
-    """``[levels, cells]``: states in ascending order, from OFF to ON."""
+def _population(resampled: Resampled, parameters: DeviceParameters, reads: ReadRange | None) -> _Population:
     protocol = resampled.protocol
     levels = torch.linspace(0, 1, _LEVELS, dtype=torch.float32) if protocol.analog else torch.tensor([False, True])
     targets = levels.repeat_interleave(_CELLS)
     chip, programming = (torch.Generator().manual_seed(_SEED + offset) for offset in (0, 1))
-    states = protocol.program(targets, parameters, chip=chip, programming=programming).states
-    return states.view(len(levels), _CELLS).sort(dim=1).values
+    programmed = protocol.program(targets, parameters, chip=chip, programming=programming, reads=reads)
+    states, order = programmed.states.view(len(levels), _CELLS).sort(dim=1)
+    order += torch.arange(len(levels))[:, None] * _CELLS
+    return _Population(states, order.view(-1), programmed.within_reach or WithinReach.none(states.device))

@@ -1,0 +1,87 @@
+"""Word lines as a file keeps them: checked before anything is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from memrix.crossbar.mapping import POLARITIES, Layout
+from memrix.crossbar.reach import ExposedCells
+from memrix.crossbar.word_lines import CELL_PARTS, STORED
+from memrix.device import ReadRange
+from memrix.device.block import Block
+from memrix.device.variability import COUNT
+
+_FLOAT, _WHOLE = torch.float32, torch.int64
+
+
+def exposed_cells(stored: Mapping[str, Tensor], reads: ReadRange, device: torch.device) -> ExposedCells:
+    """The cells of word lines that were stored, on a device."""
+    parts = {name: stored[name].to(device, copy=True) for name in CELL_PARTS}
+    cells = Block(normals=lambda index: torch.zeros((COUNT, index.numel()), device=device), **parts)
+    return ExposedCells(stored["places"].to(device, copy=True), cells, reads)
+
+
+def stored_problems(stored: Mapping[str, Tensor], layout: Layout, largest_code: int) -> list[str]:
+    """What keeps tensors from being those of word lines of a layout, read with codes up to the largest."""
+    missing = [f"{name} is missing" for name in STORED if name not in stored]
+    if missing:
+        return missing
+    count, lines = stored["places"].numel(), layout.row_tiles * layout.rows
+    problems = []
+    for name, (kind, shape) in _shapes(count, layout.groups, lines).items():
+        given = stored[name]
+        fits = len(shape) == given.dim() and all(
+            size in (None, own) for size, own in zip(shape, given.shape, strict=True)
+        )
+        if given.dtype != kind or not fits:
+            expected = ["any" if size is None else size for size in shape]
+            problems.append(f"{name} is {given.dtype} {list(given.shape)}, expected {kind} {expected}")
+    if problems:
+        return problems
+    places, depth = stored["places"], stored["ahead"].shape[1]
+    ends = {
+        "places": POLARITIES * layout.groups * lines * layout.planes * layout.outputs - 1,
+        "left": depth,
+        **dict.fromkeys(("cycles", "switched", "passes"), torch.iinfo(torch.int32).max),
+    }
+    problems = [
+        f"{name} must lie between 0 and {end}"
+        for name, end in ends.items()
+        if bool(((stored[name] < 0) | (stored[name] > end)).any())
+    ]
+    if bool((places.diff() <= 0).any()):
+        problems.append("places must be in ascending order")
+    if bool((stored["seen"].abs() > largest_code).any()):
+        problems.append(f"seen must lie between {-largest_code} and {largest_code}")
+    return problems + [
+        f"{name} holds NaN or infinite values" for name in CELL_PARTS if not _valid(name, stored[name])
+    ]
+
+
+def _valid(name: str, values: Tensor) -> bool:
+    # An infinite threshold is one that no voltage reaches.
+    return not bool(values.isnan().any() if name.endswith("threshold") else (~values.isfinite()).any())
+
+
+def _shapes(count: int, groups: int, lines: int) -> dict[str, tuple[torch.dtype, tuple[int | None, ...]]]:
+    """Type and shape of what is stored; None: any size."""
+    cell = (_FLOAT, (count,))
+    return {
+        "places": (_WHOLE, (count,)),
+        "r": cell,
+        "devices": (_FLOAT, (2 * COUNT, count)),
+        "history": (_FLOAT, (count, None, COUNT)),
+        "ahead": (_FLOAT, (count, None, COUNT)),
+        "left": (_WHOLE, (count,)),
+        "cycles": (torch.int32, (count,)),
+        "features": (_FLOAT, (COUNT, count)),
+        "set_threshold": cell,
+        "reset_threshold": cell,
+        "transition": (_FLOAT, (count, 2)),
+        "seen": (torch.int32, (2, groups, lines)),
+        "switched": (_WHOLE, (2,)),
+        "passes": (_WHOLE, ()),
+    }

@@ -1,0 +1,194 @@
+"""Readings that switch cells: what word lines have seen, and what that does to the cells within its reach.
+
+The measured thresholds know no time: whether a cell switches is decided by the lowest and by the highest voltage that
+its word line has seen, however often and however long. So a million readings are two pulses. A real reading, shorter
+than a pulse of the measurement, may disturb less.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from memrix.crossbar.mapping import POLARITIES, Layout
+from memrix.crossbar.reach import ExposedCells, Reach
+from memrix.device import DeviceParameters
+from memrix.device.block import BLOCK_AXES, Block
+from memrix.device.switching import Switching
+from memrix.device.variability import COUNT
+from memrix.random import derive
+
+CELL_PARTS = ("r", *BLOCK_AXES)
+_DONE = ("seen", "switched", "passes")
+STORED = ("places", *CELL_PARTS, *_DONE)  # names of what a file keeps
+
+
+class WordLines(nn.Module):
+    """The word lines of a crossbar, and the cells that a reading may switch.
+
+    Pulses act after the reading that they belong to, before the next one: first the lowest voltage of every line,
+    then the highest. A cell that is SET takes the ON state of its cycle; one that is RESET goes along its transition
+    as one pulse takes it, and draws its next cycle (``memrix.device.Cells``).
+
+    Args:
+        exposed: the cells, as programmed.
+        layout: of the crossbar.
+        voltages: in V of every DAC code in ascending order.
+        parameters: the device technology.
+        seed: of the cycles to come.
+
+    Attributes:
+        seed: as above.
+        cell_parameters: the device technology.
+    """
+
+    places: Tensor  # int64 [cells], ascending: see ``ExposedCells``
+    seen: Tensor  # int32 [2, groups, row tiles * rows]: lowest and highest DAC code since the last pulses
+    switched: Tensor  # int64 [2]: how often cells were SET and RESET
+    passes: Tensor  # int64: how often any were
+    voltages: Tensor  # float32 [codes]
+    starts: Tensor  # int64 [lines + 1]: the first cell of each line
+    nearest: Tensor  # float32 [2, lines]: of the thresholds of a line, the nearest to 0 V that SETs and that RESETs
+
+    def __init__(
+        self, exposed: ExposedCells, layout: Layout, voltages: Tensor, parameters: DeviceParameters, seed: int
+    ) -> None:
+        super().__init__()
+        self.seed = seed
+        self._layout, self.cell_parameters, self._reads = layout, parameters, exposed.reads
+        device = exposed.places.device
+        lines = layout.row_tiles * layout.rows
+        self.register_buffer("places", exposed.places)
+        for name in CELL_PARTS:
+            self.register_buffer(name, getattr(exposed.cells, name))
+        seen = torch.zeros((2, layout.groups, lines), dtype=torch.int32, device=device)
+        self.register_buffer("seen", seen)
+        self.register_buffer("switched", torch.zeros(2, dtype=torch.int64, device=device))
+        self.register_buffer("passes", torch.zeros((), dtype=torch.int64, device=device))
+        self.register_buffer("voltages", voltages.to(device), persistent=False)
+        self._index_lines()
+
+    def _index_lines(self) -> None:
+        """Find the cells of every line, and how near to 0 V their thresholds come."""
+        lines = torch.arange(self.seen[0].numel() + 1, device=self.places.device)
+        self.register_buffer("starts", torch.searchsorted(self._lines(self.places), lines), persistent=False)
+        nearest = torch.empty((2, len(lines) - 1), dtype=torch.float32, device=lines.device)
+        self.register_buffer("nearest", nearest, persistent=False)
+        self._find_nearest(lines[:-1], torch.arange(self.places.numel(), device=lines.device))
+
+    def _lines(self, places: Tensor) -> Tensor:
+        return places // (POLARITIES * self._layout.planes * self._layout.outputs)
+
+    def _find_nearest(self, lines: Tensor, cells: Tensor) -> None:
+        """Look at the thresholds of all cells of some lines again."""
+        line = self._lines(self.places.index_select(0, cells))
+        self.nearest[0, lines], self.nearest[1, lines] = -torch.inf, torch.inf
+        self.nearest[0].scatter_reduce_(0, line, self._buffer("set_threshold")[cells], "amax")
+        self.nearest[1].scatter_reduce_(0, line, self._buffer("reset_threshold")[cells], "amin")
+
+    def _buffer(self, name: str) -> Tensor:
+        buffer: Tensor = getattr(self, name)
+        return buffer
+
+    @torch.no_grad()
+    def see_(self, codes: Tensor) -> None:
+        """Remember the codes ``[groups, ..., inputs]`` of a reading."""
+        if not codes.numel():
+            return
+        codes = codes.flatten(1, -2)
+        lowest, highest = self.seen[:, :, : codes.shape[-1]].unbind(0)
+        torch.minimum(lowest, codes.amin(1).to(lowest.dtype), out=lowest)
+        torch.maximum(highest, codes.amax(1).to(highest.dtype), out=highest)
+
+    @torch.no_grad()
+    def see_rows_(self, rows: Tensor) -> None:
+        """Remember that rows of the only group, int64 ``[n]``, were read at the largest code."""
+        self.seen[1, 0].index_fill_(0, rows, len(self.voltages) // 2)
+
+    # What is made in inference mode could not be changed outside of it.
+    @torch.inference_mode(False)
+    @torch.no_grad()
+    def act_(self, difference: Tensor, total: Tensor) -> None:
+        """Let the voltages since the last time switch the cells of pairs, in place.
+
+        Args:
+            difference: ``r+ - r-``, contiguous.
+            total: ``r+ + r-``; may be empty.
+        """
+        volts = self.voltages[self.seen.flatten(1) + len(self.voltages) // 2]  # [2, lines]
+        self.seen.zero_()
+        lines = ((volts[0] < 0) & (volts[0] <= self.nearest[0])) | ((volts[1] > 0) & (volts[1] > self.nearest[1]))
+        lines = lines.nonzero().squeeze(1)
+        if not lines.numel():
+            return
+        cells = self._cells_of(lines)
+        line = self._lines(self.places.index_select(0, cells))
+        before = self._buffer("r").index_select(0, cells)
+        block = self._block()
+        switching = _switching(self.cell_parameters, self.places.device)
+        for volt in volts:
+            applied = volt.index_select(0, line)
+            sets = (block.set_threshold.index_select(0, cells) >= applied) & (applied != 0)
+            resets = (block.reset_threshold.index_select(0, cells) < applied) & (applied != 0)
+            switching.switch_(block, cells[sets], cells[resets], applied[resets])
+            self.switched += torch.stack([sets.sum(), resets.sum()])
+        # The next cycles of cells may have needed more room.
+        self.ahead, self.history = block.ahead, block.history
+        self.passes += 1
+        self._find_nearest(lines, cells)
+        changes = block.r.index_select(0, cells).sub_(before)
+        places = self.places.index_select(0, cells)
+        sign = 1.0 - 2.0 * (places % POLARITIES)
+        difference.view(-1).index_add_(0, places // POLARITIES, changes * sign)
+        if total.numel():
+            total.view(-1).index_add_(0, places // POLARITIES, changes)
+
+    def _cells_of(self, lines: Tensor) -> Tensor:
+        """Numbers of the cells of lines, in ascending order."""
+        first = self.starts[lines]
+        counts = self.starts[lines + 1] - first
+        ends = counts.cumsum(0)
+        shift = torch.repeat_interleave(first - ends + counts, counts)
+        return shift + torch.arange(shift.numel(), device=shift.device)
+
+    def _block(self) -> Block:
+        # A stream for each pass: a chip that was saved or copied in between goes on as it would have.
+        stream = torch.Generator(self.places.device)
+        stream.manual_seed(derive(self.seed, "pass", str(int(self.passes))))
+
+        def normals(index: Tensor) -> Tensor:
+            return torch.randn((COUNT, index.numel()), generator=stream, device=index.device)
+
+        return Block(normals=normals, **{name: self._buffer(name) for name in CELL_PARTS})
+
+    def stored(self) -> dict[str, Tensor]:
+        """All that its future depends on, beside the seed and the crossbar."""
+        return {name: self._buffer(name) for name in STORED}
+
+    def resume_(self, stored: Mapping[str, Tensor]) -> None:
+        """Take over what its lines have seen and done."""
+        for name in _DONE:
+            self._buffer(name).copy_(stored[name])
+
+    def reach(self) -> Reach:
+        """The cells that a reading at the extreme voltages would switch now."""
+        sets, resets = self._block().within_reach(self._reads.lowest, self._reads.highest)
+        return Reach(self._reads.lowest, self._reads.highest, int(sets.sum()), int(resets.sum()))
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:  # noqa: ANN401
+        # Another chip has other cells within reach, and as many as it has.
+        for name in ("places", *CELL_PARTS):
+            given, own = state_dict.get(prefix + name), self._buffer(name)
+            if isinstance(given, Tensor) and given.shape != own.shape and given.dim() == own.dim():
+                self.register_buffer(name, own.new_empty(given.shape))
+        super()._load_from_state_dict(state_dict, prefix, *others)
+        self._index_lines()
+
+
+@functools.lru_cache(maxsize=8)
+def _switching(parameters: DeviceParameters, device: torch.device) -> Switching:
+    return Switching(parameters, parameters.order, device)
