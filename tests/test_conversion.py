@@ -1,3 +1,5 @@
+import warnings
+
 import pytest
 import torch
 from torch import nn
@@ -178,6 +180,18 @@ def test_ranges_that_are_there_can_be_kept():
     memrix.program(model, tuned)
 
 
+class PartlyMapped(nn.Module):
+    """A linear layer, and one that has no crossbar counterpart."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear, self.bilinear = nn.Linear(6, 6), nn.Bilinear(6, 6, 6)
+
+    def forward(self, x):
+        y = self.linear(x)
+        return self.bilinear(y, y)
+
+
 class TestBadInput:
     def test_batches_with_labels(self):
         with pytest.raises(CalibrationError, match=r"too many positional arguments; .*\(x for x, label in loader\)"):
@@ -198,6 +212,25 @@ class TestBadInput:
         model = nn.Sequential(nn.Linear(6, 6), nn.Bilinear(6, 6, 6))
         with pytest.warns(CoverageWarning, match=r"'1' \(Bilinear"):
             memrix.quantize(model, PHYSICAL)
+
+    def test_a_model_is_warned_of_a_layer_once_whatever_is_done_with_it(self):
+        model = PartlyMapped()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            memrix.calibrate(model, [X], PHYSICAL)
+            memrix.program(model, PHYSICAL)
+            memrix.quantize(model, PHYSICAL)
+        assert [each.category for each in caught] == [CoverageWarning]
+
+    def test_a_new_layer_is_warned_of_though_others_were(self):
+        model = nn.Sequential(nn.Linear(6, 6), nn.Bilinear(6, 6, 6))
+        with pytest.warns(CoverageWarning, match="'1'"):
+            memrix.quantize(model, PHYSICAL)
+        model.append(nn.Bilinear(6, 6, 6))
+        with pytest.warns(CoverageWarning, match=r"'1'.*'2'"):
+            memrix.quantize(model, PHYSICAL)
+        with pytest.warns(CoverageWarning, match="'1'"):
+            memrix.quantize(nn.Sequential(nn.Linear(6, 6), nn.Bilinear(6, 6, 6)), PHYSICAL)
 
     def test_pattern_of_a_container_is_not_ignored(self):
         for options in ({"layers": ["block", "first"]}, {}):

@@ -99,7 +99,7 @@ def calibrate(
                 each.keep(ranges=not (keep_ranges and has_range(each.layer)))
         for layer in selected:
             rule(layer.module, digital.get(layer.name))
-    warn_of_digital(list(digital.items()))
+    warn_of_digital(model, list(digital.items()))
 
 
 def observe_uses(

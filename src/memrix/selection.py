@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
@@ -139,7 +140,7 @@ def select(model: nn.Module, hardware: HardwareChoice, layers: Layers, *, anew: 
     found = survey(model, hardware, layers, anew=anew)
     if found.problems:
         raise ConversionError("the layers cannot be mapped as asked:\n  " + "\n  ".join(found.problems))
-    warn_of_digital(found.passed_over, stacklevel=4)
+    warn_of_digital(model, found.passed_over, stacklevel=4)
     return list(found.selected)
 
 
@@ -162,15 +163,25 @@ def _classes(selected: Iterable[Selected], kind: type[QuantizedLayer]) -> dict[n
     return classes
 
 
-def warn_of_digital(passed_over: Sequence[tuple[str, str]], *, stacklevel: int = 3) -> None:
-    """Warn of layers that stay digital although all were asked for: names and reasons."""
-    if passed_over:
-        told = ", ".join(f"{name!r} ({reason})" for name, reason in passed_over)
-        warnings.warn(
-            f"these weighted layers stay digital: {told}; select the others by name to make this explicit",
-            CoverageWarning,
-            stacklevel=stacklevel,
-        )
+_WARNED: WeakKeyDictionary[nn.Module, set[tuple[str, str]]] = WeakKeyDictionary()
+"""Layers that each model has been warned of, and why they stay digital: every verb selects, and once is enough."""
+
+
+def warn_of_digital(model: nn.Module, passed_over: Sequence[tuple[str, str]], *, stacklevel: int = 3) -> None:
+    """Warn of layers that stay digital although all were asked for: names and reasons.
+
+    A model is warned of them once, whatever is done with it, and again when there is one that was not among them.
+    """
+    if set(passed_over) <= _WARNED.get(model, set()):
+        return
+    told = ", ".join(f"{name!r} ({reason})" for name, reason in passed_over)
+    warnings.warn(
+        f"these weighted layers stay digital: {told}; select the others by name to make this explicit",
+        CoverageWarning,
+        stacklevel=stacklevel,
+    )
+    # Afterwards: whoever turns warnings into errors gets one each time.
+    _WARNED.setdefault(model, set()).update(passed_over)
 
 
 def open_owners(selected: Iterable[Selected]) -> None:

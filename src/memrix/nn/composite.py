@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
+from memrix.nn.shown import under_its_class
+
 
 class Rows(NamedTuple):
     """Rows of a parameter of a module, all by default.
@@ -95,6 +97,9 @@ class OpenedLayer(nn.Module):
                 holder = holder.get_submodule(step)
             holder._modules.pop(last, None)  # one that it had takes its place among the others
             holder.add_module(last, part)
+
+    def __repr__(self) -> str:
+        return under_its_class(self, super().__repr__())
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         # A class that was made at run time cannot be found by its name.

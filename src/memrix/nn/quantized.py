@@ -13,6 +13,7 @@ from memrix.nn.fingerprint import Fingerprint, recording
 from memrix.nn.geometry import STATE, Geometry
 from memrix.nn.inputs import require_dense
 from memrix.nn.recomputation import Call
+from memrix.nn.shown import under_its_class
 from memrix.nn.state import EPOCH, LEARNED_WEIGHT_STEP, OUTPUT_RANGE, RANGE, LayerState
 from memrix.quantization import (
     activation_step,
@@ -92,6 +93,9 @@ class QuantizedLayer(nn.Module):
         input = quantized_input(self, input, peak)
         output = geometry.functional_forward(self, input, weight, geometry.bias(self), **options)
         return quantized_output(self, output, call)
+
+    def __repr__(self) -> str:
+        return under_its_class(self, super().__repr__())
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *others: Any) -> None:
         move_keys(self, state_dict, prefix)

@@ -75,6 +75,12 @@ class LayerState(ExactModule):
             layer.add_module(STATE, state)
         return state
 
+    def extra_repr(self) -> str:
+        """Bits of weights and inputs, once they are known."""
+        if self.hardware is None:
+            return "calibrated" if not bool(self.input_range.isnan()) else ""
+        return f"weights of {self.hardware.weight_bits:g} bit, inputs of {self.hardware.dac.bits} bit"
+
     @property
     def chip(self) -> Hardware:
         """The hardware of a layer that is quantized or programmed."""
