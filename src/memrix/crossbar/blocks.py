@@ -145,13 +145,17 @@ class TensorBlock(Block):
             products.mean(means)
             products.variance(slopes, offsets)
             # A cell in a million conducts against a voltage of some mV; its share of the variance is below 0.
-            steps.addcmul_(products.variances.view(split).clamp_(min=0).sqrt_(), noise)
+            self._disturb(codes, steps, products.variances.view(split).clamp_(min=0).sqrt_(), noise)
         clipped = self._adc.convert_(steps)
         total, *lower = steps.view(self._by_plane).sum(1).unbind(3)[::-1]
         for plane in lower:
             total = torch.add(plane, total, alpha=self._base)
         result[:, first : first + split[1], start : start + split[2]] = total
         return clipped
+
+    def _disturb(self, codes: Tensor, steps: Tensor, deviations: Tensor, noise: Tensor) -> None:
+        """Add noise to readings ``steps`` of given deviations, ``[arrays, shared, vectors, columns]``, in place."""
+        steps.addcmul_(deviations, noise)
 
 
 class CompiledBlock(Block):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from memrix.crossbar.blocks import Block, CompiledBlock, Readable, TensorBlock
+from memrix.crossbar.shared_noise import SharedNoiseBlock, vectors_at_a_time
 from memrix.errors import ConversionError
 from memrix.random import seeds_from
 from memrix.threads import side_by_side
@@ -42,7 +43,7 @@ class Reader:
 
         Args:
             codes: ``[groups, shared, vectors, inputs]``, whole numbers of any type. Readings draw their noise apart,
-                but for ``legacy`` noise, which the vectors of the second axis share.
+                but for ``legacy`` noise: the items of the second axis share that of every cell.
 
         Returns:
             float32 ``[groups, shared, vectors, outputs]``: whole numbers of ADC steps of the lowest plane.
@@ -89,6 +90,11 @@ class Reader:
         rows = max(_FEWEST_ROWS, _BUFFER // (arrays * max(columns, layout.rows)))
         self._length = min(vectors, rows)
         self._together = min(shared, max(1, rows // self._length))
+        self._shares = shared > 1 and self._crossbar.circuit.noise == "legacy"
+        if self._shares:
+            # Numbers that many items share are worth drawing once.
+            self._together = min(shared, rows)
+            self._length = min(max(1, rows // self._together), vectors_at_a_time(self._crossbar, _BUFFER))
         if self._crossbar.total.numel() and _is_traced():
             self._require_no_graph("the read noise", "noise='off'")
         self._compiled = device.type == "cpu" and not torch.compiler.is_compiling() and not _is_traced()
@@ -96,9 +102,17 @@ class Reader:
         self._whole: Block | None = None
         self._ahead: list[Any] = []
         if max(self._conversions, shared * vectors * layout.groups * layout.inputs) <= _SMALL:
-            make = _kept_block if self._compiled else TensorBlock
+            make = self._block if self._shares else _kept_block if self._compiled else TensorBlock
             self._whole = make(self._crossbar, shared, vectors)
-            self._at_once = max(1, _SMALL // (vectors * arrays * columns))
+            self._at_once = 1 if self._shares else max(1, _SMALL // (vectors * arrays * columns))
+
+    def _block(self, crossbar: Readable, shared: int, vectors: int) -> Block:
+        """Reads a part of what is to be read."""
+        if self._shares:
+            return SharedNoiseBlock(crossbar, shared, vectors)
+        if self._compiled:
+            return CompiledBlock(crossbar, shared, vectors, own_memory=False)
+        return TensorBlock(crossbar, shared, vectors)
 
     def _require_no_graph(self, what: str, instead: str) -> None:
         tracer = "torch.jit.trace" if _is_traced() else "torch.export"
@@ -126,14 +140,14 @@ class Reader:
         seeds: list[int | None] = [None] * len(of_vectors)
         if crossbar.total.numel():
             seeds = [*seeds_from(crossbar.read_stream.on(codes.device), len(of_vectors))]
-        blocks: dict[tuple[int, int, int], CompiledBlock] = {}
+        blocks: dict[tuple[int, int, int], Block] = {}
         clipped = []
 
         def read(vectors: Span, seed: int | None, items: Span) -> None:
             (start, stop), (first, last) = vectors, items
             key = threading.get_ident(), last - first, stop - start
             if key not in blocks:
-                blocks[key] = CompiledBlock(crossbar, *key[1:], own_memory=False)
+                blocks[key] = self._block(crossbar, *key[1:])
             noise = None
             if seed is not None:
                 (noise,) = blocks[key].noise(torch.Generator(codes.device).manual_seed(seed), 1)
@@ -153,14 +167,14 @@ class Reader:
     ) -> int:
         """Without seeds of pieces: a graph cannot look at them."""
         crossbar = self._crossbar
-        blocks: dict[tuple[int, int], TensorBlock] = {}
+        blocks: dict[tuple[int, int], Block] = {}
         clipped = 0
         for start, stop in of_vectors:
             noise = None
             for first, last in of_items:
                 key = last - first, stop - start
                 if key not in blocks:
-                    blocks[key] = TensorBlock(crossbar, *key)
+                    blocks[key] = self._block(crossbar, *key)
                 if noise is None and crossbar.total.numel():
                     (noise,) = blocks[key].noise(crossbar.read_stream.on(codes.device), 1)
                 clipped += blocks[key](codes[:, first:last, start:stop], noise, result, first, start)
