@@ -35,6 +35,8 @@ def same(first: object, second: object) -> bool:
         return first.dtype == second.dtype and torch.equal(first, second)
     if isinstance(first, (tuple, list)):
         return len(first) == len(second) and all(same(a, b) for a, b in zip(first, second, strict=True))
+    if hasattr(first, "__dict__") and type(first) is type(second):
+        return same(list(vars(first).values()), list(vars(second).values()))
     return first == second
 
 
