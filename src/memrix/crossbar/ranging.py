@@ -19,7 +19,7 @@ _PER_OCTAVE = 4
 
 
 @torch.no_grad()
-def best_converter(crossbar: Crossbar, codes: Tensor) -> ADC:
+def best_converter(crossbar: Crossbar, codes: Tensor, live: Tensor | None = None) -> ADC:
     """The ADC of as many bits as the crossbar's that changes the results of sample vectors least.
 
     Minimises the mean square error of results, planes and tiles added up, over the step: that of the crossbar's own
@@ -28,16 +28,19 @@ def best_converter(crossbar: Crossbar, codes: Tensor) -> ADC:
     Args:
         crossbar: programmed.
         codes: ``[groups, vectors, inputs]``.
+        live: bool ``[groups, outputs]``: outputs that count, all by default; those of weights that are all 0 do not.
     """
     adc = crossbar.circuit.adc
     size = crossbar.difference.shape[0] * crossbar.difference.shape[2]
     readings = crossbar.readings(codes[:, : max(_FEWEST_VECTORS, _ELEMENTS // size)])
-    largest = float(readings.abs().max()) if readings.numel() else 0.0
+    # [row tiles * planes, groups * vectors * outputs], and what each row is worth in a result
+    rows = readings.permute(1, 3, 0, 2, 4).flatten(2).flatten(0, 1)
+    if live is not None and not bool(live.all()):
+        rows = rows[:, live[:, None].expand(-1, readings.shape[2], -1).flatten()]
+    largest = float(rows.abs().max()) if rows.numel() else 0.0
     if not largest:
         return replace(adc, per_layer=False)
     steps = [adc.step, *(largest / adc.largest_code * 2.0 ** (-finer / _PER_OCTAVE) for finer in range(_CANDIDATES))]
-    # [row tiles * planes, groups * vectors * outputs], and what each row is worth in a result
-    rows = readings.permute(1, 3, 0, 2, 4).flatten(2).flatten(0, 1)
     worth = readings.new_tensor(crossbar.layout.plane_weights).repeat(readings.shape[1])
     changes = readings.new_zeros(len(steps), dtype=torch.float64)
     for part in torch.split(rows, max(1, _PART // len(rows)), dim=1):

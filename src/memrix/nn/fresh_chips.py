@@ -102,7 +102,7 @@ class FreshChips:
                     sample = layer.memrix.sample
                     unfold = layer.memrix.geometry.unfold
                     known = sample if sample is not None else unfold(layer, input.detach()).flatten(1, 2)
-                    adc = suitable_converter(chip, known)
+                    adc = suitable_converter(chip, known, integers)
                 self._present = _Draw(draw.seed, adc)
             if adc is not None:
                 chip.memrix.programmed.crossbar.set_converter(adc)

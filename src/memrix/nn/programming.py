@@ -95,7 +95,7 @@ def tune(layer: CrossbarLayer, integers: Tensor) -> None:
         )
     codes = hardware.dac.codes(sample.float(), state.activation_step)
     if hardware.adc.per_layer:
-        array.crossbar.set_converter(best_converter(array.crossbar, codes))
+        array.crossbar.set_converter(best_converter(array.crossbar, codes, integers.ne(0).any(1)))
     if not hardware.column_calibration:
         return
     if codes.shape[1] < FEWEST_VECTORS:
@@ -106,14 +106,15 @@ def tune(layer: CrossbarLayer, integers: Tensor) -> None:
     array.calibrate_columns(*column_corrections(array.crossbar, codes, integers))
 
 
-def suitable_converter(layer: CrossbarLayer, vectors: Tensor) -> ADC | None:
+def suitable_converter(layer: CrossbarLayer, vectors: Tensor, integers: Tensor) -> ADC | None:
     """The ADC of the hardware's bits that changes the results of input vectors ``[groups, n, inputs]`` least.
 
-    None if there is nothing but zeros to go by, as in the first state of a recurrent layer.
+    None if there is nothing but zeros to go by, as in the first state of a recurrent layer. ``integers``: that the
+    cells are to hold, ``[groups, inputs, outputs]``.
     """
     state = layer.memrix
     codes = state.chip.dac.codes(vectors.float(), state.activation_step)
-    return best_converter(state.programmed.crossbar, codes) if bool(codes.any()) else None
+    return best_converter(state.programmed.crossbar, codes, integers.ne(0).any(1)) if bool(codes.any()) else None
 
 
 def integers_of(layer: QuantizedLayer) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from memrix.errors import CalibrationError
 from memrix.hardware import Hardware
 from memrix.nn.exact import ExactModule
-from memrix.nn.fingerprint import Fingerprint
+from memrix.nn.fingerprint import Fingerprint, recording
 from memrix.nn.geometry import STATE, Geometry
 from memrix.nn.programmed import ProgrammedArray
 from memrix.nn.recomputation import Calls
@@ -120,9 +120,26 @@ class LayerState(ExactModule):
         """Weight of one integer step of a matrix ``[outputs, inputs]``: ``[1]``, or ``[outputs]``; 0 for zeros."""
         learned = self._parameters.get(LEARNED_WEIGHT_STEP)
         if learned is not None:
+            self._start_steps(learned, matrix)
             return learned.abs()
+        return self._suitable_step(matrix)
+
+    def _suitable_step(self, matrix: Tensor) -> Tensor:
         hardware = self.chip
         return weight_step(matrix, hardware.weight_bits, hardware.weight_scale, hardware.weight_range)
+
+    def _start_steps(self, learned: Tensor, matrix: Tensor) -> None:
+        """Give learned steps that are 0, of rows that were all 0, a start once these rows are no longer."""
+        if recording():
+            return  # a graph cannot look at values
+        with torch.no_grad():
+            if not bool((learned == 0).any()):
+                return
+            start = self._suitable_step(matrix)
+            begins = (learned == 0) & (start > 0)
+            # In place only where there is something to start: autograd holds what a forward pass used.
+            if bool(begins.any()):
+                learned.copy_(torch.where(begins, start, learned))
 
     def keep_range(self, peak: float) -> None:
         """Take a calibrated range over."""
@@ -170,7 +187,7 @@ class LayerState(ExactModule):
             self.learned_for = None
         if learned and self.learned_for is None:
             with torch.no_grad():
-                step = self.weight_step(matrix)
+                step = self._suitable_step(matrix)
             self.register_parameter(LEARNED_WEIGHT_STEP, nn.Parameter(step))
             if self.geometry.observed:
                 self.register_parameter(LEARNED_RANGE, nn.Parameter(self.input_range.detach().clone()))
@@ -198,7 +215,7 @@ class LayerState(ExactModule):
         known.copy_(updated_range(known, values, self.quantization, self.chip.dac.largest_code))
         learned = self.learned_range
         # A graph cannot look at values; in place once only, for autograd holds what a forward pass used.
-        if buffer == RANGE and learned is not None and not torch.compiler.is_compiling():
+        if buffer == RANGE and learned is not None and not recording():
             with torch.no_grad():
                 if not bool(learned.isfinite()):
                     learned.copy_(known)

@@ -7,13 +7,13 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-# Below it the reciprocal of a step would not be finite; a layer that sees only zeros gets this range.
-SMALLEST_RANGE = 1e-12
+# Below it the reciprocal of a step would not be finite; a layer that sees only zeros gets this step.
+_SMALLEST_STEP = torch.finfo(torch.float32).tiny
 
 
 def activation_step(peak: Tensor, largest_code: int) -> Tensor:
     """Activation of one DAC code, shape of ``peak``, the largest magnitude that is to be represented."""
-    return peak.clamp_min(SMALLEST_RANGE) / largest_code
+    return (peak / largest_code).clamp_min(_SMALLEST_STEP)
 
 
 def fake_quantize_activations(activations: Tensor, step: Tensor, largest_code: int) -> Tensor:

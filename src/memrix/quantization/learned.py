@@ -7,13 +7,18 @@ import math
 import torch
 from torch import Tensor
 
+from memrix.quantization.weights import divisor
+
 # A step that training pushes to 0 or beyond stays a step.
-_SMALLEST = 1e-12
+_SMALLEST = torch.finfo(torch.float32).tiny
 
 
 def learned_rows(rows: Tensor, step: Tensor, limit: int) -> Tensor:
-    """Rows ``[outputs, inputs]`` quantised with steps ``[1]`` or ``[outputs]`` that have a gradient."""
-    step = step.abs().clamp_min(_SMALLEST)
+    """Rows ``[outputs, inputs]`` quantized with steps ``[1]`` or ``[outputs]`` that have a gradient.
+
+    A step of 0 is that of a row that is all 0: it has no gradient, and its row keeps its own.
+    """
+    step = divisor(step.abs()).clamp_min(_SMALLEST)
     zero = torch.zeros_like(step)
     share = rows.numel() / step.numel()
     factor = 1 / math.sqrt(share * limit)

@@ -28,19 +28,23 @@ def weight_step(rows: Tensor, bits: float, scale: WeightScale, weight_range: Wei
     """Weight of one integer step: ``[1]`` per tensor, ``[outputs]`` per output channel (the first axis).
 
     With ``min-max`` the largest magnitude becomes the largest integer, with ``mean-square-error`` the one that
-    changes the weights least in mean square; where all weights are 0 the step is 1.
+    changes the weights least in mean square. Where all weights are 0 the step is 0: whatever the cells of that row
+    read, its output is 0.
     """
     magnitude = rows.detach().abs()
     if scale == "per-tensor":
         magnitude = magnitude.reshape(1, -1)
     limit = largest_integer(bits)
     peak = magnitude.amax(1) if weight_range == "min-max" else least_error_range(magnitude, limit)
-    return torch.where(peak > 0, peak / limit, torch.ones_like(peak))
+    step = peak / limit
+    # Below it the reciprocal of a step would not be finite.
+    return torch.where(step >= torch.finfo(step.dtype).tiny, step, torch.zeros_like(step))
 
 
 def fake_quantize_rows(rows: Tensor, step: Tensor, bits: float) -> Tensor:
     """Weights rounded to integers and scaled back, with a straight-through gradient; shape of ``rows``."""
     limit = largest_integer(bits)
+    step = divisor(step)
     zero = torch.zeros_like(step, dtype=torch.int32)
     if step.numel() == 1:
         return torch.fake_quantize_per_tensor_affine(rows, step, zero, -limit, limit)
@@ -51,4 +55,9 @@ def weight_integers(rows: Tensor, step: Tensor, bits: float) -> Tensor:
     """The integers (int32, shape of ``rows``) that ``fake_quantize_rows`` scales back."""
     # Through the fake quantiser itself, so that a tie can never fall to another side.
     quantised = fake_quantize_rows(rows.detach(), step, bits)
-    return (quantised / step.view(-1, 1)).round_().to(torch.int32)
+    return (quantised / divisor(step).view(-1, 1)).round_().to(torch.int32)
+
+
+def divisor(step: Tensor) -> Tensor:
+    """Steps to divide by: 1 in place of 0, the step of weights that are all 0."""
+    return torch.where(step > 0, step, torch.ones_like(step))
