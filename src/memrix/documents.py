@@ -14,6 +14,7 @@ from memrix.errors import MemrixError
 from memrix.validation import shown
 
 _DEEPEST = 50  # tables within tables; files of memrix have five
+_LONGEST_NAME = 255  # bytes of a file's name, on every file system in use
 _MOST_DIGITS = 400  # of an integer: float64 ends at 309
 
 Place = tuple[str | int, ...]
@@ -28,7 +29,8 @@ def file_path(path: object, error: type[MemrixError], what: str) -> Path:
         what: the file is, at the beginning of a sentence: ``the path of a chip``.
 
     Raises:
-        MemrixError: of the kind given: the path is neither, or holds NUL or characters that no file name can have.
+        MemrixError: of the kind given: the path is neither, or holds NUL, characters that no file name can have, or
+            longer names.
     """
     if not isinstance(path, (str, os.PathLike)):
         raise error(f"{what} must be a string or a Path, got {shown(path)}")
@@ -40,6 +42,8 @@ def file_path(path: object, error: type[MemrixError], what: str) -> Path:
         ) from problem
     if b"\0" in name:
         raise error(f"{what} must not hold NUL (\\x00), got {shown(path)}; name the file without it")
+    if any(len(part) > _LONGEST_NAME for part in name.split(os.sep.encode())):
+        raise error(f"{what} holds a name of more than {_LONGEST_NAME} bytes, got {shown(path)}; give a shorter one")
     return Path(os.fsdecode(name))
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from memrix.documents import file_path
 from memrix.errors import DataError
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def duration_seconds(path: Path) -> float:
 def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
     import soundfile
 
-    if not path.is_file():
+    if not file_path(path, DataError, "the path of a recording").is_file():
         raise DataError(f"no audio file at {path}; check the path")
     try:
         with soundfile.SoundFile(path) as file:

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from memrix.asr.audio import SAMPLE_RATE
 
+_MOST_MASKS = 1000  # of an utterance
+
 
 class Augmentation(BaseModel):
     """How training audio is varied; the defaults are those of arXiv 2505.24721.
@@ -28,12 +30,12 @@ class Augmentation(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     speeds: tuple[Annotated[float, Field(ge=0.1, le=10)], ...] = Field((0.9, 1.0, 1.1), min_length=1)
-    time_masks_at_least: int = Field(2, ge=0)
-    frames_per_time_mask: int = Field(25, ge=1)
-    time_mask_frames: int = Field(20, ge=0)
-    frequency_masks_at_least: int = Field(2, ge=0)
-    frequency_masks_at_most: int = Field(5, ge=0)
-    frequency_mask_bins: int = Field(8, ge=0)
+    time_masks_at_least: int = Field(2, ge=0, le=_MOST_MASKS)
+    frames_per_time_mask: int = Field(25, ge=1, le=1 << 30)
+    time_mask_frames: int = Field(20, ge=0, le=1 << 30)
+    frequency_masks_at_least: int = Field(2, ge=0, le=_MOST_MASKS)
+    frequency_masks_at_most: int = Field(5, ge=0, le=_MOST_MASKS)
+    frequency_mask_bins: int = Field(8, ge=0, le=1 << 30)
 
     def speed(self, generator: torch.Generator) -> float:
         """One of the speeds."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from typing import TYPE_CHECKING
 
-from lhotse import CutSet
+if TYPE_CHECKING:
+    from lhotse import CutSet
 
 
 def content_of(cuts: CutSet) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from memrix.asr.audio import SAMPLE_RATE, duration_seconds, read_audio
+from memrix.asr.outside import text_problem
 from memrix.errors import DataError
 
 WINDOW_SECONDS = 30.0
@@ -64,7 +65,8 @@ class Corpus:
     """Utterances and where they come from (versions, licence).
 
     Raises:
-        DataError: no utterances, empty transcripts or ids that occur twice; all are listed.
+        DataError: no utterances, empty transcripts, ids that occur twice, or texts with NUL or lone surrogates; all
+            are listed.
     """
 
     name: str
@@ -77,6 +79,9 @@ class Corpus:
         empty = [utterance.id for utterance in self.utterances if not utterance.text.strip()]
         ids = Counter(utterance.id for utterance in self.utterances)
         problems = [f"{name}: the transcript is empty" for name in empty]
+        for utterance in self.utterances:
+            named = (("id", utterance.id), ("transcript", utterance.text), ("path", str(utterance.audio)))
+            problems += [f"the {what} {problem}" for what, text in named if (problem := text_problem(text))]
         problems += [f"{name}: {count} utterances have this id" for name, count in ids.items() if count > 1]
         if problems:
             raise DataError(f"the corpus {self.name} cannot be used; mend or remove:{listing(problems)}")

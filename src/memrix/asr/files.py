@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
+from memrix.documents import file_path
 from memrix.errors import DataError
 
 
@@ -34,8 +34,9 @@ def write_whole(path: Path, content: bytes) -> None:
     """Write a file that is whole or not there.
 
     Raises:
-        DataError: the disk is full, or the place cannot be written to.
+        DataError: the disk is full, the place cannot be written to, or it is no path.
     """
+    file_path(path, DataError, "the path of a file")
     try:
         with whole_file(path) as stream:
             stream.write(content)
@@ -47,18 +48,6 @@ def write_whole(path: Path, content: bytes) -> None:
 def disk_is_full(error: OSError) -> bool:
     """Whether there was no space for what was written."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
-
-
-def read_json(path: Path, remedy: str) -> Any:  # noqa: ANN401
-    """What a JSON file holds that memrix has written.
-
-    Raises:
-        DataError: it cannot be read, or is damaged; ``remedy`` says how to mend it.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} is damaged ({error}); {remedy}") from error
 
 
 def sha256_of(path: Path) -> str:

@@ -9,7 +9,9 @@ from importlib.resources import files
 from pathlib import Path
 
 from memrix.asr.corpora.prepared import PreparedCorpus, open_corpus
+from memrix.asr.outside import ENCODING, text_problem
 from memrix.asr.packages import fetch_from_wheel
+from memrix.documents import file_path
 from memrix.errors import DataError
 
 Pronunciations = Mapping[str, tuple[tuple[str, ...], ...]]
@@ -47,7 +49,10 @@ def read_dictionary(path: str | Path) -> Pronunciations:
         DataError: the file is missing, empty, or has lines that cannot be used; all are listed.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+        place = file_path(path, DataError, "the path of a dictionary")
+        if place.exists() and not place.is_file():
+            raise DataError(f"the dictionary {path} is no file, but a folder, a pipe or a device; give a file")
+        lines = place.read_text(encoding=ENCODING, errors="replace").splitlines()
     except OSError as error:
         raise DataError(f"the dictionary {path} cannot be read ({error.strerror}); check the path") from error
     return parse_dictionary(lines, str(path))
@@ -59,6 +64,10 @@ def parse_dictionary(lines: Iterable[str], source: str) -> Pronunciations:
     problems = []
     for number, line in enumerate(lines, start=1):
         if not line.strip() or line.startswith(_COMMENTS):
+            continue
+        problem = text_problem(line)
+        if problem is not None:
+            problems.append(f"line {number}: {problem}")
             continue
         word, *phonemes = line.split()
         if not phonemes:

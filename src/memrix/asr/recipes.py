@@ -8,6 +8,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+from memrix.documents import file_path, parse_toml, read_text
 from memrix.errors import SettingsError
 from memrix.records import closest
 
@@ -25,12 +26,13 @@ def read_settings(name_or_file: str | Path) -> tuple[dict[str, Any], str]:
     Raises:
         SettingsError: there is neither, or the file cannot be read or is not valid TOML.
     """
-    name, path = str(name_or_file), Path(name_or_file)
+    path = file_path(name_or_file, SettingsError, "the path of settings")
+    name = str(path)
     if name in recipe_names() and not path.is_file():
         return tomllib.loads((_recipes() / f"{name}{_TOML}").read_text(encoding="utf-8")), f"the recipe {name!r}"
     source = f"the settings {name!r}"
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig")), source
+        return parse_toml(read_text(path)), source
     except FileNotFoundError as error:
         known = recipe_names()
         meant = f" (did you mean {path.stem!r}?)" if path.stem in known else closest(name, known)
@@ -42,8 +44,6 @@ def read_settings(name_or_file: str | Path) -> tuple[dict[str, Any], str]:
         raise SettingsError(f"{source} cannot be read ({error.strerror}); name a TOML file") from error
     except ValueError as error:
         raise SettingsError(f"{source} are not valid TOML: {error}") from error
-    except RecursionError as error:
-        raise SettingsError(f"{source} are nested too deeply; expected tables of settings") from error
 
 
 def _recipes() -> Traversable:

@@ -12,17 +12,17 @@ from torch import Tensor
 
 import memrix
 from memrix.archive import FileKind, content_digest, read_archive, write_archive
-from memrix.asr.labels import Labels, PhonemeLabels, PieceLabels
+from memrix.asr.labels import Labels
 from memrix.asr.models.building import build_network
-from memrix.asr.models.settings import ModelSettings, model_settings
+from memrix.asr.models.settings import ModelSettings
 from memrix.asr.recogniser import Recogniser
-from memrix.errors import CheckpointError, SettingsError
+from memrix.asr.recogniser_schema import KIND, CheckedDescription
+from memrix.documents import file_path
+from memrix.errors import CheckpointError
 from memrix.hardware import Hardware
 from memrix.quantization import Quantization
 
-_KIND = "ctc-recogniser"
 _RECOGNIZER = FileKind("recognizer", "`memrix train`", "`memrix train`")
-_LABELS: dict[str, type[PhonemeLabels] | type[PieceLabels]] = {"phonemes": PhonemeLabels, "pieces": PieceLabels}
 
 
 def new_recogniser(model: ModelSettings, labels: Labels) -> Recogniser:
@@ -63,7 +63,7 @@ def save_recogniser(
     tensors: dict[str, Tensor] = dict(recogniser.state_dict())
     if half:
         tensors = {name: value.half() if value.dtype is torch.float32 else value for name, value in tensors.items()}
-    write_archive(path, tensors, {"kind": _KIND, **recogniser.description, "training": dict(training or {})})
+    write_archive(path, tensors, {"kind": KIND, **recogniser.description, "training": dict(training or {})})
 
 
 def load_recogniser(path: str | Path) -> tuple[Recogniser, dict[str, Any]]:
@@ -72,26 +72,17 @@ def load_recogniser(path: str | Path) -> tuple[Recogniser, dict[str, Any]]:
     Raises:
         CheckpointError: the file is missing, damaged, of a newer version, or no recogniser of memrix.
     """
-    tensors, description = read_archive(path, _RECOGNIZER)
-    if description.get("kind") != _KIND:
-        raise CheckpointError(f"{str(path)!r} holds no recogniser; expected a file that `memrix train` wrote")
-    try:
-        labels = _LABELS[description["labels"]["kind"]].from_description(description["labels"])
-        recogniser = new_recogniser(model_settings(description["model"]), labels)
-        if "hardware" in description:
-            quantize_recogniser(
-                recogniser, Hardware.from_dict(description["hardware"]), Quantization(**description["quantization"])
-            )
-    except (KeyError, TypeError, ValueError, SettingsError) as error:
-        raise CheckpointError(
-            f"{str(path)!r} describes a recogniser that this memrix cannot build ({error}); it may be of a newer one"
-        ) from error
+    tensors, description = read_archive(file_path(path, CheckpointError, "the path of a recognizer"), _RECOGNIZER)
+    checked = CheckedDescription(description, tensors, str(path))
+    recogniser = new_recogniser(checked.model, checked.labels)
+    if checked.hardware is not None and checked.quantization is not None:
+        quantize_recogniser(recogniser, checked.hardware, checked.quantization)
     load_weights(
         recogniser,
         {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()},
         str(path),
     )
-    return recogniser.eval(), dict(description.get("training", {}))
+    return recogniser.eval(), checked.training
 
 
 def recogniser_digest(path: str | Path) -> str:
@@ -116,6 +107,11 @@ def load_weights(recogniser: Recogniser, tensors: Mapping[str, Tensor], source: 
         f"{name} has shape {list(tensors[name].shape)}, expected {list(own[name].shape)}"
         for name in own
         if name in tensors and tensors[name].shape != own[name].shape
+    ]
+    problems += [
+        f"{name} is of {tensors[name].dtype}, expected {own[name].dtype}"
+        for name in own
+        if name in tensors and tensors[name].is_floating_point() != own[name].is_floating_point()
     ]
     if problems:
         shown = "\n  ".join(problems[:20]) + (f"\n  and {len(problems) - 20} more" if len(problems) > 20 else "")

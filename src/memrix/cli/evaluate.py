@@ -178,7 +178,8 @@ def parse_weight_bits(text: str) -> tuple[int, ...]:
         HardwareError: anything else than whole numbers of at least 2, separated by commas.
     """
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isascii() and part.isdigit() and int(part) >= 2 for part in parts):
+    # Two digits are more than any chip takes, and Python turns no more than some thousand into a number.
+    if not all(part.isascii() and part.isdigit() and len(part) <= 2 and int(part) >= 2 for part in parts):
         raise HardwareError(
             f"--weight-bits takes whole numbers of at least 2, separated by commas, got {text!r}; try 8,6,5,4"
         )

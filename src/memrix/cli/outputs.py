@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from memrix.documents import file_path
 from memrix.errors import DataError
 
 CHART_FORMATS = (".png", ".svg", ".pdf")
@@ -33,6 +34,7 @@ def check_folder(path: Path | None) -> None:
     """
     if path is None:
         return
+    file_path(path, DataError, "the path of a folder")
     if path.exists() and not path.is_dir():
         raise DataError(f"{path} is a file; name a folder")
     _require_place(path, path)
@@ -46,6 +48,7 @@ def check_output(path: Path | None, suffixes: tuple[str, ...] = ()) -> None:
     """
     if path is None:
         return
+    file_path(path, DataError, "the path of a file")
     if suffixes and path.suffix.lower() not in suffixes:
         raise DataError(f"{path} is not a chart format that is known; end its name in {', '.join(suffixes)}")
     if path.is_dir():

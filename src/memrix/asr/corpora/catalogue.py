@@ -18,8 +18,10 @@ from memrix.asr.corpora.prepared import DESCRIPTION, MANIFEST, PreparedCorpus, c
 from memrix.asr.corpora.queen import prepare_queen
 from memrix.asr.corpora.tedlium2 import prepare_tedlium2
 from memrix.asr.corpus import Corpus, Utterance
+from memrix.asr.outside import user_path
 from memrix.errors import DataError
 from memrix.records import closest
+from memrix.validation import shown
 
 if TYPE_CHECKING:
     from lhotse import Recording
@@ -74,7 +76,7 @@ def prepare_corpus(
         return ready
     folder = _place(name, output)
     if source is not None:
-        source = source.expanduser()
+        source = user_path(source, DataError, "the path of a source")
         if folder.resolve() == source.resolve():
             raise DataError(f"{source} is what is read and cannot be written to as well; name another --output")
     if name in _PREPARERS:
@@ -146,7 +148,7 @@ def _reader(name_or_path: str) -> Callable[[Progress], Corpus]:
         return lambda progress: asterisk()
     if name_or_path in FETCHED:
         return lambda progress: _test_split(prepare_corpus(name_or_path, progress=progress))
-    path = Path(name_or_path).expanduser()
+    path = user_path(name_or_path, DataError, "the name of a corpus")
     if name_or_path in COPIES or (_NAME.fullmatch(name_or_path) and _is_prepared(corpora_folder() / name_or_path)):
         path = corpora_folder() / name_or_path
     if name_or_path in COPIES or _is_prepared(path):
@@ -194,8 +196,10 @@ def _is_prepared(folder: Path) -> bool:
 
 def _place(name: str, output: Path | None) -> Path:
     if not _NAME.fullmatch(name):
-        raise DataError(f"the name of a corpus is of letters, digits, dots and dashes, got {name!r}; give another")
-    return corpora_folder() / name if output is None else output.expanduser()
+        raise DataError(
+            f"the name of a corpus is of letters, digits, dots and dashes, got {shown(name)}; give another"
+        )
+    return corpora_folder() / name if output is None else user_path(output, DataError, "the folder of a corpus")
 
 
 def _accepted() -> str:

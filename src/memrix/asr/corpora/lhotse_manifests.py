@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memrix.asr.audio import SAMPLE_RATE, Shape, check_ends
+from memrix.asr.corpora.audio_paths import STAYS, require_file_name
 from memrix.asr.corpora.collection import Collection, entries
+from memrix.asr.corpora.manifest_lines import ManifestCut, parsed_cut
 from memrix.asr.corpora.preparation import Progress
 from memrix.asr.corpora.prepared import MANIFEST, SPLITS, PreparedCorpus
-from memrix.asr.corpora.sphere import SPHERE
 from memrix.asr.corpora.transcripts import transcript
+from memrix.asr.unpacking import unpacked_lines
 from memrix.errors import DataError
 
 if TYPE_CHECKING:
-    from lhotse import MonoCut, Recording
+    from lhotse import MonoCut
 
 LOOKED_FOR = ", ".join(MANIFEST.format(split) for split in SPLITS)
 
@@ -36,7 +37,8 @@ def prepare_manifests(
 
     Each cut must have one supervision with a text, and a recording of one channel. Transcripts become lower case
     without punctuation, other sampling rates are resampled as audio is read, features are dropped. Audio stays where
-    it is; relative paths start at the manifests or at the current folder.
+    it is; relative paths start at the manifests or at the current folder. Of all that lhotse can load, files alone
+    are taken: commands, URLs, pipes, audio in memory, and arrays are refused before anything is opened.
 
     Args:
         name: of the corpus.
@@ -65,31 +67,21 @@ def prepare_manifests(
             except DataError as error:
                 collection.refuse(where, error)
             progress(done, total)
-    description = {"source": str(source.resolve()), "licence": "that of its source"}
-    return collection.written(folder, {**description, "audio": SPHERE} if reader.sphere else description)
+    description = {"source": str(source.resolve()), "licence": "that of its source", STAYS: True}
+    return collection.written(folder, description)
 
 
 def _lines(path: Path) -> list[str]:
-    import gzip
-
-    try:
-        with gzip.open(path, "rt", encoding="utf-8") as stream:
-            return [line for line in stream if line.strip()]
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read ({error}); write the manifest again") from error
+    with unpacked_lines(path, "write the manifest again") as lines:
+        return [line for line in lines if line.strip()]
 
 
 class _Reader:
-    """Makes cuts from lines; every audio file is checked once.
-
-    Attributes:
-        sphere: whether an audio file is in NIST SPHERE format.
-    """
+    """Makes cuts from lines; every audio file is checked once."""
 
     def __init__(self, source: Path) -> None:
         self._source = source
         self._audio: dict[Path, Shape | str] = {}
-        self.sphere = False
 
     def cut(self, line: str) -> MonoCut:
         """The cut of a line of a manifest.
@@ -97,64 +89,44 @@ class _Reader:
         Raises:
             DataError: it cannot be used.
         """
-        from lhotse import MonoCut
-        from lhotse.serialization import deserialize_item
-
-        try:
-            cut = deserialize_item(json.loads(line))
-        except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
-            raise DataError(f"no cut of lhotse ({type(error).__name__}: {error})") from error
-        if not isinstance(cut, MonoCut):
-            raise DataError(f"a {type(cut).__name__}, expected a MonoCut: one stretch of one channel")
-        if len(cut.supervisions) != 1:
-            raise DataError(
-                f"{cut.id} has {len(cut.supervisions)} supervisions, expected one; cut it into utterances"
-            )
-        if cut.recording is None:
-            raise DataError(f"{cut.id} has no recording")
-        said = dataclasses.replace(cut.supervisions[0], text=self._transcript(cut))
-        recording = self._recording(cut)
-        cut = dataclasses.replace(cut, supervisions=[said], recording=recording).drop_features()
+        parsed = parsed_cut(line)
+        said = self._transcript(parsed)
+        built = parsed.built(lambda name: str(self._checked_path(name, parsed)))
+        cut = dataclasses.replace(built, supervisions=[dataclasses.replace(built.supervisions[0], text=said)])
         return cut if cut.sampling_rate == SAMPLE_RATE else cut.resample(SAMPLE_RATE)
 
     @staticmethod
-    def _transcript(cut: MonoCut) -> str:
+    def _transcript(cut: ManifestCut) -> str:
         try:
             return transcript(cut.supervisions[0].text or "")
         except DataError as error:
             raise DataError(f"{cut.id}: {error}") from error
 
-    def _recording(self, cut: MonoCut) -> Recording:
-        recording = cut.recording
-        if recording.num_channels != 1:
-            raise DataError(f"{cut.id}: its recording has {recording.num_channels} channels, expected one")
-        sources = []
-        for source in recording.sources:
-            if source.type != "file":
-                raise DataError(f"{cut.id}: its audio is a {source.type}, expected a file")
-            path = self._found(Path(source.source))
-            self._check(path, recording, cut.id)
-            sources.append(dataclasses.replace(source, source=str(path)))
-        return dataclasses.replace(recording, sources=sources)
+    def _checked_path(self, name: str, cut: ManifestCut) -> Path:
+        try:
+            require_file_name(name)
+            path = self._found(Path(name))
+        except (DataError, OSError) as error:
+            raise DataError(f"{cut.id}: {error}") from error
+        self._check(path, cut)
+        return path
 
     def _found(self, path: Path) -> Path:
         beside = self._source / path
         return (beside if beside.is_file() else path).resolve()
 
-    def _check(self, path: Path, recording: Recording, name: str) -> None:
+    def _check(self, path: Path, cut: ManifestCut) -> None:
         if path not in self._audio:
             try:
                 self._audio[path] = check_ends(path)
             except DataError as error:
                 self._audio[path] = str(error)
-            self.sphere = self.sphere or path.suffix.lower() == ".sph"
         found = self._audio[path]
         if isinstance(found, str):
-            raise DataError(f"{name}: {found}")
-        expected = recording.duration
-        # A speed perturbation, say, changes the duration that the manifest states.
-        if not recording.transforms and abs(found.frames / found.rate - expected) > _ROUGH_LENGTH:
+            raise DataError(f"{cut.id}: {found}")
+        expected = cut.stated_seconds
+        if expected is not None and abs(found.frames / found.rate - expected) > _ROUGH_LENGTH:
             raise DataError(
-                f"{name}: {path} lasts {found.frames / found.rate:g} s, and {expected:g} s in the manifest; copy the "
-                "file again, or write the manifest again"
+                f"{cut.id}: {path} lasts {found.frames / found.rate:g} s, and {expected:g} s in the manifest; copy "
+                "the file again, or write the manifest again"
             )

@@ -10,11 +10,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from memrix.asr.corpora.audio_paths import STAYS
 from memrix.asr.corpora.collection import Collection, entries
 from memrix.asr.corpora.preparation import Progress
 from memrix.asr.corpora.prepared import PART, SPLITS, PreparedCorpus
 from memrix.asr.corpora.recordings import kept_recording, window
 from memrix.asr.corpora.transcripts import transcript
+from memrix.asr.outside import plain_text
 from memrix.errors import DataError
 
 LICENCE = "CC-BY-4.0, Vassil Panayotov and others"
@@ -55,6 +57,7 @@ def prepare_librispeech(
         {
             "source": str(root),
             "licence": LICENCE,
+            STAYS: True,
             "parts": {split: [part.name for part in found] for split, found in parts.items()},
         },
     )
@@ -75,8 +78,8 @@ def _checked(source: Path | None) -> Path:
 
 def _collect(collection: Collection, split: str, part: str, chapter: Path) -> None:
     try:
-        lines = chapter.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = plain_text(chapter).splitlines()
+    except (OSError, ValueError) as error:
         collection.refuse(str(chapter), f"not readable as UTF-8 text ({error})")
         return
     for line in filter(str.strip, lines):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from memrix.asr.corpora.audio_paths import require_file_name
 from memrix.asr.corpus import Corpus, Utterance, listing
+from memrix.asr.outside import plain_text, user_path
+from memrix.documents import parse_json
 from memrix.errors import DataError
 
 MANIFEST_NAME = "manifest.jsonl"
@@ -34,7 +36,13 @@ def read_manifest(path: Path) -> Corpus:
             problems.append(f"line {number}: the id {name!r} is taken by line {seen[name]}")
             continue
         seen[name] = number
-        utterances.append(Utterance(name, path.parent / Path(audio).expanduser(), text))
+        try:
+            require_file_name(audio)
+            place = path.parent / user_path(audio, DataError, "the path of its audio")
+        except DataError as error:
+            problems.append(f"line {number}: {error}")
+            continue
+        utterances.append(Utterance(name, place, text))
     if problems:
         raise DataError(f"the manifest {path} has lines that cannot be used; mend or remove:{listing(problems)}")
     if not utterances:
@@ -61,10 +69,10 @@ def read_folder(folder: Path) -> Corpus:
     for audio in recordings:
         transcript = audio.with_suffix(".txt")
         try:
-            text = " ".join(transcript.read_text(encoding="utf-8-sig").split())
+            text = " ".join(plain_text(transcript).split())
         except FileNotFoundError:
             problems.append(f"{audio.relative_to(folder)}: no transcript {transcript.name} beside it")
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             problems.append(f"{transcript.relative_to(folder)}: not readable as UTF-8 text ({error})")
         else:
             name = audio.relative_to(folder).with_suffix("").as_posix()
@@ -76,8 +84,8 @@ def read_folder(folder: Path) -> Corpus:
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
+        lines = plain_text(path).split("\n")
+    except (OSError, ValueError) as error:
         raise DataError(f"the manifest {path} is not readable as UTF-8 text ({error})") from error
     return ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
 
@@ -85,7 +93,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 def _parse(line: str) -> tuple[str, str, str] | str:
     """Audio path, text and id of a line; or what is wrong with it."""
     try:
-        entry = json.loads(line)
+        entry = parse_json(line)
     except ValueError as error:
         return f"not JSON ({error})"
     if not isinstance(entry, dict):

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
+from memrix.asr.audio import SAMPLE_RATE
 from memrix.asr.cache import cache_dir
-from memrix.asr.corpora.sphere import SPHERE, read_sphere_by_libsndfile
+from memrix.asr.corpora.audio_paths import STAYS, AudioPaths
+from memrix.asr.corpora.description import CorpusDescription
+from memrix.asr.corpora.manifest_lines import parsed_cut
+from memrix.asr.corpora.sphere import read_sphere_by_libsndfile
+from memrix.asr.corpus import listing
+from memrix.asr.outside import json_of, told, user_path
+from memrix.asr.unpacking import unpacked_lines
 from memrix.errors import DataError
 from memrix.records import closest
 
@@ -20,6 +28,8 @@ SPLITS = ("train", "dev", "test")
 DESCRIPTION = "corpus.json"
 MANIFEST = "{}.jsonl.gz"
 PART = "part"
+_SHOWN = 20
+"""Problems of a manifest that an error lists."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +57,7 @@ class PreparedCorpus:
         """The utterances of a split, or of a part of it, such as ``test-other`` of LibriSpeech.
 
         Raises:
-            DataError: there is no such split, or part of it.
+            DataError: there is no such split, or part of it; or lines of its manifest cannot be used, all listed.
         """
         from lhotse import CutSet
 
@@ -57,11 +67,10 @@ class PreparedCorpus:
             raise DataError(
                 f"{self.folder} has no split {split!r}{closest(split, there)}; it has {', '.join(there) or 'none'}"
             )
-        if self.description.get("audio") == SPHERE:
-            read_sphere_by_libsndfile()
-        cuts = CutSet.from_file(path).with_recording_path_prefix(self.folder)
+        read_sphere_by_libsndfile()
+        cuts = self._read(path)
         if part is None:
-            return cuts
+            return CutSet.from_cuts(cuts)
         chosen = [cut for cut in cuts if part_of(cut) == part]
         if not chosen:
             parts = sorted({found for cut in cuts if (found := part_of(cut)) is not None})
@@ -70,6 +79,44 @@ class PreparedCorpus:
                 f"it has {', '.join(parts) or 'none'}"
             )
         return CutSet.from_cuts(chosen)
+
+    def _read(self, manifest: Path) -> list[MonoCut]:
+        paths = AudioPaths(self.folder, stay=self.description.get(STAYS) is True)
+        cuts: dict[str, MonoCut] = {}
+        problems: list[str] = []
+        with unpacked_lines(manifest, "prepare the corpus again") as lines:
+            for number, line in enumerate(lines, start=1):
+                if not line.strip():
+                    continue
+                try:
+                    cut = _utterance(line, paths)
+                    if cut.id in cuts:
+                        raise DataError(f"another utterance has the id {cut.id!r}")
+                    cuts[cut.id] = cut
+                except DataError as error:
+                    problems.append(f"line {number}: {error}")
+        if problems:
+            more = [f"and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
+            raise DataError(
+                f"{manifest} has lines that cannot be used; prepare the corpus again:"
+                f"{listing([*problems[:_SHOWN], *more])}"
+            )
+        if not cuts:
+            raise DataError(f"{manifest} holds no utterances; prepare the corpus again")
+        return list(cuts.values())
+
+
+def _utterance(line: str, paths: AudioPaths) -> MonoCut:
+    cut = parsed_cut(line)
+    try:
+        built = cut.built(lambda name: str(paths.path_of(name)))
+    except DataError as error:
+        raise DataError(f"{cut.id}: {error}") from error
+    if not (cut.supervisions[0].text or "").strip():
+        raise DataError(f"{cut.id} has no transcript")
+    if built.sampling_rate != SAMPLE_RATE:
+        raise DataError(f"{cut.id} has {built.sampling_rate} samples a second, expected {SAMPLE_RATE}")
+    return built
 
 
 def part_of(cut: MonoCut) -> str | None:
@@ -89,14 +136,14 @@ def open_corpus(name_or_folder: str) -> PreparedCorpus:
     Raises:
         DataError: it was not prepared, or not to the end.
     """
-    folder = Path(name_or_folder).expanduser()
+    folder = user_path(name_or_folder, DataError, "the name of a corpus")
     if not (folder / DESCRIPTION).is_file():
         # A folder that merely has the name of a corpus is no corpus.
         folder = corpora_folder() / name_or_folder
     path = folder / DESCRIPTION
     try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-        name = str(description["name"])
+        description = json_of(path.read_bytes())
+        name = CorpusDescription.model_validate(description).name
     except FileNotFoundError as error:
         known = sorted(place.parent.name for place in corpora_folder().glob(f"*/{DESCRIPTION}"))
         raise DataError(
@@ -104,6 +151,7 @@ def open_corpus(name_or_folder: str) -> PreparedCorpus:
             f"{', '.join(known) or 'none'}; run `memrix corpus prepare {Path(name_or_folder).name}`, or name a "
             "folder that it wrote"
         ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} is damaged ({error}); remove {folder} and prepare the corpus again") from error
+    except (OSError, ValueError) as error:
+        reason = told(error) if isinstance(error, ValidationError) else error
+        raise DataError(f"{path} is damaged ({reason}); remove {folder} and prepare the corpus again") from error
     return PreparedCorpus(name, folder, description)

@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memrix.asr.audio import SAMPLE_RATE, check_ends
+from memrix.asr.outside import text_problem
 from memrix.errors import DataError
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from lhotse import MonoCut, Recording
+    from lhotse.cut import Cut
 
 _LATE = 0.1
 """Seconds by which a window may go beyond its recording; it is shortened."""
@@ -25,6 +29,9 @@ def kept_recording(path: Path, name: str) -> Recording:
     from lhotse import Recording
     from lhotse.audio import AudioSource
 
+    problem = text_problem(str(path))
+    if problem is not None:
+        raise DataError(f"the path {problem}, which no manifest can; rename it")
     shape = check_ends(path)
     if shape.channels != 1:
         raise DataError(f"{path} has {shape.channels} channels, expected one; mix them, or keep that of the speaker")
@@ -53,7 +60,7 @@ def window(
 
     length = float(recording.duration)
     end = length if end is None else end
-    if start < 0 or end > length + _LATE or min(end, length) - start < _SHORTEST:
+    if not (start >= 0 and end <= length + _LATE and min(end, length) - start >= _SHORTEST):
         raise DataError(
             f"it lasts from {start:g} to {end:g} s, and its recording {recording.id} from 0 to {length:g} s; "
             "mend these times, or copy the recording again if it was cut off"
@@ -61,3 +68,23 @@ def window(
     seconds = round(min(end, length) - start, 8)
     said = SupervisionSegment(name, recording.id, 0, seconds, text=text, speaker=speaker, language="English")
     return MonoCut(name, start, seconds, 0, [said], recording=recording)
+
+
+def samples_of(cut: Cut) -> npt.NDArray[np.float32]:
+    """The audio of an utterance of a prepared corpus, ``[samples]``.
+
+    Raises:
+        DataError: it cannot be read, or is shorter than the manifest says.
+    """
+    try:
+        samples: npt.NDArray[np.float32] = cut.load_audio()[0]
+    except Exception as error:  # broad, because lhotse and its backends raise errors of many kinds
+        raise DataError(
+            f"the audio of {cut.id} cannot be read from {cut.recording.sources[0].source} "
+            f"({type(error).__name__}: {_first_line(error)}); copy it again, or prepare the corpus again"
+        ) from error
+    return samples
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "no reason given")

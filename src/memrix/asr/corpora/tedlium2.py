@@ -13,12 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from memrix.asr.corpora.audio_paths import STAYS
 from memrix.asr.corpora.collection import Collection, entries
 from memrix.asr.corpora.preparation import Progress
 from memrix.asr.corpora.prepared import SPLITS, PreparedCorpus
 from memrix.asr.corpora.recordings import kept_recording, window
-from memrix.asr.corpora.sphere import SPHERE
 from memrix.asr.corpora.transcripts import is_remark, transcript, with_joined_endings
+from memrix.asr.outside import plain_text
 from memrix.errors import DataError
 
 LICENCE = "CC-BY-NC-ND 3.0, TED Conferences LLC and LIUM, University of Le Mans"
@@ -77,7 +78,7 @@ def prepare_tedlium2(
         {
             "source": str(root),
             "licence": LICENCE,
-            "audio": SPHERE,
+            STAYS: True,
             "dictionary": str(root / DICTIONARY),
             "left_out": dict(left_out),
         },
@@ -87,8 +88,8 @@ def prepare_tedlium2(
 def read_stm(path: Path, problems: list[str]) -> Iterator[Segment]:
     """Segments of a talk; those not to be scored have an empty text; lines that cannot be used become problems."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = plain_text(path).splitlines()
+    except (OSError, ValueError) as error:
         problems.append(f"{path} is not readable as UTF-8 text ({error})")
         return
     for number, line in enumerate(lines, start=1):

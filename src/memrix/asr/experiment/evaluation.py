@@ -8,15 +8,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Annotated
 
 import torch
 from lhotse import CutSet
+from pydantic import Field, TypeAdapter
 
 import memrix
 from memrix.asr.content import content_of, hash_of
 from memrix.asr.experiment.systems import Measurement, System, measure, on_chip
 from memrix.asr.experiment.trained import kept_search
-from memrix.asr.files import read_json, write_whole
+from memrix.asr.files import write_whole
+from memrix.asr.kept import parse_kept, validated, with_hash
 from memrix.asr.labels import Labels
 from memrix.asr.recogniser import Recogniser
 from memrix.asr.recogniser_files import load_recogniser, recogniser_digest
@@ -31,6 +34,8 @@ from memrix.errors import CheckpointError, DataError
 from memrix.hardware import Hardware
 
 LM_SCALES = (0.6, 0.9, 1.2, 1.5, 1.8, 2.1, 2.4, 2.8)
+_PRIOR = "prior"
+_PROBABILITIES = TypeAdapter(list[Annotated[float, Field(gt=0, le=1)]])
 PRIOR_SCALES = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 
 
@@ -105,7 +110,7 @@ class Evaluation:
         points = [asdict(point) for point in tuning.points]
         write_whole(
             kept,
-            json.dumps({"key": key, "settings": asdict(tuning.best), "points": points}, indent=1).encode(),
+            json.dumps(with_hash({"key": key, "settings": asdict(tuning.best), "points": points}), indent=1).encode(),
         )
         return tuning.best
 
@@ -169,11 +174,11 @@ class Evaluation:
         return {cut.id: self.labels.encode(cut.supervisions[0].text) for cut in self.test}
 
     def _prior_of(self, digital: Digital) -> torch.Tensor:
-        kept = self.folder / "systems" / f"prior-{self._key(digital, self._dev_content)[:20]}.json"
+        kept = self.folder / "systems" / f"prior-{self._key(digital, self._dev_content, _PRIOR)[:20]}.json"
         if kept.is_file():
             return _kept_prior(kept)
         prior = _prior(emissions(digital.recogniser, self.dev).values())
-        write_whole(kept, json.dumps(prior.tolist()).encode())
+        write_whole(kept, json.dumps(with_hash({_PRIOR: prior.tolist()})).encode())
         return prior
 
 
@@ -182,8 +187,8 @@ def _prior(found: Iterable[torch.Tensor]) -> torch.Tensor:
 
 
 def _kept_prior(path: Path) -> torch.Tensor:
-    remedy = "remove it to find it again"
     try:
-        return torch.tensor(read_json(path, remedy), dtype=torch.float64)
-    except (RuntimeError, TypeError, ValueError) as error:
-        raise DataError(f"{path} is damaged ({error}); {remedy}") from error
+        table, _ = parse_kept(path.read_bytes())
+        return torch.tensor(validated(_PROBABILITIES, table[_PRIOR]), dtype=torch.float64)
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path} is damaged ({error}); remove it to find it again") from error

@@ -25,6 +25,7 @@ from memrix.asr.search.estimation import estimate
 from memrix.asr.search.language_model import LanguageModel, open_language_model
 from memrix.asr.search.settings import SearchSettings
 from memrix.asr.training.settings import TrainingSettings
+from memrix.documents import file_path
 from memrix.errors import DataError
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def run_experiment(
         DataError, CheckpointError, SettingsError, AssetError: corpus, folder, recognisers or programs that are needed
             cannot be used.
     """
-    return _Experiment(settings, Path(folder), say, report).run()
+    return _Experiment(settings, file_path(folder, DataError, "the folder of an experiment"), say, report).run()
 
 
 class _Experiment:

@@ -7,14 +7,16 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from lhotse import CutSet
+from pydantic import Field, TypeAdapter
 from torch import Tensor
 
 import memrix
-from memrix.asr.files import read_json, write_whole
+from memrix.asr.files import write_whole
+from memrix.asr.kept import Count, Seconds, Share, Text, parse_kept, validated, with_hash
 from memrix.asr.recogniser import Recogniser
 from memrix.asr.recogniser_files import chip_choice
 from memrix.asr.scoring import count_label_errors
@@ -45,9 +47,9 @@ class System:
     """
 
     kind: Kind
-    bits: float | None = None
-    variant: str = ""
-    chip: int = 0
+    bits: Annotated[int, Field(ge=1, le=64)] | Annotated[float, Field(gt=0, le=64)] | None = None
+    variant: Text = ""
+    chip: Count = 0
 
     def __str__(self) -> str:
         if self.kind == "float":
@@ -73,37 +75,43 @@ class Measurement:
     """
 
     system: System
-    ids: tuple[str, ...]
-    errors: tuple[int, ...]
-    words: tuple[int, ...]
-    label_errors: int
-    labels: int
-    hypotheses: tuple[str, ...]
-    cells: int
-    clipped: float
-    seconds: float
+    ids: tuple[Text, ...]
+    errors: tuple[Count, ...]
+    words: tuple[Count, ...]
+    label_errors: Count
+    labels: Count
+    hypotheses: tuple[Text, ...]
+    cells: Count
+    clipped: Share
+    seconds: Seconds
 
     def save(self, path: Path, key: str) -> None:
         """Keep the measurement; ``key`` says what it depends on."""
-        write_whole(path, json.dumps({"key": key, **asdict(self)}, indent=1).encode())
+        write_whole(path, json.dumps(with_hash({"key": key, **asdict(self)}), indent=1).encode())
 
     @classmethod
     def load(cls, path: Path, key: str) -> Measurement | None:
-        """The measurement that was kept, or None where there is none of this key.
+        """The measurement that was kept, or None where there is none of this key with its hash.
 
         Raises:
             DataError: the file is damaged.
         """
         if not path.is_file():
             return None
-        table = read_json(path, _MEASURE_AGAIN)
         try:
-            if table.pop("key") != key:
+            table, is_whole = parse_kept(path.read_bytes())
+            if table.pop("key") != key or not is_whole:
                 return None
-            lists = {name: tuple(table[name]) for name in ("ids", "errors", "words", "hypotheses")}
-            return cls(**{**table, **lists, "system": System(**table["system"])})
-        except (AttributeError, KeyError, TypeError) as error:
+            measurement = validated(_MEASUREMENT, table)
+            lists = (measurement.errors, measurement.words, measurement.hypotheses)
+            if any(len(items) != len(measurement.ids) for items in lists):
+                raise ValueError(f"{len(measurement.ids)} utterances, and other numbers of errors, words or texts")
+        except (OSError, ValueError, KeyError) as error:
             raise DataError(f"{path} is damaged ({error}); {_MEASURE_AGAIN}") from error
+        return measurement
+
+
+_MEASUREMENT = TypeAdapter(Measurement)
 
 
 def on_chip(recogniser: Recogniser, hardware: Hardware, seed: int, train: CutSet) -> Recogniser:

@@ -11,9 +11,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from memrix.asr.files import read_json, write_whole
+from memrix.asr.files import write_whole
+from memrix.asr.kept import parse_kept, with_hash
 from memrix.asr.search.language_model import open_language_model
 from memrix.asr.search.settings import SearchSettings
+from memrix.documents import file_path
 from memrix.errors import CheckpointError, DataError
 from memrix.records import closest
 
@@ -63,7 +65,11 @@ def open_trained(name_or_folder: str) -> TrainedRecognisers:
         CheckpointError: there is no such folder or name, or the folder lacks something.
         DataError: the settings of the search are damaged.
     """
-    folder = _shipped() / name_or_folder if name_or_folder in shipped_recognisers() else Path(name_or_folder)
+    folder = (
+        _shipped() / name_or_folder
+        if name_or_folder in shipped_recognisers()
+        else file_path(name_or_folder, DataError, "the name of trained recognizers")
+    )
     if not folder.is_dir():
         raise CheckpointError(
             f"there are no trained recognisers {name_or_folder!r}{closest(name_or_folder, shipped_recognisers())}; "
@@ -76,6 +82,8 @@ def open_trained(name_or_folder: str) -> TrainedRecognisers:
             f"the folder {str(folder)!r} lacks {', '.join(missing)}; expected one that "
             f"`memrix experiment paper --save-trained` has written"
         )
+    if open_language_model(folder / _LANGUAGE_MODEL).counts is None:
+        raise DataError(f"{folder / _LANGUAGE_MODEL} is a binary language model; a folder of recognisers holds ARPA")
     coarse = [(_number(found["bits"]), path) for path in folder.iterdir() if (found := _COARSE.fullmatch(path.name))]
     return TrainedRecognisers(
         folder / _FLOAT,
@@ -95,12 +103,12 @@ def write_trained(folder: Path, trained: TrainedRecognisers) -> None:
     # torch takes seconds to import, and what is trained is looked up without it.
     from memrix.asr.recogniser_files import load_recogniser, save_recogniser
 
-    folder.mkdir(parents=True, exist_ok=True)
+    file_path(folder, DataError, "the folder of trained recognizers").mkdir(parents=True, exist_ok=True)
     for name, path in _named(trained):
         recogniser, training = load_recogniser(path)
         save_recogniser(folder / name, recogniser, training, half=True)
     write_whole(folder / _LANGUAGE_MODEL, _gzipped_arpa(trained.language_model))
-    write_whole(folder / _SEARCH, json.dumps({"settings": asdict(trained.search)}, indent=1).encode())
+    write_whole(folder / _SEARCH, json.dumps(with_hash({"settings": asdict(trained.search)}), indent=1).encode())
 
 
 def kept_search(path: Path, remedy: str) -> tuple[SearchSettings, str | None]:
@@ -109,11 +117,15 @@ def kept_search(path: Path, remedy: str) -> tuple[SearchSettings, str | None]:
     Raises:
         DataError: the file is damaged; ``remedy`` says how to mend it.
     """
-    table = read_json(path, remedy)
     try:
-        return SearchSettings(**table["settings"]), table.get("key")
-    except (KeyError, TypeError) as error:
+        table, _ = parse_kept(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is damaged ({error}); {remedy}") from error
+    try:
+        settings, key = SearchSettings(**table["settings"]), table.get("key")
+    except (DataError, KeyError, TypeError) as error:
         raise DataError(f"{path} holds no settings of a search ({error}); {remedy}") from error
+    return settings, key if isinstance(key, str) else None
 
 
 def _named(trained: TrainedRecognisers) -> Iterable[tuple[str, Path]]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
+from pydantic import BaseModel, ConfigDict, ValidationError
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from memrix.asr.labels.labels import BLANK, Labels
+from memrix.asr.outside import PlainText, told
+from memrix.documents import parse_json
+from memrix.errors import DataError
 
 
 class PieceLabels(Labels):
@@ -44,5 +48,54 @@ class PieceLabels(Labels):
 
     @classmethod
     def from_description(cls, description: Mapping[str, Any]) -> PieceLabels:
-        """The inventory that ``description`` described."""
-        return cls(Tokenizer.from_str(description["tokenizer"]))
+        """The inventory that ``description`` described.
+
+        Raises:
+            DataError: its library cannot read the tokenizer.
+        """
+        try:
+            return cls(Tokenizer.from_str(description["tokenizer"]))
+        except Exception as error:  # broad, because the tokenizer's Rust core raises bare Exceptions
+            raise DataError(f"its tokenizer cannot be read ({error})") from error
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+
+class _Metaspace(_Part):
+    type: Literal["Metaspace"]
+
+
+class _BytePairs(_Part):
+    type: Literal["BPE"]
+    vocab: dict[PlainText, int]
+    dropout: None = None
+
+
+class _Tokenizer(_Part):
+    """Of a tokenizer that ``PieceLabels.trained`` made: no normalizer, no patterns, merges alone."""
+
+    normalizer: None = None
+    post_processor: None = None
+    truncation: None = None
+    padding: None = None
+    pre_tokenizer: _Metaspace
+    decoder: _Metaspace
+    model: _BytePairs
+
+
+def require_own_tokenizer(text: str) -> None:
+    """Make sure that a description is of a tokenizer such as memrix trains, before its library reads it.
+
+    Raises:
+        DataError: it has other parts, or numbers of pieces that do not follow each other from the blank on.
+    """
+    try:
+        vocabulary = _Tokenizer.model_validate(parse_json(text)).model.vocab
+    except ValidationError as error:
+        raise DataError(f"its tokenizer is none that memrix made: {told(error)}") from error
+    except ValueError as error:
+        raise DataError(f"its tokenizer is none that memrix made: {error}") from error
+    if sorted(vocabulary.values()) != list(range(len(vocabulary))) or vocabulary.get(BLANK) != 0:
+        raise DataError(f"its pieces must be numbered from 0 on, {BLANK} first")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
@@ -11,6 +11,12 @@ from memrix.asr.features import MEL_BINS
 from memrix.asr.models.attention import SelfAttention, position_biases
 from memrix.asr.models.front_end import SUBSAMPLING, FrontEnd
 from memrix.asr.models.masking import valid_frames
+
+_WIDEST, _MOST_BLOCKS, _LONGEST_KERNEL = 1 << 14, 1 << 10, 4095
+"""Far beyond the largest Conformers, of some 1,000 and 50: a larger number is a slip, or an attack on the memory."""
+
+_Channels = Annotated[int, Field(le=_WIDEST)]
+_Pooling = Annotated[int, Field(le=MEL_BINS)]
 
 
 class ConformerSettings(BaseModel):
@@ -31,13 +37,13 @@ class ConformerSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["conformer"] = "conformer"
-    width: int = Field(384, ge=1)
-    blocks: int = Field(12, ge=1)
-    heads: int = Field(4, ge=1)
-    feed_forward: int = Field(1536, ge=1)
-    kernel: int = Field(31, ge=1)
-    channels: tuple[int, int, int, int] = (32, 64, 64, 32)
-    frequency_pooling: tuple[int, int] = (1, 1)
+    width: int = Field(384, ge=1, le=_WIDEST)
+    blocks: int = Field(12, ge=1, le=_MOST_BLOCKS)
+    heads: int = Field(4, ge=1, le=_WIDEST)
+    feed_forward: int = Field(1536, ge=1, le=4 * _WIDEST)
+    kernel: int = Field(31, ge=1, le=_LONGEST_KERNEL)
+    channels: tuple[_Channels, _Channels, _Channels, _Channels] = (32, 64, 64, 32)
+    frequency_pooling: tuple[_Pooling, _Pooling] = (1, 1)
     dropout: float = Field(0.2, ge=0, lt=1)
     relative_positions: bool = False
 
@@ -49,6 +55,8 @@ class ConformerSettings(BaseModel):
             raise ValueError(f"kernel must be odd, so that it has a middle, got {self.kernel}")
         if any(size < 1 for size in (*self.channels, *self.frequency_pooling)):
             raise ValueError("channels and frequency_pooling must be 1 or more")
+        if MEL_BINS // self.frequency_pooling[0] // self.frequency_pooling[1] < 1:
+            raise ValueError(f"frequency_pooling leaves nothing of {MEL_BINS} bins, got {self.frequency_pooling}")
         return self
 
 

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Discriminator, Tag, TypeAdapter
 from memrix.asr.models.conformer import PRESETS, ConformerSettings
 from memrix.asr.models.transformers_ctc import TransformersSettings
 from memrix.records import closest
+from memrix.validation import shown
 
 ModelSettings = ConformerSettings | TransformersSettings
 
@@ -23,15 +24,16 @@ def _expanded(value: Any) -> Any:  # noqa: ANN401
         return PRESETS[value]
     if isinstance(value, dict) and "preset" in value:
         changes = {key: setting for key, setting in value.items() if key != "preset"}
-        return {**_expanded(str(value["preset"])).model_dump(), **changes}
+        preset = value["preset"]
+        return {**_expanded(preset if isinstance(preset, str) else shown(preset)).model_dump(), **changes}
     if not isinstance(value, dict | ConformerSettings | TransformersSettings):
-        raise ValueError(f"a model is a preset ({', '.join(PRESETS)}) or a table of settings, got {value!r}")
+        raise ValueError(f"a model is a preset ({', '.join(PRESETS)}) or a table of settings, got {shown(value)}")
     return value
 
 
 def _kind(value: Any) -> str:  # noqa: ANN401
     kind = value.get("kind", "conformer") if isinstance(value, dict) else getattr(value, "kind", None)
-    return str(kind)
+    return kind if isinstance(kind, str) else shown(kind)
 
 
 ModelChoice = Annotated[

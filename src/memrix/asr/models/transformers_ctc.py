@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal, cast
 
+import torch
 from pydantic import BaseModel, ConfigDict, model_validator
 from torch import Tensor, nn
 
 from memrix.asr.features import MEL_BINS
+from memrix.asr.model_folders import open_model_folder, require_no_code, require_sizes, values_in
 from memrix.asr.models.attention import position_biases
 from memrix.asr.models.masking import valid_frames
 from memrix.errors import AssetError, SettingsError
@@ -16,6 +18,11 @@ _LENGTHS = ("_get_subsampling_output_length", "_get_feat_extract_output_lengths"
 _DIGITAL = {"ctc_head", "lm_head", "subsampling", "subsampler", "feature_extractor", "feature_projection"}
 _DIGITAL |= {"pos_conv_embed"}  # its weight is normalised anew at each call
 """Output layers and front ends, by the names that they have in the models of transformers."""
+
+_ROOM = 1.1
+"""A model may have some weights that its checkpoint lacks, such as those of masks for training."""
+_WHICH = "name one of the Hugging Face hub, or a folder that holds one"
+_MOST_LAYERS = 1024
 
 
 class TransformersSettings(BaseModel):
@@ -38,6 +45,12 @@ class TransformersSettings(BaseModel):
             raise ValueError(
                 "a model of transformers needs `config` with a `model_type`, or `checkpoint`, one of them"
             )
+        if self.config is not None:
+            try:
+                require_no_code(self.config, "its config")
+                require_sizes(self.config, _MOST_LAYERS, "its config")
+            except AssetError as error:
+                raise ValueError(str(error)) from error
         return self
 
 
@@ -107,22 +120,46 @@ def build_transformers_ctc(settings: TransformersSettings, labels: int) -> Trans
 
     own = {"vocab_size": labels, "pad_token_id": 0, "ctc_zero_infinity": True}
     if settings.checkpoint is not None:
-        try:
-            model = AutoModelForCTC.from_pretrained(settings.checkpoint, ignore_mismatched_sizes=True, **own)
-        except (OSError, ValueError) as error:
-            raise AssetError(
-                f"no CTC model {settings.checkpoint!r} ({str(error).splitlines()[0]}); name one of the Hugging Face "
-                "hub, or a folder that holds one"
-            ) from error
-        return TransformersCtc(model)
+        return TransformersCtc(_pretrained(settings.checkpoint, own))
     table = dict(settings.config or {})
     kind = str(table.pop("model_type", ""))
     try:
         config = AutoConfig.for_model(kind, **{**table, **own})
-        model = AutoModelForCTC.from_config(config)
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        model = AutoModelForCTC.from_config(config, trust_remote_code=False)
+    except (KeyError, ValueError, TypeError, AttributeError, RuntimeError, ArithmeticError, ImportError) as error:
         raise SettingsError(
             f"transformers builds no CTC model from model_type {kind!r} and {sorted(table)} "
-            f"({str(error).splitlines()[0]}); try model_type 'parakeet_ctc' or 'wav2vec2-conformer'"
+            f"({_reason(error)}); try model_type 'parakeet_ctc' or 'wav2vec2-conformer'"
         ) from error
     return TransformersCtc(model)
+
+
+def _pretrained(name: str, own: dict[str, Any]) -> Any:  # noqa: ANN401  # transformers has no type for these
+    """The model of a folder or of the hub: a class of transformers, with weights of safetensors files."""
+    from transformers import AutoConfig, AutoModelForCTC
+
+    try:
+        folder = open_model_folder(name)
+        safely = {"trust_remote_code": False, "local_files_only": True}
+        config = AutoConfig.from_pretrained(folder.path, **safely, **own)
+        with torch.device("meta"):
+            declared = AutoModelForCTC.from_config(config, trust_remote_code=False)
+        # The output layer is new; nothing else may be larger than what is there.
+        values = sum(value.numel() for value in declared.parameters())
+        values -= sum(value.numel() for name, value in declared.named_parameters() if "head" in name)
+        if values > _ROOM * values_in(folder.shapes):
+            raise AssetError(
+                f"{folder.path} describes a model of {values} weights, and holds {values_in(folder.shapes)}; copy it "
+                "again"
+            )
+        return AutoModelForCTC.from_pretrained(
+            folder.path, ignore_mismatched_sizes=True, use_safetensors=True, **safely, **own
+        )
+    except AssetError as error:
+        raise AssetError(f"no CTC model {name!r}: {error}; {_WHICH}") from error
+    except Exception as error:  # broad, because transformers and its file readers raise errors of many kinds
+        raise AssetError(f"no CTC model {name!r} ({_reason(error)}); {_WHICH}") from error
+
+
+def _reason(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

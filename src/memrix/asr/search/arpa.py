@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
-import math
 import re
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from memrix.asr.corpus import listing
+from memrix.asr.unpacking import unpacked_lines
 from memrix.errors import DataError
 
 SENTENCE_MARKS = ("<s>", "</s>")
@@ -20,8 +18,10 @@ UNKNOWN = ("<unk>", "<UNK>")
 _BLANKS = " \t\r\n"
 """Those of KenLM. Others, such as the no-break space, are parts of words."""
 
-_GZIP = b"\x1f\x8b"
-_COUNT = re.compile(r"ngram\s+(?P<order>\d+)\s*=\s*(?P<count>\d+)")
+_COUNT = re.compile(r"ngram\s+(?P<order>\d{1,3})\s*=\s*(?P<count>\d{1,18})")
+_LARGEST = 1000.0
+"""Logarithms of probabilities and backoffs lie within: -99 stands for nothing at all."""
+_PROBLEMS_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,10 @@ def read_arpa_head(path: Path) -> ArpaHead:
         problems.append(f"{len(unigrams)} unigrams where the header says {counts[0]}")
     problems += [f"the mark {mark} is missing" for mark in SENTENCE_MARKS if mark not in unigrams]
     if problems:
-        raise DataError(f"{path} is not a sound language model; estimate it again:{listing(problems)}")
+        more = [f"and {len(problems) - _PROBLEMS_SHOWN} more"] if len(problems) > _PROBLEMS_SHOWN else []
+        raise DataError(
+            f"{path} is not a sound language model; estimate it again:{listing([*problems[:_PROBLEMS_SHOWN], *more])}"
+        )
     words = unigrams.difference(SENTENCE_MARKS, UNKNOWN)
     return ArpaHead(counts, frozenset(words), has_unknown=not unigrams.isdisjoint(UNKNOWN))
 
@@ -71,15 +74,43 @@ def arpa_lines(path: Path) -> Iterator[Iterator[str]]:
     Raises:
         DataError: missing, unreadable, cut off, or not UTF-8.
     """
-    try:
-        with path.open("rb") as file:
-            zipped = file.read(len(_GZIP)) == _GZIP
-        with gzip.open(path, "rt", encoding="utf-8") if zipped else path.open(encoding="utf-8") as text:
-            yield (line.strip(_BLANKS) for line in text)
-    except FileNotFoundError as error:
-        raise DataError(f"no file at {path}; check the path") from error
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read ({error}); it may be damaged: estimate or copy it again") from error
+    with unpacked_lines(path, "it may be damaged: estimate or copy it again") as lines:
+        yield (line.strip(_BLANKS) for line in lines)
+
+
+def arpa_problem(path: Path) -> str | None:
+    """What keeps the n-grams of an ARPA file from being loaded, or None.
+
+    Whoever loads them takes memory for as many as the header says, and takes any number for a probability.
+
+    Raises:
+        DataError: it cannot be read, or its header or unigrams cannot be right.
+    """
+    with arpa_lines(path) as lines:
+        counts = _read_counts(path, lines)
+        for order, stated in enumerate(counts, start=1):
+            problem = _section_problem(lines, order, stated, longest=order == len(counts))
+            if problem is not None:
+                return problem
+    return None
+
+
+def _section_problem(lines: Iterator[str], order: int, stated: int, *, longest: bool) -> str | None:
+    """What is wrong with the n-grams of an order, whose heading was read; the next heading is read, too."""
+    found, heading = 0, "\\end\\" if longest else f"\\{order + 1}-grams:"
+    for line in lines:
+        if line.startswith("\\"):
+            if found != stated:
+                return f"{found} {order}-grams where the header says {stated}"
+            return None if line == heading else f"{line[:40]!r} where {heading} is expected"
+        fields = arpa_fields(line)
+        if not fields:
+            continue
+        found += 1
+        numbers = (fields[0], *fields[order + 1 :])
+        if len(fields) < order + 1 or len(numbers) > 2 or not all(map(_is_number, numbers)) or float(fields[0]) > 0:
+            return f"{line[:60]!r} is no {order}-gram with a logarithm of its probability"
+    return f"End of file within the {order}-grams: {found} where the header says {stated}"
 
 
 def _read_counts(path: Path, lines: Iterator[str]) -> tuple[int, ...]:
@@ -126,6 +157,6 @@ def _read_unigrams(lines: Iterator[str]) -> tuple[set[str], list[str]]:
 
 def _is_number(field: str) -> bool:
     try:
-        return not math.isnan(float(field))
+        return -_LARGEST <= float(field) <= _LARGEST
     except ValueError:
         return False

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import codecs
+import gzip
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from memrix.asr.search.arpa import arpa_problem
+from memrix.documents import file_path
 from memrix.errors import AssetError, DataError
 
 if TYPE_CHECKING:
     from flashlight.lib.text.decoder.kenlm import KenLM
 
+_GZIP = b"\x1f\x8b"
 _MISSING = (
     "{what} needs the library flashlight-text, which is not installed here ({error}): pip install 'memrix[asr]'; "
     "its wheels are for Python 3.11 and 3.12. Greedy search (memrix.asr.search.greedy) works without it"
@@ -49,14 +56,54 @@ def load_kenlm(path: Path, words: Sequence[str]) -> KenLM:
         from flashlight.lib.text.dictionary import Dictionary
     except ImportError as error:
         raise AssetError(_MISSING.format(what="a language model", error=error)) from error
+    problem = None if is_binary(file_path(path, DataError, "the path of a language model")) else arpa_problem(path)
+    if problem is not None:
+        raise DataError(f"KenLM cannot use {path} ({problem}); estimate or copy it again")
     dictionary = Dictionary()
     for word in words:
         dictionary.add_entry(word)
     try:
-        with _silence():
-            return KenLM(str(path), dictionary)
+        with _without_byte_order_mark(path) as plain, _silence():
+            return KenLM(str(plain), dictionary)
     except RuntimeError as error:
         raise DataError(f"KenLM cannot use {path} ({_reason(error)}); estimate or copy it again") from error
+
+
+_KENLM = b"mmap lm http://kheafield.com/code"
+
+
+def is_binary(path: Path) -> bool:
+    """Whether a file is a binary one of KenLM, as is seen from how it begins.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_KENLM)) == _KENLM
+    except OSError as error:
+        raise DataError(f"no language model can be read from {path} ({error.strerror}); check the path") from error
+
+
+@contextmanager
+def _without_byte_order_mark(path: Path) -> Iterator[Path]:
+    """A file that KenLM can read, which takes a byte-order mark for text: the same, or a copy for the time being."""
+    mark = codecs.BOM_UTF8
+    with path.open("rb") as file:
+        start = file.read(len(mark))
+        if start != mark and not start.startswith(_GZIP):
+            yield path
+            return
+        file.seek(0)
+        with gzip.GzipFile(fileobj=file) if start != mark else file as content:
+            if content.read(len(mark)) != mark:
+                yield path
+                return
+            with tempfile.TemporaryDirectory(prefix="memrix-lm-") as folder:
+                plain = Path(folder) / "plain.arpa"
+                with plain.open("wb") as target:
+                    shutil.copyfileobj(content, target)
+                yield plain
 
 
 @contextmanager

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from memrix.asr.corpus import listing
+from memrix.asr.outside import text_problem
 from memrix.asr.search.arpa import UNKNOWN, arpa_fields, arpa_lines
 from memrix.asr.search.decoder_library import load_kenlm
 from memrix.asr.search.language_model import MAX_ORDER, MIN_ORDER, LanguageModel, open_language_model
 from memrix.asr.search.lexicon import RESERVED
 from memrix.asr.search.ngram_tools import find_estimator
+from memrix.documents import file_path
 from memrix.errors import AssetError, DataError
 
 SUFFIXES = (".arpa", ".arpa.gz")
@@ -76,6 +78,7 @@ def check_estimation(output: Path, order: int) -> None:
     Raises:
         DataError: an order out of range, or a name that is not of an ARPA file.
     """
+    file_path(output, DataError, "the path of a language model")
     if not MIN_ORDER <= order <= MAX_ORDER:
         raise DataError(f"the order of a language model is {MIN_ORDER} to {MAX_ORDER}, got {order}; 4 is usual")
     if not output.name.endswith(SUFFIXES):
@@ -97,6 +100,9 @@ def _write_sentences(texts: Iterable[str], file: Path) -> tuple[int, Counter[str
     sentences = 0
     with file.open("w", encoding="utf-8") as stream:
         for text in texts:
+            problem = text_problem(text)
+            if problem is not None:
+                raise DataError(f"the text {problem}, which no word can; remove it")
             words = text.split()
             if words:
                 stream.write(" ".join(words) + "\n")

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from memrix.asr.files import sha256_of
 from memrix.asr.search.arpa import read_arpa_head
+from memrix.asr.search.decoder_library import is_binary
+from memrix.documents import file_path
 from memrix.errors import DataError
 
 MIN_ORDER, MAX_ORDER = 2, 6
 """What KenLM reads as it is built into flashlight-text."""
-
-_KENLM = b"mmap lm http://kheafield.com/code"
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,7 @@ def open_language_model(path: Path) -> LanguageModel:
     Raises:
         DataError: no such file, no language model, unigrams that cannot be right, or an order out of range.
     """
-    try:
-        with path.open("rb") as file:
-            start = file.read(len(_KENLM))
-    except OSError as error:
-        raise DataError(f"no language model can be read from {path} ({error.strerror}); check the path") from error
-    if start == _KENLM:
+    if is_binary(file_path(path, DataError, "the path of a language model")):
         return LanguageModel(path, None, None, None)
     head = read_arpa_head(path)
     order = len(head.counts)

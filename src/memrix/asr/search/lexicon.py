@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from memrix.asr.corpus import listing
+from memrix.asr.outside import text_problem
 from memrix.errors import DataError
 
 Spelling = tuple[str, ...]
@@ -84,6 +85,9 @@ class Lexicon:
 def _problems(word: str, ways: Sequence[Sequence[str]]) -> Iterator[str]:
     if not word or word.split() != [word]:
         yield f"{word!r}: a word must not be empty or hold blanks"
+    problem = text_problem(word)
+    if problem is not None:
+        yield f"{problem}, which no file of text can"
     if word in RESERVED:
         yield f"{word}: has a meaning of its own in language models"
     if not ways:

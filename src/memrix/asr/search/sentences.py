@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from memrix.asr.corpus import listing
+from memrix.documents import file_path
 from memrix.errors import DataError
 
 
@@ -20,8 +21,10 @@ def check_texts(paths: Sequence[Path]) -> None:
     problems: list[str] = []
     for path in paths:
         try:
-            with path.open("rb"):
+            with file_path(path, DataError, "the path of a text").open("rb"):
                 pass
+        except DataError as error:
+            problems.append(str(error))
         except OSError as error:
             problems.append(f"{path}: {error.strerror or error}")
     if problems:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from memrix.asr.corpus import listing
 from memrix.errors import DataError
+from memrix.validation import shown
+
+WIDEST = 1 << 20  # hypotheses, or labels; the search keeps them all in memory
+LARGEST_THRESHOLD = 1e6  # nats; nothing is dropped
+LARGEST_SCALE = 1e4
 
 
 @dataclass(frozen=True)
@@ -43,18 +47,29 @@ class SearchSettings:
 
     def __post_init__(self) -> None:
         problems = [
-            f"{name} is a whole number from 1 on, got {value}"
+            f"{name} is a whole number from 1 to {WIDEST}, got {shown(value)}"
             for name, value in (("beam_size", self.beam_size), ("token_beam", self.token_beam))
-            if not isinstance(value, int) or value < 1
+            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= WIDEST
         ]
-        if not self.threshold > 0:
-            problems.append(f"threshold is a positive number, such as 14, got {self.threshold}")
+        if not _is_number(self.threshold, 0, LARGEST_THRESHOLD) or self.threshold == 0:
+            problems.append(
+                f"threshold is a positive number up to {LARGEST_THRESHOLD:g}, such as 14, got {shown(self.threshold)}"
+            )
         problems += [
-            f"{name} is a finite number from 0 on, got {value}"
-            for name, value in (("lm_scale", self.lm_scale), ("prior_scale", self.prior_scale))
-            if not 0 <= value < math.inf
+            f"{name} is a number from {lowest:g} to {LARGEST_SCALE:g}, got {shown(value)}"
+            for name, value, lowest in (
+                ("lm_scale", self.lm_scale, 0),
+                ("prior_scale", self.prior_scale, 0),
+                ("word_score", self.word_score, -LARGEST_SCALE),
+            )
+            if not _is_number(value, lowest, LARGEST_SCALE)
         ]
-        if not math.isfinite(self.word_score):
-            problems.append(f"word_score is a finite number, got {self.word_score}")
+        logical: object = self.log_add
+        if not isinstance(logical, bool):
+            problems.append(f"log_add is true or false, got {shown(self.log_add)}")
         if problems:
             raise DataError(f"the settings of the search cannot be used:{listing(problems)}")
+
+
+def _is_number(value: object, low: float, high: float) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high

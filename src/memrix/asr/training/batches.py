@@ -12,6 +12,8 @@ from lhotse.dataset import DynamicBucketingSampler
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from memrix.asr.corpora.recordings import samples_of
+
 _BUCKETS = 20
 
 
@@ -52,6 +54,10 @@ def evaluation_batches(cuts: CutSet, seconds: float) -> list[list[str]]:
 
 
 def padded_audio(cuts: Iterable[Cut]) -> tuple[Tensor, Tensor]:
-    """Audio of utterances, ``[batch, samples]``, padded at the end, and how many samples of each are valid."""
-    clips = [torch.from_numpy(cut.load_audio()[0]) for cut in cuts]
+    """Audio of utterances, ``[batch, samples]``, padded at the end, and how many samples of each are valid.
+
+    Raises:
+        DataError: audio that cannot be read.
+    """
+    clips = [torch.from_numpy(samples_of(cut)) for cut in cuts]
     return pad_sequence(clips, batch_first=True), torch.tensor([len(clip) for clip in clips])

@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
 from memrix.asr.augmentation import Augmentation, change_speed
+from memrix.asr.corpora.recordings import samples_of
 from memrix.asr.features import MEL_BINS, frames_of
 from memrix.asr.labels import Labels
 from memrix.random import derive
@@ -76,7 +77,7 @@ class SpeechData(Dataset[Example]):
     def __getitem__(self, key: tuple[int, str]) -> Example:
         """The utterance ``key[1]`` as it is in epoch ``key[0]``."""
         epoch, name = key
-        audio = torch.from_numpy(self._cuts[name].load_audio()[0])
+        audio = torch.from_numpy(samples_of(self._cuts[name]))
         frames = int(frames_of(torch.tensor(len(audio))))
         masked = torch.zeros(frames, MEL_BINS, dtype=torch.bool)
         if self._augmentation is not None:

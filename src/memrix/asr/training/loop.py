@@ -21,6 +21,7 @@ import memrix
 from memrix.asr.content import content_of, hash_of
 from memrix.asr.corpora.prepared import open_corpus
 from memrix.asr.files import write_whole
+from memrix.asr.outside import json_of
 from memrix.asr.recogniser_files import load_weights, recogniser_digest, save_recogniser
 from memrix.asr.training.batches import training_batches
 from memrix.asr.training.best import BestEpochs
@@ -29,10 +30,12 @@ from memrix.asr.training.devices import require_devices
 from memrix.asr.training.schedule import learning_rate
 from memrix.asr.training.settings import TrainingSettings
 from memrix.asr.training.setup import TrainingSetup, prepare_training, validation_data
-from memrix.asr.training.state import read_state, write_state
+from memrix.asr.training.state import optimiser_state, read_state, write_state
 from memrix.asr.training.validation import Validation, summed_loss, validate
+from memrix.documents import file_path
 from memrix.errors import CheckpointError, NumericsError
 from memrix.random import derive
+from memrix.validation import shown
 
 STATE, RESULT, SETTINGS = "last.ckpt", "model.safetensors", "settings.json"
 _START_HASH, _DATA_HASH = "start_sha256", "data_sha256"
@@ -99,7 +102,7 @@ def train(settings: TrainingSettings, folder: str | Path, report: Report = lambd
         NumericsError: the loss is no longer a finite number.
         KeyboardInterrupt: interrupted by Ctrl-C or SIGTERM, after the state was kept.
     """
-    folder = Path(folder)
+    folder = file_path(folder, CheckpointError, "the folder of a training")
     result = folder / RESULT
     if not result.is_file():
         require_devices(settings)
@@ -144,7 +147,9 @@ class _Training:
         state = self._read_state()
         if state is not None:
             load_weights(self._recogniser, state["recogniser"], str(folder / STATE))
-            optimiser.load_state_dict(state["optimiser"])
+            parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+            known = optimiser_state(folder / STATE, state["optimiser"], optimiser.state_dict(), parameters)
+            optimiser.load_state_dict(known)
             self._epoch, self._batch = state["epoch"], state["batch"]
             self._loss, self._labels = state["loss"], state["labels"]
             self._history = state["history"]
@@ -287,7 +292,7 @@ def _check_folder(folder: Path, settings: TrainingSettings) -> None:
     except OSError as error:
         raise CheckpointError(f"the folder {folder} cannot be used for a training ({error}); name another") from error
     changed = [
-        f"{key}: {known.get(key)!r} there, {value!r} now"
+        f"{key}: {shown(known.get(key))} there, {shown(value)} now"
         for key, value in wanted.items()
         if key not in _FREE_TO_CHANGE and known.get(key) != value
     ]
@@ -314,7 +319,7 @@ def _known_settings(folder: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        known = json.loads(path.read_bytes())
+        known = json_of(path.read_bytes())
     except ValueError as error:
         # Nothing was trained yet: a memrix that wrote them in place was killed.
         if not any((folder / name).is_file() for name in (STATE, RESULT)):

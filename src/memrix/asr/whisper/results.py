@@ -8,9 +8,12 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, FiniteFloat, TypeAdapter
 
 from memrix.asr.files import write_whole
+from memrix.asr.kept import Count, Seconds, Text, validated
 from memrix.asr.scoring import (
     intervals_described,
     paired_difference_interval,
@@ -26,8 +29,8 @@ class Execution:
     """One way to run the network: in float, quantised digitally, or on a chip."""
 
     kind: Literal["float", "quantised", "chip"]
-    weight_bits: int | None = None
-    chip: int | None = None
+    weight_bits: Annotated[int, Field(ge=1, le=64)] | None = None
+    chip: Count | None = None
 
     def __str__(self) -> str:
         if self.kind == "float":
@@ -53,16 +56,16 @@ class UtteranceRecord:
         seconds: duration of the audio.
     """
 
-    id: str
-    reference: str
-    hypothesis: str
-    errors: int
-    words: int
-    nll: float
-    tokens: int
-    error_energy: float
-    float_energy: float
-    seconds: float
+    id: Text
+    reference: Text
+    hypothesis: Text
+    errors: Count
+    words: Count
+    nll: FiniteFloat
+    tokens: Count
+    error_energy: Annotated[FiniteFloat, Field(ge=0)]
+    float_energy: Annotated[FiniteFloat, Field(ge=0)]
+    seconds: Seconds
 
 
 @dataclass(frozen=True)
@@ -78,11 +81,11 @@ class BatchRecord:
         utterances: one record each.
     """
 
-    index: int
-    cells: int
-    seconds: float
-    conversions: int
-    clipped: int
+    index: Count
+    cells: Count
+    seconds: Seconds
+    conversions: Count
+    clipped: Count
     utterances: tuple[UtteranceRecord, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -91,9 +94,15 @@ class BatchRecord:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> BatchRecord:
-        """The record from what `to_dict` gave."""
-        utterances = tuple(UtteranceRecord(**utterance) for utterance in data["utterances"])
-        return cls(**{**data, "utterances": utterances})
+        """The record from what `to_dict` gave, or JSON made of it.
+
+        Raises:
+            ValueError: fields that are missing, of another type or out of range.
+        """
+        return validated(_BATCH, data)
+
+
+_BATCH = TypeAdapter(BatchRecord)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,263 @@
+"""Lines of lhotse's manifests under a schema of memrix's own: of all that lhotse can load, files alone are let in.
+
+lhotse runs the commands that an audio source names, opens URLs and pipes, and loads arrays from `custom` fields. So
+nothing of a manifest reaches it but what was checked here, field by field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError, model_validator
+
+from memrix.asr.outside import PlainText, Schema, refusal, told
+from memrix.documents import parse_json
+from memrix.errors import DataError
+from memrix.validation import shown
+
+if TYPE_CHECKING:
+    from lhotse import MonoCut, Recording, SupervisionSegment
+    from lhotse.augmentation import AudioTransform
+
+_LONGEST = 1e7  # s; of a recording, four months
+_MOST_SAMPLES = 1 << 40
+_DEEPEST = 8
+"""Levels of tables in a `custom` field."""
+
+_LOADED_BY_LHOTSE = {
+    "sources": "a recording",
+    "array": "an array",
+    "storage_type": "an array",
+    "storage_path": "an array",
+}
+"""Keys that make lhotse see something to load in a table, and what it sees."""
+
+_LOCAL_STORAGE = Literal[
+    "lilcom_files", "lilcom_chunky", "lilcom_hdf5", "chunked_lilcom_hdf5", "numpy_files", "numpy_hdf5"
+]
+
+Seconds = Annotated[FiniteFloat, Field(ge=-_LONGEST, le=_LONGEST)]
+Rate = Annotated[int, Field(ge=100, le=768_000)]  # Hz
+
+
+class _Resample(Schema):
+    source_sampling_rate: Rate
+    target_sampling_rate: Rate
+
+
+class _Factor(Schema):
+    factor: float = Field(ge=0.1, le=10)
+
+
+class _Gain(Schema):
+    factor: float = Field(ge=-1e6, le=1e6)
+
+
+class _Loudness(Schema):
+    target: float = Field(ge=-100, le=20)  # dB
+
+
+_TRANSFORMS: dict[str, type[Schema]] = {
+    "Resample": _Resample,
+    "Speed": _Factor,
+    "Tempo": _Factor,
+    "Volume": _Gain,
+    "LoudnessNormalization": _Loudness,
+}
+"""What lhotse may do to audio as it is read, and with which settings: numbers alone."""
+
+
+class _Transform(Schema):
+    name: PlainText
+    kwargs: dict[str, Any]
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if self.name not in _TRANSFORMS:
+            raise refusal(
+                f"its audio is changed by {shown(self.name)}, which memrix does not let a manifest do; known are "
+                f"{', '.join(_TRANSFORMS)}: write the changed audio into files"
+            )
+        _TRANSFORMS[self.name].model_validate(self.kwargs)
+        return self
+
+    def built(self) -> AudioTransform:
+        from lhotse.augmentation import AudioTransform
+
+        return AudioTransform.from_dict({"name": self.name, "kwargs": dict(self.kwargs)})
+
+
+class _Source(Schema):
+    type: PlainText
+    channels: list[Annotated[int, Field(ge=0, le=1000)]] = Field(max_length=1000)
+    source: Any
+    video: None = None
+
+    @model_validator(mode="after")
+    def _is_a_file(self) -> Self:
+        if self.type != "file":
+            raise refusal(f"its audio is a {self.type}, expected a file; write the audio into one")
+        if not isinstance(self.source, str) or not self.source:
+            raise refusal(f"the path of its audio must be text, got {shown(self.source)}")
+        return self
+
+
+class _Recording(Schema):
+    id: PlainText
+    sources: list[_Source] = Field(min_length=1, max_length=1000)
+    sampling_rate: Rate
+    num_samples: int = Field(ge=1, le=_MOST_SAMPLES)
+    duration: Seconds = Field(gt=0)
+    channel_ids: list[Annotated[int, Field(ge=0, le=1000)]] | None = None
+    transforms: list[_Transform] | None = None
+
+    @property
+    def channels(self) -> int:
+        own = self.channel_ids
+        return len(own if own is not None else {channel for source in self.sources for channel in source.channels})
+
+    def built(self, path_of: Callable[[str], str]) -> Recording:
+        from lhotse import Recording
+        from lhotse.audio import AudioSource
+
+        return Recording(
+            id=self.id,
+            sources=[AudioSource("file", list(item.channels), path_of(item.source)) for item in self.sources],
+            sampling_rate=self.sampling_rate,
+            num_samples=self.num_samples,
+            duration=self.duration,
+            channel_ids=None if self.channel_ids is None else list(self.channel_ids),
+            transforms=None if self.transforms is None else [item.built() for item in self.transforms],
+        )
+
+
+class _Custom(Schema):
+    """Whose `custom` field holds whatever its owner noted, but nothing that is to be loaded."""
+
+    custom: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _holds_nothing_to_load(self) -> Self:
+        for name, value in (self.custom or {}).items():
+            _require_plain(name, value, 1)
+        return self
+
+
+def _require_plain(name: str, value: object, depth: int) -> None:
+    if depth > _DEEPEST:
+        raise refusal(f"custom {shown(name)} is nested too deeply; at most {_DEEPEST} levels are read")
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key in _LOADED_BY_LHOTSE:
+                raise refusal(
+                    f"custom {shown(name)} is {_LOADED_BY_LHOTSE[key]}, which lhotse would load; leave it out"
+                )
+            _require_plain(name, inner, depth + 1)
+    elif isinstance(value, list):
+        for inner in value:
+            _require_plain(name, inner, depth + 1)
+    elif value is not None:
+        _SCALAR.validate_python(value)
+
+
+_SCALAR: TypeAdapter[object] = TypeAdapter(PlainText | bool | int | FiniteFloat, config=ConfigDict(strict=True))
+_WORD = Annotated[list[PlainText | FiniteFloat | None], Field(min_length=3, max_length=4)]
+
+
+class _Supervision(_Custom):
+    id: PlainText
+    recording_id: PlainText
+    start: Seconds
+    duration: Seconds
+    channel: int | list[int] = 0
+    text: PlainText | None = None
+    language: PlainText | None = None
+    speaker: PlainText | None = None
+    gender: PlainText | None = None
+    alignment: dict[str, list[_WORD]] | None = None
+
+    def built(self) -> SupervisionSegment:
+        from lhotse import SupervisionSegment
+        from lhotse.supervision import AlignmentItem
+
+        fields = {name: getattr(self, name) for name in type(self).model_fields if name != "alignment"}
+        words = {kind: [AlignmentItem(*item) for item in items] for kind, items in (self.alignment or {}).items()}
+        return SupervisionSegment(**fields, alignment=words or None)
+
+
+class _Features(BaseModel):
+    """Features, which memrix computes itself: they are neither read nor taken over."""
+
+    model_config = ConfigDict(strict=True)
+
+    storage_type: _LOCAL_STORAGE
+
+
+class ManifestCut(_Custom):
+    """A line of a manifest, checked: one stretch of one channel of files.
+
+    Attributes:
+        id, start, duration, channel, supervisions, recording, custom: as of a ``MonoCut`` of lhotse.
+    """
+
+    id: PlainText
+    start: Seconds = Field(ge=0)
+    duration: Seconds = Field(gt=0)
+    channel: int = Field(ge=0, le=1000)
+    supervisions: list[_Supervision] = Field(default_factory=list)
+    features: _Features | None = None
+    recording: _Recording | None = None
+    type: str = "MonoCut"
+
+    @property
+    def stated_seconds(self) -> float | None:
+        """Length of its file as the manifest has it; None where transforms, such as another speed, change it."""
+        return None if self.recording is None or self.recording.transforms else self.recording.duration
+
+    def built(self, path_of: Callable[[str], str]) -> MonoCut:
+        """The cut of lhotse.
+
+        Args:
+            path_of: the path that lhotse opens, of the one in the manifest.
+        """
+        from lhotse import MonoCut
+
+        return MonoCut(
+            id=self.id,
+            start=self.start,
+            duration=self.duration,
+            channel=self.channel,
+            supervisions=[said.built() for said in self.supervisions],
+            recording=None if self.recording is None else self.recording.built(path_of),
+            custom=self.custom,
+        )
+
+
+def parsed_cut(line: str) -> ManifestCut:
+    """The cut in a line of a manifest; nothing that it names is opened.
+
+    Raises:
+        DataError: it is no such cut, or holds something else than text, numbers and paths of files.
+    """
+    try:
+        table = parse_json(line)
+    except ValueError as error:
+        raise DataError(f"no cut of lhotse ({error})") from error
+    if not isinstance(table, dict) or "type" not in table:
+        raise DataError(f"no cut of lhotse, whose lines are tables with a `type`, got {shown(table)}")
+    if table["type"] not in ("MonoCut", "Cut"):
+        kind = table["type"] if isinstance(table["type"], str) else shown(table["type"])
+        raise DataError(f"a {kind}, expected a MonoCut: one stretch of one channel")
+    try:
+        cut = ManifestCut.model_validate(table)
+    except ValidationError as error:
+        name = table.get("id")
+        raise DataError(f"{name if isinstance(name, str) else 'a cut'}: {told(error)}") from error
+    if len(cut.supervisions) != 1:
+        raise DataError(f"{cut.id} has {len(cut.supervisions)} supervisions, expected one; cut it into utterances")
+    if cut.recording is None:
+        raise DataError(f"{cut.id} has no recording")
+    if cut.recording.channels != 1:
+        raise DataError(f"{cut.id}: its recording has {cut.recording.channels} channels, expected one")
+    return cut

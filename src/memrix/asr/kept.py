@@ -1,0 +1,54 @@
+"""Results that are kept as JSON: with a hash of what they say, and read under a schema."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
+
+from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
+
+from memrix.asr.content import hash_of
+from memrix.asr.outside import PlainText, json_of, told
+
+T = TypeVar("T")
+
+HASH = "sha256"
+
+Count = Annotated[int, Field(ge=0, le=1 << 53)]
+Seconds = Annotated[FiniteFloat, Field(ge=0)]
+Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
+Text = PlainText
+
+
+def with_hash(table: Mapping[str, Any]) -> dict[str, Any]:
+    """A table for JSON, and beside its entries the hash of them."""
+    return {**table, HASH: hash_of(table)}
+
+
+def parse_kept(content: bytes) -> tuple[dict[str, Any], bool]:
+    """The table that a JSON text of ``with_hash`` says, without its hash, and whether it had one.
+
+    Raises:
+        ValueError: no table of JSON, or other content than was written.
+    """
+    table = json_of(content)
+    if not isinstance(table, dict):
+        raise ValueError("it holds no table")
+    stated = table.pop(HASH, None)
+    if stated is not None and stated != hash_of(table):
+        raise ValueError("its SHA-256 is not that of its content")
+    return table, stated is not None
+
+
+def validated(kind: TypeAdapter[T], table: object) -> T:
+    """An object of some kind from what JSON said, by exactly the types of its fields.
+
+    Raises:
+        ValueError: it does not fit; what is wrong is said in one line.
+    """
+    try:
+        # As JSON, whose lists are tuples where the kind has these.
+        return kind.validate_json(json.dumps(table), strict=True)
+    except ValidationError as error:
+        raise ValueError(told(error)) from error
