@@ -399,11 +399,11 @@ class TestAttackersTraining:
                 train(begun.settings, begun.folder)
 
     def test_no_recogniser_fetches_its_weights_elsewhere(self, begun, tmp_path):
-        from memrix.archive import read_archive, write_archive
+        from memrix.archive import FileKind, read_archive, write_archive
         from memrix.asr.recogniser_files import load_recogniser
 
         result = train(begun.settings, begun.folder)
-        tensors, description = read_archive(result)
+        tensors, description = read_archive(result, FileKind("recognizer", "a training", "a training"))
         write_archive(result, tensors, {**description, "model": {"kind": "transformers", "checkpoint": "evil/model"}})
         with pytest.raises(MemrixError, match="is to be fetched from 'evil/model'"):
             load_recogniser(result)

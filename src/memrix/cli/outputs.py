@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from memrix.documents import file_path
 from memrix.errors import DataError
 
 CHART_FORMATS = (".png", ".svg", ".pdf")
@@ -34,7 +33,7 @@ def check_folder(path: Path | None) -> None:
     """
     if path is None:
         return
-    file_path(path, DataError, "the path of a folder")
+    _require_name(path)
     if path.exists() and not path.is_dir():
         raise DataError(f"{path} is a file; name a folder")
     _require_place(path, path)
@@ -48,12 +47,19 @@ def check_output(path: Path | None, suffixes: tuple[str, ...] = ()) -> None:
     """
     if path is None:
         return
-    file_path(path, DataError, "the path of a file")
+    _require_name(path)
     if suffixes and path.suffix.lower() not in suffixes:
         raise DataError(f"{path} is not a chart format that is known; end its name in {', '.join(suffixes)}")
     if path.is_dir():
         raise DataError(f"{path} is a folder; name a file in it, such as {path / 'result.json'}")
     _require_place(path, path.parent)
+
+
+def _require_name(path: Path) -> None:
+    # Help must not wait for numpy, which other checks are made with.
+    from memrix.documents import file_path
+
+    file_path(path, DataError, "the path of what is to be written")
 
 
 def _require_place(path: Path, folder: Path) -> None:
