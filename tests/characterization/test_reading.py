@@ -67,8 +67,57 @@ def test_missing_columns_come_with_the_nearest_name(problems):
     assert found[-1].startswith("the layout is device,cycle,")
 
 
-def test_another_separator_is_recognised(problems):
-    assert any("separate the columns by commas" in line for line in problems(HEADER.replace(",", ";")))
+def test_another_separator_is_recognised(tmp_path):
+    text = "\n".join([HEADER, *CYCLES, *CURVES]).replace(",", ";").replace(".", ",")
+    (tmp_path / "sweeps.csv").write_text(text)
+    assert read_cycles(tmp_path / "sweeps.csv").features[0, 0].tolist() == [5, -0.7, 4500, 0.7]
+
+
+def test_names_and_units_of_the_user_s_own_are_understood(tmp_path):
+    header = HEADER.replace("U_set", "Vset (mV)").replace("R_LRS", "R_LRS (kohm)")
+    (tmp_path / "sweeps.csv").write_text("\n".join([header, *CYCLES, *CURVES]))
+    cycles = read_cycles(tmp_path / "sweeps.csv", columns={"Vset (mV)": "U_set"})
+    np.testing.assert_allclose(cycles.features[0, 0], [5, -0.0007, 4.5e6, 0.7])
+
+
+def test_errors_name_the_file_the_line_and_the_column_as_the_file_has_it(problems):
+    header = HEADER.replace("R_HRS", "R_HRS (kohm)")
+    found = problems(header, *CYCLES[:-1], CYCLES[-1].replace("1e5", "much"), *CURVES)
+    assert "sweeps.csv" in found[0]
+    assert found[1:] == ["line 7: R_HRS (kohm) must be a finite number, got 'much'"]
+
+
+def other_polarity(line: str) -> str:
+    return line.replace("-0.7", "+0.8").replace(",0.7", ",-0.9").replace("+", "")
+
+
+def test_devices_of_the_other_polarity_are_noticed_and_turned_round(problems, tmp_path):
+    turned = list(map(other_polarity, [*CYCLES, *CURVES]))
+    found = problems(HEADER, *turned)
+    assert len(found) == 2
+    assert "give --flip-polarity" in found[1]
+    cycles = read_cycles(tmp_path / "sweeps.csv", flip_polarity=True)
+    np.testing.assert_allclose(cycles.features[0, 0], [5, -0.8, 4500, 0.9])
+    np.testing.assert_array_equal(cycles.low_curve, [[-0.1, -1e-5], [-0.2, -1e-5]])
+
+
+def test_the_right_polarity_is_not_turned_round_in_silence(tmp_path):
+    (tmp_path / "sweeps.csv").write_text("\n".join([HEADER, *CYCLES, *CURVES]))
+    with pytest.raises(DataError, match="leave it out"):
+        read_cycles(tmp_path / "sweeps.csv", flip_polarity=True)
+
+
+def test_a_single_wrong_sign_is_no_other_polarity(problems):
+    assert problems(HEADER, *CYCLES[:-1], other_polarity(CYCLES[-1]), *CURVES)[1:] == [
+        "line 7: U_set must lie below 0 V",
+        "line 7: U_reset must lie above 0 V",
+    ]
+
+
+def test_more_problems_than_anybody_reads_are_counted(problems):
+    rows = [f"{device},{cycle},1e5,-0.7,4500,0.7,,," for device in range(30) for cycle in (1, 2)]
+    wrong = [line.replace("1e5", "0") for line in rows]
+    assert problems(HEADER, *wrong, *CURVES)[1] == "lines 2, 3, 4, 5, 6 and 55 more: R_HRS must lie above 0 ohm"
 
 
 def test_a_column_that_is_there_twice_is_refused(problems):

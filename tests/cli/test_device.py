@@ -64,6 +64,133 @@ def test_a_component_of_a_few_devices_is_pointed_out(tmp_path, capsys):
     assert "too few for its covariance, which takes 9" in capsys.readouterr().err
 
 
+def test_the_last_line_says_that_a_fit_describes_its_measurements(sweeps, tmp_path, capsys):
+    figures = tmp_path / "goodness.json"
+    arguments = ["device", "fit", str(sweeps), "-o", str(tmp_path / "a.json"), "--json", str(figures), "--strict"]
+    assert main(arguments) == 0
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[-1].startswith("The fit describes the measurements: all ")
+    assert printed.err.splitlines() == [f"parameters: {tmp_path / 'a.json'}", f"goodness of fit: {figures}"]
+    assert json.loads(figures.read_text())["fits"] is True
+
+
+@pytest.fixture(scope="module")
+def failing(sweeps, tmp_path_factory):
+    """Three in ten RESETs fail: the cell stays as it is."""
+    lines = sweeps.read_text().splitlines()
+    for number in range(1, len(lines)):
+        cells = lines[number].split(",")
+        if cells[0] and number * 7 % 10 < 3:
+            cells[2] = cells[4]
+            lines[number] = ",".join(cells)
+    path = tmp_path_factory.mktemp("failing") / "failing.csv"
+    path.write_text("\n".join(lines))
+    return path
+
+
+@pytest.mark.parametrize(("options", "status"), [((), 0), (("--strict",), 3)])
+def test_a_misfit_is_said_in_the_last_line_and_by_the_status_if_that_is_asked_for(
+    failing, options, status, tmp_path, capsys
+):
+    assert main(["device", "fit", str(failing), "-o", str(tmp_path / "a.json"), *options]) == status
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("MISFIT: the parameters do not describe these measurements: R_HRS: ")
+    assert (tmp_path / "a.json").exists()
+
+
+def few_devices(sweeps, path, devices: int):
+    kept = {f"d{number}" for number in range(1, devices + 1)}
+    lines = sweeps.read_text().splitlines()
+    path.write_text("\n".join(line for line in lines if line.split(",")[0] in {"device", "", *kept}))
+    return path
+
+
+def test_few_devices_give_a_parametric_device_and_its_assumptions(sweeps, tmp_path, capsys):
+    few = few_devices(sweeps, tmp_path / "few.csv", 5)
+    assert main(["device", "fit", str(few), "-o", str(tmp_path / "a.json"), "--strict"]) == 0
+    printed = capsys.readouterr()
+    assert "Fewer than 9 devices show no statistics: this is a parametric device" in printed.err
+    assert "R_on = " in printed.err
+    assert "Assumed: features are normally distributed" in printed.err
+    assert printed.out.splitlines()[-1].startswith("Parametric device: its means and spreads describe")
+    assert memrix.Hardware.preset("physical").replace(**{"device.parameters": str(tmp_path / "a.json")}).parameters
+
+
+def test_names_of_the_user_s_own_semicolons_and_the_other_polarity(sweeps, tmp_path, capsys):
+    header, *lines = few_devices(sweeps, tmp_path / "few.csv", 3).read_text().splitlines()
+    turned = []
+    for line in lines:
+        cells = line.split(",")
+        for place in (3, 5, 7, 8):
+            cells[place] = cells[place] and str(-float(cells[place]))
+        turned.append(";".join(cells).replace(".", ","))
+    header = header.replace("U_set", "Vset (V)").replace("device", "cell").replace(",", ";")
+    (tmp_path / "own.csv").write_text("\r\n".join([header, *turned]), encoding="utf-8-sig")
+    names = ["--columns", "Vset (V)=U_set", "--columns", "cell=device"]
+    arguments = ["device", "fit", str(tmp_path / "own.csv"), "-o", str(tmp_path / "own.json")]
+    assert main([*arguments, *names]) == 2
+    assert "give --flip-polarity" in capsys.readouterr().err
+    assert main([*arguments, *names, "--flip-polarity"]) == 0
+    assert main(["device", "fit", str(tmp_path / "few.csv"), "-o", str(tmp_path / "few.json")]) == 0
+    own, plain = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("own", "few"))
+    assert own == plain
+
+
+def test_loops_are_fitted(tmp_path, capsys):
+    from tests.characterization.test_loops import loop, write
+
+    rows = [
+        row
+        for device in range(3)
+        for cycle in range(1, 6)
+        for row in loop(f"d{device}", cycle, 0.6 + 0.03 * cycle, 0.75 + 0.025 * device, on=2e-4 + 1e-6 * cycle)
+    ]
+    write(tmp_path / "loops.csv", rows)
+    assert main(["device", "fit", str(tmp_path / "loops.csv"), "-o", str(tmp_path / "a.json")]) == 0
+    assert json.loads((tmp_path / "a.json").read_text())["Umax"] == 1.5
+    assert "3 devices of 5 cycles" in capsys.readouterr().out
+
+
+def test_voltages_that_do_not_switch_a_device_are_told_with_those_that_do(sweeps, tmp_path, capsys):
+    header, *lines = few_devices(sweeps, tmp_path / "few.csv", 5).read_text().splitlines()
+    scaled = []
+    for line in lines:
+        cells = line.split(",")
+        for place in (3, 5):
+            cells[place] = cells[place] and str(3 * float(cells[place]))
+        scaled.append(",".join(cells))
+    (tmp_path / "high.csv").write_text("\n".join([header, *scaled]))
+    arguments = [str(tmp_path / "high.csv"), "-o", str(tmp_path / "a.json"), "--full-reset-voltage", "3.6"]
+    assert main(["device", "fit", *arguments]) == 0
+    printed = capsys.readouterr().out
+    assert "those of +2 V RESET 0.0%" in printed
+    assert "pulses of -4.8 V SET 100.0% of the cells, those of +4.8 V RESET 100.0%" in printed
+
+
+def test_a_wrong_file_is_refused_before_torch_is_loaded(tmp_path):
+    (tmp_path / "bad.csv").write_text("device,cycle,U\na,1,0.1\n")
+    code = (
+        "import sys\n"
+        "from memrix.cli.main import main\n"
+        f"status = main(['device', 'fit', {str(tmp_path / 'bad.csv')!r}, '-o', {str(tmp_path / 'a.json')!r}])\n"
+        "heavy = {'torch', 'sklearn', 'scipy', 'matplotlib'} & set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy or status != 2 else 0)\n"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
+    assert "there is no column 'R_HRS'" in process.stderr
+
+
+@pytest.mark.slow
+def test_the_readme_s_own_example_is_fitted_without_a_warning(tmp_path, capsys):
+    assert main(["device", "example", "-o", str(tmp_path / "sweeps.csv")]) == 0
+    capsys.readouterr()
+    assert main(["device", "fit", str(tmp_path / "sweeps.csv"), "-o", str(tmp_path / "a.json"), "--strict"]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == f"parameters: {tmp_path / 'a.json'}\n"
+    assert printed.out.splitlines()[-1].startswith("The fit describes the measurements")
+
+
 def test_the_first_cycles_alone_can_be_used(sweeps, tmp_path, capsys):
     assert fit(sweeps, tmp_path / "mydevice.json", "--cycles", "30") == 0
     assert "40 devices of 30 cycles" in capsys.readouterr().out

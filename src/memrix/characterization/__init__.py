@@ -1,12 +1,49 @@
-"""From measured switching cycles to device parameters: reading, estimating, judging the fit.
+"""From measurements to device parameters: reading, estimating, judging the fit.
 
 Needs the extra ``memrix[device]``.
 """
 
-from memrix.characterization.cycles import Cycles
-from memrix.characterization.estimation import fit_parameters
-from memrix.characterization.goodness import Goodness, goodness_of_fit
-from memrix.characterization.reading import read_cycles
-from memrix.characterization.simulation import simulate_cycles
+from __future__ import annotations
 
-__all__ = ["Cycles", "Goodness", "fit_parameters", "goodness_of_fit", "read_cycles", "simulate_cycles"]
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from memrix.characterization.cycles import Cycles
+    from memrix.characterization.estimation import fit_parameters
+    from memrix.characterization.few_devices import FewDevices, fit_few_devices
+    from memrix.characterization.goodness import Goodness, goodness_of_fit
+    from memrix.characterization.misfit import Misfit
+    from memrix.characterization.reading import read_cycles
+    from memrix.characterization.simulation import simulate_cycles
+
+__all__ = [
+    "Cycles",
+    "FewDevices",
+    "Goodness",
+    "Misfit",
+    "fit_few_devices",
+    "fit_parameters",
+    "goodness_of_fit",
+    "read_cycles",
+    "simulate_cycles",
+]
+
+_HOMES = {
+    "Cycles": "cycles",
+    "FewDevices": "few_devices",
+    "Goodness": "goodness",
+    "Misfit": "misfit",
+    "fit_few_devices": "few_devices",
+    "fit_parameters": "estimation",
+    "goodness_of_fit": "goodness",
+    "read_cycles": "reading",
+    "simulate_cycles": "simulation",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    # A file that cannot be read is refused before torch and scikit-learn are waited for.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -23,14 +23,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from memrix.characterization.layout import COLUMNS, FEATURE_COLUMNS, HIGH_CURVE, LOW_CURVE
 from memrix.device.parameters import FEATURES, HRS, Array
 from memrix.errors import DataError
-
-FEATURE_COLUMNS = ("R_HRS", "U_set", "R_LRS", "U_reset")
-CYCLE_COLUMNS = ("device", "cycle", *FEATURE_COLUMNS)
-CURVE_COLUMNS = ("curve", "U", "I")
-COLUMNS = (*CYCLE_COLUMNS, *CURVE_COLUMNS)
-LOW_CURVE, HIGH_CURVE = "LRS", "HRS"
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +38,8 @@ class Cycles:
             ohm, RESET voltage in V; the cycles of a device follow each other without a gap.
         low_curve: ``[points, 2]``, voltage in V and current in A of the low-resistance extreme.
         high_curve: the same of the high-resistance extreme.
+        sweep_peak: of cycles extracted from I-V loops, the highest voltage of the sweeps in V; else None.
+        unswitched: loops that were left out because they did not SET or did not RESET, in words.
 
     Raises:
         DataError: arrays of other shapes, or with numbers that are not finite.
@@ -52,6 +49,8 @@ class Cycles:
     features: Array
     low_curve: Array
     high_curve: Array
+    sweep_peak: float | None = None
+    unswitched: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         problems = []

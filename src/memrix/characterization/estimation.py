@@ -36,27 +36,32 @@ from __future__ import annotations
 
 import numpy as np
 
-from memrix.characterization.cycles import HIGH_CURVE, LOW_CURVE, Cycles
+from memrix.characterization.cycles import Cycles
+from memrix.characterization.layout import HIGH_CURVE, LOW_CURVE
 from memrix.characterization.memory import fit_autoregressions
 from memrix.characterization.population import fit_mixture, sampling_error, simulated_series
+from memrix.characterization.process import covariance_of_mean
 from memrix.characterization.shapes import fit_polynomials, invert, largest_score, quantiles, standardise
-from memrix.characterization.sufficiency import require_sufficient
+from memrix.characterization.sufficiency import CYCLES_PER_ORDER, DEGREES, DEVICES_PER_COMPONENT, require_sufficient
 from memrix.device.parameters import FEATURES, Array, DeviceParameters
+from memrix.device.parametric import RESET_EXPONENT
 from memrix.errors import DataError
 from memrix.validation import require_integer, require_positive
 
-LOW_DEGREE, HIGH_DEGREE, FEATURE_DEGREE = 6, 5, 4
-RESET_EXPONENT = 3.0567  # that of the device of the synaptogen package
+FEATURE_DEGREE = 4
+FULL_RESET_VOLTAGE = 1.46  # V, that of the device of the synaptogen package
+MOST_ORDER, MOST_COMPONENTS = 10, 3  # those of the same device
 _CORRECTION_ROUNDS = 3
+_UNCERTAIN_MEAN = 0.7  # of the variance, that the mean of a series may have: beyond, it hardly varies within
 
 
 def fit_parameters(
     cycles: Cycles,
     *,
-    order: int = 10,
-    components: int = 3,
+    order: int | None = MOST_ORDER,
+    components: int | None = MOST_COMPONENTS,
     read_voltage: float = 0.2,
-    full_reset_voltage: float = 1.46,
+    full_reset_voltage: float | None = None,
     reset_exponent: float = RESET_EXPONENT,
     seed: int = 0,
 ) -> DeviceParameters:
@@ -64,10 +69,13 @@ def fit_parameters(
 
     Args:
         cycles: the measurements.
-        order: the highest order of the autoregressions; all orders from 1 on are fitted.
-        components: of the mixture that devices are drawn from.
+        order: the highest order of the autoregressions; all orders from 1 on are fitted. None: 10, or fewer,
+            at most a quarter of the cycles and of a memory that so many cycles can show.
+        components: of the mixture that devices are drawn from. None: 3, or fewer, so that each describes nine
+            devices.
         read_voltage: in V, at which the resistances were measured.
-        full_reset_voltage: in V, the highest voltage of the sweeps, at which a reset is complete.
+        full_reset_voltage: in V, the highest voltage of the sweeps, at which a reset is complete; by default that of
+            the loops from which the cycles were extracted, or else 1.46 V.
         reset_exponent: curvature of the current along a partial reset, which these measurements do not show.
         seed: of the starts of the mixture and of the simulated series; the same seed gives the same parameters.
 
@@ -75,22 +83,23 @@ def fit_parameters(
         DataError: the cycles do not allow this fit: every reason, and what would.
         HardwareError: an option out of its range.
     """
-    require_integer("order", order, 1, 100)
-    require_integer("components", components, 1, 20)
+    highest = max(1, min(MOST_ORDER, cycles.count // CYCLES_PER_ORDER)) if order is None else order
+    require_integer("order", highest, 1, 100)
+    require_integer("components", MOST_COMPONENTS if components is None else components, 1, 20)
+    if full_reset_voltage is None:
+        full_reset_voltage = cycles.sweep_peak or FULL_RESET_VOLTAGE
     require_positive("read_voltage", read_voltage, "V")
     require_positive("full_reset_voltage", full_reset_voltage, "V")
     require_positive("reset_exponent", reset_exponent, "units of 1")
     require_sufficient(
         cycles,
-        order=order,
-        components=components,
-        degrees={LOW_CURVE: LOW_DEGREE, HIGH_CURVE: HIGH_DEGREE},
+        order=highest,
+        components=components or 1,
         read_voltage=read_voltage,
         full_reset_voltage=full_reset_voltage,
     )
 
-    low, high = _fit_curve(cycles.low_curve, LOW_DEGREE), _fit_curve(cycles.high_curve, HIGH_DEGREE)
-    _require_contrast(low, high, read_voltage)
+    low, high = fit_curves(cycles, read_voltage)
 
     standardised, means, deviations = standardise(cycles.features)
     limit = largest_score(standardised.size // len(FEATURES))
@@ -99,13 +108,19 @@ def fit_parameters(
     # Divided by its own deviation, a series that happens to wander far counts no more than one that does not, and the
     # memory seems shorter than it is: multiplied by it again, series are averaged as they were measured.
     scores = invert(polynomials, standardised, limit) * (deviations / deviations.mean(axis=0))[:, None]
-    autoregressions = fit_autoregressions(scores, order)
+    autoregressions = fit_autoregressions(scores, highest) if order is not None else _memory_shown(scores, highest)
+    order = max(autoregressions)
     for _ in range(_CORRECTION_ROUNDS):
         series = simulated_series(autoregressions[order], polynomials, cycles.count, seed)
         smoothing = quantiles(standardise(series)[0]) - quantiles(series / series.std(axis=(0, 1)))
         polynomials = fit_polynomials(measured - smoothing, FEATURE_DEGREE, limit)
     series = simulated_series(autoregressions[order], polynomials, cycles.count, seed)
-    mixture = fit_mixture(means, deviations, sampling_error(series), components, seed)
+    error = sampling_error(series)
+    tried = components or min(MOST_COMPONENTS, len(means) // DEVICES_PER_COMPONENT)
+    mixture = fit_mixture(means, deviations, error, tried, seed)
+    while components is None and tried > 1 and mixture.weights.min() * len(means) < DEVICES_PER_COMPONENT:
+        tried -= 1
+        mixture = fit_mixture(means, deviations, error, tried, seed)
 
     return DeviceParameters(
         source=f"fit of {len(cycles.devices)} devices of {cycles.count} cycles",
@@ -120,6 +135,34 @@ def fit_parameters(
         mixture_cholesky=mixture.cholesky,
         autoregressions=autoregressions,
     )
+
+
+def _memory_shown(scores: Array, highest: int) -> dict[int, Array]:
+    """Autoregressions up to the highest order whose memory series of this length can show.
+
+    Raises:
+        DataError: the memory of the cycles is too long whatever the order.
+    """
+    for order in range(highest, 1, -1):
+        try:
+            fitted = fit_autoregressions(scores, order)
+        except DataError:
+            continue
+        if np.diagonal(covariance_of_mean(fitted[order], scores.shape[1])).max() <= _UNCERTAIN_MEAN:
+            return fitted
+    return fit_autoregressions(scores, 1)
+
+
+def fit_curves(cycles: Cycles, read_voltage: float) -> tuple[Array, Array]:
+    """Polynomials of the low-resistance and the high-resistance extreme.
+
+    Raises:
+        DataError: the first does not conduct better than the second at the read voltage, in V.
+    """
+    low = _fit_curve(cycles.low_curve, DEGREES[LOW_CURVE])
+    high = _fit_curve(cycles.high_curve, DEGREES[HIGH_CURVE])
+    _require_contrast(low, high, read_voltage)
+    return low, high
 
 
 def _fit_curve(curve: Array, degree: int) -> Array:

@@ -8,13 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from memrix.characterization.cycles import FEATURE_COLUMNS, Cycles
+from memrix.characterization.cycles import Cycles
+from memrix.characterization.layout import FEATURE_COLUMNS, HIGH_CURVE, LOW_CURVE
+from memrix.characterization.misfit import REPLICATES, Misfit, find_misfits, listed_misfits
 from memrix.characterization.simulation import simulate_cycles
+from memrix.characterization.symptoms import Symptom, Symptoms, distance, without_steps
 from memrix.device.parameters import Array, DeviceParameters
 
 LAGS = (1, 2, 3, 4, 5)
 _DEVICES = 1000
-_REPLICATES = 19  # the largest of 19 is exceeded by 1 draw in 20
+_CURVE_RESIDUAL = 0.1  # of the current: a polynomial that misses by more is another curve
+_UNSWITCHED = 0.01  # share of loops: more are no accidents of the measurement
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class FeatureGoodness:
         within: root mean square over devices of the standard deviation from cycle to cycle.
         between: standard deviation from device to device of their means.
         between_scales: standard deviation from device to device of their deviations from cycle to cycle.
-        autocorrelation: of cycles 1 to 5 apart.
+        autocorrelation: of cycles 1 to 5 apart, or fewer where there are no more.
     """
 
     name: str
@@ -65,6 +69,10 @@ class Goodness:
         low_curve_residual: root mean square deviation of the polynomial from the measured current of the
             low-resistance extreme, relative to the root mean square of that current.
         high_curve_residual: the same of the high-resistance extreme.
+        misfits: what the parameters do not describe, the worst first; ``memrix.characterization.misfit`` says how it
+            is decided.
+        figures: how many were looked at for that.
+        gross: whether only gross misfits were looked for.
     """
 
     devices: int
@@ -73,14 +81,33 @@ class Goodness:
     correlations: dict[str, Comparison]
     low_curve_residual: float
     high_curve_residual: float
+    misfits: tuple[Misfit, ...] = ()
+    figures: int = 0
+    gross: bool = False
+
+    @property
+    def fits(self) -> bool:
+        """Whether no figure lies further from the fit than chance explains."""
+        return not self.misfits
+
+    @property
+    def verdict(self) -> str:
+        """One line: whether the parameters describe the measurements, and if not, what they miss."""
+        if self.misfits:
+            return f"MISFIT: the parameters do not describe these measurements: {listed_misfits(self.misfits)}"
+        if self.gross:
+            return (
+                "Parametric device: its means and spreads describe the measurements; only gross misfits would show."
+            )
+        return f"The fit describes the measurements: all {self.figures} figures lie within what chance explains."
 
     def to_dict(self) -> dict[str, Any]:
         """Plain tables and numbers, ready for JSON."""
-        return asdict(self)
+        return {"fits": self.fits, "verdict": self.verdict, **asdict(self)}
 
 
 def goodness_of_fit(
-    parameters: DeviceParameters, measured: Cycles, *, seed: int = 0, order: int | None = None
+    parameters: DeviceParameters, measured: Cycles, *, seed: int = 0, order: int | None = None, gross: bool = False
 ) -> Goodness:
     """Compare measured cycles with cycles simulated from parameters.
 
@@ -92,18 +119,21 @@ def goodness_of_fit(
         measured: what they should describe.
         seed: of the simulation.
         order: of the autoregression; the highest by default.
+        gross: look only for misfits that no description by means and spreads can be excused.
 
     Raises:
         HardwareError: an order that the parameters do not hold, or one that is not stationary.
     """
     devices, cycles = len(measured.devices), measured.count
-    seeds = [int(number) for number in np.random.SeedSequence(seed).generate_state(_REPLICATES + 1)]
+    seeds = [int(number) for number in np.random.SeedSequence(seed).generate_state(REPLICATES + 1)]
     # Many devices, so that the simulation adds little chance of its own.
     reference = simulate_cycles(parameters, max(_DEVICES, devices), cycles, seeds[0], order)
     expected = np.sort(_pooled(reference.features))
     distances = kolmogorov_smirnov(_pooled(measured.features), expected)
-    replicates = (simulate_cycles(parameters, devices, cycles, again, order).features for again in seeds[1:])
-    chance = np.max([kolmogorov_smirnov(_pooled(features), expected) for features in replicates], axis=0)
+    symptoms = Symptoms(parameters, reference.features, order)
+    # One set at a time: many long series do not fit into memory side by side.
+    drawn = [symptoms.of(simulate_cycles(parameters, devices, cycles, again, order).features) for again in seeds[1:]]
+    chance = [max(each[Symptom(name, "values")] for each in drawn) for name in FEATURE_COLUMNS]
     figures = [_figures(part.features) for part in (measured, reference)]
 
     def compare(name: str, *index: int) -> Comparison:
@@ -113,24 +143,49 @@ def goodness_of_fit(
         FeatureGoodness(
             name=name,
             distance=float(distances[i]),
-            chance=float(chance[i]),
+            chance=chance[i],
             mean=compare("mean", i),
             within=compare("within", i),
             between=compare("between", i),
             between_scales=compare("between_scales", i),
-            autocorrelation=tuple(compare("autocorrelation", lag, i) for lag in range(len(LAGS))),
+            autocorrelation=tuple(
+                compare("autocorrelation", lag, i) for lag in range(len(figures[0]["autocorrelation"]))
+            ),
         )
         for i, name in enumerate(FEATURE_COLUMNS)
     )
+    misfits, examined = find_misfits(
+        symptoms,
+        without_steps(measured.features, np.random.default_rng(seeds[0])),
+        drawn,
+        measured.devices,
+        gross=gross,
+    )
+    low_residual = _relative_residual(measured.low_curve, parameters.low_resistance)
+    high_residual = _relative_residual(measured.high_curve, parameters.high_resistance)
+    unswitched = len(measured.unswitched) / (len(measured.unswitched) + devices * cycles)
     pairs = combinations(range(len(FEATURE_COLUMNS)), 2)
     return Goodness(
         devices=devices,
         cycles=cycles,
         features=features,
         correlations={f"{FEATURE_COLUMNS[i]}, {FEATURE_COLUMNS[j]}": compare("correlation", i, j) for i, j in pairs},
-        low_curve_residual=_relative_residual(measured.low_curve, parameters.low_resistance),
-        high_curve_residual=_relative_residual(measured.high_curve, parameters.high_resistance),
+        low_curve_residual=low_residual,
+        high_curve_residual=high_residual,
+        misfits=(
+            *_beyond("switching", "loops", unswitched, _UNSWITCHED),
+            *_beyond("curve", LOW_CURVE, low_residual, _CURVE_RESIDUAL),
+            *_beyond("curve", HIGH_CURVE, high_residual, _CURVE_RESIDUAL),
+            *misfits,
+        ),
+        figures=examined + 3,
+        gross=gross,
     )
+
+
+def _beyond(kind: str, name: str, figure: float, limit: float) -> list[Misfit]:
+    """A misfit where a share is larger than a limit."""
+    return [Misfit(name, kind, 0, figure, 0.0, limit)] if figure > limit else []
 
 
 def kolmogorov_smirnov(values: Array, expected: Array) -> Array:
@@ -138,12 +193,7 @@ def kolmogorov_smirnov(values: Array, expected: Array) -> Array:
 
     The expected values must not repeat. They stay sorted through many comparisons, which is most of the work.
     """
-    distances = []
-    for sample, known in zip(np.sort(values), expected, strict=True):
-        cumulated = np.searchsorted(known, sample, side="right") / len(known)
-        steps = np.arange(len(sample) + 1) / len(sample)
-        distances.append(max(np.max(steps[1:] - cumulated), np.max(cumulated - steps[:-1])))
-    return np.array(distances)
+    return np.array([distance(sample, known) for sample, known in zip(values, expected, strict=True)])
 
 
 def _pooled(features: Array) -> Array:
@@ -156,14 +206,18 @@ def _figures(features: Array) -> dict[str, Array]:
     means, deviations = features.mean(axis=1), features.std(axis=1)
     centred = features - means[:, None]
     variance = (centred**2).mean(axis=(0, 1))
-    lagged = [(centred[:, lag:] * centred[:, :-lag]).mean(axis=(0, 1)) / variance for lag in LAGS]
+    # Cycles that do not vary are correlated with nothing.
+    divisor = np.where(variance > 0, variance, 1.0)
+    lags = [lag for lag in LAGS if lag < features.shape[1]]
+    lagged = [(centred[:, lag:] * centred[:, :-lag]).mean(axis=(0, 1)) / divisor for lag in lags]
+    products = np.einsum("dci,dcj->ij", centred, centred) / centred[..., 0].size
     return {
         "mean": means.mean(axis=0),
         "within": np.sqrt(variance),
         "between": means.std(axis=0),
         "between_scales": deviations.std(axis=0),
-        "autocorrelation": np.stack(lagged),
-        "correlation": np.corrcoef(_pooled(centred)),
+        "autocorrelation": np.array(lagged),
+        "correlation": products / np.sqrt(np.outer(divisor, divisor)),
     }
 
 

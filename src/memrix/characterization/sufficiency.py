@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from memrix.characterization.cycles import FEATURE_COLUMNS, HIGH_CURVE, LOW_CURVE, Cycles
+from memrix.characterization.cycles import Cycles
+from memrix.characterization.layout import FEATURE_COLUMNS, HIGH_CURVE, LOW_CURVE
 from memrix.device.parameters import FEATURES, RESET_VOLTAGE
 from memrix.errors import DataError
 
+DEGREES = {LOW_CURVE: 6, HIGH_CURVE: 5}  # of the polynomials of the curves
 FEWEST_CYCLES = 20
 CYCLES_PER_ORDER = 4
 # A covariance of 8 offsets and scales has full rank from 9 devices on.
@@ -23,7 +23,6 @@ def require_sufficient(
     *,
     order: int,
     components: int,
-    degrees: Mapping[str, int],
     read_voltage: float,
     full_reset_voltage: float,
 ) -> None:
@@ -33,23 +32,42 @@ def require_sufficient(
         cycles: the measurements.
         order: of the autoregression.
         components: of the mixture.
-        degrees: of the polynomials, by the name of the curve.
         read_voltage: in V, must lie within both curves.
         full_reset_voltage: in V, must lie above the RESET voltages.
     """
-    problems = [
-        *_too_few_cycles(cycles.count, order),
-        *_too_few_devices(len(cycles.devices), components),
-        *_constant_features(cycles),
-        *_poor_curves(cycles, degrees, read_voltage),
-        *_beyond_reset(cycles, full_reset_voltage),
-    ]
+    _require(
+        [
+            *_too_few_cycles(cycles.count, order),
+            *_too_few_devices(len(cycles.devices), components),
+            *_constant_features(cycles),
+            *_unusable(cycles, read_voltage, full_reset_voltage),
+        ]
+    )
+
+
+def require_usable(cycles: Cycles, *, read_voltage: float, full_reset_voltage: float) -> None:
+    """Raise DataError with every reason why not even means and curves can be taken from the cycles.
+
+    Args:
+        cycles: the measurements.
+        read_voltage: in V, must lie within both curves.
+        full_reset_voltage: in V, must lie above the RESET voltages.
+    """
+    _require(_unusable(cycles, read_voltage, full_reset_voltage))
+
+
+def _require(problems: list[str]) -> None:
+    if problems:
+        raise DataError("the model cannot be fitted to these cycles:\n  " + "\n  ".join(problems))
+
+
+def _unusable(cycles: Cycles, read_voltage: float, full_reset_voltage: float) -> list[str]:
+    problems = [*_poor_curves(cycles, read_voltage), *_beyond_reset(cycles, full_reset_voltage)]
     if read_voltage >= full_reset_voltage:
         problems.append(
             f"the read voltage, {read_voltage:g} V, must lie below the full reset voltage, {full_reset_voltage:g} V"
         )
-    if problems:
-        raise DataError("the model cannot be fitted to these cycles:\n  " + "\n  ".join(problems))
+    return problems
 
 
 def _too_few_cycles(count: int, order: int) -> list[str]:
@@ -69,6 +87,8 @@ def _too_few_devices(count: int, components: int) -> list[str]:
         return []
     possible = count // DEVICES_PER_COMPONENT
     fewer = f", or give {possible} component{'s' if possible > 1 else ''}" if possible else ""
+    if not possible:
+        fewer = ", or describe these by means and spreads (fit_few_devices)"
     return [
         f"there are {count} devices, but a mixture of {components} component{'s' if components > 1 else ''} needs at "
         f"least {fewest}: {DEVICES_PER_COMPONENT} a component, one more than the {2 * len(FEATURES)} offsets and "
@@ -90,14 +110,14 @@ def _constant_features(cycles: Cycles) -> list[str]:
     return problems
 
 
-def _poor_curves(cycles: Cycles, degrees: Mapping[str, int], read_voltage: float) -> list[str]:
+def _poor_curves(cycles: Cycles, read_voltage: float) -> list[str]:
     problems = []
     for name, curve in ((LOW_CURVE, cycles.low_curve), (HIGH_CURVE, cycles.high_curve)):
         voltages = np.unique(curve[curve[:, 0] != 0, 0])
-        if len(voltages) <= degrees[name]:
+        if len(voltages) <= DEGREES[name]:
             problems.append(
                 f"the curve {name} has {len(voltages)} different voltages other than 0 V, but its polynomial, of "
-                f"degree {degrees[name]}, needs at least {degrees[name] + 1}"
+                f"degree {DEGREES[name]}, needs at least {DEGREES[name] + 1}"
             )
         elif not voltages[0] <= read_voltage <= voltages[-1]:
             problems.append(

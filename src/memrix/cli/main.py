@@ -45,11 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with ``arguments`` (those of the process by default); the exit code."""
     errors = Console(stderr=True)
     try:
-        app(
+        status = app(
             arguments,
             error_console=errors,
             exit_on_error=False,
-            result_action="return_none",
+            result_action="return_value",
         )
     except CycloptsError:
         return EXIT_ERROR  # cyclopts has printed what is wrong
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             soft_wrap=True,
         )
         return EXIT_INTERRUPTED
-    return 0
+    return status if isinstance(status, int) else 0
 
 
 def run() -> None:

@@ -5,6 +5,7 @@ from memrix.device.current import CellCurrent
 from memrix.device.fresh import FreshCells
 from memrix.device.parameter_files import load_parameters, save_parameters
 from memrix.device.parameters import DeviceParameters
+from memrix.device.parametric import parametric_device
 from memrix.device.reach import ReadRange, WithinReach
 from memrix.device.switchability import PulseVoltages, SwitchingShares, pulse_voltages, switching_shares
 
@@ -18,6 +19,7 @@ __all__ = [
     "SwitchingShares",
     "WithinReach",
     "load_parameters",
+    "parametric_device",
     "pulse_voltages",
     "save_parameters",
     "switching_shares",
