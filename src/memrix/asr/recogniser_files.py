@@ -20,6 +20,7 @@ from memrix.asr.recogniser_schema import KIND, CheckedDescription
 from memrix.documents import file_path
 from memrix.errors import CheckpointError
 from memrix.hardware import Hardware
+from memrix.nn.quantized import QuantizedLayer, move_keys
 from memrix.quantization import Quantization
 
 _RECOGNIZER = FileKind("recognizer", "`memrix train`", "`memrix train`")
@@ -100,6 +101,10 @@ def load_weights(recogniser: Recogniser, tensors: Mapping[str, Tensor], source: 
     Raises:
         CheckpointError: they are of another architecture; every difference is listed.
     """
+    tensors = dict(tensors)
+    for name, module in recogniser.named_modules():
+        if isinstance(module, QuantizedLayer):
+            move_keys(module, tensors, f"{name}.")  # of files from before memrix kept all it has in one place
     own = recogniser.state_dict()
     problems = [f"{name} is missing" for name in own if name not in tensors]
     problems += [f"{name} has no place" for name in tensors if name not in own]
@@ -116,4 +121,4 @@ def load_weights(recogniser: Recogniser, tensors: Mapping[str, Tensor], source: 
     if problems:
         shown = "\n  ".join(problems[:20]) + (f"\n  and {len(problems) - 20} more" if len(problems) > 20 else "")
         raise CheckpointError(f"the weights of {source} are of another architecture:\n  {shown}")
-    recogniser.load_state_dict(dict(tensors))
+    recogniser.load_state_dict(tensors)
