@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from memrix.validation import plain_settings, require_integer
@@ -107,6 +108,15 @@ class Layout:
     def conversions(self) -> int:
         """ADC conversions for one input vector a group."""
         return self.groups * self.row_tiles * self.planes * self.outputs
+
+    def arrays(self, planes: int, device: torch.device) -> Tensor:
+        """``[planes, groups, inputs, outputs]``, int64: in which array each cell lies; a polarity is a plane here."""
+        column_tiles = -(-self.outputs // self.tile.columns)
+        row = torch.arange(self.inputs, device=device).div_(self.tile.rows, rounding_mode="floor")
+        column = torch.arange(self.outputs, device=device).div_(self.tile.columns, rounding_mode="floor")
+        tile = row[:, None] * column_tiles + column
+        matrix = torch.arange(planes * self.groups, device=device).view(planes, self.groups, 1, 1)
+        return matrix * (self.row_tiles * column_tiles) + tile
 
     def targets(self, integers: Tensor) -> Iterator[tuple[int, Tensor, Tensor]]:
         """For every plane from the lowest: its number, and the targets of the positive and of the negative cells.

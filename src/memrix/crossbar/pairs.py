@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -115,9 +116,10 @@ def program_pairs(
     planes = layout.targets(integers)
     while some := list(islice(planes, _together(layout))):
         targets = torch.stack([target for _, *both in some for target in both])
-        programmed = technology.protocol.program(
-            targets, technology.parameters, chip=chip, programming=cycle, reads=technology.reads
-        )
+        known: dict[str, Any] = {"chip": chip, "programming": cycle, "reads": technology.reads}
+        if getattr(technology.protocol, "by_array", False):
+            known["arrays"] = layout.arrays(len(targets), device)
+        programmed = technology.protocol.program(targets, technology.parameters, **known)
         states, numbers = programmed.states, [plane for plane, *_ in some]
         found.add(programmed.within_reach, numbers, technology.faults.apply_(states, nominal, stuck))
         report += programmed.report

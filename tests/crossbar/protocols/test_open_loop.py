@@ -1,8 +1,6 @@
 import dataclasses
 
-import numpy as np
 import pytest
-import synaptogen.synaptogen as reference
 import torch
 from scipy.stats import ks_2samp
 
@@ -11,7 +9,6 @@ from memrix.crossbar import Cycled, Ideal, ResetSet
 from memrix.device import Cells, DeviceParameters, load_parameters
 from memrix.errors import HardwareError
 from tests.crossbar.protocols.populations import PARAMETERS, program
-from tests.oracle import fresh_cells
 
 CELLS = 100_000
 
@@ -39,28 +36,6 @@ def test_shortcut_for_fresh_arrays_has_the_cells_pulses_and_energy_of_the_whole_
     assert short.report.pulses == cells.pulses == CELLS * 5 // 4
     assert short.report.energy == pytest.approx(cells.energy, rel=0.005)
     assert short.report.cells == CELLS
-
-
-@pytest.mark.parametrize("on", [True, False])
-def test_wear_is_that_of_the_numpy_package(on):
-    generator = np.random.default_rng(5)
-    package = fresh_cells(CELLS, seed=4)
-    package.inHRS[:] = True
-    for _ in range(30):
-        reference.applyVoltage(package, generator.uniform(-2, 2, CELLS).astype(np.float32))
-    reference.applyVoltage(package, 2.0)
-    if on:
-        reference.applyVoltage(package, -2.0)
-    worn = program(Cycled(2), torch.full((CELLS,), on))
-    assert ks_2samp(worn.states.numpy(), package.r).pvalue > 0.001
-    assert worn.report.pulses == CELLS * (30 + 1 + on)
-
-
-def test_no_wear_is_reset_set():
-    on = torch.arange(CELLS) % 2 == 0
-    worn, fresh = program(Cycled(0), on), program(ResetSet(), on)
-    assert ks_2samp(worn.states[on].numpy(), fresh.states[on].numpy()).pvalue > 0.001
-    assert ks_2samp(worn.states[~on].numpy(), fresh.states[~on].numpy()).pvalue > 0.001
 
 
 def test_ideal_cells_have_no_spread():

@@ -1,4 +1,4 @@
-"""Protocols that pulse and do not look: reset-set, with or without wear; and cells that are ideal."""
+"""Protocols that pulse and do not look: reset-set; and cells that are ideal."""
 
 from __future__ import annotations
 
@@ -8,21 +8,16 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from memrix.crossbar.protocols.blocks import Verification, program_blocks
-from memrix.crossbar.protocols.population import fresh_means, population_means
+from memrix.crossbar.protocols.population import fresh_means
 from memrix.crossbar.protocols.protocol import Programmed, ProgrammingReport
 from memrix.crossbar.protocols.pulses import (
     pulses_of,
-    require_effort,
     require_pulses,
     require_switching,
     require_targets,
 )
 from memrix.device import CellCurrent, Cells, DeviceParameters, FreshCells, PulseVoltages, ReadRange, WithinReach
 from memrix.device.cells import PULSE_WIDTH
-from memrix.validation import require_integer
-
-WEAR_PULSES = 15  # in one cycle of wear, as in arXiv 2505.24721's library
 
 
 @dataclass(frozen=True)
@@ -91,72 +86,6 @@ class ResetSet:
         """Mean state of ON and of OFF cells over a large population."""
         self.require_device(parameters)
         return fresh_means(parameters)
-
-
-@dataclass(frozen=True)
-class Cycled:
-    """Reset-set on worn cells: before it, each cell takes pulses of random voltages between those of SET and RESET.
-
-    Attributes:
-        cycles: of wear, 15 pulses each, as in arXiv 2505.24721.
-        pulse_width: s.
-        set_voltage: of a pulse that makes a cell ON, in V; None: ``memrix.device.pulse_voltages`` of the device.
-        reset_voltage: the same of one that makes it OFF.
-    """
-
-    name: ClassVar[str] = "cycled"
-    analog: ClassVar[bool] = False
-    cycles: int = 1
-    pulse_width: float = PULSE_WIDTH
-    set_voltage: float | None = None
-    reset_voltage: float | None = None
-
-    def __post_init__(self) -> None:
-        require_pulses(self)
-        require_integer("programming.cycles", self.cycles, 0, 100_000)
-        require_effort(self.most_pulses, f"programming.cycles = {self.cycles:,} is too many")
-
-    @property
-    def most_pulses(self) -> int:
-        """Pulses that a cell takes at most."""
-        return WEAR_PULSES * self.cycles + ResetSet.most_pulses
-
-    def require_device(self, parameters: DeviceParameters) -> None:
-        """Raise HardwareError unless the pulses switch the cells of a device."""
-        require_switching(self, parameters)
-
-    def program(
-        self,
-        targets: Tensor,
-        parameters: DeviceParameters,
-        *,
-        chip: torch.Generator,
-        programming: torch.Generator,
-        reads: ReadRange | None = None,
-    ) -> Programmed:
-        """Program cells to bool targets of any shape."""
-        require_targets(targets, analog=self.analog)
-        self.require_device(parameters)
-        return program_blocks(
-            targets,
-            parameters,
-            self._run,
-            chip=chip,
-            programming=programming,
-            pulse_width=self.pulse_width,
-            reads=reads,
-        )
-
-    def _run(self, cells: Cells, on: Tensor, stream: torch.Generator, _: Verification) -> None:
-        pulses = pulses_of(self, cells.parameters)
-        volts = torch.empty_like(cells.r)
-        for _pulse in range(WEAR_PULSES * self.cycles):
-            cells.apply_voltage(volts.uniform_(*pulses, generator=stream))
-        reset_set(cells, on, pulses)
-
-    def nominal_states(self, parameters: DeviceParameters) -> tuple[float, float]:
-        """Mean state of ON and of OFF cells over a large population."""
-        return population_means(self, parameters)
 
 
 def reset_set(cells: Cells, on: Tensor, pulses: PulseVoltages) -> None:

@@ -55,7 +55,8 @@ class ProgrammingProtocol(Protocol):
 
     Two more attributes let ``memrix.check`` tell beforehand what will go wrong, or take long: ``require_device``, a
     method that raises HardwareError unless the protocol can program a device of given parameters, and
-    ``most_pulses``, which one cell may take.
+    ``most_pulses``, which one cell may take. A protocol whose ``by_array`` is true is given ``arrays`` as well:
+    integers from 0 that broadcast to the targets, the number of the array that each cell lies in.
 
     Attributes:
         name: in files and on the command line.
