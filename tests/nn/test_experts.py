@@ -175,3 +175,19 @@ def test_linear_layer_of_falcon_is_a_linear_layer():
         torch.testing.assert_close(chip(**batch).logits, model(**batch).logits, rtol=1e-4, atol=1e-5)
     kinds = [layer.kind for layer in memrix.summary(chip).layers]
     assert kinds == ["MemristorFalconLinear"] * 4 + ["MemristorLinear"]  # four of a block, and the head
+
+
+def test_experts_that_get_no_token_can_stay_digital():
+    model, hardware = mixture("mixtral"), memrix.Hardware.preset("ideal")
+    batch = {"input_ids": IDS[:1, :1], "use_cache": False}  # one token goes to two of four experts
+    with pytest.raises(memrix.errors.CalibrationError, match="unreached='digital'"):
+        memrix.calibrate(model, [batch], hardware)
+    memrix.calibrate(model, [batch], hardware, unreached="digital")
+    chip = memrix.program(model, hardware)
+    memrix.quantize(model, hardware)
+    digital = [layer for layer in memrix.summary(chip).digital if ".experts." in layer.name]
+    assert [layer.reason for layer in digital] == ["no batch of its calibration reached it"] * 4
+    assert len({layer.name.rpartition(".")[0] for layer in digital}) == 2
+    with torch.no_grad():  # experts of other tokens are digital, and run
+        every = {"input_ids": IDS, "use_cache": False}
+        torch.testing.assert_close(chip(**every).logits, model(**every).logits, rtol=1e-4, atol=1e-5)

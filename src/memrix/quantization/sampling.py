@@ -19,12 +19,12 @@ class VectorSampler:
     def __init__(self, count: int, seed: int) -> None:
         self._count = count
         self._stream = torch.Generator().manual_seed(seed)
-        self._keys = torch.empty(0)
+        self._keys = torch.empty(0, dtype=torch.float32)
         self._kept: Tensor | None = None
 
     def observe(self, vectors: Tensor) -> None:
         """Take in vectors ``[groups, vectors, inputs]``."""
-        keys = torch.rand(vectors.shape[1], generator=self._stream)
+        keys = torch.rand(vectors.shape[1], generator=self._stream, dtype=torch.float32)
         full = self._keys.numel() == self._count
         chosen = (keys < (float(self._keys.max()) if full else 1.0)).nonzero().squeeze(1)
         if chosen.numel() > self._count:
