@@ -34,6 +34,7 @@ FLOORS = [
         "fidelity",
         "restoration",
         "summaries",
+        "writing",
     },
     {"analysis", "asr", "characterization"},
     {"cli"},

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from memrix.quantization import Quantization
     from memrix.random import Seeds
     from memrix.summaries import Summary, summary
+    from memrix.writing import write
 
 __all__ = [
     "Check",
@@ -40,6 +41,7 @@ __all__ = [
     "save",
     "set_epoch",
     "summary",
+    "write",
 ]
 
 _HOMES = {
@@ -59,6 +61,7 @@ _HOMES = {
     "save": "memrix.checkpoint",
     "set_epoch": "memrix.conversion",
     "summary": "memrix.summaries",
+    "write": "memrix.writing",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -38,6 +39,8 @@ class CrossbarLayer(QuantizedLayer):
             ConversionError: an input is no dense tensor, or not of the shape that the layer takes.
             WriteError: the weight has changed since it was written to the cells.
         """
+        if self.memrix.observing:
+            return super().forward(*inputs, **named)
         geometry = self.memrix.geometry
         input, options = geometry.bind(inputs, named)
         require_dense(self.memrix.name, input)
@@ -48,6 +51,10 @@ class CrossbarLayer(QuantizedLayer):
                 meant = differentiable(self, input, options)
                 output = _value_of.apply(meant, output)  # type: ignore[no-untyped-call]
         return quantized_output(self, output, None)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
+        self.memrix.programmed.is_outdated(self.weight)  # what is cast now is compared with what it was cast from
+        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *others: Any) -> None:
         move_keys(self, state_dict, prefix)

@@ -85,19 +85,19 @@ class ProgrammedArray(ExactModule):
         """Repeat the readings that follow from ``seed``."""
         self.crossbar.read_stream.restart(derive(seed, "read", self.name))
 
-    def require_written(self, weight: Tensor) -> None:
-        """Raise WriteError unless a weight is the one that the cells were written from.
-
-        A weight that only moved, to another device or precision, is the same.
-        """
+    def is_outdated(self, weight: Tensor) -> bool:
+        """Whether a weight is another than the cells were written from; one that only moved or was cast is not."""
         if self.written is None:
             self.written = Written(weight)
-        elif not self.written.is_still(weight):
+        return not self.written.is_still(weight)
+
+    def require_written(self, weight: Tensor) -> None:
+        """Raise WriteError if a weight is outdated."""
+        if self.is_outdated(weight):
             raise WriteError(
                 f"the weight of layer {self.name!r} has changed since its cells were written, and they do not "
-                f"follow; "
-                f"call memrix.write(chip) to write it to the same cells again, or change the digital model and "
-                f"program that (an optimizer is to be given the biases and the digital layers of a chip alone)"
+                f"follow; call memrix.write(chip) to write it to the same cells again, or change the digital model "
+                f"and program that. An optimizer is to be given biases and digital layers of a chip alone"
             )
 
     @property
