@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import get_args
 
+from memrix.asr.outside import text_problem
 from memrix.asr.recipes import read_settings, recipe_names
 from memrix.asr.search.settings import SearchSettings
 from memrix.asr.training.settings import TrainingSettings
@@ -14,9 +15,13 @@ from memrix.errors import MemrixError, SettingsError
 from memrix.hardware import Hardware
 from memrix.quantization import WeightRange
 from memrix.records import closest
+from memrix.validation import shown
 
 SIZES = recipe_names()
-_ADC = re.compile(r"(?P<precision>\d+)/(?P<range>\d+)")
+_ADC = re.compile(r"(?P<precision>\d{1,3})/(?P<range>\d{1,3})")
+_MOST = 1_000_000
+"""No count of an experiment is above: chips, epochs, hypotheses, utterances."""
+_LARGEST_SEED = (1 << 62) - 1  # chips have those that follow
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ class ExperimentSettings:
         for name in ("chips", "beam", "epochs", "limit"):
             value = getattr(self, name)
             if value is not None and not _counts(value):
-                problems.append(f"{name} must be a whole number from 1 on, got {value!r}")
+                problems.append(f"{name} must be a whole number from 1 on, up to {_MOST}, got {shown(value)}")
         if not all(map(_counts, self.coarse_epochs)) or len(self.coarse_epochs) not in (1, len(self.weight_bits)):
             problems.append(
                 f"coarse_epochs must be one whole number from 1 on, or one for each of the {len(self.weight_bits)} "
@@ -94,6 +99,14 @@ class ExperimentSettings:
                 f"weight_range must be one of {', '.join(get_args(WeightRange))}, got {self.weight_range!r}"
                 f"{closest(self.weight_range, get_args(WeightRange))}"
             )
+        if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not 0 <= self.seed <= _LARGEST_SEED:
+            problems.append(f"seed must be a whole number from 0 to {_LARGEST_SEED}, got {shown(self.seed)}")
+        texts = {"corpus": self.corpus, "recogniser": self.recogniser, "language_model": self.language_model}
+        problems += [
+            f"{name}: {problem}"
+            for name, text in texts.items()
+            if text is not None and (problem := text_problem(text))
+        ]
         if not self.hardware:
             problems.append("hardware must name at least one chip, such as 'paper'")
         if not problems:
@@ -169,4 +182,4 @@ class ExperimentSettings:
 
 
 def _counts(value: object) -> bool:
-    return isinstance(value, int) and value >= 1
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST

@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from memrix.asr.whisper.results import Execution
-from memrix.errors import DataError, HardwareError
+from memrix.errors import DataError, HardwareError, MemrixError
 from memrix.hardware import Hardware
+from memrix.validation import shown
+
+_MOST = 1_000_000  # chips or utterances
+_LARGEST_SEED = (1 << 62) - 1  # chips have those that follow
 
 WHISPER_DIGITAL = ("model.encoder.conv*", "proj_out")
 """Front end and output layer stay digital, as in the paper; the latter shares its weights with the embedding."""
@@ -62,16 +66,14 @@ class EvaluationSettings:
             raise HardwareError(f"weight bits are given twice in {self.weight_bits!r}; give each once")
         for bits in self.weight_bits:
             self.hardware.replace(weight_bits=bits)
-        if not _is_count(self.chips, at_least=1):
-            raise HardwareError(f"chips is a whole number of at least 1, got {self.chips!r}")
+        _require_count("chips", self.chips, 1, _MOST, HardwareError)
         for name in ("limit", "calibration_clips", "batch_size"):
             count = getattr(self, name)
-            if not (_is_count(count, at_least=1) or (name == "limit" and count is None)):
-                raise DataError(f"{name} is a whole number of at least 1, got {count!r}")
+            if count is not None or name != "limit":
+                _require_count(name, count, 1, _MOST, DataError)
         if self.longest_clip is not None and not self.longest_clip > 0:
             raise DataError(f"longest_clip is a number of seconds above 0, got {self.longest_clip!r}")
-        if not _is_count(self.seed, at_least=0):
-            raise DataError(f"seed is a whole number of at least 0, got {self.seed!r}")
+        _require_count("seed", self.seed, 0, _LARGEST_SEED, DataError)
 
     @property
     def executions(self) -> tuple[Execution, ...]:
@@ -86,6 +88,13 @@ class EvaluationSettings:
         """The settings as plain data, without the description of the chip."""
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "hardware"}
         return {**fields, "weight_bits": list(self.weight_bits), "digital": list(self.digital)}
+
+
+def _require_count(name: str, value: object, low: int, high: int, error: type[MemrixError]) -> None:
+    if not _is_count(value, at_least=low):
+        raise error(f"{name} is a whole number of at least {low}, got {shown(value)}")
+    if isinstance(value, int) and value > high:
+        raise error(f"{name} is a whole number of at most {high}, got {shown(value)}")
 
 
 def _is_count(value: object, *, at_least: int) -> bool:
