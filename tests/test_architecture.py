@@ -9,7 +9,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "memrix"
 FLOORS = [
     {"errors"},
-    {"threads", "validation", "records", "tables", "archive", "presets", "documents", "schema"},
+    {"threads", "transforms", "validation", "records", "tables", "archive", "presets", "documents", "schema"},
     {"random"},
     {"device"},
     {"crossbar"},

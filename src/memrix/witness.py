@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from memrix.errors import ConversionError
 from memrix.nn.crossbar_layer import CrossbarLayer
+from memrix.nn.graphs import Proxy
 from memrix.tables import listed
 
 
@@ -29,7 +30,11 @@ class Witness:
             return  # layers compute digitally, because somebody looks at their inputs
         if any(layer.memrix.programmed.crossbar.counts.conversions for layer in layers.values()) or not layers:
             self._go(chip)
-        elif all(tensor.numel() for tensor in _tensors((inputs, named))):
+            return
+        given = list(_leaves((inputs, named)))
+        if any(isinstance(value, Proxy) for value in given):
+            return  # a graph again, of torch.fx
+        if all(value.numel() for value in given if isinstance(value, Tensor)):
             raise ConversionError(
                 f"the chip gave an output and read none of its layers ({listed(list(layers))}): what it called is "
                 f"not what was programmed, such as a function that still runs the model that the chip was made from, "
@@ -50,11 +55,11 @@ class Witness:
             chip.register_forward_hook(cls(), with_kwargs=True)
 
 
-def _tensors(values: Any) -> Iterator[Tensor]:  # noqa: ANN401
-    if isinstance(values, Tensor):
-        yield values
-    elif isinstance(values, Mapping):
-        yield from _tensors(tuple(values.values()))
+def _leaves(values: Any) -> Iterator[Any]:  # noqa: ANN401
+    if isinstance(values, Mapping):
+        yield from _leaves(tuple(values.values()))
     elif isinstance(values, (tuple, list)):
         for value in values:
-            yield from _tensors(value)
+            yield from _leaves(value)
+    else:
+        yield values

@@ -205,3 +205,48 @@ def test_output_ranges_come_from_calibration_too():
     output = model.eval()(inputs(16, 12))
     codes = output / (model[2].memrix.output_range / 128)
     torch.testing.assert_close(codes, codes.round(), rtol=0, atol=1e-3)
+
+
+class TestLearnedStepsWithoutCalibration:
+    X = torch.randn(16, 8, generator=torch.Generator().manual_seed(0))
+
+    def quantized(self, observer: str = "moving-average") -> nn.Module:
+        model = nn.Sequential(nn.Linear(8, 8))
+        memrix.quantize(model, HARDWARE, memrix.Quantization(learned_steps=True, observer=observer))
+        return model.train()
+
+    def test_they_start_from_what_the_observer_finds_in_the_first_batch(self):
+        model = self.quantized()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        output = model(self.X)
+        assert float(model[0].memrix.learned_input_range) == float(self.X.abs().max())
+        output.square().sum().backward()
+        optimizer.step()
+        learned = float(model[0].memrix.learned_input_range)
+        assert learned != float(self.X.abs().max())
+        model(2 * self.X)
+        assert float(model[0].memrix.learned_input_range) == learned
+        memrix.program(model.eval(), HARDWARE)(self.X)
+
+    def test_a_layer_that_is_called_twice_in_the_first_step_has_gradients(self):
+        layer = nn.Linear(8, 8)
+        model = nn.Sequential(layer, layer)
+        memrix.quantize(model, HARDWARE, memrix.Quantization(learned_steps=True))
+        model.train()(self.X).sum().backward()
+        assert layer.memrix.learned_input_range.grad is not None
+
+    def test_the_advice_is_what_would_help(self):
+        with pytest.raises(CalibrationError, match=r"run memrix\.calibrate.*, or train with an observer"):
+            self.quantized("fixed")(self.X)
+        with pytest.raises(CalibrationError, match=r"run memrix\.calibrate.*, or train a step first"):
+            self.quantized().eval()(self.X)
+        model = nn.Sequential(nn.Linear(8, 8))
+        memrix.quantize(model, HARDWARE)
+        with pytest.raises(CalibrationError, match=r"or train with an observer"):
+            model(self.X)
+
+    def test_processes_that_train_together_calibrate_first(self, monkeypatch):
+        monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+        monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+        with pytest.raises(CalibrationError, match=r"processes that train together.*calibrate"):
+            self.quantized()(self.X)

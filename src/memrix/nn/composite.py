@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
+from memrix.nn.graphs import one_node
 from memrix.nn.shown import under_its_class
 
 
@@ -83,6 +84,11 @@ Parts = Mapping[str, nn.Module]
 
 class OpenedLayer(nn.Module):
     """A composite layer that calls its parts. Mixed into the torch layer, whose forward it replaces."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "forward" in vars(cls):
+            cls.forward = one_node(vars(cls)["forward"])
 
     @classmethod
     def adopt(cls, layer: nn.Module, parts: Parts) -> None:

@@ -8,12 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from memrix.errors import ConversionError
 from memrix.nn.fingerprint import Written
 from memrix.nn.geometry import STATE
+from memrix.nn.graphs import graph_node, is_proxy
 from memrix.nn.inputs import require_dense
 from memrix.nn.quantized import QuantizedLayer, move_keys, name_classes, quantized_output
 from memrix.nn.reading import differentiable, read
 from memrix.nn.series import Series
+from memrix.transforms import transformed
 
 
 class CrossbarLayer(QuantizedLayer):
@@ -36,14 +39,25 @@ class CrossbarLayer(QuantizedLayer):
 
         Raises:
             NumericsError: an input is not finite, or not of a floating-point type.
-            ConversionError: an input is no dense tensor, or not of the shape that the layer takes.
+            ConversionError: an input is no dense tensor, or not of the shape that the layer takes; or a function
+                transform would have to see through the cells.
             WriteError: the weight has changed since it was written to the cells.
         """
         if self.memrix.observing:
             return super().forward(*inputs, **named)
         geometry = self.memrix.geometry
+        if is_proxy(inputs):  # of all arguments, where nothing but this layer is traced
+            return graph_node(self, inputs, {})
         input, options = geometry.bind(inputs, named)
+        if is_proxy(input):
+            return graph_node(self, input, options)
         require_dense(self.memrix.name, input)
+        if transformed():
+            raise ConversionError(
+                f"layer {self.memrix.name!r} reads cells of a chip, which torch.func (vmap, grad, jvp, ...) and "
+                f"forward-mode differentiation cannot transform; call the chip on a batch, with backward(), "
+                f"torch.autograd.grad or torch.autograd.functional; torch.func.functional_call alone works too"
+            )
         output = read(self, input, series, options)
         if torch.is_grad_enabled():
             own = (input, self.weight, geometry.bias(self), *self.memrix._parameters.values())

@@ -11,6 +11,7 @@ from memrix.errors import CalibrationError
 from memrix.hardware import Hardware
 from memrix.nn.fingerprint import Fingerprint, recording
 from memrix.nn.geometry import STATE, Geometry
+from memrix.nn.graphs import graph_node, is_proxy
 from memrix.nn.inputs import require_dense
 from memrix.nn.recomputation import Call
 from memrix.nn.shown import under_its_class
@@ -24,6 +25,7 @@ from memrix.quantization import (
     learned_rows,
 )
 from memrix.random import derive, fill_normal_
+from memrix.transforms import has_values, transformed
 
 Adopted = TypeVar("Adopted", bound="QuantizedLayer")
 
@@ -69,15 +71,23 @@ class QuantizedLayer(nn.Module):
 
         Raises:
             CalibrationError: the layer has no activation range.
-            ConversionError: the input is no dense tensor.
+            ConversionError: the input is no dense tensor, or a function transform would have to see through a
+                training that changes state.
         """
         state = self.memrix
         geometry = state.geometry
+        if is_proxy(inputs):  # of all arguments, where nothing but this layer is traced
+            return graph_node(self, inputs, {})
         input, options = geometry.bind(inputs, named)
+        if is_proxy(input):
+            return graph_node(self, input, options)
         require_dense(state.name, input)
+        within_transform = transformed()
+        if within_transform:
+            state.require_transformable(training=self.training)
         if state.observing:
             return geometry.functional_forward(self, input, quantized_weight(self), geometry.bias(self), **options)
-        if not self.training or state.quantization is None:
+        if not self.training or state.quantization is None or within_transform:
             state.require_calibration()
             weight = quantized_weight(self)
             output = geometry.functional_forward(
@@ -138,7 +148,7 @@ def quantized_weight(layer: QuantizedLayer, call: Call | None = None) -> Tensor:
         call: in training, whose noise there may be; by default that of a call now, where weights are noisy.
     """
     state, weight = layer.memrix, layer.weight
-    if layer.training or recording() or (torch.is_grad_enabled() and weight.requires_grad):
+    if layer.training or recording() or transformed() or (torch.is_grad_enabled() and weight.requires_grad):
         return _quantized(layer, call)
     learned = state._parameters.get(LEARNED_WEIGHT_STEP)
     key = None if learned is None else Fingerprint.of(learned)
@@ -203,7 +213,7 @@ def quantized_output(layer: QuantizedLayer, output: Tensor, call: Call | None) -
     if OUTPUT_RANGE not in state._buffers:
         return output
     peak: Any = state._buffers[OUTPUT_RANGE] if call is None else observed_range(layer, OUTPUT_RANGE, output, call)
-    if not torch.compiler.is_compiling() and bool(peak.isnan()):
+    if has_values(peak) and bool(peak.isnan()):
         raise CalibrationError(
             f"the output of layer {state.name!r} is to be quantized and has no range; train a step, or run "
             f"memrix.calibrate(model, batches, hardware) on the quantized model"

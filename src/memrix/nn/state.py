@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from memrix.errors import CalibrationError
+from memrix.errors import CalibrationError, ConversionError
 from memrix.hardware import Hardware
 from memrix.nn.exact import ExactModule
 from memrix.nn.fingerprint import Fingerprint, recording
@@ -16,6 +16,7 @@ from memrix.nn.geometry import STATE, Geometry
 from memrix.nn.programmed import ProgrammedArray
 from memrix.nn.recomputation import Calls
 from memrix.quantization import Quantization, activation_step, updated_range, weight_step
+from memrix.transforms import has_values, transformed
 
 # Buffers: the largest magnitude of an input and of an output, scalars; and the epoch, where weights are noisy.
 RANGE, OUTPUT_RANGE, EPOCH = "input_range", "output_range", "epoch"
@@ -130,8 +131,8 @@ class LayerState(ExactModule):
 
     def _start_steps(self, learned: Tensor, matrix: Tensor) -> None:
         """Give learned steps that are 0, of rows that were all 0, a start once these rows are no longer."""
-        if recording():
-            return  # a graph cannot look at values
+        if recording() or transformed():
+            return  # neither a graph nor a transform can look at values
         with torch.no_grad():
             if not bool((learned == 0).any()):
                 return
@@ -213,23 +214,61 @@ class LayerState(ExactModule):
             return
         known: Tensor = getattr(self, buffer)
         known.copy_(updated_range(known, values, self.quantization, self.chip.dac.largest_code))
+        if buffer == RANGE:
+            self._start_learned_range()
+
+    def _start_learned_range(self) -> None:
+        """Let a learned range without a value start from what the observer found.
+
+        Raises:
+            CalibrationError: processes train together, each of which would start from a batch of its own.
+        """
         learned = self.learned_range
         # A graph cannot look at values; in place once only, for autograd holds what a forward pass used.
-        if buffer == RANGE and learned is not None and not recording():
-            with torch.no_grad():
-                if not bool(learned.isfinite()):
-                    learned.copy_(known)
+        if learned is None or recording() or bool(learned.isfinite()):
+            return
+        if _processes_train_together():
+            raise CalibrationError(
+                f"layer {self.name!r} has no activation range, and processes that train together would each learn "
+                f"from another one; run memrix.calibrate(model, batches, hardware) first"
+            )
+        with torch.no_grad():
+            learned.copy_(self.input_range)
+
+    def require_transformable(self, *, training: bool) -> None:
+        """Raise ConversionError where a function transform would have to see through what changes state."""
+        quantization = self.quantization
+        if not training or quantization is None:
+            return
+        if quantization.observer != "fixed" or quantization.weight_noise or quantization.fresh_chips:
+            raise ConversionError(
+                f"layer {self.name!r} updates ranges or draws noise in training mode, which torch.func and "
+                f"forward-mode differentiation cannot transform; call .eval() on the model, or train with "
+                f"memrix.Quantization(observer='fixed') without noise or fresh chips"
+            )
 
     def require_calibration(self) -> None:
         """Raise CalibrationError unless the layer has an activation range."""
+        learned = self.learned_range
         # A graph that is being captured cannot look at values.
-        if torch.compiler.is_compiling() or self.calibrated:
+        if not has_values(self.input_range if learned is None else learned) or self.calibrated:
             return
         raise CalibrationError(
-            f"layer {self.name!r} has no activation range; run memrix.calibrate(model, batches, hardware) "
-            f"on a few batches of typical inputs, or train with an observer, such as "
-            f"memrix.Quantization(observer='min-max')"
+            f"layer {self.name!r} has no activation range; run memrix.calibrate(model, batches, hardware) on a few "
+            f"batches of typical inputs{self._other_ranges}"
         )
+
+    @property
+    def _other_ranges(self) -> str:
+        """Where a range could come from but for a calibration."""
+        if self.quantization is None or self.quantization.observer == "fixed":
+            return ", or train with an observer, such as memrix.Quantization(observer='min-max')"
+        return ", or train a step first: its observer finds one in training mode"
+
+
+def _processes_train_together() -> bool:
+    distributed = torch.distributed
+    return distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1
 
 
 class WeightCache:

@@ -7,6 +7,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from memrix.transforms import straight_through, transformed
+
 # Below it the reciprocal of a step would not be finite; a layer that sees only zeros gets this step.
 _SMALLEST_STEP = torch.finfo(torch.float32).tiny
 
@@ -18,6 +20,9 @@ def activation_step(peak: Tensor, largest_code: int) -> Tensor:
 
 def fake_quantize_activations(activations: Tensor, step: Tensor, largest_code: int) -> Tensor:
     """Activations clipped and rounded to DAC codes and scaled back, with a straight-through gradient."""
+    if transformed():
+        codes = (activations.detach() * step.reciprocal()).round().clamp(-largest_code, largest_code)
+        return straight_through(activations, codes * step, (largest_code + 0.5) * step)
     if activations.device.type == "cpu" and not torch.compiler.is_exporting():
         return cast(Tensor, _ToCodes.apply(activations, step, largest_code))  # type: ignore[no-untyped-call]
     zero = torch.zeros_like(step, dtype=torch.int32)

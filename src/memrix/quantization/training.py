@@ -29,7 +29,8 @@ class Quantization:
         percentile: of the magnitudes, for the observer of this name.
         averaging: weight of a new batch in a moving average.
         learned_steps: whether steps of weights and activations are parameters, trained by their own gradient (LSQ,
-            Esser et al., arXiv 1902.08153). They start from calibrated ranges, and observers have no say.
+            Esser et al., arXiv 1902.08153). They start from calibrated ranges, or else from what the observer finds
+            in the first training batch; from then on observers have no say.
         output_quantizers: whether outputs too are quantised to the bits of the DAC, as in arXiv 2505.24721; on a
             chip this stays digital.
         weight_noise: standard deviation of Gaussian noise on the weight of every plane in training, as a share of the

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from memrix.quantization.least_error import least_error_range
+from memrix.transforms import straight_through, transformed
 
 WeightScale = Literal["per-tensor", "per-output-channel"]
 WeightRange = Literal["min-max", "mean-square-error"]
@@ -45,6 +46,10 @@ def fake_quantize_rows(rows: Tensor, step: Tensor, bits: float) -> Tensor:
     """Weights rounded to integers and scaled back, with a straight-through gradient; shape of ``rows``."""
     limit = largest_integer(bits)
     step = divisor(step)
+    if transformed():
+        width = step.view(-1, 1)
+        quantised = (rows.detach() * width.reciprocal()).round().clamp(-limit, limit) * width
+        return straight_through(rows, quantised, (limit + 0.5) * width)
     zero = torch.zeros_like(step, dtype=torch.int32)
     if step.numel() == 1:
         return torch.fake_quantize_per_tensor_affine(rows, step, zero, -limit, limit)
