@@ -1,8 +1,12 @@
+import signal
 import threading
 
+import pytest
 import torch
 
-from memrix.threads import side_by_side
+from memrix.crossbar import Cycled
+from memrix.device import Cells, load_parameters
+from memrix.threads import go_on, side_by_side
 
 CPU = torch.device("cpu")
 
@@ -41,3 +45,89 @@ def test_pieces_see_the_modes_of_the_caller():
     with torch.no_grad():
         side_by_side(lambda piece: modes.append(not torch.is_grad_enabled()), range(4), device=CPU)
     assert modes == [True] * 8
+
+
+@pytest.fixture
+def three_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def interruptible():
+    """A process that was started in the background ignores Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def interrupt() -> None:
+    """Ctrl-C."""
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+
+def endless(until: threading.Event) -> None:
+    """Works on until it is told not to go on; where that fails, not for ever."""
+    for _ in range(20_000):
+        if until.wait(0.001):
+            break
+        go_on()
+
+
+def test_an_interrupt_ends_the_work_of_all_threads(three_threads, interruptible):
+    over, begun, ended = threading.Event(), [], []
+
+    def work(number: int) -> None:
+        begun.append(number)
+        try:
+            if number == 0:
+                interrupt()
+            endless(over)
+        finally:
+            ended.append(number)
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            side_by_side(work, range(3), device=CPU)
+        assert sorted(ended) == sorted(begun)
+    finally:
+        over.set()
+
+
+def test_a_piece_that_fails_ends_the_others(three_threads):
+    over, begun = threading.Event(), []
+
+    def work(number: int) -> None:
+        begun.append(number)
+        if number == 0:
+            raise ValueError("piece 0")
+        endless(over)
+
+    try:
+        with pytest.raises(ValueError, match="piece 0"):
+            side_by_side(work, range(50), device=CPU)
+        assert len(begun) < 50
+    finally:
+        over.set()
+
+
+def test_programming_ends_when_it_is_interrupted(three_threads, interruptible, monkeypatch):
+    """Wear of thousands of pulses on several blocks: the second pulse of a block interrupts the main thread."""
+    pulses = []
+    apply = Cells.apply_voltage
+
+    def interrupting(cells, volts, where=None):
+        pulses.append(1)
+        if len(pulses) == 2:
+            interrupt()
+        apply(cells, volts, where)
+
+    monkeypatch.setattr(Cells, "apply_voltage", interrupting)
+    protocol, parameters = Cycled(1000), load_parameters()
+    protocol.require_device(parameters)
+    on = torch.zeros(1 << 17, dtype=torch.bool)
+    with pytest.raises(KeyboardInterrupt):
+        protocol.program(on, parameters, chip=torch.Generator(), programming=torch.Generator())
+    assert len(pulses) < 15_000

@@ -6,7 +6,7 @@ import functools
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import torch
@@ -20,7 +20,9 @@ def side_by_side(
     """Call ``work`` once for every item of ``arguments``, as ``map`` would, on as many threads as torch may use.
 
     The pieces must not depend on each other. A call from within a piece, and any on another device than a CPU, runs
-    them one after the other. The calls see the gradient and inference modes of the caller.
+    them one after the other. The calls see the gradient and inference modes of the caller. When a piece fails or the
+    user interrupts, those that have not begun never do, and those that ask ``go_on`` end there: nothing goes on in
+    the background.
     """
     survive_forks()
     pieces = list(zip(*arguments, strict=True))
@@ -30,14 +32,36 @@ def side_by_side(
             work(*piece)
         return
     inference, gradients = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
+    stopped = threading.Event()
 
     def call(piece: tuple[Any, ...]) -> None:
+        _worker.stopped = stopped
         # A thread starts without the modes of its caller.
         with torch.inference_mode(inference), torch.set_grad_enabled(gradients):
             work(*piece)
 
-    for _ in _pool(torch.get_num_threads()).map(call, pieces):
-        pass
+    pool = _pool(torch.get_num_threads())
+    futures = [pool.submit(call, piece) for piece in pieces]
+    try:
+        for future in futures:
+            future.result()
+    except BaseException:
+        stopped.set()
+        for future in futures:
+            future.cancel()
+        wait(futures)
+        raise
+
+
+class StoppedError(Exception):
+    """A piece of work ends because its caller no longer waits for it; the caller never sees this."""
+
+
+def go_on() -> None:
+    """Return, unless the caller of ``side_by_side`` that this is a piece of has been interrupted: for long loops."""
+    stopped: threading.Event | None = getattr(_worker, "stopped", None)
+    if stopped is not None and stopped.is_set():
+        raise StoppedError
 
 
 @functools.cache

@@ -28,7 +28,7 @@ from memrix.device.variability import draw_devices
 from memrix.device.voltages import Voltages, as_voltages, per_cell, power_, reached
 from memrix.errors import DeviceError, HardwareError
 from memrix.random import RandomStream, Seeds, derive, fill_normal_, seeds_from
-from memrix.threads import side_by_side
+from memrix.threads import go_on, side_by_side
 from memrix.validation import require_choice, shown
 
 # Part of what a seed means: another block length would draw other cells. On a CPU an operation on a block is long
@@ -145,6 +145,7 @@ class Cells:
         Raises:
             DeviceError: a shape does not fit, or a voltage is not a number within 5 V. No cell has been changed.
         """
+        go_on()
         voltages = self._for_blocks(volts)
         masks: Sequence[Tensor | None] = [None] * len(self._blocks)
         if where is not None:

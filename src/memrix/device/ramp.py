@@ -20,6 +20,7 @@ from memrix.device.block import Block
 from memrix.device.indexing import positions
 from memrix.device.parameters import SET_VOLTAGE
 from memrix.device.switching import Switching
+from memrix.threads import go_on
 
 # Deviations of the read noise beyond which a comparison is taken as decided: missed once in 5e8 readings.
 _CERTAIN = 6.0
@@ -236,6 +237,7 @@ class Ramp:
         step = torch.minimum(start, end)
         going = positions(step < end)
         while len(going):
+            go_on()
             # Pulse by pulse as long as many cells go on: a reading that did not stop a cell says nothing about the
             # next. The last few look several steps ahead.
             together = min(max(1, _AT_ONCE // len(going)), len(self.volts))
