@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from memrix.crossbar.blocks import Counts, Kept
+from memrix.crossbar.codes import require_codes, require_rows, require_vectors
 from memrix.crossbar.converters import ADC
 from memrix.crossbar.mapping import Layout
 from memrix.crossbar.pairs import Pairs
@@ -132,7 +133,11 @@ class Crossbar(nn.Module):
         """Multiply DAC codes by the programmed matrices.
 
         As a ``Reader`` does, but in units of the largest code times an integer weight.
+
+        Raises:
+            ConversionError: what is given is no tensor of codes of the DAC, or vectors of another length.
         """
+        require_codes(codes, self.circuit.dac, 4, self.name)
         return Reader(self)(codes).mul_(self.result_weight)
 
     @torch.no_grad()
@@ -144,7 +149,12 @@ class Crossbar(nn.Module):
 
         Returns:
             float32 ``[groups, row tiles, vectors, planes, outputs]``; 1 is a full pair at the largest code.
+
+        Raises:
+            ConversionError: what is given is no tensor of codes of the DAC, or vectors of another length.
         """
+        require_codes(codes, self.circuit.dac, 3, self.name)
+        require_vectors(codes, self.layout, self.name)
         self.settle_()
         layout = self.layout
         columns = layout.planes * layout.outputs
@@ -165,7 +175,11 @@ class Crossbar(nn.Module):
 
         Returns:
             float32 ``[vectors, outputs]``, in integer weights.
+
+        Raises:
+            ConversionError: what is given are no numbers of rows.
         """
+        require_rows(rows, self.layout, self.name)
         self.settle_()
         layout = self.layout
         full, rest = self.circuit.dac.codes_count - 1, self.circuit.dac.largest_code

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from memrix.crossbar.blocks import Block, CompiledBlock, Readable, TensorBlock
+from memrix.crossbar.codes import require_vectors
 from memrix.crossbar.shared_noise import SharedNoiseBlock, vectors_at_a_time
 from memrix.errors import ConversionError
 from memrix.random import seeds_from
@@ -54,12 +55,8 @@ class Reader:
         """
         crossbar = self._crossbar
         layout = crossbar.layout
-        groups, shared, vectors, inputs = codes.shape
-        if (groups, inputs) != (layout.groups, layout.inputs):
-            raise ConversionError(
-                f"the crossbar of layer {crossbar.name!r} holds {layout.groups} matrices of {layout.inputs} inputs, "
-                f"got vectors for {groups} of {inputs}; give inputs of the shape that the layer was made for"
-            )
+        groups, shared, vectors, _ = codes.shape
+        require_vectors(codes, layout, crossbar.name)
         result = torch.empty((groups, shared, vectors, layout.outputs), dtype=torch.float32, device=codes.device)
         if not result.numel():
             return result

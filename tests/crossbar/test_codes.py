@@ -1,0 +1,48 @@
+import pytest
+import torch
+
+from memrix import Hardware
+from memrix.errors import ConversionError
+from tests.crossbar.test_crossbar import GROUPS, INPUTS, codes, crossbar
+
+ARRAY = crossbar(Hardware.preset("physical"))
+NONSENSE = {
+    "fractions": torch.full((GROUPS, 1, 2, INPUTS), 0.5),
+    "complex": torch.zeros(GROUPS, 1, 2, INPUTS, dtype=torch.complex64),
+    "bool": torch.ones(GROUPS, 1, 2, INPUTS, dtype=torch.bool),
+    "too large": torch.full((GROUPS, 1, 2, INPUTS), 129),
+    "too small": torch.full((GROUPS, 1, 2, INPUTS), -129.0),
+    "NaN": torch.full((GROUPS, 1, 2, INPUTS), float("nan")),
+    "infinite": torch.full((GROUPS, 1, 2, INPUTS), float("inf")),
+}
+
+
+@pytest.mark.parametrize("given", NONSENSE.values(), ids=NONSENSE.keys())
+def test_what_is_no_code_is_refused(given):
+    before = ARRAY.counts.conversions
+    for call in (lambda: ARRAY(given), lambda: ARRAY.readings(given[:, 0])):
+        with pytest.raises(ConversionError, match="give whole numbers from -128 to 128"):
+            call()
+    assert ARRAY.counts.conversions == before
+
+
+@pytest.mark.parametrize("given", [None, 5, [[1]], torch.zeros(3), codes(2)[0]])
+def test_codes_come_in_a_tensor_of_the_right_axes(given):
+    with pytest.raises(ConversionError, match="takes DAC codes in a tensor of 4 axes"):
+        ARRAY(given)
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.int16, torch.int64, torch.float32, torch.float64], ids=str)
+def test_whole_numbers_of_any_real_type_are_codes(dtype):
+    quiet = crossbar(Hardware.preset("physical").replace(noise="off"))
+    within = codes(3).clamp(-100, 100)
+    assert torch.equal(quiet(within.to(dtype)), quiet(within))
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [torch.tensor([-1]), torch.tensor([INPUTS]), torch.tensor([0.0]), torch.tensor([[1]]), torch.tensor([1j]), 3],
+)
+def test_rows_that_are_not_there_are_refused(rows):
+    with pytest.raises(ConversionError, match="rows"):
+        ARRAY.look_up(rows)
