@@ -168,3 +168,31 @@ def test_chips_and_calibrated_layers_hold_nothing_that_is_taken_for_a_weight():
     memrix.calibrate(model, [randn(600, 8)], hardware)
     assert not memrix.check(model, hardware).digital
     assert not memrix.summary(memrix.program(model, hardware)).digital
+
+
+def test_parametrized_buffers_and_biases_are_taken_as_they_are():
+    class Doubled(nn.Module):
+        def forward(self, x):
+            return 2 * x
+
+    model = nn.Sequential(Buffered(w=MATRIX), nn.Linear(8, 4), nn.Linear(4, 4))
+    nn.utils.parametrize.register_parametrization(model[0], "w", Doubled())
+    nn.utils.parametrize.register_parametrization(model[1], "bias", Doubled())
+    check = memrix.check(model, IDEAL)
+    assert [(layer.name, layer.weights) for layer in check.digital] == [("0", 128), ("1", 32)]
+    assert [layer.name for layer in check.layers] == ["2"]
+
+
+def test_a_module_that_counts_as_false_is_a_module():
+    class Empty(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(8, 8)
+
+        def __len__(self) -> int:
+            return 0
+
+        def forward(self, x):
+            return x @ self.layer.weight
+
+    assert "instead of calling it" in memrix.check(Empty(), IDEAL).problems[0]

@@ -23,7 +23,10 @@ def parameters_of(module: nn.Module) -> dict[str, Tensor]:
         name: parameter for name, parameter in module.named_parameters(recurse=False) if parameter.dim() > 1
     }
     if isinstance(computed := getattr(module, "parametrizations", None), nn.ModuleDict):
-        own |= {name: max(made.parameters(recurse=False), key=Tensor.numel) for name, made in computed.items()}
+        for name, made in computed.items():
+            originals = [t for t in (*made.parameters(recurse=False), *made.buffers(recurse=False)) if t.dim() > 1]
+            if originals:
+                own[name] = max(originals, key=Tensor.numel)
     return own
 
 

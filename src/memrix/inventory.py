@@ -166,10 +166,10 @@ class _Inventory:
             if layer.owner is not None or layer.obstacle is not None:
                 continue
             held = [(owners.get(path), child) for path, _, child in (name.rpartition(".") for name in layer.names)]
-            readers = [owner for owner, child in held if owner and child in reader.reads(owner).instead]
+            readers = [owner for owner, child in held if owner is not None and child in reader.reads(owner).instead]
             if len(readers) == len(held):
                 layer.obstacle = f"{type(readers[0]).__name__} reads its weight instead of calling it"
-            besides = [owner for owner, child in held if owner and child in reader.reads(owner).besides]
+            besides = [owner for owner, child in held if owner is not None and child in reader.reads(owner).besides]
             layer.may_be_read_by = type(besides[0]).__name__ if besides else None
 
     def _add_all(self, name: str, module: nn.Module, obstacle: str, skip: nn.Module | None = None) -> None:
