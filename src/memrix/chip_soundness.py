@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
 
 from memrix.chip_description import FORMAT, ChipDescription, LayerDescription
 from memrix.chip_differences import CELLS, THE_MODEL, WORD_LINES, is_extra, join
+from memrix.crossbar import ADC
 from memrix.errors import CheckpointError
 from memrix.nn.layer_record import LayerRecord
 from memrix.nn.programmed import COLUMN_GAIN, COLUMN_OFFSET
 from memrix.nn.state import EPOCH, LEARNED_RANGE, LEARNED_WEIGHT_STEP, OUTPUT_RANGE, RANGE
 from memrix.validation import shown
 
-# The largest float16, which the states of cells can be stored in; those of the measured device lie between -4 and 1.
-LARGEST_STATE = 65504.0
+# On either side. The measured device has states from -0.07 to 0.89; at -100 a cell would conduct a hundred times as
+# much as the low-resistance extreme.
+LARGEST_STATE = 100.0
+_LARGEST_PULSE = 10.0  # J: 5 V and 1 s, the most that a pulse can have, at 2 A
+_LARGEST_COUNT = (1 << 63) - 1
 
 Shape = tuple[int, ...]
 
@@ -114,10 +118,19 @@ def _contradictions_of(layer: LayerDescription, devices: int, format: int) -> It
         return
     if record.hardware != layer.hardware:
         yield "hardware and record.hardware must be the same"
+    if not _may_read_with(record.adc, record.hardware.adc):
+        yield "record.adc must be the hardware's, or have its bits and a gain of its own if that is per_layer"
     on, off = record.nominal_states
     if not -LARGEST_STATE <= on < off <= LARGEST_STATE:
         yield f"record.nominal_states must be those of ON and of OFF cells, the first one below, got {on} and {off}"
     yield from _impossible_counts(record, format)
+
+
+def _may_read_with(adc: ADC, meant: ADC) -> bool:
+    ranged = replace(
+        meant, precision_bits=adc.precision_bits, range_bits=adc.range_bits, gain=adc.gain, per_layer=False
+    )
+    return adc == meant or (meant.per_layer and adc.bits == meant.bits and adc == ranged)
 
 
 def _impossible_counts(record: LayerRecord, format: int) -> Iterator[str]:
@@ -127,6 +140,10 @@ def _impossible_counts(record: LayerRecord, format: int) -> Iterator[str]:
         # Files of format 1 may hold an energy from before the current beyond the sweeps was known to be wrong.
         if value < 0 and (isinstance(value, int) or format == FORMAT):
             yield f"record.report.{field.name} must be at least 0, got {value}"
+        elif value > _LARGEST_COUNT:
+            yield f"record.report.{field.name} must be at most 2**63 - 1, got {value}"
+    if report.energy > _LARGEST_PULSE * report.pulses:
+        yield f"record.report.energy must be that of {report.pulses} pulses, in J, got {report.energy}"
     if report.failed > report.cells:
         yield f"record.report.failed must be at most the {report.cells} cells, got {report.failed}"
     if report.disturbing_reads > report.reads:

@@ -48,6 +48,7 @@ class Device:
             raise HardwareError(
                 f"device.parameters must be {SYNAPTOGEN!r} or the path of a JSON file, got {shown(self.parameters)}"
             )
+        file_path(self.parameters, HardwareError, "device.parameters")
         plain_settings(self)
         require_temperature("device.temperature", self.temperature)
         require_bandwidth("device.bandwidth", self.bandwidth)

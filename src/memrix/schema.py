@@ -292,10 +292,17 @@ def build(kind: type[T], table: object, place: str, problems: list[str], *, comp
         ):
             given[name] = value
     if complete:
-        # Nothing is what a version before there was such a setting has written of it.
-        fields = dataclasses.fields(kind)  # type: ignore[arg-type]
-        optional = {f.name for f in fields if f.default is None or f.metadata == ADDED_LATER}
-        problems += [f"{_inside(place, name)} is missing" for name in known if name not in table.keys() | optional]
+        problems += [f"{_inside(place, name)} is missing" for name in known if name not in table]
+    try:
+        made = kind(**given)
+    except MemrixError:
+        problems += _refused(kind, given)
+        return None
+    return None if len(problems) > before else made
+
+
+def _refused(kind: type[Any], given: dict[str, Any]) -> list[str]:
+    """Why a dataclass refuses settings."""
     # Setting by setting: one wrong value must not hide the others. Some are valid only beside another one, so that
     # those refused get another chance for as long as any is accepted.
     accepted: dict[str, Any] = {}
@@ -312,5 +319,4 @@ def build(kind: type[T], table: object, place: str, problems: list[str], *, comp
         if len(errors) == len(refused):
             break
         refused = {name: refused[name] for name in errors}
-    problems.extend(errors.values())
-    return None if len(problems) > before else kind(**accepted)
+    return list(errors.values())

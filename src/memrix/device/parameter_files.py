@@ -159,11 +159,17 @@ def _parse(raw: dict[str, Any], source: str) -> DeviceParameters:
         full_reset_voltage=float(raw["Umax"]),
         reset_exponent=float(raw["η"]),
         feature_polynomials=array("γ"),
-        mixture_weights=weights / (weights.sum() or 1.0),
+        mixture_weights=_normalized(weights),
         mixture_means=array("μDtD").T.copy(),
         mixture_cholesky=cholesky.copy(),
         autoregressions={order: array(orders[order]) for order in sorted(orders)},
     )
+
+
+def _normalized(weights: Array) -> Array:
+    # What was normalized before stays as it is, to the last bit: a device is saved as it was read.
+    total = weights.sum()
+    return weights if abs(total - 1) < 1e-12 else weights / (total or 1.0)
 
 
 def _inconsistent(parameters: DeviceParameters) -> list[str]:
