@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -115,6 +116,8 @@ def shortened(value: Any) -> str:
         return "(deleted)"
     if value is LONG_NUMBER:
         return "(5000 digits)"
+    if isinstance(value, int) and value.bit_length() > 1000:
+        return "(long number)"
     text = ascii(value)
     return text if len(text) < 40 else f"{text[:37]}..."
 
@@ -154,3 +157,15 @@ NASTY_TEXTS: dict[str, str] = {
 def with_duplicate(text: str, key: str, value: str) -> str:
     """JSON text of a table in which a key is written twice, the first time with another value."""
     return text.replace(f'"{key}":', f'"{key}": {value}, "{key}":', 1)
+
+
+@functools.cache
+def trees() -> Any:
+    """A strategy of hypothesis: any JSON tree, small numbers and texts first."""
+    from hypothesis import strategies as st
+
+    numbers = st.integers(-(2**70), 2**70) | st.floats()
+    leaves = st.none() | st.booleans() | numbers | st.text(max_size=9)
+    return st.recursive(
+        leaves, lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.text(max_size=9), inside, max_size=3)
+    )

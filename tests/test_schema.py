@@ -77,10 +77,23 @@ def test_a_complete_tree_has_even_the_fields_that_have_defaults():
     assert read(Whole, {**WHOLE, "parts": {"p": part}, "last": part}, complete=True).last == Part(0.5)
 
 
+@dataclass(frozen=True)
+class Settings:
+    share: float = 0.5
+    kind: Literal["a", "b"] = "a"
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise HardwareError(f"part.count must be at least 1, got {self.count}")
+
+
 def test_settings_are_built_with_all_that_is_wrong():
     problems: list[str] = []
-    assert build(Part, {"share": "x", "knd": 1}, "part", problems) is None
+    assert build(Settings, {"share": "x", "knd": 1, "count": 0}, "part", problems) is None
     assert problems == [
         "part.share must be a finite number, got 'x'",
         "there is no setting 'part.knd' (did you mean 'kind'?)",
+        "part.count must be at least 1, got 0",
     ]
+    assert build(Settings, {"share": 1, "count": 2}, "part", problems) == Settings(1, "a", 2)

@@ -13,7 +13,7 @@ import memrix
 from memrix.archive import FileKind, read_archive, write_archive
 from memrix.chip_description import ChipDescription, in_present_places
 from memrix.chip_differences import CELLS, WORD_LINES, digital_state, join
-from memrix.chip_soundness import not_finite, require_sound
+from memrix.chip_soundness import described_with, require_sound
 from memrix.contents import Contents
 from memrix.copying import copy_model
 from memrix.crossbar import rows_in_use
@@ -50,7 +50,7 @@ def save(chip: nn.Module, path: str | Path, *, half: bool = False) -> None:
             "saved by its state_dict"
         )
     tensors = _tensors(chip, half)
-    description = ChipDescription.of(chip, memrix.__version__, not_finite(digital_state(chip)))
+    description = described_with(ChipDescription.of(chip, memrix.__version__), tensors)
     require_sound(tensors, description, "what is to be saved")
     write_archive(path, tensors, description.to_dict())
 

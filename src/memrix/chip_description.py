@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, TypedDict
 
 from torch import Tensor, nn
@@ -24,7 +24,7 @@ from memrix.quantization import Quantization
 from memrix.schema import Between, read
 from memrix.validation import is_integer, shown
 
-FORMAT = 2  # of descriptions; 1 had not_finite and format missing, and perhaps settings that were not there yet
+FORMAT = 2  # of descriptions; 1 had neither ``not_finite``, ``types`` nor ``format``
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,7 @@ class ChipDescription:
         modules: class and settings of every module, as far as torch knows them, by path.
         opened: paths of composite layers that call their parts.
         not_finite: names of parameters and buffers that held NaN or infinite values when the chip was saved.
+        types: of the tensors of the file, by name, such as ``float32``.
         format: of the description. One of the present format has every field; an older one may lack those that are
             newer, which then have their defaults.
     """
@@ -85,11 +86,12 @@ class ChipDescription:
     modules: dict[str, ModuleDescription]
     opened: tuple[str, ...]
     not_finite: tuple[str, ...] = ()
+    types: dict[str, str] = field(default_factory=dict)
     format: Annotated[int, Between(1, FORMAT)] = 1
 
     @classmethod
-    def of(cls, chip: nn.Module, version: str, not_finite: tuple[str, ...] = ()) -> ChipDescription:
-        """The description of a chip."""
+    def of(cls, chip: nn.Module, version: str) -> ChipDescription:
+        """The description of a chip, without what is said of its tensors."""
         devices: list[str] = []
         layers = {}
         for path, module in chip.named_modules():
@@ -102,7 +104,7 @@ class ChipDescription:
                     device = devices.index(text)
                 layers[path] = _describe(module, device)
         modules, opened = describe_modules(chip), opened_layers(chip)
-        return cls(version, layers, tuple(devices), modules, opened, not_finite, FORMAT)
+        return cls(version, layers, tuple(devices), modules, opened, format=FORMAT)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and tables."""

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from memrix.chip_description import FORMAT, ChipDescription, LayerDescription
-from memrix.chip_differences import CELLS, THE_MODEL, WORD_LINES, is_extra, join
+from memrix.chip_differences import CELLS, THE_MODEL, is_extra, join
 from memrix.crossbar import ADC
-from memrix.errors import CheckpointError
+from memrix.device.parameter_files import parse_parameters
+from memrix.errors import CheckpointError, HardwareError
 from memrix.nn.layer_record import LayerRecord
 from memrix.nn.programmed import COLUMN_GAIN, COLUMN_OFFSET
 from memrix.nn.state import EPOCH, LEARNED_RANGE, LEARNED_WEIGHT_STEP, OUTPUT_RANGE, RANGE
@@ -88,9 +89,13 @@ def require_sound(tensors: Mapping[str, Tensor], description: ChipDescription, w
         raise CheckpointError(f"{what} cannot be a chip of memrix:\n  " + "\n  ".join(problems))
 
 
-def not_finite(tensors: Mapping[str, Tensor]) -> tuple[str, ...]:
-    """Names of the tensors that hold NaN or infinite values, as masks do."""
-    return tuple(name for name, values in tensors.items() if not is_extra(name) and not _all_finite(values))
+def described_with(description: ChipDescription, tensors: Mapping[str, Tensor]) -> ChipDescription:
+    """A description with what is said of tensors: their types, and which hold NaN or infinite values, as masks do."""
+    cells = {join(path, name) for path in description.layers for name in CELLS}
+    unusual = tuple(name for name, values in tensors.items() if name not in cells and not _all_finite(values))
+    return replace(
+        description, types={name: _type(values.dtype) for name, values in tensors.items()}, not_finite=unusual
+    )
 
 
 def _contradictions(description: ChipDescription) -> Iterator[str]:
@@ -104,26 +109,41 @@ def _contradictions(description: ChipDescription) -> Iterator[str]:
         if number not in used:
             yield f"devices.{number} must be the device of a layer"
     for path, layer in description.layers.items():
-        for problem in _contradictions_of(layer, len(description.devices), description.format):
+        for problem in _contradictions_of(layer, description):
             yield f"layer {path or THE_MODEL!r}: {problem}"
 
 
-def _contradictions_of(layer: LayerDescription, devices: int, format: int) -> Iterator[str]:
-    record = layer.record
+def _contradictions_of(layer: LayerDescription, description: ChipDescription) -> Iterator[str]:
+    record, devices = layer.record, description.devices
     if (record is None) != (layer.device is None):
         yield "a layer on a chip has a record and a device, and another one neither"
-    if layer.device is not None and not 0 <= layer.device < devices:
-        yield f"device must be an integer from 0 to {devices - 1}, got {layer.device}"
+    if layer.device is not None and not 0 <= layer.device < len(devices):
+        yield f"device must be an integer from 0 to {len(devices) - 1}, got {layer.device}"
+    elif layer.device is not None and record is not None:
+        yield from _impossible_states(record, devices[layer.device], layer.hardware.device.parameters)
     if record is None:
         return
     if record.hardware != layer.hardware:
         yield "hardware and record.hardware must be the same"
     if not _may_read_with(record.adc, record.hardware.adc):
         yield "record.adc must be the hardware's, or have its bits and a gain of its own if that is per_layer"
+    yield from _impossible_counts(record, description.format)
+
+
+def _impossible_states(record: LayerRecord, device: str, source: str) -> Iterator[str]:
+    try:
+        parameters = parse_parameters(device, source)
+    except HardwareError as error:
+        yield f"its device cannot be used: {error}"
+        return
+    low, high = parameters.low_resistance_conductance, parameters.high_resistance_conductance
+    silent = low / (low - high)  # the state that does not conduct; beyond it, current flows against the voltage
     on, off = record.nominal_states
-    if not -LARGEST_STATE <= on < off <= LARGEST_STATE:
-        yield f"record.nominal_states must be those of ON and of OFF cells, the first one below, got {on} and {off}"
-    yield from _impossible_counts(record, format)
+    if not -LARGEST_STATE <= on < off <= silent:
+        yield (
+            f"record.nominal_states must be mean states of ON and of OFF cells, rising and from {-LARGEST_STATE:g} "
+            f"to {silent:.3g}, got {on} and {off}"
+        )
 
 
 def _may_read_with(adc: ADC, meant: ADC) -> bool:
@@ -164,18 +184,30 @@ def _unsound_tensors(tensors: Mapping[str, Tensor], description: ChipDescription
     kept = set(description.not_finite)
     for name in kept - tensors.keys():
         yield f"not_finite must be names of tensors, got {shown(name)}"
-    own: set[str] = set()
+    if description.format == FORMAT:
+        yield from _other_types(tensors, description)
+    told: set[str] = set()
     for path, layer in description.layers.items():
-        own |= {join(path, name) for name in (*CELLS, *WORD_LINES)}  # word lines are looked at where they are made
-        yield from _unsound_layer(path, layer, tensors, own)
+        told |= {join(path, name) for name in CELLS}
+        yield from _unsound_layer(path, layer, tensors, told)
     for name, values in tensors.items():
-        known = description.format < FORMAT or name in kept or name in own or is_extra(name)
+        known = description.format < FORMAT or name in kept or name in told or is_extra(name)
         if not known and not _all_finite(values):
             yield f"tensor {name!r} holds NaN or infinite values, and did not when the chip was saved"
 
 
-def _unsound_layer(path: str, layer: LayerDescription, tensors: Mapping[str, Tensor], own: set[str]) -> Iterator[str]:
-    """What is wrong with cells, scales and the weight of a layer; the names looked at are added to ``own``."""
+def _other_types(tensors: Mapping[str, Tensor], description: ChipDescription) -> Iterator[str]:
+    found = _types(tensors)
+    for name in {**description.types, **found}:
+        said, is_ = description.types.get(name, "nothing"), found.get(name, "nothing")
+        if said != is_:
+            yield f"types.{name} must be the type of that tensor, {is_}, got {shown(said)}"
+
+
+def _unsound_layer(
+    path: str, layer: LayerDescription, tensors: Mapping[str, Tensor], told: set[str]
+) -> Iterator[str]:
+    """What is wrong with cells, scales and the weight of a layer; the names of cells and what is told of are added to ``told``."""
     shown_path = path or THE_MODEL
     found = {name: tensors[join(path, name)] for name in CELLS if join(path, name) in tensors}
     for name, states in found.items():
@@ -191,10 +223,10 @@ def _unsound_layer(path: str, layer: LayerDescription, tensors: Mapping[str, Ten
     for name in (*layer.parameters, *layer.buffers):
         values, kind = tensors.get(join(path, name)), _KEPT.get(name.rpartition(".")[2])
         if values is not None and kind is not None:
-            own.add(join(path, name))
             sizes = None if shape is None else _Cells(shape[0], shape[3])
             problem = _unsound_scale(values, kind, sizes, on_chip=layer.record is not None)
             if problem:
+                told.add(join(path, name))
                 yield f"layer {shown_path!r}: {name} {problem}, got {_described(values)}"
     weight = tensors.get(join(path, "weight"))
     if layer.record is not None and weight is not None and not _all_finite(weight):
@@ -240,6 +272,10 @@ def _described(values: Tensor) -> str:
         return f"{_type(values.dtype)} {list(values.shape)}"
     low, high = values.float().aminmax()
     return f"{_type(values.dtype)} {list(values.shape)} from {low:g} to {high:g}"
+
+
+def _types(tensors: Mapping[str, Tensor]) -> dict[str, str]:
+    return {name: _type(values.dtype) for name, values in tensors.items()}
 
 
 def _type(dtype: torch.dtype) -> str:
