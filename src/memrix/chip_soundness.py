@@ -41,27 +41,28 @@ class _Kept:
 
     Attributes:
         dtype: its type.
-        shapes: that it can have, of a layer whose cells have the given sizes.
+        shapes: that it can have, of a layer whose cells have the given sizes; none where it depends on a layer that
+            has no cells.
         negative: whether values below 0 are valid.
         unknown: whether NaN is valid, in a layer on a chip and in one that is not.
     """
 
     dtype: torch.dtype
-    shapes: Callable[[_Cells], tuple[Shape, ...]]
+    shapes: Callable[[_Cells | None], tuple[Shape, ...]]
     negative: bool = False
     unknown: tuple[bool, bool] = (False, False)
 
 
-def _scalar(cells: _Cells) -> tuple[Shape, ...]:
+def _scalar(cells: _Cells | None) -> tuple[Shape, ...]:
     return ((),)
 
 
-def _steps(cells: _Cells) -> tuple[Shape, ...]:
-    return (1,), (cells.groups * cells.outputs,)
+def _steps(cells: _Cells | None) -> tuple[Shape, ...]:
+    return ((1,), (cells.groups * cells.outputs,)) if cells else ()
 
 
-def _by_column(cells: _Cells) -> tuple[Shape, ...]:
-    return ((cells.groups, 1, cells.outputs),)
+def _by_column(cells: _Cells | None) -> tuple[Shape, ...]:
+    return ((cells.groups, 1, cells.outputs),) if cells else ()
 
 
 _KEPT: dict[str, _Kept] = {
@@ -246,7 +247,7 @@ def _unsound_cells(states: Tensor) -> str:
 def _unsound_scale(values: Tensor, kind: _Kept, cells: _Cells | None, *, on_chip: bool) -> str:
     if values.dtype != kind.dtype:
         return f"must be {_type(kind.dtype)}"
-    shapes = kind.shapes(cells) if cells is not None else ()
+    shapes = kind.shapes(cells)
     if shapes and tuple(values.shape) not in shapes:
         return f"must be of shape {' or '.join(str(list(shape)) for shape in shapes)}"
     if values.isinf().any() or (values.isnan().any() and not kind.unknown[0 if on_chip else 1]):
