@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 import memrix
 from memrix.archive import _digest, read_archive
+from memrix.checkpoint import _CHIP
 from memrix.errors import CheckpointError
 from tests.mutations import json_text
 
@@ -51,7 +52,7 @@ class Forger:
         self.path = folder / "chip.safetensors"
         memrix.save(chip(), self.path)
         self.bytes = self.path.read_bytes()
-        self.tensors, self.description = read_archive(self.path)
+        self.tensors, self.description = read_archive(self.path, _CHIP)
 
     def outcome(self, description: Any = None, tensors: dict[str, Tensor] | None = None) -> str:
         """What loading a file of changed content ends in; ``as described``: the chip is saved as the same file."""
@@ -66,7 +67,7 @@ class Forger:
         if not bool(loaded(X).isfinite().all()):
             return "outputs are not finite"
         memrix.save(loaded, self.path)
-        saved_tensors, saved = read_archive(self.path)
+        saved_tensors, saved = read_archive(self.path, _CHIP)
         same = saved_tensors.keys() == tensors.keys() and all(
             torch.equal(saved_tensors[name].nan_to_num(-7), values.nan_to_num(-7)) for name, values in tensors.items()
         )

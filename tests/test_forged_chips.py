@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import memrix
 from memrix.archive import read_archive
+from memrix.checkpoint import _CHIP
 from memrix.errors import CheckpointError
 from tests.forging import AS_DESCRIBED, REFUSED, Forger, X, changed_tensors, chip, fuzz, model
 from tests.mutations import (
@@ -141,7 +142,7 @@ def test_bytes_of_a_file_changed(forger, examples):
     def run(position, written):
         forger.path.write_bytes(forger.bytes[:position] + written + forger.bytes[position + len(written) :])
         try:
-            loaded, _ = read_archive(forger.path)
+            loaded, _ = read_archive(forger.path, _CHIP)
         except CheckpointError as error:
             assert str(forger.path) in str(error)  # noqa: PT017 - both ends are right
             return

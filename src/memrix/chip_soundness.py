@@ -23,6 +23,7 @@ from memrix.validation import shown
 LARGEST_STATE = 100.0
 _LARGEST_PULSE = 10.0  # J: 5 V and 1 s, the most that a pulse can have, at 2 A
 _LARGEST_COUNT = (1 << 63) - 1
+_NEVER_NEGATIVE = ("running_var", "num_batches_tracked")  # statistics of torch's normalization layers
 
 Shape = tuple[int, ...]
 
@@ -191,6 +192,11 @@ def _unsound_tensors(tensors: Mapping[str, Tensor], description: ChipDescription
     for path, layer in description.layers.items():
         told |= {join(path, name) for name in CELLS}
         yield from _unsound_layer(path, layer, tensors, told)
+    for path, module in description.modules.items():
+        for name in _NEVER_NEGATIVE if "track_running_stats" in module["settings"] else ():
+            statistic = tensors.get(join(path, name))
+            if statistic is not None and bool((statistic < 0).any()):
+                yield f"tensor {join(path, name)!r} must be at least 0, got {_described(statistic)}"
     for name, values in tensors.items():
         known = description.format < FORMAT or name in kept or name in told or is_extra(name)
         if not known and not _all_finite(values):
@@ -208,7 +214,7 @@ def _other_types(tensors: Mapping[str, Tensor], description: ChipDescription) ->
 def _unsound_layer(
     path: str, layer: LayerDescription, tensors: Mapping[str, Tensor], told: set[str]
 ) -> Iterator[str]:
-    """What is wrong with cells, scales and the weight of a layer; the names of cells and what is told of are added to ``told``."""
+    """What is wrong with cells, scales and the weight; ``told`` takes the names that need no other word."""
     shown_path = path or THE_MODEL
     found = {name: tensors[join(path, name)] for name in CELLS if join(path, name) in tensors}
     for name, states in found.items():
