@@ -24,6 +24,7 @@ LARGEST_STATE = 100.0
 _LARGEST_PULSE = 10.0  # J: 5 V and 1 s, the most that a pulse can have, at 2 A
 _LARGEST_COUNT = (1 << 63) - 1
 _NEVER_NEGATIVE = ("running_var", "num_batches_tracked")  # statistics of torch's normalization layers
+_STATISTICS = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int64)
 
 Shape = tuple[int, ...]
 
@@ -195,7 +196,7 @@ def _unsound_tensors(tensors: Mapping[str, Tensor], description: ChipDescription
     for path, module in description.modules.items():
         for name in _NEVER_NEGATIVE if "track_running_stats" in module["settings"] else ():
             statistic = tensors.get(join(path, name))
-            if statistic is not None and bool((statistic < 0).any()):
+            if statistic is not None and statistic.dtype in _STATISTICS and bool((statistic < 0).any()):
                 yield f"tensor {join(path, name)!r} must be at least 0, got {_described(statistic)}"
     for name, values in tensors.items():
         known = description.format < FORMAT or name in kept or name in told or is_extra(name)
@@ -206,9 +207,13 @@ def _unsound_tensors(tensors: Mapping[str, Tensor], description: ChipDescription
 def _other_types(tensors: Mapping[str, Tensor], description: ChipDescription) -> Iterator[str]:
     found = _types(tensors)
     for name in {**description.types, **found}:
-        said, is_ = description.types.get(name, "nothing"), found.get(name, "nothing")
-        if said != is_:
-            yield f"types.{name} must be the type of that tensor, {is_}, got {shown(said)}"
+        said, present = description.types.get(name), found.get(name)
+        if present is None:
+            yield f"tensor {shown(name)} is missing"
+        elif said is None:
+            yield f"tensor {shown(name)} is no part of the chip"
+        elif said != present:
+            yield f"tensor {shown(name)} must be {shown(said)}, as the file says, got {present}"
 
 
 def _unsound_layer(

@@ -21,7 +21,7 @@ from memrix.errors import HardwareError
 from memrix.presets import is_hardware_file, unknown_preset
 from memrix.quantization import TERNARY_BITS, WeightRange, WeightScale
 from memrix.records import closest, merged, nested, toml
-from memrix.schema import ADDED_LATER, FileName, Reading, build, invalid
+from memrix.schema import FileName, Reading, build, invalid
 from memrix.validation import is_number, plain_settings, require_choice, require_integer, shown
 
 
@@ -41,7 +41,7 @@ class Device:
     parameters: Annotated[str, FileName()] = SYNAPTOGEN
     temperature: float = 300.0
     bandwidth: float = 1e8
-    read_disturb: bool = field(default=False, metadata=ADDED_LATER)
+    read_disturb: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.parameters, str) or not self.parameters:

@@ -50,8 +50,6 @@ class FileName:
     """Text that may hold what a file system knows and Unicode does not."""
 
 
-# Metadata of a field that files of earlier versions have not: its default says what they meant.
-ADDED_LATER = {"added later": True}
 Count = Annotated[int, Between(0, (1 << 63) - 1)]  # of cells, pulses, readings: what a machine can count
 
 
@@ -142,7 +140,7 @@ def read_record(kind: type[T], value: object, place: str, reading: Reading) -> T
     for name, field in fields.items():
         if name in value:
             given[name] = read_value(kinds(kind)[name], value[name], _inside(place, name), reading)
-        elif (reading.complete and field.metadata != ADDED_LATER) or (
+        elif reading.complete or (
             field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         ):
             reading.problems.append(f"{_inside(place, name)} is missing")
@@ -274,8 +272,7 @@ def build(kind: type[T], table: object, place: str, problems: list[str], *, comp
         table: its settings, plain or made already.
         place: of the table.
         problems: takes every problem.
-        complete: whether every setting must be given, even one that has a default other than None,
-            but for those that were added later.
+        complete: whether every setting must be given, even one that has a default.
     """
     if not isinstance(table, dict):
         problems.append(f"{place} must be a table of settings, got {shown(table)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 import torch
@@ -15,7 +15,7 @@ from memrix.documents import parse_json
 from memrix.errors import CheckpointError
 from memrix.hardware import Hardware
 from memrix.random import Seeds
-from memrix.schema import ADDED_LATER, Between, read
+from memrix.schema import Between, read
 from memrix.validation import shown
 
 
@@ -40,7 +40,7 @@ class LayerRecord:
     report: ProgrammingReport
     seeds: Seeds
     read_seed: Annotated[int, Between(0, (1 << 63) - 1)]
-    reach: Reach | None = field(default=None, metadata=ADDED_LATER)
+    reach: Reach | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and tables."""
