@@ -72,7 +72,8 @@ class Hardware:
         tile: size of one array.
         dac: word-line converters; their bits are those of the activations.
         adc: bit-line converters.
-        noise: of a reading: ``physical``, ``legacy`` (as in arXiv 2505.24721's library) or ``off``.
+        noise: of a reading: ``physical``, ``legacy`` (as in arXiv 2505.24721's library: its constants, and
+            one number a cell that the items of the first axis of a batch share) or ``off``.
         faults: stuck cells; none by default.
         drift: of conductances over time; none by default.
         column_calibration: whether ``memrix.program`` fits a digital gain and offset to every column of the
