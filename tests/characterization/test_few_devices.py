@@ -86,6 +86,14 @@ def test_a_few_cycles_are_judged_too(count):
     assert len(goodness.features[0].autocorrelation) == count - 1
 
 
+def test_a_voltage_that_never_changes_is_described(built_in):
+    measured = simulate_cycles(built_in, 4, 30, seed=2)
+    measured.features[..., 1] = -0.7
+    few = fit_few_devices(measured).parameters
+    assert (few.mixture_means[0, 1], few.mixture_cholesky[0, 1, 1]) == (pytest.approx(-0.7), pytest.approx(0))
+    assert goodness_of_fit(few, measured, gross=True).fits
+
+
 @pytest.mark.parametrize(
     ("features", "message"),
     [

@@ -5,7 +5,7 @@ import pytest
 
 from memrix.characterization import fit_parameters, read_cycles, simulate_cycles
 from memrix.characterization.behaviour import current_voltage_loops
-from memrix.errors import DataError
+from memrix.errors import DataError, HardwareError
 
 PEAK, STEP = 1.5, 0.025
 Row = tuple[str, int, float, float]
@@ -164,6 +164,12 @@ def test_the_peak_of_loops_is_where_a_reset_is_complete(built_in, file):
 def test_loops_that_cannot_be_used_are_explained(rows, message, file):
     with pytest.raises(DataError, match=message):
         read_cycles(write(file, rows))
+
+
+@pytest.mark.parametrize("volts", [0, -0.2, float("nan")])
+def test_read_voltages_that_are_none_are_refused(file, volts):
+    with pytest.raises(HardwareError, match="read_voltage must be a number above 0"):
+        read_cycles(write(file, loop("a", 1)), read_voltage=volts)
 
 
 def test_devices_of_the_other_polarity_are_turned_round(file):

@@ -114,6 +114,16 @@ def test_a_single_wrong_sign_is_no_other_polarity(problems):
     ]
 
 
+def test_numbers_that_no_cell_has_are_refused(problems):
+    rows = [*CYCLES[:4], "b,2,1e300,-0.7,4500,0.7,,,", "b,3,1e5,-700,4500,0.7,,,", "b,1e300,1e5,-0.7,4500,0.7,,,"]
+    assert problems(HEADER, *rows, *CURVES, ",,,,,,LRS,0.3,1e9")[1:] == [
+        "line 8: cycle must be a whole number",
+        "line 6: R_HRS lies beyond 1e+15 ohm; is its unit right?",
+        "line 7: U_set lies beyond 100 V; is its unit right?",
+        "line 13: I lies beyond 1000 A; is its unit right?",
+    ]
+
+
 def test_more_problems_than_anybody_reads_are_counted(problems):
     rows = [f"{device},{cycle},1e5,-0.7,4500,0.7,,," for device in range(30) for cycle in (1, 2)]
     wrong = [line.replace("1e5", "0") for line in rows]

@@ -22,6 +22,7 @@ from memrix.characterization.layout import (
 )
 from memrix.characterization.rows import Rows, at, is_empty, listed, typed_rows
 from memrix.errors import DataError
+from memrix.validation import require_positive
 
 if TYPE_CHECKING:
     from memrix.characterization.cycles import Cycles
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 _SIGNS = {"R_HRS": 1, "U_set": -1, "R_LRS": 1, "U_reset": 1}
 _MOST = 0.9  # of the rows: so many of the other polarity are no slip of single rows
 _MOST_PROBLEMS = 20
+_MOST_CYCLES = 2**53
+_LARGEST = {"ohm": 1e15, "V": 100.0, "A": 1e3}  # of any cell, and far from where squares overflow
 _ALONE = {"device": "device", "cycle": 1}
 _FLIPPED = ("U_set", "U_reset", "U", "I")
 
@@ -58,6 +61,7 @@ def read_cycles(
 
     Raises:
         DataError: the file cannot be read, or every problem of its columns, or every problem of its rows, by line.
+        HardwareError: the read voltage is no number above 0.
     """
     table = open_table(path)
     where = f"{str(path)!r}, line {table.header_line}"
@@ -105,6 +109,7 @@ def _cycles(table: Table, columns: list[Column], first: int | None, *, flip_pola
 def _loops(
     table: Table, columns: list[Column], first: int | None, *, flip_polarity: bool, read_voltage: float
 ) -> Cycles:
+    require_positive("read_voltage", read_voltage, "V")
     problems: list[str] = []
     rows = typed_rows(table, columns)
     points = rows.values
@@ -113,9 +118,9 @@ def _loops(
     for column in columns:
         rows.empty(column.name, points.index, problems)
         rows.unreadable(column.name, points.index, problems)
+        _require_possible(rows, column.name, points.index, problems)
     if "cycle" in points:
-        whole = points["cycle"].isna() | (points["cycle"] % 1 == 0)
-        problems += at(points.index[~whole], f"{rows.headings['cycle']} must be a whole number")
+        problems += at(points.index[~_is_whole(points["cycle"])], f"{rows.headings['cycle']} must be a whole number")
     # One device, or one record of all its loops, needs no column that says so.
     points = points.assign(**{name: value for name, value in _ALONE.items() if name not in points})
     if not problems:
@@ -139,7 +144,7 @@ def _cycle_rows(rows: Rows, lines: pd.Index, problems: list[str], *, flip_polari
     for name in CYCLE_COLUMNS[1:]:
         rows.unreadable(name, lines, problems)
     values = rows.values.loc[lines]
-    whole = values["cycle"].isna() | (values["cycle"] % 1 == 0)
+    whole = _is_whole(values["cycle"])
     problems += at(lines[~whole], f"{rows.headings['cycle']} must be a whole number")
     signs = dict(_SIGNS)
     other = (values["U_set"] > 0) & (values["U_reset"] < 0)
@@ -149,6 +154,8 @@ def _cycle_rows(rows: Rows, lines: pd.Index, problems: list[str], *, flip_polari
     for name, sign in signs.items():
         side = "above" if sign > 0 else "below"
         problems += at(lines[values[name] * sign <= 0], f"{rows.headings[name]} must lie {side} 0 {UNITS[name]}")
+    for name in FEATURE_COLUMNS:
+        _require_possible(rows, name, lines, problems)
     # A row with a wrong feature stays, so that it is not reported a second time as a gap.
     return values[values["cycle"].notna() & whole & (values["device"] != "")].astype({"cycle": np.int64})
 
@@ -159,6 +166,7 @@ def _curve_rows(rows: Rows, lines: pd.Index, problems: list[str]) -> dict[str, A
         rows.empty(name, lines, problems)
     for name in CURVE_COLUMNS[1:]:
         rows.unreadable(name, lines, problems)
+        _require_possible(rows, name, lines, problems)
     values = rows.values.loc[lines]
     known = values["curve"].isin((LOW_CURVE, HIGH_CURVE, ""))
     problems += at(lines[~known], f"{rows.headings['curve']} must be {LOW_CURVE} or {HIGH_CURVE}")
@@ -170,6 +178,21 @@ def _curve_rows(rows: Rows, lines: pd.Index, problems: list[str]) -> dict[str, A
             problems.append(f"there is no I-V curve {name}: its rows fill the columns {', '.join(CURVE_COLUMNS)}")
         curves[name] = values.loc[chosen & sound, ["U", "I"]].to_numpy(np.float64)
     return curves
+
+
+def _is_whole(numbers: pd.Series) -> pd.Series:
+    """Which numbers count something, NaN included: whole, and small enough for floats to tell neighbors apart."""
+    return numbers.isna() | ((numbers % 1 == 0) & (numbers.abs() < _MOST_CYCLES))
+
+
+def _require_possible(rows: Rows, name: str, lines: pd.Index, problems: list[str]) -> None:
+    """Add an entry for the values of a column that no such cell has."""
+    if name in UNITS:
+        unit = UNITS[name]
+        wrong = rows.values.loc[lines, name].abs() > _LARGEST[unit]
+        problems += at(
+            lines[wrong], f"{rows.headings[name]} lies beyond {_LARGEST[unit]:g} {unit}; is its unit right?"
+        )
 
 
 def polarity_problem(*, flip_polarity: bool) -> str:

@@ -20,6 +20,8 @@ LAGS = (1, 2, 5, 10, 20, 50)
 _LARGEST_SQUARE = 16.0  # of a step of deviation 1, beyond which it says no more about its neighbours
 _FEWEST_STEPS = 10  # of a device, without those that lack a history
 _SHAPE_POINTS = 20_000  # of the distribution that single devices are compared with
+_TINY = float(np.finfo(np.float64).tiny)  # keeps what is nothing from being divided by nothing
+_ROUNDING = 1e-12  # of the mean of a series, by which it does not vary
 _REPEATED = 0.5  # share of values that occur more than once: more are measured in steps
 
 
@@ -89,9 +91,10 @@ class Symptoms:
 
     def _aspects(self, features: Array) -> Aspects:
         means, deviations = features.mean(axis=1), features.std(axis=1)
-        # A series that never changes has no shape.
-        deviations = np.maximum(deviations, np.finfo(np.float64).tiny)
-        standardised = (features - means[:, None]) / deviations[:, None]
+        # A series that never changes has no shape; what is left of it is rounding.
+        constant = deviations <= _ROUNDING * np.abs(means)
+        deviations = np.where(constant, 1.0, deviations)
+        standardised = np.where(constant[:, None], 0.0, (features - means[:, None]) / deviations[:, None])
         return Aspects(features, standardised, means, np.log(deviations), self._steps(standardised))
 
     def _steps(self, standardised: Array) -> Array | None:
@@ -149,12 +152,12 @@ def without_steps(features: Array, generator: np.random.Generator) -> Array:
 
 def _of_steps(name: str, steps: Array) -> dict[Symptom, float]:
     squares = steps**2
-    squares = np.minimum(squares / squares.mean(axis=1, keepdims=True), _LARGEST_SQUARE)
+    squares = np.minimum(squares / np.maximum(squares.mean(axis=1, keepdims=True), _TINY), _LARGEST_SQUARE)
     squares -= squares.mean(axis=1, keepdims=True)
     return {
         Symptom(name, "jumps"): float(np.log(_kurtosis(steps.ravel()))),
         Symptom(name, "single jumps"): float(np.log(_kurtosis(steps).max())),
-        Symptom(name, "bursts"): float((squares[:, 1:] * squares[:, :-1]).mean() / (squares**2).mean()),
+        Symptom(name, "bursts"): float((squares[:, 1:] * squares[:, :-1]).mean() / max((squares**2).mean(), _TINY)),
     }
 
 
@@ -175,5 +178,5 @@ def _of_pairs(standardised: Array) -> dict[Symptom, float]:
 def _kurtosis(values: Array) -> Array:
     """Mean fourth power over the squared mean square, along the last axis."""
     squares = values**2
-    result: Array = (squares**2).mean(axis=-1) / np.maximum(squares.mean(axis=-1) ** 2, np.finfo(np.float64).tiny)
+    result: Array = (squares**2).mean(axis=-1) / np.maximum(squares.mean(axis=-1) ** 2, _TINY)
     return np.maximum(result, 1.0)
