@@ -167,6 +167,20 @@ def by_dict_in_an_object() -> Net:
     return model
 
 
+def by_a_read_only_mapping() -> Net:
+    model = Runs()
+    model.table = types.MappingProxyType({"step": lambda x: compute(model, x)})
+    model.run = types.MethodType(lambda self, x: self.table["step"](x), model)
+    return model
+
+
+def by_a_static_method_of_the_instance() -> Net:
+    model = Runs()
+    model.step = staticmethod(lambda x: compute(model, x))
+    model.run = types.MethodType(lambda self, x: self.step(x), model)
+    return model
+
+
 GLOBAL = Runs()
 GLOBAL.run = lambda x: compute(GLOBAL, x)
 
@@ -191,6 +205,8 @@ STALE = {
     by_hook: r"_forward_hooks",
     by_list: r"'steps\[0\]'",
     by_dict_in_an_object: r"table\.held\['step'\]",
+    by_a_read_only_mapping: "'table'",
+    by_a_static_method_of_the_instance: "'step'",
     by_global_name: "'run'",
 }
 
@@ -237,6 +253,14 @@ def test_functions_of_a_quantized_model_run_its_quantized_layers(made):
     for each in (model, reference):
         memrix.quantize(each, COARSE)
     assert torch.equal(model(X.clone()), reference(X))
+
+
+def test_a_child_that_was_compiled_before_is_refused_by_name():
+    model = Runs()
+    model.compiled = torch.compile(model.a, backend="eager")
+    memrix.calibrate(model.a, [X], COARSE)
+    with pytest.raises(ConversionError, match=r"'compiled\..*keep the layer itself and call it"):
+        memrix.program(model, COARSE, layers="a", inplace=True)
 
 
 def test_functions_that_refer_to_the_copy_are_no_obstacle():

@@ -122,12 +122,14 @@ def _used_by(value: Any) -> Iterator[Any]:  # noqa: ANN401
         yield from (value.__self__, value.__func__)
     elif isinstance(value, functools.partial):
         yield from (value.func, *value.args, *value.keywords.values())
-    elif isinstance(value, dict):
+    elif isinstance(value, (dict, types.MappingProxyType)):
         yield from value.values()
     elif isinstance(value, (list, tuple, set, frozenset)):
         yield from value
     elif isinstance(value, weakref.ref):
         yield value()
+    elif isinstance(value, (staticmethod, classmethod)):
+        yield value.__func__
     elif isinstance(value, (types.GeneratorType, types.CoroutineType)):
         frame = value.gi_frame if isinstance(value, types.GeneratorType) else value.cr_frame
         yield from () if frame is None else list(frame.f_locals.values())
