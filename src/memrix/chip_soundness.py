@@ -13,6 +13,7 @@ from memrix.chip_differences import CELLS, THE_MODEL, is_extra, join
 from memrix.crossbar import ADC
 from memrix.device.parameter_files import parse_parameters
 from memrix.errors import CheckpointError, HardwareError
+from memrix.nn.geometry import STATE
 from memrix.nn.layer_record import LayerRecord
 from memrix.nn.programmed import COLUMN_GAIN, COLUMN_OFFSET
 from memrix.nn.state import EPOCH, LEARNED_RANGE, LEARNED_WEIGHT_STEP, OUTPUT_RANGE, RANGE
@@ -233,7 +234,7 @@ def _unsound_layer(
         yield f"layer {shown_path!r}: record.report.cells must be {2 * cells}, got {layer.record.report.cells}"
     shape = next((states.shape for states in found.values() if states.dim() == 4), None)
     for name in (*layer.parameters, *layer.buffers):
-        values, kind = tensors.get(join(path, name)), _KEPT.get(name.rpartition(".")[2])
+        values, kind = tensors.get(join(path, name)), _kept(name)
         if values is not None and kind is not None:
             sizes = None if shape is None else _Cells(shape[0], shape[3])
             problem = _unsound_scale(values, kind, sizes, on_chip=layer.record is not None)
@@ -243,6 +244,11 @@ def _unsound_layer(
     weight = tensors.get(join(path, "weight"))
     if layer.record is not None and weight is not None and not _all_finite(weight):
         yield f"layer {shown_path!r}: weight must be finite"
+
+
+def _kept(name: str) -> _Kept | None:
+    """What a tensor of a layer can be that memrix keeps; None for one of the layer's own, whatever it is called."""
+    return _KEPT.get(name.rpartition(".")[2]) if name.startswith(f"{STATE}.") else None
 
 
 def _unsound_cells(states: Tensor) -> str:
