@@ -40,7 +40,7 @@ def chip() -> nn.Module:
     digital = model()
     hardware = memrix.Hardware.preset("tuned").replace(programming="write-verify")
     memrix.calibrate(digital, [X] * 4, hardware)
-    memrix.quantize(digital, hardware, memrix.Quantization(output_quantizers=True), layers="2")
+    memrix.quantize(digital, hardware, memrix.Quantization(output_quantizers=True, learned_steps=True), layers="2")
     digital.train()(X)
     return memrix.program(digital.eval(), hardware, layers="0", seed=memrix.Seeds(1, 2, 3))
 
@@ -64,9 +64,9 @@ class Forger:
             loaded = memrix.load(self.path, model())
         except CheckpointError as error:
             return REFUSED if str(self.path) in str(error) else f"the file is not named: {error}"
+        memrix.save(loaded, self.path)
         if not bool(loaded(X).isfinite().all()):
             return "outputs are not finite"
-        memrix.save(loaded, self.path)
         saved_tensors, saved = read_archive(self.path, _CHIP)
         same = saved_tensors.keys() == tensors.keys() and all(
             torch.equal(saved_tensors[name].nan_to_num(-7), values.nan_to_num(-7)) for name, values in tensors.items()

@@ -118,6 +118,7 @@ def _restore_layer(
         parameters = parse_parameters(devices[layer.device], layer.hardware.device.parameters)
         state.array = _array(module, path, layer, layer.record, tensors, layout, parameters)
     _register_own(module, path, layer, tensors)
+    problems += _unfit_step(shown, state._parameters.get(LEARNED_WEIGHT_STEP), layout)
     state.learned_for = layer.hardware.steps_key if LEARNED_WEIGHT_STEP in state._parameters else None
     matrix = handler.geometry.weight_to_matrix(module, module.weight.detach().float())
     state.train_with(layer.quantization, matrix)
@@ -171,6 +172,13 @@ def _unfit_cells(
         found = [f"{name} is no part of it" for name in stored]
     problems += [f"layer {shown!r} has other word lines in the file: {problem}" for problem in found]
     return problems
+
+
+def _unfit_step(shown: str, step: Tensor | None, layout: Layout) -> list[str]:
+    rows = layout.groups * layout.outputs
+    if step is None or (step.dim() == 1 and len(step) in (1, rows)):
+        return []
+    return [f"layer {shown!r} has learned steps of {list(step.shape)} in the file, expected [1] or [{rows}]"]
 
 
 def _stored_lines(path: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

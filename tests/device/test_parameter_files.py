@@ -1,12 +1,16 @@
+import itertools
 import json
 from importlib import resources
 
 import numpy as np
 import pytest
 import synaptogen.synaptogen as reference
+import torch
 
-from memrix.device import load_parameters, save_parameters
+from memrix.device import FreshCells, load_parameters, save_parameters
+from memrix.device.parameter_files import parse_parameters
 from memrix.errors import HardwareError
+from tests.mutations import NASTY_TEXTS, json_text, mutations, with_duplicate
 
 
 def test_extreme_conductances_are_those_of_the_numpy_package():
@@ -79,8 +83,8 @@ def test_every_problem_of_a_file_is_listed_at_once(tmp_path):
     with pytest.raises(HardwareError) as caught:
         load_parameters(str(path))
     for problem in (
-        "η must be a number above 0, but it is missing",
-        "U₀ must be a number above 0, got 'low'",
+        "η must be a number from 0.001 to 100, but it is missing",
+        "U₀ must be a number from 0.001 to 100, got 'low'",
         "LDtD must be a table of 8 x 24 numbers, got 1 x 2",
         "VAR_003 must be a table of 4 x 16 numbers, got 4 x 12",
         "γ must be a table of 4 x any numbers, got",
@@ -129,3 +133,66 @@ def test_an_order_that_the_file_lacks_is_named_with_those_it_has(tmp_path):
     assert parameters.order == 9
     with pytest.raises(HardwareError, match="no autoregression of order 7; the orders are 1, 2, 3, 4, 5, 6, 8, 9"):
         parameters.autoregression(7)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"η": True}, "η must be a number from 0.001 to 100, got True"),
+        ({"Umax": 1e308}, "Umax must be a number from 0.001 to 100, got 1e+308"),
+        ({"wk": [True, 0.5, 0.5]}, "wk must be a table of any numbers, got [True, 0.5, 0.5]"),
+        ({"LLRS": [1e300, 0.0]}, "LLRS is empty or holds a number that is not finite, or beyond 1e+12"),
+        ({"LLRS": [10**30, 0.0]}, "LLRS must be a table of any numbers"),
+        ({"VAR_000": [[1.0]]}, "VAR_000: an autoregression has an order from 1 to 1000"),
+        ({"VAR_99999": [[1.0]]}, "there is no field 'VAR_99999'"),
+        ({"Vmax": 1.0}, "there is no field 'Vmax' (did you mean 'Umax'?)"),
+        ({"μDtD": [[-1e6] * 3] * 8}, "the low resistance in ohm must be from 1 to 1e+12"),
+    ],
+)
+def test_fields_that_mean_nothing_are_refused(change, problem):
+    with pytest.raises(HardwareError) as caught:
+        parse_parameters(json.dumps({**built_in(), **change}), "device.json")
+    assert problem in str(caught.value)
+
+
+def test_a_field_given_twice_is_refused():
+    text = json.dumps(built_in(), ensure_ascii=False)
+    with pytest.raises(HardwareError, match="'Umax' is given twice"):
+        parse_parameters(with_duplicate(text, "Umax", "2.0"), "device.json")
+
+
+@pytest.mark.parametrize("text", NASTY_TEXTS.values(), ids=NASTY_TEXTS.keys())
+def test_any_text_is_refused_with_the_name_of_the_file(text):
+    with pytest.raises(HardwareError, match="'mine'"):
+        parse_parameters(text, "mine")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path):
+    (tmp_path / "device.json").write_text(json.dumps(built_in()), encoding="utf-8-sig")
+    assert load_parameters(str(tmp_path / "device.json")).full_reset_voltage == load_parameters().full_reset_voltage
+
+
+@pytest.mark.parametrize("path", ["a\0b", "a\ud800b", 5, None, b"device.json"])
+def test_paths_that_no_file_can_have_are_named(path):
+    for call in (load_parameters, lambda path: save_parameters(load_parameters(), path)):
+        with pytest.raises(HardwareError, match="device parameters"):
+            call(path)
+
+
+def outcome(raw: object) -> str:
+    """What reading changed parameters ends in: refused, or cells that have states."""
+    try:
+        parameters = parse_parameters(json_text(raw), "device.json")
+        chip, cycle = (torch.Generator().manual_seed(seed) for seed in (0, 1))
+        states = FreshCells(parameters).draw(torch.arange(64) < 32, chip=chip, programming=cycle)
+    except HardwareError as error:
+        return "refused" if "device.json" in str(error) else f"the file is not named: {error}"
+    return "cells" if bool(states.isfinite().all()) else "states are not finite"
+
+
+@pytest.mark.parametrize("every", [397, pytest.param(31, marks=pytest.mark.slow)])
+def test_every_so_manieth_change_of_a_file(every):
+    changes = itertools.islice(mutations(built_in()), 0, None, every)
+    outcomes = {name: outcome(raw) for name, raw in changes}
+    assert {name: found for name, found in outcomes.items() if found not in ("refused", "cells")} == {}
+    assert "refused" in outcomes.values()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import math
 import re
 from importlib import resources
 from pathlib import Path
@@ -12,11 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from memrix.device.parameters import FEATURES, Array, DeviceParameters
+from memrix.device.parameters import FEATURES, HRS, LRS, RESET_VOLTAGE, SET_VOLTAGE, Array, DeviceParameters
+from memrix.device.ranges import LEAST_READ_VOLTAGE
+from memrix.documents import file_path, parse_json, read_text
 from memrix.errors import HardwareError
+from memrix.records import closest
+from memrix.validation import shown
 
 SYNAPTOGEN = "synaptogen"
-_ORDER = re.compile(r"VAR_(\d+)")
+_ORDER = re.compile(r"VAR_([0-9]{1,4})")
+_HIGHEST_ORDER = 1000
+# Exponent, and voltages in V; whether pulses reach them is told where cells are programmed.
+_SCALARS = {"η": (1e-3, 100.0), "U₀": (LEAST_READ_VOLTAGE, 100.0), "Umax": (LEAST_READ_VOLTAGE, 100.0)}
+_LARGEST = 1e12  # of any coefficient: ohms are the largest numbers there are
 _DOUBLED = 2 * len(FEATURES)
 
 
@@ -29,14 +36,15 @@ def load_parameters(source: str = SYNAPTOGEN) -> DeviceParameters:
     if source == SYNAPTOGEN:
         text = (resources.files("synaptogen") / "default_params.json").read_text(encoding="utf-8")
     else:
+        path = file_path(source, HardwareError, "device parameters are named by a path, which")
         try:
-            text = Path(source).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            text = read_text(path)
+        except (OSError, ValueError) as error:
             raise HardwareError(
-                f"device parameters {source!r} cannot be read ({error}); give "
+                f"device parameters {str(source)!r} cannot be read ({error}); give "
                 f"{SYNAPTOGEN!r} or the path of a JSON file laid out like its default_params.json"
             ) from error
-    return parse_parameters(text, source)
+    return parse_parameters(text, str(source))
 
 
 def save_parameters(parameters: DeviceParameters, path: str | Path) -> None:
@@ -45,8 +53,9 @@ def save_parameters(parameters: DeviceParameters, path: str | Path) -> None:
     Raises:
         HardwareError: the file cannot be written.
     """
+    path = file_path(path, HardwareError, "the path of device parameters")
     try:
-        Path(path).write_text(format_parameters(parameters), encoding="utf-8")
+        path.write_text(format_parameters(parameters), encoding="utf-8")
     except OSError as error:
         raise HardwareError(f"{str(path)!r} cannot be written ({error.strerror}); name another place") from error
 
@@ -77,7 +86,7 @@ def parse_parameters(text: str, source: str) -> DeviceParameters:
         HardwareError: the text is not JSON, or lists every field that is missing or inconsistent.
     """
     try:
-        raw = json.loads(text)
+        raw = parse_json(text)
     except ValueError as error:
         raise HardwareError(f"device parameters {source!r} are not valid JSON: {error}") from error
     if not isinstance(raw, dict):
@@ -94,12 +103,17 @@ def parse_parameters(text: str, source: str) -> DeviceParameters:
 
 
 def _malformed(raw: dict[str, Any]) -> list[str]:
-    """What is wrong with single fields: missing, not numbers, not finite, of another shape."""
-    problems: list[str] = []
-    for name in ("η", "U₀", "Umax"):
+    """What is wrong with single fields: missing, unknown, not numbers, not finite, of another shape."""
+    known = (*_SCALARS, "LLRS", "HHRS", "γ", "wk", "μDtD", "LDtD")
+    problems = [
+        f"there is no field {shown(name)}{closest(name, known)}"
+        for name in raw
+        if name not in known and not _ORDER.fullmatch(name)
+    ]
+    for name, (low, high) in _SCALARS.items():
         value = raw.get(name)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
-            problems.append(f"{name} must be a number above 0, " + _got(raw, name))
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+            problems.append(f"{name} must be a number from {low:g} to {high:g}, " + _got(raw, name))
     components = _shape(raw.get("wk"))[0] if len(_shape(raw.get("wk"))) == 1 else None
     wide = None if components is None else _DOUBLED * components
     shapes: dict[str, tuple[int | None, ...]] = {
@@ -115,32 +129,36 @@ def _malformed(raw: dict[str, Any]) -> list[str]:
         problems.append("there is no field VAR_<order>, such as VAR_010: an autoregression over the cycles")
     for name in orders:
         shapes[name] = (len(FEATURES), len(FEATURES) * (int(name.removeprefix("VAR_")) + 1))
-        if int(name.removeprefix("VAR_")) == 0:
-            problems.append(f"{name}: an autoregression has an order of at least 1")
+        if not 0 < int(name.removeprefix("VAR_")) <= _HIGHEST_ORDER:
+            problems.append(f"{name}: an autoregression has an order from 1 to {_HIGHEST_ORDER}")
     for name, expected in shapes.items():
         shape = _shape(raw.get(name))
         if len(shape) != len(expected) or any(e not in (None, s) for e, s in zip(expected, shape, strict=True)):
             wanted = " x ".join("any" if size is None else str(size) for size in expected)
             problems.append(f"{name} must be a table of {wanted} numbers, " + _got(raw, name))
-        elif not np.size(raw[name]) or not np.all(np.isfinite(np.asarray(raw[name], dtype=np.float64))):
-            problems.append(f"{name} is empty or holds a number that is not finite")
+        elif not np.size(raw[name]) or not np.all(np.abs(np.asarray(raw[name], dtype=np.float64)) <= _LARGEST):
+            problems.append(f"{name} is empty or holds a number that is not finite, or beyond {_LARGEST:g}")
     return problems
 
 
 def _shape(value: object) -> tuple[int, ...]:
     """Of a rectangular table of numbers; a scalar's shape for anything else."""
+    rows = value if isinstance(value, list) else []
+    leaves = [item for row in rows for item in (row if isinstance(row, list) else [row])]
+    if not all(type(item) in (int, float) for item in leaves):
+        return ()
     try:
-        array = np.asarray(value)
+        array = np.asarray(rows)
     except ValueError:
         return ()
-    return array.shape if array.dtype.kind in "iuf" else ()
+    return array.shape if array.dtype.kind in "iuf" and isinstance(value, list) else ()
 
 
 def _got(raw: dict[str, Any], name: str) -> str:
     if name not in raw:
         return "but it is missing"
     shape = _shape(raw[name])
-    return f"got {' x '.join(map(str, shape))}" if shape else f"got {str(raw[name])[:40]!r}"
+    return f"got {' x '.join(map(str, shape))}" if shape else f"got {shown(raw[name])}"
 
 
 def _parse(raw: dict[str, Any], source: str) -> DeviceParameters:
@@ -180,6 +198,7 @@ def _inconsistent(parameters: DeviceParameters) -> list[str]:
             problems.append(f"{name}, a polynomial, must end in 0: no current without a voltage")
     if parameters.low_resistance_conductance <= parameters.high_resistance_conductance:
         problems.append("LLRS must conduct better than HHRS at the voltage U₀")
+    problems += _implausible(parameters)
     if parameters.feature_polynomials.shape[1] < 2:
         problems.append("γ, four polynomials, needs a degree of at least 1")
     if np.any(parameters.mixture_weights < 0) or not np.isclose(parameters.mixture_weights.sum(), 1.0):
@@ -192,3 +211,23 @@ def _inconsistent(parameters: DeviceParameters) -> list[str]:
             f"Umax = {parameters.full_reset_voltage} V, where a reset is complete"
         )
     return problems
+
+
+_TYPICAL = (
+    ("log10 of the high resistance in ohm", HRS, 0.0, 15.0),
+    ("the SET voltage in V", SET_VOLTAGE, -100.0, 100.0),
+    ("the low resistance in ohm", LRS, 1.0, 1e12),
+    ("the RESET voltage in V", RESET_VOLTAGE, -100.0, 100.0),
+)
+
+
+def _implausible(parameters: DeviceParameters) -> list[str]:
+    """Features of the median cycle of a mean device that no cell can have."""
+    with np.errstate(all="ignore"):
+        means = parameters.mixture_weights @ parameters.mixture_means  # four offsets, then four scales
+        typical = means[: len(FEATURES)] + means[len(FEATURES) :] * parameters.feature_polynomials[:, -1]
+    return [
+        f"{name} must be from {low:g} to {high:g} in the median cycle of a mean device, got {typical[feature]:g}"
+        for name, feature, low, high in _TYPICAL
+        if not low <= typical[feature] <= high
+    ]
