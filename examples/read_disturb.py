@@ -1,0 +1,171 @@
+"""What readings that disturb cells do to speech recognizers, at 0.6 V and at 0.4 V.
+
+`python examples/read_disturb.py` programs the encoder of Whisper tiny.en, and the 3-bit Conformer that memrix brings,
+with `device.read_disturb` on, lets them read 1, 10 and 100 recordings, and measures each time on others, on a copy,
+what has become of them. About twenty minutes on two cores; models and recordings are fetched at the first call.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+import memrix
+from memrix.asr.corpora.catalogue import load_corpus, prepare_corpus
+from memrix.asr.corpora.prepared import open_corpus
+from memrix.asr.corpus import shorter_than, split
+from memrix.asr.experiment.systems import on_chip
+from memrix.asr.experiment.trained import open_trained
+from memrix.asr.recogniser_files import load_recogniser as load_conformer
+from memrix.asr.scoring import count_label_errors
+from memrix.asr.search.greedy import greedy_labels
+from memrix.asr.training.batches import padded_audio
+from memrix.asr.transcription import emissions
+from memrix.asr.whisper.recogniser import load_recogniser as load_whisper
+
+LONGEST_CLIP = 10.0  # s
+CALIBRATION = 16  # recordings
+HEAD = ("system", "word lines", "recordings read", "error", "cells SET", "cells RESET", "of cells")
+
+
+@dataclass(frozen=True)
+class System:
+    """A recognizer that can be put on a chip.
+
+    Attributes:
+        name: with what its error is.
+        program: puts it on a chip of some hardware.
+        read: lets the chip read the recording of a number.
+        error: of a chip on recordings that are kept for that, as text.
+    """
+
+    name: str
+    program: Callable[[memrix.Hardware], nn.Module]
+    read: Callable[[nn.Module, int], object]
+    error: Callable[[nn.Module], str]
+
+
+def whisper(bits: float, recordings: int, held: int) -> System:
+    """The encoder of Whisper tiny.en, not retrained, on Asterisk prompts."""
+    recognizer = load_whisper("whisper-tiny.en")
+    corpus = shorter_than(load_corpus("asterisk"), LONGEST_CLIP)
+    evaluated, calibration = split(corpus, recordings + held, CALIBRATION, 0)
+    encoder: nn.Module = recognizer.model.get_encoder()
+    features = [recognizer.batch([utterance]).features for utterance in evaluated.utterances]
+    samples = [recognizer.batch([utterance]).features for utterance in calibration.utterances]
+    kept = features[recordings:]
+
+    @torch.no_grad()
+    def outputs(network: nn.Module) -> list[torch.Tensor]:
+        return [network(clip).last_hidden_state for clip in kept]
+
+    reference = outputs(encoder)
+    energy = sum(float(output.square().sum()) for output in reference)
+
+    def program(hardware: memrix.Hardware) -> nn.Module:
+        choice = {"*": None, "layers.*": hardware.replace(weight_bits=bits)}
+        memrix.calibrate(encoder, samples, choice)
+        return memrix.program(encoder, choice)
+
+    @torch.no_grad()
+    def read(chip: nn.Module, number: int) -> object:
+        return chip(features[number])
+
+    def error(chip: nn.Module) -> str:
+        found = outputs(chip)
+        deviation = sum(float((y - r).square().sum()) for y, r in zip(found, reference, strict=True))
+        return f"{(deviation / energy) ** 0.5:.3f}"
+
+    return System(f"Whisper's encoder, {bits:g} bits: relative error", program, read, error)
+
+
+def conformer(bits: float, recordings: int, held: int) -> System:
+    """The Conformer `queen-small` on lines of characters that were held out from its training."""
+    prepare_corpus("queen")
+    corpus = open_corpus("queen")
+    train, test = corpus.cuts("train").to_eager(), list(corpus.cuts("test").to_eager())
+    recognizer = load_conformer(dict(open_trained("queen-small").coarse)[bits])[0]
+    # Recordings of all speakers: they follow one another in the corpus.
+    spread = [test[number * len(test) // (recordings + held)] for number in range(recordings + held)]
+    kept = corpus.cuts("test").filter(lambda cut: cut.id in {own.id for own in spread[recordings:]}).to_eager()
+
+    @torch.no_grad()
+    def read(chip: nn.Module, number: int) -> object:
+        return chip(*padded_audio([spread[number]]))
+
+    def error(chip: nn.Module) -> str:
+        found = emissions(chip, kept)  # type: ignore[arg-type]
+        wrong = total = 0
+        for cut in kept:
+            frames = found[cut.id]
+            heard = greedy_labels(frames.unsqueeze(0), torch.tensor([len(frames)]))[0]
+            count = count_label_errors(recognizer.labels.encode(cut.supervisions[0].text), heard)
+            wrong, total = wrong + count.errors, total + count.words
+        return f"{100 * wrong / total:.1f} %"
+
+    return System(
+        f"Conformer, {bits:g} bits: label errors", lambda chip: on_chip(recognizer, chip, 0, train), read, error
+    )
+
+
+def rows(system: System, hardware: memrix.Hardware, counts: Sequence[int]) -> Iterator[tuple[str, ...]]:
+    """The error before any reading, and after so many recordings."""
+    chip = system.program(hardware).eval()
+    for number in range(max(counts) + 1):
+        if number == 0 or number in counts:
+            # A copy: what is measured with is not to disturb the chip.
+            error = system.error(copy.deepcopy(chip))
+            summary = memrix.summary(chip)
+            yield (
+                system.name,
+                f"{hardware.dac.vmax:g} V",
+                str(number),
+                error,
+                f"{summary.read_sets:,}",
+                f"{summary.read_resets:,}",
+                f"{summary.cells / 1e6:.1f} M",
+            )
+        if number < max(counts):
+            system.read(chip, number)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--systems", nargs="+", choices=("whisper", "conformer"), default=["whisper", "conformer"])
+    parser.add_argument("--hardware", default="tuned", help="preset or file")
+    parser.add_argument("--volts", type=float, nargs="+", default=[0.6, 0.4])
+    parser.add_argument("--counts", type=int, nargs="+", default=[1, 10, 100], help="recordings that are read")
+    parser.add_argument("--whisper-bits", type=float, default=6)
+    parser.add_argument("--held", type=int, nargs=2, default=[4, 60], help="recordings to measure on, of either")
+    options = parser.parse_args(arguments)
+    builders = {
+        "whisper": lambda: whisper(options.whisper_bits, max(options.counts), options.held[0]),
+        "conformer": lambda: conformer(3, max(options.counts), options.held[1]),
+    }
+    print(_line(HEAD), _line(["---"] * len(HEAD)), sep="\n", flush=True)
+    for name in options.systems:
+        system = builders[name]()
+        for volts in options.volts:
+            hardware = memrix.Hardware.named(options.hardware)
+            hardware = hardware.replace(**{"dac.vmax": volts, "device.read_disturb": True})
+            began = time.perf_counter()
+            for row in rows(system, hardware, options.counts):
+                print(_line(row), flush=True)
+                print(f"{name}, {volts:g} V: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
+    return 0
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
