@@ -141,6 +141,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--systems", nargs="+", choices=("whisper", "conformer"), default=["whisper", "conformer"])
     parser.add_argument("--hardware", default="tuned", help="preset or file")
+    parser.add_argument(
+        "--mapping", default="bit-sliced", help="or multi-level: a fifth of the cells, and of the time"
+    )
     parser.add_argument("--volts", type=float, nargs="+", default=[0.6, 0.4])
     parser.add_argument("--counts", type=int, nargs="+", default=[1, 10, 100], help="recordings that are read")
     parser.add_argument("--whisper-bits", type=float, default=6)
@@ -155,7 +158,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         system = builders[name]()
         for volts in options.volts:
             hardware = memrix.Hardware.named(options.hardware)
-            hardware = hardware.replace(**{"dac.vmax": volts, "device.read_disturb": True})
+            changes = {"dac.vmax": volts, "device.read_disturb": True, "mapping": options.mapping}
+            hardware = hardware.replace(**changes)
             began = time.perf_counter()
             for row in rows(system, hardware, options.counts):
                 print(_line(row), flush=True)

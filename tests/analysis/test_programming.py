@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from memrix.analysis.disturbs import VOLTS, disturb_rows
 from memrix.analysis.programming import (
     TARGETS,
     LevelRow,
@@ -12,6 +13,7 @@ from memrix.analysis.programming import (
     protocols_to_compare,
     study_programming,
 )
+from memrix.crossbar import Ideal, ResetSet
 from memrix.device import load_parameters
 from memrix.errors import HardwareError
 from memrix.quantization import weight_integers, weight_step
@@ -186,3 +188,24 @@ def test_a_study_survives_json():
     read = json.loads(json.dumps(HANDMADE.to_dict()))
     assert [ProgrammingRow(**row) for row in read["rows"]] == list(HANDMADE.rows)
     assert [LevelRow(**level) for level in read["levels"]] == list(HANDMADE.levels)
+
+
+def test_a_study_counts_the_cells_that_readings_would_switch():
+    """In shares of all cells: fresh OFF cells 11.1 % at -0.6 V, ON cells 5 in 10,000 at 0.6 V; ideal cells none."""
+    rows = {row.target: row for row in disturb_rows("reset-set", ResetSet(), load_parameters(), 1 << 19, seed=0)}
+    assert VOLTS == (-0.6, -0.5, -0.4, 0.4, 0.5, 0.6)
+    lowest, lower, low, *positive = rows["OFF"].shares
+    assert lowest == pytest.approx(0.111, rel=0.02)
+    assert lower == pytest.approx(5e-4, rel=0.2)
+    assert low < 6e-5
+    assert positive == [0, 0, 0]
+    assert rows["ON"].shares[:3] == (0, 0, 0)
+    assert rows["ON"].shares[-1] == pytest.approx(5.5e-4, rel=0.25)
+    assert rows["OFF"].cells()[:2] == ("reset-set", "OFF")
+    for row in disturb_rows("ideal", Ideal(), load_parameters(), 1000, seed=0):
+        assert set(row.shares) == {0.0}
+
+
+def test_tables_of_a_study_tell_what_readings_would_switch(study):
+    assert [row.target for row in study.disturbs] == ["OFF", "ON"] * 3
+    assert "| protocol | target | -0.6 V | -0.5 V | -0.4 V | +0.4 V | +0.5 V | +0.6 V |" in study.to_markdown()

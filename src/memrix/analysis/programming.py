@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from memrix.analysis.disturbs import DISTURB_HEAD, DisturbRow, disturb_rows
 from memrix.crossbar import Cycled, Ideal, ProgrammingProtocol, ResetRamp, ResetSet, WriteVerify
 from memrix.crossbar.protocols import ProgrammingReport
 from memrix.device import CellCurrent, DeviceParameters, load_parameters
@@ -29,6 +30,8 @@ _HEAD = [
     "failed %",
 ]
 _LEVEL_HEAD = ["protocol", "target", "median", "spread", "missed %", "pulses a cell"]
+# Cells that are looked at for what readings would switch, a weight and in all: shares of 1e-5 are to be seen.
+_DISTURBED, _MOST_DISTURBED = 16, 1 << 20
 TARGETS = (0.3, 0.5, 0.7, 0.9)  # shares of the ON current, for single levels of a ramp
 
 
@@ -79,17 +82,18 @@ class LevelRow:
 
 @dataclass(frozen=True)
 class ProgrammingStudy:
-    """Rows for protocols and mappings, and for single levels of ramps."""
+    """Rows for protocols and mappings, for single levels of ramps, and for what readings would switch."""
 
     rows: tuple[ProgrammingRow, ...]
     levels: tuple[LevelRow, ...]
+    disturbs: tuple[DisturbRow, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists."""
         return asdict(self)
 
     def to_markdown(self) -> str:
-        """Two tables for a document."""
+        """Three tables for a document."""
         rows = [
             (
                 row.protocol,
@@ -116,7 +120,14 @@ class ProgrammingStudy:
             )
             for r in self.levels
         ]
-        return _markdown(_HEAD, rows) + "\n" + _markdown(_LEVEL_HEAD, levels)
+        disturbs = [row.cells() for row in self.disturbs]
+        tables = ((_HEAD, rows), (_LEVEL_HEAD, levels), (DISTURB_HEAD, disturbs))
+        return "\n".join(_markdown(head, lines) for head, lines in tables if lines)
+
+
+def disturbed_cells(weights: int) -> int:
+    """Cells of either target that a study of so many weights looks at for what readings would switch."""
+    return min(weights * _DISTURBED, _MOST_DISTURBED)
 
 
 def protocols_to_compare() -> dict[str, ProgrammingProtocol]:
@@ -158,7 +169,7 @@ def study_programming(
     require_integer("seed", seed, 0, 1 << 31)
     parameters = parameters if parameters is not None else load_parameters()
     tell = progress or (lambda name: None)
-    rows, levels = [], []
+    rows, levels, disturbs = [], [], []
     for name, protocol in protocols_to_compare().items():
         tell(name)
         spreads = [_spread(protocol, on, parameters, weights, seed) for on in (True, False)]
@@ -182,7 +193,8 @@ def study_programming(
                 )
         if isinstance(protocol, ResetRamp):
             levels += [_level(name, protocol, target, parameters, weights, seed) for target in TARGETS]
-    return ProgrammingStudy(tuple(rows), tuple(levels))
+        disturbs += disturb_rows(name, protocol, parameters, disturbed_cells(weights), seed)
+    return ProgrammingStudy(tuple(rows), tuple(levels), tuple(disturbs))
 
 
 def _program(

@@ -20,21 +20,26 @@ Made by `memrix device protocols --output {path}`, for the device `{source}`: {w
 weights, quantised to the bits given with one scale for all, programmed by each protocol and in each mapping that it
 allows.
 
-- *spread*: standard deviation of the current at 0.6 V of cells with one target, in units of the current of a nominal
-  ON cell of reset-set. A nominal OFF cell of reset-set carries {off:.3f} of it.
+- *spread*: standard deviation of the current at {vmax:g} V of cells with one target, in units of the current of a
+  nominal ON cell of reset-set. A nominal OFF cell of reset-set carries {off:.3f} of it.
 - *weight error*: root mean square of programmed minus wanted weights, in units of the largest weight.
 - *cells*, *pulses*, *pJ*: a weight. Energy is the sum of U * I * width over all pulses of {width:g} ns.
 - *failed*: cells that did not pass their last verification.
 
 The ADC gain follows from the cells: the difference of an ON and an OFF cell at full voltage reads 1 at {gain:.0f}
-readings per A after reset-set (arXiv 2505.24721 measured 8020). A reading at {vmax:g} V lies beyond the RESET voltage
-of {disturbed:.1f} in 10,000 ON cells of a fresh array.
+readings per A after reset-set at {paper:g} V (arXiv 2505.24721 measured 8020).
 
 The second table shows single levels of the reset ramp, as shares of the ON current; *missed* cells lie further than
 0.05 from the median.
 
+The third table shows how many cells a reading would switch: of 10,000 cells of one target, those with a SET threshold
+at or above a negative voltage, or a RESET threshold below a positive one, counted over {disturbed:,} cells each.
+Signed inputs drive word lines to either sign of `dac.vmax`: 0.4 V in the presets `physical` and `tuned`, 0.6 V in
+`paper`.
+`memrix.summary` counts these cells of a chip, and with `device.read_disturb` readings switch them. The measured
+thresholds know no time: a reading that is shorter than the pulses of the measurement may disturb less.
+
 """
-_CELLS = 1 << 20
 
 
 def protocols(
@@ -83,31 +88,27 @@ def protocols(
     if output is None:
         print(study.to_markdown(), end="")
         return
-    output.write_text(
-        _introduction(output, params, parameters, weights, seed) + study.to_markdown(), encoding="utf-8"
-    )
+    output.write_text(_introduction(output, params, parameters, weights) + study.to_markdown(), encoding="utf-8")
     message(f"tables: {output}")
 
 
-def _introduction(path: Path, source: str, parameters: DeviceParameters, weights: int, seed: int) -> str:
+def _introduction(path: Path, source: str, parameters: DeviceParameters, weights: int) -> str:
+    from memrix.analysis.programming import disturbed_cells
     from memrix.crossbar import ResetSet
-    from memrix.device import CellCurrent, Cells, pulse_voltages
+    from memrix.device import CellCurrent
     from memrix.hardware import Hardware
 
-    hardware = Hardware()
-    volts = hardware.dac.vmax
+    volts, paper = Hardware().dac.vmax, Hardware.preset("paper")
     current = CellCurrent(parameters)
     on, off = ResetSet().nominal_states(parameters)
-    fresh = Cells(_CELLS, parameters, seed=seed)
-    for pulse in reversed(pulse_voltages(parameters)):
-        fresh.apply_voltage(pulse)
     return _INTRODUCTION.format(
         path=path,
         source=source,
         weights=weights,
         off=current.of(off, volts) / current.of(on, volts),
         width=ResetSet().pulse_width * 1e9,
-        gain=hardware.circuit.gain(parameters, (on, off)),
+        gain=paper.circuit.gain(parameters, (on, off)),
         vmax=volts,
-        disturbed=1e4 * float(fresh.disturbed(volts).double().mean()),
+        paper=paper.dac.vmax,
+        disturbed=disturbed_cells(weights),
     )
