@@ -29,6 +29,7 @@ from memrix.asr.search.greedy import greedy_labels
 from memrix.asr.training.batches import padded_audio
 from memrix.asr.transcription import emissions
 from memrix.asr.whisper.recogniser import load_recogniser as load_whisper
+from memrix.crossbar import Crossbar
 
 LONGEST_CLIP = 10.0  # s
 CALIBRATION = 16  # recordings
@@ -115,13 +116,22 @@ def conformer(bits: float, recordings: int, held: int) -> System:
     )
 
 
+def at_rest(chip: nn.Module) -> nn.Module:
+    """A copy whose cells stay as they are: what is measured with is not to disturb."""
+    still = copy.deepcopy(chip)
+    for module in still.modules():
+        if isinstance(module, Crossbar):
+            module.settle_()
+            module.word_lines = None
+    return still
+
+
 def rows(system: System, hardware: memrix.Hardware, counts: Sequence[int]) -> Iterator[tuple[str, ...]]:
     """The error before any reading, and after so many recordings."""
     chip = system.program(hardware).eval()
     for number in range(max(counts) + 1):
         if number == 0 or number in counts:
-            # A copy: what is measured with is not to disturb the chip.
-            error = system.error(copy.deepcopy(chip))
+            error = system.error(at_rest(chip))
             summary = memrix.summary(chip)
             yield (
                 system.name,

@@ -394,3 +394,15 @@ def test_tuned_and_drifted_chips_begin_with_the_cells_as_programmed():
         + (1 - 2 * (lines.places % 2)) * other.difference.view(-1)[lines.places // 2]
     ) / 2
     torch.testing.assert_close(lines.r, states, rtol=0, atol=1e-6)
+
+
+def test_the_default_type_of_torch_changes_no_disturb():
+    expected = read(chip := disturbed_chip(network())), read(chip)
+    torch.set_default_dtype(torch.float64)
+    try:
+        again = disturbed_chip(network().float())
+        found = read(again), read(again)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert memrix.summary(again).read_sets == memrix.summary(chip).read_sets > 0
+    del expected, found

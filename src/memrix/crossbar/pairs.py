@@ -161,7 +161,8 @@ def drift_(pairs: Pairs, layout: Layout, technology: CellTechnology, *, seeds: S
     if pairs.exposed is not None:
         places, cells = pairs.exposed.places, pairs.exposed.cells
         both, apart = (tensor.view(-1)[places // POLARITIES] for tensor in (pairs.total, pairs.difference))
-        cells.r.copy_(both.addcmul_(apart, 1.0 - 2.0 * (places % POLARITIES)).div_(2))
+        sign = (1 - 2 * (places % POLARITIES)).to(apart.dtype)
+        cells.r.copy_(both.addcmul_(apart, sign).div_(2))
 
 
 def _stream(seed: int, use: str, name: str, device: torch.device) -> torch.Generator:

@@ -20,7 +20,7 @@ _FLOAT, _WHOLE = torch.float32, torch.int64
 def exposed_cells(stored: Mapping[str, Tensor], reads: ReadRange, device: torch.device) -> ExposedCells:
     """The cells of word lines that were stored, on a device."""
     parts = {name: stored[name].to(device, copy=True) for name in CELL_PARTS}
-    cells = Block(normals=lambda index: torch.zeros((COUNT, index.numel()), device=device), **parts)
+    cells = Block(normals=lambda index: torch.zeros((COUNT, index.numel()), dtype=_FLOAT, device=device), **parts)
     return ExposedCells(stored["places"].to(device, copy=True), cells, reads)
 
 

@@ -142,7 +142,7 @@ class WordLines(nn.Module):
         self._find_nearest(lines, cells)
         changes = block.r.index_select(0, cells).sub_(before)
         places = self.places.index_select(0, cells)
-        sign = 1.0 - 2.0 * (places % POLARITIES)
+        sign = (1 - 2 * (places % POLARITIES)).to(changes.dtype)
         difference.view(-1).index_add_(0, places // POLARITIES, changes * sign)
         if total.numel():
             total.view(-1).index_add_(0, places // POLARITIES, changes)
@@ -161,7 +161,7 @@ class WordLines(nn.Module):
         stream.manual_seed(derive(self.seed, "pass", str(int(self.passes))))
 
         def normals(index: Tensor) -> Tensor:
-            return torch.randn((COUNT, index.numel()), generator=stream, device=index.device)
+            return torch.randn((COUNT, index.numel()), generator=stream, dtype=torch.float32, device=index.device)
 
         return Block(normals=normals, **{name: self._buffer(name) for name in CELL_PARTS})
 
