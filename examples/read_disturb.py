@@ -23,6 +23,8 @@ from memrix.asr.corpora.prepared import open_corpus
 from memrix.asr.corpus import shorter_than, split
 from memrix.asr.experiment.systems import on_chip
 from memrix.asr.experiment.trained import open_trained
+from memrix.asr.labels import PhonemeLabels
+from memrix.asr.pronunciation import corpus_pronunciations
 from memrix.asr.recogniser_files import load_recogniser as load_conformer
 from memrix.asr.scoring import count_label_errors
 from memrix.asr.search.greedy import greedy_labels
@@ -93,6 +95,10 @@ def conformer(bits: float, recordings: int, held: int) -> System:
     corpus = open_corpus("queen")
     train, test = corpus.cuts("train").to_eager(), list(corpus.cuts("test").to_eager())
     recognizer = load_conformer(dict(open_trained("queen-small").coarse)[bits])[0]
+    labels = recognizer.labels
+    if isinstance(labels, PhonemeLabels):  # it knows how the words of its training are spelled
+        known = corpus_pronunciations("queen", (), {cut.supervisions[0].text for cut in test})
+        labels = PhonemeLabels({**known, **labels.pronunciations}, labels.phonemes)
     # Recordings of all speakers: they follow one another in the corpus.
     spread = [test[number * len(test) // (recordings + held)] for number in range(recordings + held)]
     kept = corpus.cuts("test").filter(lambda cut: cut.id in {own.id for own in spread[recordings:]}).to_eager()
@@ -107,7 +113,7 @@ def conformer(bits: float, recordings: int, held: int) -> System:
         for cut in kept:
             frames = found[cut.id]
             heard = greedy_labels(frames.unsqueeze(0), torch.tensor([len(frames)]))[0]
-            count = count_label_errors(recognizer.labels.encode(cut.supervisions[0].text), heard)
+            count = count_label_errors(labels.encode(cut.supervisions[0].text), heard)
             wrong, total = wrong + count.errors, total + count.words
         return f"{100 * wrong / total:.1f} %"
 
