@@ -28,7 +28,11 @@ class DisturbRow:
 
     def cells(self) -> tuple[str, ...]:
         """A line of a table: protocol, target, and cells in 10,000."""
-        return (self.protocol, self.target, *(f"{1e4 * share:.3g}" for share in self.shares))
+        return (self.protocol, self.target, *(_three_digits(1e4 * share) for share in self.shares))
+
+
+def _three_digits(number: float) -> str:
+    return f"{float(f'{number:.3g}'):,g}"
 
 
 DISTURB_HEAD = ("protocol", "target", *(f"{volts:+.1f} V" for volts in VOLTS))

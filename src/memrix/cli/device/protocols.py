@@ -35,7 +35,7 @@ The second table shows single levels of the reset ramp, as shares of the ON curr
 The third table shows how many cells a reading would switch: of 10,000 cells of one target, those with a SET threshold
 at or above a negative voltage, or a RESET threshold below a positive one, counted over {disturbed:,} cells each.
 Signed inputs drive word lines to either sign of `dac.vmax`: 0.4 V in the presets `physical` and `tuned`, 0.6 V in
-`paper`.
+`paper`. A cell that a ramp has brought to ON has left the ON state: it can be SET.
 `memrix.summary` counts these cells of a chip, and with `device.read_disturb` readings switch them. The measured
 thresholds know no time: a reading that is shorter than the pulses of the measurement may disturb less.
 
