@@ -9,7 +9,18 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "memrix"
 FLOORS = [
     {"errors"},
-    {"threads", "transforms", "validation", "records", "tables", "archive", "presets", "documents", "schema"},
+    {
+        "compilation",
+        "threads",
+        "transforms",
+        "validation",
+        "records",
+        "tables",
+        "archive",
+        "presets",
+        "documents",
+        "schema",
+    },
     {"random"},
     {"device"},
     {"crossbar"},

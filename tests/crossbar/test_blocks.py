@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from memrix import Hardware
+from memrix.compilation import compiled
 from memrix.crossbar import kernels
 from memrix.crossbar.blocks import CompiledBlock, TensorBlock
 from memrix.errors import ConversionError
@@ -99,4 +100,4 @@ def test_loops_run_where_there_is_no_place_to_keep_them(monkeypatch):
         raise RuntimeError(f"cannot cache function {function.__name__!r}: no locator available")
 
     monkeypatch.setattr("numba.core.dispatcher.Dispatcher.enable_caching", lambda self: no_place(self, self.py_func))
-    assert kernels._compiled(lambda number: number + 1)(2) == 3
+    assert compiled(lambda number: number + 1)(2) == 3

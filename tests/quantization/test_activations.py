@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from memrix.crossbar import DAC
-from memrix.quantization import activation_step, fake_quantize_activations
+from memrix.quantization import activation_step, fake_quantize_activations, quantized_activations
 
 
 @pytest.mark.parametrize("bits", [2, 4, 8, 12])
@@ -45,3 +45,12 @@ def test_values_and_gradients_are_those_of_torch_s_fake_quantiser(largest):
         found.append((result.detach(), values.grad, quantise(activations)))
     for mine, theirs in zip(*found, strict=True):
         assert torch.equal(mine, theirs)
+
+
+@pytest.mark.parametrize("peak", [1e-38, 1e-30, 0.1, 1.7, 2.5, 1e20])
+def test_a_range_that_is_a_number_gives_the_same_bits_as_a_tensor(peak):
+    activations = peak * torch.randn(5000, generator=torch.Generator().manual_seed(0))
+    for largest in (8, 128, 2048):
+        step = activation_step(torch.tensor(peak, dtype=torch.float32), largest)
+        expected = fake_quantize_activations(activations, step, largest)
+        assert torch.equal(quantized_activations(activations, peak, largest), expected)

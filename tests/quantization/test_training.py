@@ -90,3 +90,16 @@ def test_a_step_that_went_negative_is_still_a_step():
 def test_settings_that_cannot_be_are_explained(setting, message):
     with pytest.raises(HardwareError, match=message):
         Quantization(**setting)
+
+
+@pytest.mark.parametrize("shape", [(1,), (7,), (5000,), (30, 17), (3, 2500), (2, 3, 9)])
+@pytest.mark.parametrize("largest", [1, 3, 127])
+def test_compiled_and_tensor_searches_find_the_same_range(shape, largest):
+    values = torch.randn(shape, generator=torch.Generator().manual_seed(0)).abs()
+    in_doubles = least_error_range(values.double(), largest)  # tensors, on any device
+    torch.testing.assert_close(least_error_range(values, largest).double(), in_doubles, rtol=1e-6, atol=0)
+
+
+def test_least_error_range_of_zeros_is_zero_and_of_tiny_values_theirs():
+    assert float(least_error_range(torch.zeros(4), 3)) == 0.0
+    assert float(least_error_range(1e-30 * torch.tensor([0.0, 1.0, 2.0, 3.0]), 3)) == pytest.approx(3e-30)

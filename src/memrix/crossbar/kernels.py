@@ -6,35 +6,20 @@ share their noise, one item after the other.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-from typing import TypeVar, cast
-
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from memrix.compilation import compiled
 from memrix.device.parameters import Array
 from memrix.random import Words
 
-Function = TypeVar("Function", bound=Callable[..., object])
 Axes = tuple[int, ...]
 
 _WHOLE = np.float32(1 << 23)  # float32 from here on are whole numbers
 _ZERO = np.float32(0)
 
 
-def _compiled(function: Function) -> Function:
-    """Machine code without the interpreter's lock, kept on disk for the next process."""
-    compile_ = functools.partial(numba.njit, nogil=True, error_model="numpy")
-    try:
-        return cast(Function, compile_(cache=True)(function))
-    except RuntimeError:
-        # Neither the package nor the user has a folder to keep it in: each process compiles anew, some seconds.
-        return cast(Function, compile_()(function))
-
-
-@_compiled
+@compiled
 def _place(codes: Array, rest: int, size: int, places: npt.NDArray[np.uint32]) -> bool:
     # What is no code finds a place too, and is told: nothing else checks bounds.
     zero, last = np.int32(rest), np.uint32(size - 1)
@@ -46,7 +31,7 @@ def _place(codes: Array, rest: int, size: int, places: npt.NDArray[np.uint32]) -
     return beyond
 
 
-@_compiled
+@compiled
 def look_up(
     codes: Array,
     strides: Axes,
@@ -106,7 +91,7 @@ def look_up(
     return not beyond
 
 
-@_compiled
+@compiled
 def disturb(readings: Array, variances: Array, offsets: Array, words: Words, quantiles: Array) -> None:
     """Add noise to readings.
 
@@ -128,7 +113,7 @@ def disturb(readings: Array, variances: Array, offsets: Array, words: Words, qua
                     reading[n] += np.sqrt(max(variance[n] + offset, _ZERO)) * quantiles[drawn[n]]
 
 
-@_compiled
+@compiled
 def _convert(reading: Array, limit: np.float32, sums: Array) -> np.int32:
     beyond = np.int32(0)
     for n in range(reading.size):
@@ -141,7 +126,7 @@ def _convert(reading: Array, limit: np.float32, sums: Array) -> np.int32:
     return beyond
 
 
-@_compiled
+@compiled
 def _combine(sums: Array, planes: int, base: np.float32, result: Array) -> None:
     outputs = result.size
     result[:] = sums[(planes - 1) * outputs :]
@@ -151,7 +136,7 @@ def _combine(sums: Array, planes: int, base: np.float32, result: Array) -> None:
             result[n] = result[n] * base + lower[n]
 
 
-@_compiled
+@compiled
 def convert(
     readings: Array,
     limit: np.float32,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import torch
@@ -38,8 +39,14 @@ class Fingerprint:
         whole = flat.numel() * size % 8 == 0 and flat.data_ptr() % 8 == 0
         words = flat.view(torch.int64 if whole else _WORDS[size])
         sampled = words[:: max(1, words.numel() // _SAMPLED)].to(torch.int64)
-        order = torch.arange(1, 2 * sampled.numel(), 2, device=sampled.device)
+        order = _odd_numbers(sampled.numel(), sampled.device)
         return cls(weight.shape, weight.dtype, (int(words.sum(dtype=torch.int64)), int(torch.dot(sampled, order))))
+
+
+@functools.lru_cache(maxsize=64)
+def _odd_numbers(count: int, device: torch.device) -> Tensor:
+    with torch.inference_mode(False):
+        return torch.arange(1, 2 * count, 2, device=device)
 
 
 class Written:

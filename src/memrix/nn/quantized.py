@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, TypeVar, cast
 
 import torch
@@ -23,6 +24,7 @@ from memrix.quantization import (
     largest_integer,
     learned_activations,
     learned_rows,
+    quantized_activations,
 )
 from memrix.random import derive, fill_normal_
 from memrix.transforms import has_values, transformed
@@ -88,11 +90,8 @@ class QuantizedLayer(nn.Module):
         if state.observing:
             return geometry.functional_forward(self, input, quantized_weight(self), geometry.bias(self), **options)
         if not self.training or state.quantization is None or within_transform:
-            state.require_calibration()
-            weight = quantized_weight(self)
-            output = geometry.functional_forward(
-                self, quantized_input(self, input), weight, geometry.bias(self), **options
-            )
+            weight, bias = quantized_weight(self), geometry.bias(self)
+            output = geometry.functional_forward(self, _evaluated_input(self, input), weight, bias, **options)
             return quantized_output(self, output, None)
         call = state.calls.begin()
         peak = observed_range(self, RANGE, input, call) if geometry.observed else None
@@ -201,6 +200,23 @@ def quantized_input(layer: QuantizedLayer, input: Tensor, peak: Tensor | None = 
         return learned_activations(input.float(), state.activation_step, largest).to(input.dtype)
     step = state.activation_step if peak is None else state.step_of(peak)
     return fake_quantize_activations(input.float(), step, largest).to(input.dtype)
+
+
+def _evaluated_input(layer: QuantizedLayer, input: Tensor) -> Tensor:
+    """The input in evaluation, as DAC codes allow.
+
+    Raises:
+        CalibrationError: the layer has no activation range.
+    """
+    state = layer.memrix
+    plain = state.learned_range is None and state.geometry.observed and input.device.type == "cpu"
+    if not plain or torch.is_grad_enabled() or recording() or transformed():
+        state.require_calibration()
+        return quantized_input(layer, input)
+    peak = float(state.input_range)
+    if not math.isfinite(peak):
+        state.require_calibration()
+    return quantized_activations(input.float(), peak, state.chip.dac.largest_code).to(input.dtype)
 
 
 def quantized_output(layer: QuantizedLayer, output: Tensor, call: Call | None) -> Tensor:

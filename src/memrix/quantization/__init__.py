@@ -1,6 +1,10 @@
 """Weights as symmetric integers, activations as the codes of a converter; and how training learns to live with it."""
 
-from memrix.quantization.activations import activation_step, fake_quantize_activations
+from memrix.quantization.activations import (
+    activation_step,
+    fake_quantize_activations,
+    quantized_activations,
+)
 from memrix.quantization.learned import learned_activations, learned_rows
 from memrix.quantization.training import Quantization, updated_range
 from memrix.quantization.weights import (
@@ -24,6 +28,7 @@ __all__ = [
     "largest_integer",
     "learned_activations",
     "learned_rows",
+    "quantized_activations",
     "updated_range",
     "weight_integers",
     "weight_step",

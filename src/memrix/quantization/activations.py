@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -27,6 +28,16 @@ def fake_quantize_activations(activations: Tensor, step: Tensor, largest_code: i
         return cast(Tensor, _ToCodes.apply(activations, step, largest_code))  # type: ignore[no-untyped-call]
     zero = torch.zeros_like(step, dtype=torch.int32)
     return torch.fake_quantize_per_tensor_affine(activations, step, zero, -largest_code, largest_code)
+
+
+def quantized_activations(activations: Tensor, peak: float, largest_code: int) -> Tensor:
+    """What ``fake_quantize_activations`` gives for a range that is a number, bit for bit; without a gradient.
+
+    A layer that is called for a vector at a time would feel the arithmetic of steps that are tensors.
+    """
+    step = max(np.float32(peak) / np.float32(largest_code), np.float32(_SMALLEST_STEP))
+    codes = (activations * float(np.float32(1) / step)).round_()
+    return codes.clamp_(-largest_code, largest_code).mul_(float(step))
 
 
 class _ToCodes(torch.autograd.Function):
