@@ -377,6 +377,19 @@ def test_a_graph_of_readings_that_disturb_is_refused():
         torch.jit.trace(chip, torch.randn(3, 8))
 
 
+def test_a_compiled_chip_is_disturbed_as_one_that_is_not():
+    layer, batch = nn.Linear(32, 16), torch.randn(40, 32, generator=torch.Generator().manual_seed(1))
+    hardware = DISTURBED.replace(weight_bits=3)
+    memrix.calibrate(layer, [batch], hardware)
+    chips = [memrix.program(layer, hardware).eval() for _ in range(2)]
+    compiled = torch.compile(chips[0], backend="eager")
+    with torch.no_grad():
+        for _ in range(3):
+            torch.testing.assert_close(compiled(batch), chips[1](batch))
+    assert memrix.summary(chips[0]).read_sets == memrix.summary(chips[1]).read_sets > 0
+    torch._dynamo.reset()
+
+
 def test_tuned_and_drifted_chips_begin_with_the_cells_as_programmed():
     """The readings of the tuning switch nothing; a cell that drifts keeps its thresholds."""
     hardware = Hardware.preset("tuned").replace(

@@ -77,7 +77,7 @@ class Crossbar(nn.Module):
         self.read_stream = RandomStream(derive(read_seed, "read", name))
         self.register_buffer("difference", pairs.difference)
         self.register_buffer("total", pairs.total if circuit.noise != "off" else pairs.total.new_empty(0))
-        self.register_module("word_lines", None)
+        self.word_lines = None
         self.set_converter(circuit.adc)
 
     def expose(self, exposed: ExposedCells, seed: int) -> None:

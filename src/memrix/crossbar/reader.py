@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -62,7 +63,7 @@ class Reader:
             return result
         if crossbar.word_lines is not None:
             self._require_no_graph("readings that switch cells", "device.read_disturb = False")
-            crossbar.settle_()
+            _outside_graphs(crossbar.settle_)
         # A block belongs to the thread that made it.
         thread = 0 if torch.compiler.is_compiling() else threading.get_ident()
         if self._prepared != (shared, vectors, thread):
@@ -76,7 +77,7 @@ class Reader:
         counts.conversions += self._conversions
         counts.clipped += clipped
         if crossbar.word_lines is not None:
-            crossbar.word_lines.see_(codes)
+            _outside_graphs(crossbar.word_lines.see_, codes)
         self._times -= 1
         return result
 
@@ -176,6 +177,13 @@ class Reader:
                     (noise,) = blocks[key].noise(crossbar.read_stream.on(codes.device), 1)
                 clipped += blocks[key](codes[:, first:last, start:stop], noise, result, first, start)
         return clipped
+
+
+def _outside_graphs(call: Callable[..., None], *arguments: Tensor) -> None:
+    """A call that changes cells: what torch compiles is cut there."""
+    if torch.compiler.is_compiling():
+        call = torch.compiler.disable(call)  # type: ignore[no-untyped-call]
+    call(*arguments)
 
 
 def _is_traced() -> bool:
