@@ -38,7 +38,8 @@ class Quantization:
         noise_start_epoch: epoch from which on weights are noisy, from 0; ``memrix.set_epoch`` tells the epoch.
         fresh_chips: whether every training step runs on a chip of its own: programmed with the present weights, read
             with noise, with the gradients of the analog mean.
-        seed: of noise and chips.
+        seed: tells the noise and the chips of one training from those of another with the same ``torch.manual_seed``,
+            whose generator they follow.
     """
 
     observer: Observer = "min-max"
