@@ -78,8 +78,8 @@ class Forger:
         )
 
     def known(self, description: Any) -> Any:
-        """A description with the settings of torch's modules as they are: others mean nothing."""
-        return {**description, "modules": self.description["modules"]}
+        """A description without what means nothing: who wrote it, how, and settings that torch does not know."""
+        return {**description, **{name: self.description[name] for name in ("version", "format", "modules")}}
 
     def write(self, text: str, tensors: dict[str, Tensor], **metadata: str) -> None:
         header = {"format": "pt", "memrix_format": "1", "memrix": text, "memrix_sha256": _digest(text, tensors)}

@@ -20,6 +20,7 @@ FLOORS = [
         "presets",
         "documents",
         "schema",
+        "building",
     },
     {"random"},
     {"device"},

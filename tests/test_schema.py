@@ -3,8 +3,9 @@ from typing import Annotated, Literal
 
 import pytest
 
+from memrix.building import build
 from memrix.errors import HardwareError
-from memrix.schema import Between, Count, build, read
+from memrix.schema import Between, Count, read
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
+from memrix.building import build
 from memrix.crossbar import ADC, DAC, CellTechnology, Drift, Faults, ProgrammingProtocol, ResetSet, Tile
 from memrix.crossbar.mapping import Layout, Mapping
 from memrix.crossbar.protocols import PROTOCOLS
@@ -21,7 +22,7 @@ from memrix.errors import HardwareError
 from memrix.presets import is_hardware_file, unknown_preset
 from memrix.quantization import TERNARY_BITS, WeightRange, WeightScale
 from memrix.records import closest, merged, nested, toml
-from memrix.schema import FileName, Reading, build, invalid
+from memrix.schema import FileName, Reading, invalid
 from memrix.validation import is_number, plain_settings, require_choice, require_integer, shown
 
 

@@ -135,15 +135,15 @@ def read_record(kind: type[T], value: object, place: str, reading: Reading) -> T
     before = len(reading.problems)
     for name in value:
         if name not in fields:
-            reading.problems.append(f"there is no field {_inside(place, name)!r}{closest(name, fields)}")
+            reading.problems.append(f"there is no field {inside(place, name)!r}{closest(name, fields)}")
     given = {}
     for name, field in fields.items():
         if name in value:
-            given[name] = read_value(kinds(kind)[name], value[name], _inside(place, name), reading)
+            given[name] = read_value(kinds(kind)[name], value[name], inside(place, name), reading)
         elif reading.complete or (
             field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         ):
-            reading.problems.append(f"{_inside(place, name)} is missing")
+            reading.problems.append(f"{inside(place, name)} is missing")
     if len(reading.problems) > before:
         return _INVALID
     try:
@@ -163,7 +163,8 @@ def _kinds(kind: Hashable) -> dict[str, Any]:
     return get_type_hints(cast(type[Any], kind), include_extras=True)
 
 
-def _inside(place: str, name: object) -> str:
+def inside(place: str, name: object) -> str:
+    """The path of a field of a table at a place."""
     return f"{place}.{name}" if place else str(name)
 
 
@@ -211,7 +212,7 @@ def _sequence(items: tuple[Any, ...], value: object, place: str, reading: Readin
     else:
         return reading.expect(place, f"a list of {len(items)}", value)
     found = tuple(
-        read_value(kind, item, _inside(place, number), reading)
+        read_value(kind, item, inside(place, number), reading)
         for number, (kind, item) in enumerate(zip(of_each, value, strict=True))
     )
     return _INVALID if any(item is _INVALID for item in found) else found
@@ -223,7 +224,7 @@ def _mapping(kind: Any, value: object, place: str, reading: Reading) -> Any:  # 
     for name in value:
         if not is_text(name):
             return reading.expect(f"a name in {place}", "text that is valid Unicode", name)
-    found = {name: read_value(kind, item, _inside(place, name), reading) for name, item in value.items()}
+    found = {name: read_value(kind, item, inside(place, name), reading) for name, item in value.items()}
     return _INVALID if any(item is _INVALID for item in found.values()) else found
 
 
@@ -231,7 +232,7 @@ def _entries(kinds_by_name: dict[str, Any], value: object, place: str, reading: 
     if not isinstance(value, dict) or value.keys() != kinds_by_name.keys():
         return reading.expect(place, f"a table of {', '.join(kinds_by_name)}", value)
     found = {
-        name: read_value(kind, value[name], _inside(place, name), reading) for name, kind in kinds_by_name.items()
+        name: read_value(kind, value[name], inside(place, name), reading) for name, kind in kinds_by_name.items()
     }
     return _INVALID if any(item is _INVALID for item in found.values()) else found
 
@@ -262,58 +263,3 @@ _SCALARS: dict[Any, tuple[str, Callable[[object], bool]]] = {
     float: ("a finite number", _is_finite),
     str: ("text that is valid Unicode", is_text),
 }
-
-
-def build(kind: type[T], table: object, place: str, problems: list[str], *, complete: bool = False) -> T | None:
-    """An object of a dataclass that checks its settings itself, or None; what is wrong is added to ``problems``.
-
-    Args:
-        kind: the dataclass; every setting has a default, and its ``HardwareError`` names the setting.
-        table: its settings, plain or made already.
-        place: of the table.
-        problems: takes every problem.
-        complete: whether every setting must be given, even one that has a default.
-    """
-    if not isinstance(table, dict):
-        problems.append(f"{place} must be a table of settings, got {shown(table)}")
-        return None
-    known = [f.name for f in dataclasses.fields(kind)]  # type: ignore[arg-type]
-    before = len(problems)
-    given = {}
-    reading = Reading(problems, complete)
-    for name, value in table.items():
-        if name not in known:
-            problems.append(f"there is no setting {_inside(place, name)!r}{closest(name, known)}")
-        elif dataclasses.is_dataclass(value) or (
-            read_value(kinds(kind)[name], value, _inside(place, name), reading) is not _INVALID
-        ):
-            given[name] = value
-    if complete:
-        problems += [f"{_inside(place, name)} is missing" for name in known if name not in table]
-    try:
-        made = kind(**given)
-    except MemrixError:
-        problems += _refused(kind, given)
-        return None
-    return None if len(problems) > before else made
-
-
-def _refused(kind: type[Any], given: dict[str, Any]) -> list[str]:
-    """Why a dataclass refuses settings."""
-    # Setting by setting: one wrong value must not hide the others. Some are valid only beside another one, so that
-    # those refused get another chance for as long as any is accepted.
-    accepted: dict[str, Any] = {}
-    refused = given
-    errors: dict[str, str] = {}
-    while refused:
-        errors = {}
-        for name, value in refused.items():
-            try:
-                kind(**{**accepted, name: value})
-                accepted[name] = value
-            except MemrixError as error:
-                errors[name] = str(error)
-        if len(errors) == len(refused):
-            break
-        refused = {name: refused[name] for name in errors}
-    return list(errors.values())

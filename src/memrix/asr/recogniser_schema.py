@@ -16,10 +16,10 @@ from memrix.asr.models.building import build_network
 from memrix.asr.models.conformer import ConformerSettings
 from memrix.asr.models.settings import ModelSettings, model_settings
 from memrix.asr.outside import PlainText, Schema, told
+from memrix.building import build
 from memrix.errors import CheckpointError, DataError, MemrixError
 from memrix.hardware import Hardware
 from memrix.quantization import Quantization
-from memrix.schema import build
 from memrix.validation import shown
 
 KIND = "ctc-recogniser"

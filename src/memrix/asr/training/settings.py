@@ -22,10 +22,10 @@ from memrix.asr.models.settings import ModelChoice
 from memrix.asr.outside import PlainText
 from memrix.asr.recipes import read_settings
 from memrix.asr.training.problems import problem_lines
+from memrix.building import build
 from memrix.errors import SettingsError
 from memrix.hardware import Hardware
 from memrix.quantization import Quantization
-from memrix.schema import build
 
 _LARGEST = 1e12
 """No rate, decay or norm is above: single precision squares them."""
