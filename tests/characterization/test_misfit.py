@@ -11,7 +11,7 @@ import pytest
 
 from memrix.characterization import Cycles, Goodness, fit_parameters, goodness_of_fit, simulate_cycles
 from memrix.characterization.misfit import Misfit, listed_misfits
-from memrix.characterization.symptoms import without_steps
+from memrix.characterization.symptoms import _two_levels, without_steps
 
 Features = np.ndarray
 Change = Callable[[Features, np.random.Generator], None]
@@ -122,7 +122,16 @@ def test_what_the_model_does_not_describe_is_called_a_misfit(few, change, featur
 
 def test_a_device_of_its_own_is_named(few):
     misfits = judged(few, one_device_of_its_own).misfits
-    assert [misfit.device for misfit in misfits if misfit.kind == "single shape"] == ["d1"]
+    assert [misfit.device for misfit in misfits if misfit.kind == "single levels"] == ["d1"]
+
+
+def test_two_levels_of_a_series_leave_what_the_textbook_says():
+    generator = np.random.default_rng(0)
+    normal = generator.standard_normal((2, 200_000))
+    # Of a normal number, the halves lie at the root of 2 / pi; two levels 6 deviations apart have a variance of 10.
+    expected = [-np.log(1 - 2 / np.pi), np.log(10)]
+    found = _two_levels(normal + [[0], [6]] * (generator.random(normal.shape) < 0.5))
+    assert found == pytest.approx(expected, abs=0.01)
 
 
 def test_a_device_of_the_model_fits(few):

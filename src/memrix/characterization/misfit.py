@@ -41,6 +41,7 @@ _KINDS = {
     "jumps": _Kind("its jumps from cycle to cycle", "log kurtosis", 0.25),
     "single shape": _Kind("its distribution within a single device", "KS", 0.08),
     "single jumps": _Kind("its jumps within a single device", "log kurtosis", 0.4),
+    "single levels": _Kind("jumps between two levels of a single device", "log variance", 0.3),
     "bursts": _Kind("bursts of large steps", "correlation", 0.05),
     "drift": _Kind("drift from the first to the last third of the cycles", "deviations", 0.2),
     "growing spread": _Kind("growth of its spread over the cycles", "log variance", 0.2),

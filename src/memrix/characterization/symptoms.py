@@ -20,6 +20,7 @@ LAGS = (1, 2, 5, 10, 20, 50)
 _LARGEST_SQUARE = 16.0  # of a step of deviation 1, beyond which it says no more about its neighbours
 _FEWEST_STEPS = 10  # of a device, without those that lack a history
 _SHAPE_POINTS = 20_000  # of the distribution that single devices are compared with
+_SMALLEST_LEVEL = 0.05  # share of the cycles: fewer are outliers rather than a level
 _TINY = float(np.finfo(np.float64).tiny)  # keeps what is nothing from being divided by nothing
 _ROUNDING = 1e-12  # of the mean of a series, by which it does not vary
 _REPEATED = 0.5  # share of values that occur more than once: more are measured in steps
@@ -86,6 +87,8 @@ class Symptoms:
         if symptom.kind == "single shape":
             standardised = self._aspects(features).standardised[..., i]
             return int(np.argmax([distance(series, self._shape[:, i]) for series in standardised]))
+        if symptom.kind == "single levels":
+            return int(np.argmax(_two_levels(self._aspects(features).standardised[..., i])))
         steps = self._aspects(features).steps if symptom.kind == "single jumps" else None
         return None if steps is None else int(np.argmax(_kurtosis(steps[..., i])))
 
@@ -115,6 +118,7 @@ class Symptoms:
         return {
             Symptom(name, "tails"): float(np.log(_kurtosis(series.ravel()))),
             Symptom(name, "single shape"): max(distance(device, shape) for device in series),
+            Symptom(name, "single levels"): float(_two_levels(series).max()),
             Symptom(name, "drift"): float((series[:, -third:].mean(axis=1) - series[:, :third].mean(axis=1)).mean()),
             Symptom(name, "growing spread"): float(np.log(late / early)),
             **{
@@ -173,6 +177,24 @@ def _of_pairs(standardised: Array) -> dict[Symptom, float]:
         pair = f"{FEATURE_COLUMNS[j]}, {FEATURE_COLUMNS[i]}"
         figures[Symptom(pair, "correlation", 1)] = float(next_cycle[i, j])
     return figures
+
+
+def _two_levels(series: Array) -> Array:
+    """``[devices]``: logarithm of the variance of ``[devices, cycles]`` over what the best two levels leave of it.
+
+    A normal series gives 1.0; one that jumps between two levels, 7 deviations apart, 2.6.
+    """
+    cycles = series.shape[1]
+    ordered = np.sort(series - series.mean(axis=1, keepdims=True), axis=1)
+    least = max(1, round(_SMALLEST_LEVEL * cycles))
+    below = np.arange(least, cycles - least + 1)
+    if not len(below) or cycles < 2:
+        return np.zeros(len(series))
+    sums = np.cumsum(ordered, axis=1)[:, below - 1]
+    between = (sums**2 * cycles / (below * np.maximum(cycles - below, 1))).max(axis=1)
+    total = np.maximum((ordered**2).sum(axis=1), _TINY)
+    result: Array = -np.log(np.maximum(1 - between / total, 1e-12))
+    return result
 
 
 def _kurtosis(values: Array) -> Array:
