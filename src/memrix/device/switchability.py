@@ -32,6 +32,7 @@ class SwitchingShares(NamedTuple):
     reset: float
 
 
+@functools.lru_cache(maxsize=8)
 def pulse_voltages(parameters: DeviceParameters) -> PulseVoltages:
     """The voltages with which cells of a device are programmed unless a protocol has voltages of its own.
 
@@ -50,6 +51,7 @@ def pulse_voltages(parameters: DeviceParameters) -> PulseVoltages:
     return PulseVoltages(-magnitude, magnitude)
 
 
+@functools.lru_cache(maxsize=32)
 def switching_shares(
     parameters: DeviceParameters, set_voltage: float | None = None, reset_voltage: float | None = None
 ) -> SwitchingShares:

@@ -1,0 +1,339 @@
+"""No result is silently of another network: every layer, preset and verb, against definitions in float64."""
+
+import copy
+import pickle
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import memrix
+from memrix.nn import registry
+from memrix.presets import PRESETS
+from tests import by_hand
+from tests.layer_examples import EXAMPLES, Call, Example, made
+
+pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections:UserWarning")
+
+ROUNDING = 1e-5  # of float32
+# Relative error of the outputs: of the largest example twice, which any of the wrong networks below exceeds or
+# resembles more than the right one.
+LIMITS = {"ideal": ROUNDING, "paper": 0.5, "physical": 0.3, "tuned": 0.06}
+HARDWARE = {name: memrix.Hardware.preset(name).replace(**{"tile.rows": 8, "tile.columns": 8}) for name in PRESETS}
+
+
+@dataclass(frozen=True)
+class Walk:
+    """One layer on one chip.
+
+    Attributes:
+        example: the layer.
+        preset: name of the chip.
+        folder: for files.
+    """
+
+    example: Example
+    preset: str
+    folder: Path
+
+    @property
+    def hardware(self) -> memrix.Hardware:
+        return HARDWARE[self.preset]
+
+    def calibrated(self, seed: int = 0) -> Call:
+        model = made(self.example, seed)
+        self.calibrate(model)
+        return model
+
+    def calibrate(self, model: nn.Module) -> None:
+        memrix.calibrate(model, [self.example.inputs], self.hardware, layers=self.example.layers, percentile=100)
+
+    def quantized(self, quantization: memrix.Quantization | None = None, seed: int = 0) -> Call:
+        model = self.calibrated(seed)
+        memrix.quantize(model, self.hardware, quantization, layers=self.example.layers)
+        return model
+
+    def program(self, model: nn.Module, *, inplace: bool = False, seed: int = 0) -> nn.Module:
+        return memrix.program(model, self.hardware, layers=self.example.layers, inplace=inplace, seed=seed)
+
+    def chip(self, seed: int = 0) -> nn.Module:
+        return self.program(self.calibrated(seed))
+
+    def expected(self, weights: by_hand.Weights, **options: Any) -> Tensor:
+        """What float64 gives."""
+        per_tensor = self.hardware.weight_scale == "per-tensor"
+        example = self.example
+        return by_hand.computed(example.definition, weights, example.inputs, per_tensor=per_tensor, **options)
+
+
+def quantized_for_evaluation(walk: Walk) -> nn.Module:
+    return walk.quantized()
+
+
+def quantized_for_training(walk: Walk) -> nn.Module:
+    return walk.quantized().train()
+
+
+def trained_with_an_observer(walk: Walk) -> nn.Module:
+    return walk.quantized(memrix.Quantization(observer="min-max")).train()
+
+
+def trained_with_learned_steps(walk: Walk) -> nn.Module:
+    return walk.quantized(memrix.Quantization(observer="fixed", learned_steps=True)).train()
+
+
+def quantized_twice(walk: Walk) -> nn.Module:
+    model = walk.calibrated()
+    memrix.quantize(model, walk.hardware.replace(weight_bits=2, **{"dac.bits": 4}), layers=walk.example.layers)
+    model(*walk.example.inputs)
+    memrix.quantize(model, walk.hardware, layers=walk.example.layers)
+    return model
+
+
+def quantized_and_calibrated_again(walk: Walk) -> nn.Module:
+    model = walk.calibrated()
+    for state in (m for m in model.modules() if hasattr(m, "input_range")):
+        state.input_range *= 3
+    walk.calibrate(model)
+    memrix.quantize(model, walk.hardware, layers=walk.example.layers)
+    return model
+
+
+def quantized_from_a_state(walk: Walk) -> nn.Module:
+    model, other = walk.quantized(), walk.quantized(seed=1)
+    other(*walk.example.inputs)
+    other.load_state_dict(model.state_dict())
+    return other
+
+
+def quantized_and_pickled(walk: Walk) -> nn.Module:
+    return pickle.loads(pickle.dumps(walk.quantized()))
+
+
+QUANTIZED = [
+    quantized_for_evaluation,
+    quantized_for_training,
+    trained_with_an_observer,
+    trained_with_learned_steps,
+    quantized_twice,
+    quantized_and_calibrated_again,
+    quantized_from_a_state,
+    quantized_and_pickled,
+]
+
+
+def programmed(walk: Walk) -> nn.Module:
+    return walk.chip()
+
+
+def programmed_in_place(walk: Walk) -> nn.Module:
+    return walk.program(walk.calibrated(), inplace=True)
+
+
+def programmed_from_a_quantized_model(walk: Walk) -> nn.Module:
+    return walk.program(walk.quantized())
+
+
+def programmed_twice_with_other_hardware(walk: Walk) -> nn.Module:
+    model = walk.quantized()
+    memrix.program(
+        model,
+        walk.hardware.replace(weight_bits=2, **{"tile.rows": 4}),
+        layers=walk.example.layers,
+    )
+    return walk.program(model)
+
+
+def calibrated_again(walk: Walk) -> nn.Module:
+    model = walk.calibrated()
+    walk.calibrate(model)
+    return walk.program(model)
+
+
+def saved_and_loaded(walk: Walk) -> nn.Module:
+    memrix.save(walk.chip(), walk.folder / "chip.safetensors")
+    return memrix.load(walk.folder / "chip.safetensors", made(walk.example, 1))
+
+
+def loaded_in_place(walk: Walk) -> nn.Module:
+    memrix.save(walk.chip(), walk.folder / "chip.safetensors")
+    model = made(walk.example, 1)
+    return memrix.load(walk.folder / "chip.safetensors", model, inplace=True)
+
+
+def copied(walk: Walk) -> nn.Module:
+    chip = walk.chip()
+    twin = copy.deepcopy(chip)
+    for parameter in chip.parameters():
+        parameter.data.zero_()  # the copy has its own
+    return twin
+
+
+def pickled(walk: Walk) -> nn.Module:
+    return pickle.loads(pickle.dumps(walk.chip()))
+
+
+def state_in_another_chip(walk: Walk) -> nn.Module:
+    other = walk.program(walk.calibrated(1), seed=1)
+    other(*walk.example.inputs)
+    other.load_state_dict(walk.chip().state_dict())
+    return other
+
+
+def state_assigned_to_another_chip(walk: Walk) -> nn.Module:
+    other = walk.program(walk.calibrated(1), seed=1)
+    other(*walk.example.inputs)
+    other.load_state_dict(copy.deepcopy(walk.chip().state_dict()), assign=True)
+    return other
+
+
+def reseeded(walk: Walk) -> nn.Module:
+    chip = walk.chip()
+    memrix.reseed(chip, read=7)
+    first = chip(*walk.example.inputs)
+    memrix.reseed(chip, read=7)
+    assert torch.equal(chip(*walk.example.inputs), first)
+    return chip
+
+
+def summarized(walk: Walk) -> nn.Module:
+    chip = walk.chip()
+    for layer in memrix.summary(chip, [walk.example.inputs]).layers:
+        assert layer.deviation <= max(LIMITS[walk.preset], 1e-4) ** 2 * layer.signal
+    return chip
+
+
+def checked(walk: Walk) -> nn.Module:
+    model = walk.calibrated()
+    assert memrix.check(model, walk.hardware, layers=walk.example.layers, batches=[walk.example.inputs]).ok
+    return walk.program(model)
+
+
+def cast_there_and_back(walk: Walk) -> nn.Module:
+    return walk.chip().double().float()
+
+
+def trained_on_fresh_chips(walk: Walk) -> nn.Module:
+    return walk.quantized(memrix.Quantization(observer="fixed", fresh_chips=True)).train()
+
+
+ON_CHIP = [
+    programmed,
+    programmed_in_place,
+    programmed_from_a_quantized_model,
+    programmed_twice_with_other_hardware,
+    calibrated_again,
+    saved_and_loaded,
+    loaded_in_place,
+    copied,
+    pickled,
+    state_in_another_chip,
+    state_assigned_to_another_chip,
+    reseeded,
+    summarized,
+    checked,
+    cast_there_and_back,
+    trained_on_fresh_chips,
+]
+
+
+def wrong_networks(weights: by_hand.Weights) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """Weights of networks that a fault could put in the place of the right one."""
+    matrices = {name: w for name, w in weights.items() if w.dim() > 1}
+    generator = torch.Generator().manual_seed(99)
+
+    def changed(change: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+        return {**weights, **{name: change(w.clone()) for name, w in matrices.items()}}
+
+    yield "other weights", changed(lambda w: w.flatten()[torch.randperm(w.numel(), generator=generator)].view_as(w))
+    yield "negated", changed(lambda w: -w)
+    yield "a scale that was not updated", changed(lambda w: 1.5 * w)
+    yield "half of the first axis dropped", changed(lambda w: w.index_fill(0, torch.arange(0, len(w), 2), 0.0))
+    yield "half of the second axis dropped", changed(lambda w: w.index_fill(1, torch.arange(0, w.shape[1], 2), 0.0))
+    yield "the largest weights doubled", changed(lambda w: torch.where(w.abs() > w.abs().max() / 2, 2 * w, w))
+
+
+class Right:
+    """The network of certain weights, and the ways from it to wrong ones.
+
+    Args:
+        walk: of the layer and the chip.
+        weights: float64.
+        following: whether ranges follow a training.
+    """
+
+    def __init__(self, walk: Walk, weights: by_hand.Weights, *, following: bool = False) -> None:
+        self.output = walk.expected(weights, following=following)
+        self.ways = {
+            name: walk.expected(its, ranges_of=weights) - self.output for name, its in wrong_networks(weights)
+        }
+
+    def assert_is(self, output: Tensor, limit: float, name: str) -> None:
+        """That an output is within a limit of this network's, and nowhere on the way to another one's."""
+        difference = output.detach().double() - self.output
+        assert output.shape == self.output.shape
+        error = by_hand.distance(output.detach(), self.output)
+        assert error < limit, f"{name}: {error:.3g} from what float64 gives, at most {limit}"
+        for other, way in self.ways.items():
+            share = float((difference * way).sum() / way.square().sum())
+            assert abs(share) < 0.4, f"{name}: {share:.2f} of the way to a network with {other}"
+
+
+def test_every_layer_that_is_registered_has_an_example():
+    known = {*registry._HANDLERS, *registry._COMPOSITES}
+    missing = known - {example.kind for example in EXAMPLES.values()}
+    assert not missing, f"tests/layer_examples.py has no example of {missing}; add one with its definition by hand"
+
+
+@pytest.fixture
+def walk(request, tmp_path) -> Walk:
+    name, preset = request.param
+    if "transformers" in str(EXAMPLES[name].kind):
+        pytest.importorskip("transformers")
+    return Walk(EXAMPLES[name], preset, tmp_path)
+
+
+# One of every way to hold matrices on every chip; the others on the quiet one, and on the rest at leisure.
+_OFTEN = ("Linear", "Conv2d", "LSTM, projected", "Embedding")
+
+
+def _walks() -> list:
+    walks = []
+    for name in EXAMPLES:
+        for preset in PRESETS:
+            slow = preset != "ideal" and name not in _OFTEN
+            marks = [pytest.mark.slow] if slow else []
+            walks.append(pytest.param((name, preset), id=f"{name}-{preset}", marks=marks))
+    return walks
+
+
+@pytest.mark.parametrize("walk", _walks(), indirect=True)
+def test_every_verb_gives_the_network_that_was_asked_for(walk):
+    weights = by_hand.weights_of(made(walk.example).layer)
+    right, followed = Right(walk, weights), Right(walk, weights, following=True)
+    for verb in QUANTIZED:
+        output = verb(walk)(*walk.example.inputs)
+        (followed if verb is trained_with_an_observer else right).assert_is(output, ROUNDING, verb.__name__)
+    for verb in ON_CHIP:
+        output = verb(walk)(*walk.example.inputs)
+        right.assert_is(output, LIMITS[walk.preset], verb.__name__)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_chip_of_a_wrong_network_is_noticed(preset, tmp_path):
+    """The walk can fail."""
+    for name in ("Linear", "Conv2d", "LSTM, projected"):
+        walk = Walk(EXAMPLES[name], preset, tmp_path)
+        model = made(walk.example)
+        weights = by_hand.weights_of(model.layer)
+        right = Right(walk, weights)
+        for other, its in wrong_networks(weights):
+            model.layer.load_state_dict({key: value.float() for key, value in its.items()})
+            walk.calibrate(model)
+            output = walk.program(model)(*walk.example.inputs)
+            with pytest.raises(AssertionError, match="from what float64 gives|of the way to"):
+                right.assert_is(output, LIMITS[preset], other)
