@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-_LANES = 1021
-_WORDS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+from memrix.compilation import compiled
+
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+_WORDS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+# Odd constants of splitmix64 (Steele et al., OOPSLA 2014, 10.1145/2660193.2660195), as signed integers.
+_PLACE, _FIRST, _SECOND = (
+    np.int64(c - (1 << 64)) for c in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
+)
+_HALF, _LOW = np.int64(32), np.int64(0xFFFFFFFF)
 
 
 def recording() -> bool:
@@ -26,7 +32,7 @@ class Fingerprint:
     Attributes:
         shape: of the weight.
         dtype: of the weight.
-        bits: a check sum of its words.
+        bits: of all its words and their places.
     """
 
     shape: torch.Size
@@ -35,28 +41,37 @@ class Fingerprint:
 
     @classmethod
     def of(cls, weight: Tensor) -> Fingerprint:
-        """Read every word of a weight: an edit through ``.data`` leaves no other trace."""
+        """Read every word of a weight once: an edit through ``.data`` leaves no other trace."""
         flat = weight.detach().contiguous().view(-1)
         size = flat.element_size()
-        whole = flat.numel() * size % 8 == 0 and flat.data_ptr() % 8 == 0
-        return cls(weight.shape, weight.dtype, _check_sum(flat.view(torch.int64 if whole else _WORDS[size])))
+        if flat.numel() * size % 8 == 0:
+            # The words are the same ones wherever the weight lies.
+            words = (flat if flat.data_ptr() % 8 == 0 else flat.clone()).view(torch.int64)
+        else:
+            words = flat.view(_WORDS[size])
+        bits = _mixed_sum(words.numpy()) if words.device.type == "cpu" else _mixed_sum_of_tensor(words)
+        return cls(weight.shape, weight.dtype, int(bits))
 
 
-def _check_sum(words: Tensor) -> int:
-    """Of the words, or of many the sums over all that are ``_LANES`` apart: each knows the order that is left.
+@compiled
+def _mixed_sum(words: npt.NDArray[np.int64]) -> np.int64:
+    """Sum of words, each mixed with its place: a sum of the bare words hides signs that flip and values that swap."""
+    total = np.int64(0)
+    for place in range(words.shape[0]):
+        word = np.int64(words[place])
+        word ^= ((word >> _HALF) & _LOW) ^ (np.int64(place) * _PLACE)
+        word *= _FIRST
+        word ^= (word >> _HALF) & _LOW
+        total += word * _SECOND
+    return total
 
-    A prime, so that neither rows nor columns of a matrix, nor blocks of them, meet in one sum when they change places.
-    """
-    whole = words.numel() // _LANES * _LANES
-    if whole <= _LANES:
-        return zlib.crc32(words.numpy(force=True))
-    if words.device.type == "cpu":
-        values = words.numpy()  # whose sums along the first axis take a third of torch's time
-        return zlib.crc32(
-            values[whole:], zlib.crc32(np.add.reduce(values[:whole].reshape(-1, _LANES), dtype=np.int64))
-        )
-    sums = words[:whole].view(-1, _LANES).sum(0, dtype=torch.int64)
-    return zlib.crc32(words[whole:].numpy(force=True), zlib.crc32(sums.numpy(force=True)))
+
+def _mixed_sum_of_tensor(words: Tensor) -> Tensor:
+    """The same sum on any device."""
+    words = words.to(torch.int64)
+    places = torch.arange(words.numel(), device=words.device).mul_(int(_PLACE))
+    words = ((words >> 32) & int(_LOW)).bitwise_xor_(words).bitwise_xor_(places).mul_(int(_FIRST))
+    return ((words >> 32) & int(_LOW)).bitwise_xor_(words).mul_(int(_SECOND)).sum()
 
 
 class Written:
