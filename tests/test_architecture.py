@@ -33,7 +33,7 @@ FLOORS = [
     {"references", "copying"},
     {"inventory"},
     {"selection"},
-    {"readiness", "reach"},
+    {"modes", "readiness", "reach"},
     {"batches"},
     {"witness"},
     {"calibration", "conversion", "digital", "feasibility"},

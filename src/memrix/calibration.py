@@ -13,6 +13,7 @@ from memrix.batches import MOST_BATCHES, require_batches, run_batches
 from memrix.contents import Contents
 from memrix.errors import CalibrationError, NumericsError
 from memrix.inventory import rule
+from memrix.modes import evaluating, observing
 from memrix.nn.inputs import require_dense
 from memrix.nn.quantized import QuantizedLayer
 from memrix.nn.state import OUTPUT_RANGE, LayerState, state_of
@@ -123,6 +124,11 @@ def observe_uses(
     return objections, [name for name, use in watch.uses.items() if not use.called and name not in objections]
 
 
+def vector_sampler(name: str) -> VectorSampler:
+    """What collects the calibration samples of a layer of that name."""
+    return VectorSampler(TEST_VECTORS, derive(0, "test vectors", name))
+
+
 class _Watched:
     """A layer under calibration, and what was seen of its inputs."""
 
@@ -132,7 +138,7 @@ class _Watched:
         self.empty = False  # whether an input without a value was seen
         self._observer = RangeObserver(percentile)
         self._output_observer = RangeObserver(percentile)
-        self._sampler = VectorSampler(TEST_VECTORS, derive(0, "test vectors", layer.name))
+        self._sampler = vector_sampler(layer.name)
 
     def observe(self, module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
         """Take in an input, as a hook."""
@@ -189,23 +195,15 @@ def _observation(model: nn.Module, watched: list[_Watched]) -> Iterator[None]:
     hooks += [
         each.layer.module.register_forward_hook(each.observe_output) for each in watched if each.quantizes_output
     ]
-    states = [each.layer.module.memrix for each in watched if isinstance(each.layer.module, QuantizedLayer)]
-    modes = {module: module.training for module in model.modules()}
+    quantized = [each.layer.module for each in watched if isinstance(each.layer.module, QuantizedLayer)]
     nested = {m: m.use_nested_tensor for m in model.modules() if isinstance(m, nn.TransformerEncoder)}
     try:
-        for state in states:
-            state.observing = True
         for encoder in nested:
             encoder.use_nested_tensor = False  # the hooks keep its layers from the kernels that understand them
-        model.eval()
-        with torch.no_grad():
+        with observing(quantized), evaluating(model):
             yield
     finally:
         for hook in hooks:
             hook.remove()
-        for state in states:
-            state.observing = False
         for encoder, used in nested.items():
             encoder.use_nested_tensor = used
-        for module, training in modes.items():
-            module.training = training

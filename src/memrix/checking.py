@@ -175,9 +175,7 @@ def check(
 
 
 def _layout(layer: Selected) -> Layout:
-    weight: Any = layer.module.weight
-    # Its shape alone: nothing is computed on the meta device.
-    return layer.hardware.layout(*layer.handler.geometry.matrices(layer.module, weight.detach().to("meta")).shape)
+    return layer.hardware.layout(*layer.handler.geometry.matrix_shape(layer.module))
 
 
 def _plan(layer: Selected, layout: Layout) -> PlannedLayer:

@@ -158,17 +158,10 @@ def _write(
         CrossbarLayer.adopt(module, layer.handler.geometry, layer.name, layer.hardware) for layer, module in selected
     ]
     disable_fast_paths(chip)
-    total = sum(layer.memrix.chip.layout(*_shape(layer)).cells for layer in programmed)
-    done = 0
+    sizes = (layer.memrix.chip.layout(*layer.memrix.geometry.matrix_shape(layer)) for layer in programmed)
+    count = counting(progress, sum(layout.cells for layout in sizes))
     for layer in programmed:
-
-        def count(cells: int, name: str = layer.memrix.name) -> None:
-            nonlocal done
-            done += cells
-            if progress is not None:
-                progress(done, total, name)
-
-        program_layer(layer, seeds, count, tune)
+        program_layer(layer, seeds, count(layer.memrix.name), tune)
     for module in chip.modules():
         if (state := state_of(module)) is not None:
             state.keep_sample(None)
@@ -222,9 +215,25 @@ def crossbar_layers(chip: nn.Module) -> list[CrossbarLayer]:
     return layers
 
 
-def _shape(layer: CrossbarLayer) -> tuple[int, int, int]:
-    groups, inputs, outputs = layer.memrix.geometry.matrices(layer, layer.weight.detach().to("meta")).shape
-    return groups, inputs, outputs
+def counting(progress: Callable[[int, int, str], None] | None, total: int) -> Callable[[str], Callable[[int], None]]:
+    """What to call with the cells of a layer of some name, for progress over all layers one after the other.
+
+    Args:
+        progress: called with the cells so far, their number in all and the name of the layer.
+        total: cells of all layers.
+    """
+    done = 0
+
+    def of(name: str) -> Callable[[int], None]:
+        def count(cells: int) -> None:
+            nonlocal done
+            done += cells
+            if progress is not None:
+                progress(done, total, name)
+
+        return count
+
+    return of
 
 
 def _require_readiness(selected: list[Selected]) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from memrix.batches import MOST_BATCHES, run_batches
 from memrix.conversion import crossbar_layers
 from memrix.errors import CalibrationError
+from memrix.modes import evaluating
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.quantized import quantized_input, quantized_output, quantized_weight
 
@@ -76,18 +77,14 @@ def measure(
         fidelity.deviation += float((output.double() - expected).square().sum())
 
     hooks = [layer.register_forward_hook(compare, with_kwargs=True, prepend=True) for layer in crossbar_layers(chip)]
-    modes = {module: module.training for module in chip.modules()}
     try:
-        chip.eval()
-        with torch.no_grad():
+        with evaluating(chip):
             done = run_batches(chip, batches, max_batches=max_batches, progress=progress)
         if not done:
             raise CalibrationError("there is no batch to compare on; give at least one batch of typical inputs")
     finally:
         for hook in hooks:
             hook.remove()
-        for module, training in modes.items():
-            module.training = training
     return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -106,8 +105,7 @@ def _restore_layer(
         return [f"layer {shown!r} cannot be mapped in the model: {handler}"]
     if kind_of(handler) != layer.kind:
         return [f"layer {shown!r} is {layer.kind} in the file and {kind_of(handler)} in the model"]
-    weight: Any = found.module.weight
-    layout = layer.hardware.layout(*handler.geometry.matrices(found.module, weight.detach()).shape)
+    layout = layer.hardware.layout(*handler.geometry.matrix_shape(found.module))
     problems = [] if layer.record is None else _unfit_cells(shown, path, layout, layer.hardware, tensors)
     on_chip = layer.record is not None and not problems
     kind: type[QuantizedLayer] = CrossbarLayer if on_chip else QuantizedLayer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from torch.autograd import forward_ad
 # torch offers no public way to ask: without these names, nothing counts as a transform.
 _functorch: Any = getattr(torch._C, "_functorch", None)
 _innermost = getattr(_functorch, "peek_interpreter_stack", lambda: None)
-_is_wrapped = getattr(_functorch, "is_functorch_wrapped_tensor", lambda tensor: False)
+_is_wrapped: Callable[[Tensor], bool] = getattr(_functorch, "is_functorch_wrapped_tensor", lambda tensor: False)
 
 
 def transformed() -> bool:
@@ -21,9 +22,14 @@ def transformed() -> bool:
     return _innermost() is not None or getattr(forward_ad, "_current_level", -1) >= 0
 
 
+def is_wrapped(tensor: Tensor) -> bool:
+    """Whether a function transform put a tensor in the place of one of numbers."""
+    return _is_wrapped(tensor)
+
+
 def has_values(tensor: Tensor) -> bool:
     """Whether a tensor is one of numbers, rather than one that a compiler or a transform put in its place."""
-    return not (torch.compiler.is_compiling() or _is_wrapped(tensor))
+    return not (torch.compiler.is_compiling() or is_wrapped(tensor))
 
 
 def straight_through(values: Tensor, quantized: Tensor, bound: Tensor) -> Tensor:

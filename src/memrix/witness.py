@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from memrix.errors import ConversionError
 from memrix.nn.crossbar_layer import CrossbarLayer
-from memrix.nn.graphs import Proxy
+from memrix.nn.graphs import is_proxy
 from memrix.tables import listed
 
 
@@ -32,7 +32,7 @@ class Witness:
             self._go(chip)
             return
         given = list(_leaves((inputs, named)))
-        if any(isinstance(value, Proxy) for value in given):
+        if any(map(is_proxy, given)):
             return  # a graph again, of torch.fx
         if all(value.numel() for value in given if isinstance(value, Tensor)):
             raise ConversionError(

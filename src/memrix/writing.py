@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -11,12 +10,12 @@ import torch
 from torch import nn
 
 from memrix.batches import MOST_BATCHES, run_batches
-from memrix.calibration import TEST_VECTORS
-from memrix.conversion import crossbar_layers
+from memrix.calibration import vector_sampler
+from memrix.conversion import counting, crossbar_layers
 from memrix.errors import NumericsError, WriteError
+from memrix.modes import evaluating, observing
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.programming import program_layer, tune
-from memrix.quantization.sampling import VectorSampler
 from memrix.random import Seeds, derive
 from memrix.tables import listed
 from memrix.undo import unchanged_on_failure
@@ -67,19 +66,12 @@ def write(
             f"give typical inputs, memrix.write(chip, batches)"
         )
     total = sum(layer.memrix.programmed.crossbar.layout.cells for layer in changed)
-    done = 0
+    count = counting(progress, total)
     with unchanged_on_failure(chip):
         if tuned and batches is not None:
             _sample(chip, changed, tuned, batches, max_batches)
         for layer in changed:
-
-            def count(cells: int, name: str = layer.memrix.name) -> None:
-                nonlocal done
-                done += cells
-                if progress is not None:
-                    progress(done, total, name)
-
-            _write_again(layer, count)
+            _write_again(layer, count(layer.memrix.name))
     return tuple(layer.memrix.name for layer in changed)
 
 
@@ -104,7 +96,7 @@ def _sample(
     max_batches: int,
 ) -> None:
     """Keep calibration samples on layers that are to be tuned; layers that are not written yet compute digitally."""
-    samplers = {layer: VectorSampler(TEST_VECTORS, derive(0, "test vectors", layer.memrix.name)) for layer in tuned}
+    samplers = {layer: vector_sampler(layer.memrix.name) for layer in tuned}
     reached = set()
 
     def observe(module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
@@ -115,7 +107,7 @@ def _sample(
             reached.add(layer)
             samplers[layer].observe(geometry.unfold(layer, activations.detach().float()).flatten(1, 2))
 
-    with _digital(chip, changed):
+    with observing(changed), evaluating(chip):
         hooks = [layer.register_forward_pre_hook(observe, with_kwargs=True) for layer in tuned]
         try:
             run_batches(chip, batches, max_batches=max_batches)
@@ -128,20 +120,3 @@ def _sample(
     with torch.inference_mode(False):
         for layer, sampler in samplers.items():
             layer.memrix.keep_sample(sampler.vectors().clone())
-
-
-@contextmanager
-def _digital(chip: nn.Module, layers: list[CrossbarLayer]) -> Iterator[None]:
-    """Evaluation mode without gradients; some layers compute digitally with their quantized weights."""
-    modes = {module: module.training for module in chip.modules()}
-    try:
-        for layer in layers:
-            layer.memrix.observing = True
-        chip.eval()
-        with torch.no_grad():
-            yield
-    finally:
-        for layer in layers:
-            layer.memrix.observing = False
-        for module, training in modes.items():
-            module.training = training

@@ -127,7 +127,8 @@ def _opened(mixin: type[OpenedLayer], layer: type[nn.Module]) -> type[nn.Module]
     return _OPENED[key]
 
 
-def _no_objection(module: nn.Module) -> str | None:
+def no_objection(module: nn.Module) -> str | None:
+    """None, of every layer."""
     return None
 
 
@@ -148,7 +149,7 @@ class Composite:
     opened: type[OpenedLayer]
     parts: Callable[[nn.Module], Parts]
     recognizes: Callable[[type[nn.Module]], bool] | None = None
-    objection: Callable[[nn.Module], str | None] = _no_objection
+    objection: Callable[[nn.Module], str | None] = no_objection
 
 
 @dataclass(frozen=True, eq=False)

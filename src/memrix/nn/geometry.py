@@ -113,6 +113,11 @@ class Geometry:
         """``[groups, inputs, outputs]`` of a tensor shaped as the layer's weight."""
         return self.split(layer, self.weight_to_matrix(layer, weight))
 
+    def matrix_shape(self, layer: Any) -> tuple[int, int, int]:
+        """Groups, inputs and outputs of a layer's matrices; nothing is computed."""
+        groups, inputs, outputs = self.matrices(layer, layer.weight.detach().to("meta")).shape
+        return groups, inputs, outputs
+
     def from_matrices(self, layer: Any, matrices: Tensor) -> Tensor:
         """The inverse of ``matrices``."""
         return self.matrix_to_weight(layer, matrices.transpose(1, 2).flatten(0, 1))

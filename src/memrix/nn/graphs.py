@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from torch import Tensor, nn
-from torch.fx import Proxy as Proxy
+from torch.fx import Proxy
 
 from memrix.errors import ConversionError
 
@@ -37,7 +37,7 @@ def one_node(forward: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(forward)
     def traced(self: nn.Module, *inputs: Any, **named: Any) -> Any:
         for value in (*inputs, *named.values()):
-            if isinstance(value, Proxy):
+            if is_proxy(value):
                 return _node(value, self, inputs, named)
         return forward(self, *inputs, **named)
 

@@ -17,7 +17,7 @@ def is_dense(value: Tensor) -> bool:
 
 def require_dense(name: str, value: Any) -> None:
     """Raise ConversionError unless the input of a layer is a dense tensor."""
-    if isinstance(value, Tensor) and value.layout is torch.strided and not value.is_nested:
+    if isinstance(value, Tensor) and is_dense(value):
         return
     raise ConversionError(
         f"the input of layer {name!r} must be a dense tensor, got {described(value)}"

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from memrix.nn.attention import OpenedAttention, attention_parts
-from memrix.nn.composite import Composite, OpenedLayer, Parts, Projection
+from memrix.nn.composite import Composite, OpenedLayer, Parts, Projection, no_objection
 from memrix.nn.conv import ConvolutionGeometry
 from memrix.nn.conv_transpose import TransposedConvolutionGeometry
 from memrix.nn.embedding import EmbeddingGeometry
@@ -22,10 +22,6 @@ from memrix.nn.recurrent_cells import OpenedCell, cell_parts
 from memrix.nn.stacked import OpenedLlama4Experts, OpenedParallelExperts, llama4_parts, parallel_parts
 from memrix.nn.state import state_of
 from memrix.nn.usable import unusable_parameters, unusable_tensors
-
-
-def _no_objection(module: nn.Module) -> str | None:
-    return None
 
 
 @dataclass(frozen=True)
@@ -42,7 +38,7 @@ class Handler:
     layer: type[nn.Module] | str
     geometry: Geometry
     on_request: str | None = None
-    objection: Callable[[nn.Module], str | None] = _no_objection
+    objection: Callable[[nn.Module], str | None] = no_objection
 
 
 _HANDLERS: dict[type[nn.Module] | str, Handler] = {}

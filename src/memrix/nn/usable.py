@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from memrix.transforms import is_wrapped
+
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
@@ -35,7 +37,7 @@ def unusable(tensor: Tensor) -> str | None:
 
 def _reasons(tensor: Tensor) -> Iterator[str]:
     kind, dtype = type(tensor), tensor.dtype
-    if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+    if is_wrapped(tensor):
         yield "is inside a torch.func transform; call memrix on the model outside of it"
     if tensor.is_quantized:
         yield f"was quantized by torch ({dtype}); give the float model, or weight.dequantize()"

@@ -1,0 +1,37 @@
+"""Modes that a model is run in for a while: each of its modules gets its own back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from memrix.nn.quantized import QuantizedLayer
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Run a block in evaluation mode and without gradients."""
+    modes = {module: module.training for module in model.modules()}
+    try:
+        model.eval()
+        with torch.no_grad():
+            yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
+
+
+@contextmanager
+def observing(layers: Iterable[QuantizedLayer]) -> Iterator[None]:
+    """Let quantized layers take their inputs unquantized; those of a chip compute digitally meanwhile."""
+    states = [layer.memrix for layer in layers]
+    try:
+        for state in states:
+            state.observing = True
+        yield
+    finally:
+        for state in states:
+            state.observing = False
