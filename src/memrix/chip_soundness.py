@@ -14,6 +14,7 @@ from memrix.crossbar import ADC
 from memrix.device.parameter_files import parse_parameters
 from memrix.errors import CheckpointError, HardwareError
 from memrix.nn.geometry import STATE
+from memrix.nn.inputs import type_name
 from memrix.nn.layer_record import LayerRecord
 from memrix.nn.programmed import COLUMN_GAIN, COLUMN_OFFSET
 from memrix.nn.state import EPOCH, LEARNED_RANGE, LEARNED_WEIGHT_STEP, OUTPUT_RANGE, RANGE
@@ -97,9 +98,7 @@ def described_with(description: ChipDescription, tensors: Mapping[str, Tensor]) 
     """A description with what is said of tensors: their types, and which hold NaN or infinite values, as masks do."""
     cells = {join(path, name) for path in description.layers for name in CELLS}
     unusual = tuple(name for name, values in tensors.items() if name not in cells and not _all_finite(values))
-    return replace(
-        description, types={name: _type(values.dtype) for name, values in tensors.items()}, not_finite=unusual
-    )
+    return replace(description, types=_types(tensors), not_finite=unusual)
 
 
 def _contradictions(description: ChipDescription) -> Iterator[str]:
@@ -263,7 +262,7 @@ def _unsound_cells(states: Tensor) -> str:
 
 def _unsound_scale(values: Tensor, kind: _Kept, cells: _Cells | None, *, on_chip: bool) -> str:
     if values.dtype != kind.dtype:
-        return f"must be {_type(kind.dtype)}"
+        return f"must be {type_name(kind.dtype)}"
     shapes = kind.shapes(cells)
     if shapes and tuple(values.shape) not in shapes:
         return f"must be of shape {' or '.join(str(list(shape)) for shape in shapes)}"
@@ -285,16 +284,12 @@ def _all_finite(values: Tensor) -> bool:
 
 def _described(values: Tensor) -> str:
     if values.numel() == 1:
-        return f"{_type(values.dtype)} {list(values.shape)} of {values.item()}"
+        return f"{type_name(values.dtype)} {list(values.shape)} of {values.item()}"
     if not values.numel() or not values.is_floating_point():
-        return f"{_type(values.dtype)} {list(values.shape)}"
+        return f"{type_name(values.dtype)} {list(values.shape)}"
     low, high = values.float().aminmax()
-    return f"{_type(values.dtype)} {list(values.shape)} from {low:g} to {high:g}"
+    return f"{type_name(values.dtype)} {list(values.shape)} from {low:g} to {high:g}"
 
 
 def _types(tensors: Mapping[str, Tensor]) -> dict[str, str]:
-    return {name: _type(values.dtype) for name, values in tensors.items()}
-
-
-def _type(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
+    return {name: type_name(values.dtype) for name, values in tensors.items()}

@@ -93,9 +93,12 @@ class Corpus:
         return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
-def listing(problems: Iterable[str]) -> str:
-    """Problems as the indented lines that end an error message."""
-    return "".join(f"\n  {problem}" for problem in problems)
+def listing(problems: Iterable[str], most: int | None = None) -> str:
+    """Problems as the indented lines that end an error message; of many, the first."""
+    lines = list(problems)
+    if most is not None and len(lines) > most:
+        lines = [*lines[:most], f"and {len(lines) - most} more"]
+    return "".join(f"\n  {line}" for line in lines)
 
 
 def check_audio(

@@ -12,6 +12,7 @@ from torch import Tensor
 
 import memrix
 from memrix.archive import FileKind, content_digest, read_archive, write_archive
+from memrix.asr.corpus import listing
 from memrix.asr.labels import Labels
 from memrix.asr.models.building import build_network
 from memrix.asr.models.settings import ModelSettings
@@ -23,6 +24,7 @@ from memrix.hardware import Hardware
 from memrix.nn.quantized import QuantizedLayer, move_keys
 from memrix.quantization import Quantization
 
+_SHOWN = 20  # differences that an error lists
 _RECOGNIZER = FileKind("recognizer", "`memrix train`", "`memrix train`")
 
 
@@ -119,6 +121,5 @@ def load_weights(recogniser: Recogniser, tensors: Mapping[str, Tensor], source: 
         if name in tensors and tensors[name].is_floating_point() != own[name].is_floating_point()
     ]
     if problems:
-        shown = "\n  ".join(problems[:20]) + (f"\n  and {len(problems) - 20} more" if len(problems) > 20 else "")
-        raise CheckpointError(f"the weights of {source} are of another architecture:\n  {shown}")
+        raise CheckpointError(f"the weights of {source} are of another architecture:{listing(problems, _SHOWN)}")
     recogniser.load_state_dict(tensors)

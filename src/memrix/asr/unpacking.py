@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import zlib
@@ -12,8 +13,7 @@ from typing import Any, cast
 
 from memrix.errors import DataError
 
-_GZIP = b"\x1f\x8b"
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+GZIP = b"\x1f\x8b"
 
 LONGEST_LINE = 1 << 20  # bytes; an utterance of a manifest has some hundreds
 LARGEST_RATIO = 200
@@ -31,7 +31,7 @@ def unpacked_lines(path: Path, remedy: str) -> Iterator[Iterator[str]]:
     """
     try:
         with path.open("rb") as file:
-            zipped = file.read(len(_GZIP)) == _GZIP
+            zipped = file.read(len(GZIP)) == GZIP
             file.seek(0)
             size = path.stat().st_size
             unpacked = cast(io.RawIOBase, gzip.GzipFile(fileobj=file) if zipped else file)
@@ -47,7 +47,7 @@ def _decoded(path: Path, stream: io.BufferedReader[Any], most: int) -> Iterator[
     total = 0
     while line := stream.readline(LONGEST_LINE + 1):
         if not total:
-            line = line.removeprefix(_BYTE_ORDER_MARK)
+            line = line.removeprefix(codecs.BOM_UTF8)
         total += len(line)
         if len(line) > LONGEST_LINE:
             raise DataError(f"{path} has a line of more than {LONGEST_LINE} bytes, which no such file has")

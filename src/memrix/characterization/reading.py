@@ -20,8 +20,9 @@ from memrix.characterization.layout import (
     LOW_CURVE,
     UNITS,
 )
-from memrix.characterization.rows import Rows, at, is_empty, listed, typed_rows
+from memrix.characterization.rows import Rows, at, is_empty, typed_rows
 from memrix.errors import DataError
+from memrix.tables import listed
 from memrix.validation import require_positive
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ import pandas as pd
 
 from memrix.characterization.columns import Column
 from memrix.characterization.layout import TEXT_COLUMNS
+from memrix.tables import listed
 
 if TYPE_CHECKING:
     from memrix.characterization.delimited import Table
 
-_SHOWN = 5
 _LONGEST = 40  # characters of a text that a message shows
 
 
@@ -82,12 +82,6 @@ def at(lines: Iterable[int], problem: str) -> list[str]:
     if not numbers:
         return []
     return [f"line{'s' if len(numbers) > 1 else ''} {listed(numbers)}: {problem}"]
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first of many names, and how many more there are."""
-    shown = ", ".join(names[:_SHOWN])
-    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"
 
 
 def _numbers(values: pd.Series, column: Column, decimal: str) -> tuple[pd.Series, pd.Series]:

@@ -8,6 +8,7 @@ from memrix.characterization.cycles import Cycles
 from memrix.characterization.layout import FEATURE_COLUMNS, HIGH_CURVE, LOW_CURVE
 from memrix.device.parameters import FEATURES, RESET_VOLTAGE
 from memrix.errors import DataError
+from memrix.tables import listed
 
 DEGREES = {LOW_CURVE: 6, HIGH_CURVE: 5}  # of the polynomials of the curves
 FEWEST_CYCLES = 20
@@ -102,10 +103,9 @@ def _constant_features(cycles: Cycles) -> list[str]:
     for index, column in enumerate(FEATURE_COLUMNS):
         names = [cycles.devices[device] for device in np.flatnonzero(constant[:, index])]
         if names:
-            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
             problems.append(
-                f"{column} is the same in all cycles of {', '.join(names[:_NAMED])}{more}: leave these devices out, "
-                "or measure in finer steps"
+                f"{column} is the same in all cycles of {listed(names, _NAMED)}: leave these devices out, or measure "
+                "in finer steps"
             )
     return problems
 

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from memrix.crossbar.converters import DAC
 from memrix.crossbar.mapping import Layout
+from memrix.device.arguments import described
 from memrix.errors import ConversionError
-from memrix.validation import shown
 
 
 def require_codes(codes: Tensor, dac: DAC, dimensions: int, name: str) -> None:
@@ -23,9 +23,9 @@ def require_codes(codes: Tensor, dac: DAC, dimensions: int, name: str) -> None:
     largest = dac.largest_code
     mend = f"give whole numbers from {-largest} to {largest}, as dac.codes makes them of activations"
     if not isinstance(codes, Tensor) or codes.is_complex() or codes.dtype == torch.bool or codes.dim() != dimensions:
-        given = f"{codes.dtype} of shape {tuple(codes.shape)}" if isinstance(codes, Tensor) else shown(codes)
         raise ConversionError(
-            f"the crossbar of layer {name!r} takes DAC codes in a tensor of {dimensions} axes, got {given}; {mend}"
+            f"the crossbar of layer {name!r} takes DAC codes in a tensor of {dimensions} axes, got "
+            f"{described(codes)}; {mend}"
         )
     if torch.compiler.is_compiling() or not codes.numel():
         return  # a graph cannot look at values
@@ -53,8 +53,9 @@ def require_vectors(codes: Tensor, layout: Layout, name: str) -> None:
 def require_rows(rows: Tensor, layout: Layout, name: str) -> None:
     """Raise ConversionError unless these are numbers of rows, int64 ``[vectors]``."""
     if not isinstance(rows, Tensor) or rows.dtype != torch.int64 or rows.dim() != 1:
-        given = f"{rows.dtype} of shape {tuple(rows.shape)}" if isinstance(rows, Tensor) else shown(rows)
-        raise ConversionError(f"rows of layer {name!r} are looked up by int64 numbers [vectors], got {given}")
+        raise ConversionError(
+            f"rows of layer {name!r} are looked up by int64 numbers [vectors], got {described(rows)}"
+        )
     if torch.compiler.is_compiling() or not rows.numel():
         return
     lowest, highest = (int(end) for end in rows.aminmax())

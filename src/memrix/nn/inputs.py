@@ -25,11 +25,16 @@ def require_dense(name: str, value: Any) -> None:
     )
 
 
+def type_name(dtype: torch.dtype) -> str:
+    """The name of a type without that of torch, such as ``float32``."""
+    return str(dtype).removeprefix("torch.")
+
+
 def described(value: object) -> str:
     """A value in a few words: a tensor by its type, shape and device."""
     if not isinstance(value, Tensor):
         return f"a {type(value).__name__}"
-    kind = str(value.dtype).removeprefix("torch.")
+    kind = type_name(value.dtype)
     if value.is_nested:
         return f"a nested tensor of {kind}"
     layout = "" if value.layout is torch.strided else f"{str(value.layout).removeprefix('torch.')} "

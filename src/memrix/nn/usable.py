@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from memrix.nn.inputs import type_name
 from memrix.transforms import is_wrapped
 
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -59,7 +60,7 @@ def _reasons(tensor: Tensor) -> Iterator[str]:
     if dtype not in _FLOATS:
         yield (
             f"is of {dtype}, which stands for a weight only with a scale that is kept elsewhere; dequantize it to "
-            f"one of {', '.join(str(each).removeprefix('torch.') for each in _FLOATS)}"
+            f"one of {', '.join(map(type_name, _FLOATS))}"
         )
     if tensor.is_inference():
         yield (

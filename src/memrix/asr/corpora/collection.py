@@ -10,6 +10,7 @@ from memrix.asr.corpora.prepared import SPLITS, PreparedCorpus
 from memrix.asr.corpora.writing import write_corpus
 from memrix.asr.corpus import listing
 from memrix.errors import DataError
+from memrix.tables import listed
 
 if TYPE_CHECKING:
     from lhotse import MonoCut
@@ -67,5 +68,4 @@ def entries(folder: Path, most: int = 12) -> str:
     if not folder.is_dir():
         return f"{folder} is a file" if folder.exists() else f"there is no folder {folder}"
     names = sorted(path.name + ("/" if path.is_dir() else "") for path in folder.iterdir())
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return f"{folder} holds {', '.join(names[:most]) + more if names else 'nothing'}"
+    return f"{folder} holds {listed(names, most) or 'nothing'}"

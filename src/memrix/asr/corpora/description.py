@@ -6,9 +6,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
+from memrix.asr.kept import Count
 from memrix.asr.outside import PlainText
-
-Count = Annotated[int, Field(ge=0, le=1 << 53)]
 
 
 class SplitFigures(BaseModel):

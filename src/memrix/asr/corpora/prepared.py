@@ -96,10 +96,8 @@ class PreparedCorpus:
                 except DataError as error:
                     problems.append(f"line {number}: {error}")
         if problems:
-            more = [f"and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
             raise DataError(
-                f"{manifest} has lines that cannot be used; prepare the corpus again:"
-                f"{listing([*problems[:_SHOWN], *more])}"
+                f"{manifest} has lines that cannot be used; prepare the corpus again:{listing(problems, _SHOWN)}"
             )
         if not cuts:
             raise DataError(f"{manifest} holds no utterances; prepare the corpus again")

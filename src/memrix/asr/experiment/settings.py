@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import get_args
 
+from memrix.asr.counts import LARGEST_SEED, MOST, is_count
 from memrix.asr.outside import text_problem
 from memrix.asr.recipes import read_settings, recipe_names
 from memrix.asr.search.settings import SearchSettings
@@ -19,9 +20,6 @@ from memrix.validation import shown
 
 SIZES = recipe_names()
 _ADC = re.compile(r"(?P<precision>\d{1,3})/(?P<range>\d{1,3})")
-_MOST = 1_000_000
-"""No count of an experiment is above: chips, epochs, hypotheses, utterances."""
-_LARGEST_SEED = (1 << 62) - 1  # chips have those that follow
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ class ExperimentSettings:
         for name in ("chips", "beam", "epochs", "limit"):
             value = getattr(self, name)
             if value is not None and not _counts(value):
-                problems.append(f"{name} must be a whole number from 1 on, up to {_MOST}, got {shown(value)}")
+                problems.append(f"{name} must be a whole number from 1 on, up to {MOST}, got {shown(value)}")
         if not all(map(_counts, self.coarse_epochs)) or len(self.coarse_epochs) not in (1, len(self.weight_bits)):
             problems.append(
                 f"coarse_epochs must be one whole number from 1 on, or one for each of the {len(self.weight_bits)} "
@@ -99,8 +97,8 @@ class ExperimentSettings:
                 f"weight_range must be one of {', '.join(get_args(WeightRange))}, got {self.weight_range!r}"
                 f"{closest(self.weight_range, get_args(WeightRange))}"
             )
-        if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not 0 <= self.seed <= _LARGEST_SEED:
-            problems.append(f"seed must be a whole number from 0 to {_LARGEST_SEED}, got {shown(self.seed)}")
+        if not is_count(self.seed, 0, LARGEST_SEED):
+            problems.append(f"seed must be a whole number from 0 to {LARGEST_SEED}, got {shown(self.seed)}")
         texts = {"corpus": self.corpus, "recogniser": self.recogniser, "language_model": self.language_model}
         problems += [
             f"{name}: {problem}"
@@ -182,4 +180,4 @@ class ExperimentSettings:
 
 
 def _counts(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST
+    return is_count(value, 1, MOST)

@@ -54,9 +54,8 @@ def read_arpa_head(path: Path) -> ArpaHead:
         problems.append(f"{len(unigrams)} unigrams where the header says {counts[0]}")
     problems += [f"the mark {mark} is missing" for mark in SENTENCE_MARKS if mark not in unigrams]
     if problems:
-        more = [f"and {len(problems) - _PROBLEMS_SHOWN} more"] if len(problems) > _PROBLEMS_SHOWN else []
         raise DataError(
-            f"{path} is not a sound language model; estimate it again:{listing([*problems[:_PROBLEMS_SHOWN], *more])}"
+            f"{path} is not a sound language model; estimate it again:{listing(problems, _PROBLEMS_SHOWN)}"
         )
     words = unigrams.difference(SENTENCE_MARKS, UNKNOWN)
     return ArpaHead(counts, frozenset(words), has_unknown=not unigrams.isdisjoint(UNKNOWN))

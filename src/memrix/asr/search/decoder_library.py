@@ -15,13 +15,13 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from memrix.asr.search.arpa import arpa_problem
+from memrix.asr.unpacking import GZIP
 from memrix.documents import file_path
 from memrix.errors import AssetError, DataError
 
 if TYPE_CHECKING:
     from flashlight.lib.text.decoder.kenlm import KenLM
 
-_GZIP = b"\x1f\x8b"
 _MISSING = (
     "{what} needs the library flashlight-text, which is not installed here ({error}): pip install 'memrix[asr]'; "
     "its wheels are for Python 3.11 and 3.12. Greedy search (memrix.asr.search.greedy) works without it"
@@ -91,7 +91,7 @@ def _without_byte_order_mark(path: Path) -> Iterator[Path]:
     mark = codecs.BOM_UTF8
     with path.open("rb") as file:
         start = file.read(len(mark))
-        if start != mark and not start.startswith(_GZIP):
+        if start != mark and not start.startswith(GZIP):
             yield path
             return
         file.seek(0)

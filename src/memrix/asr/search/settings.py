@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from memrix.asr.corpus import listing
+from memrix.asr.counts import is_count
 from memrix.errors import DataError
 from memrix.validation import shown
 
@@ -49,7 +50,7 @@ class SearchSettings:
         problems = [
             f"{name} is a whole number from 1 to {WIDEST}, got {shown(value)}"
             for name, value in (("beam_size", self.beam_size), ("token_beam", self.token_beam))
-            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= WIDEST
+            if not is_count(value, 1, WIDEST)
         ]
         if not _is_number(self.threshold, 0, LARGEST_THRESHOLD) or self.threshold == 0:
             problems.append(

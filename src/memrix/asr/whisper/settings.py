@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from memrix.asr.counts import LARGEST_SEED, MOST, is_count
 from memrix.asr.whisper.results import Execution
 from memrix.errors import DataError, HardwareError, MemrixError
 from memrix.hardware import Hardware
 from memrix.validation import shown
-
-_MOST = 1_000_000  # chips or utterances
-_LARGEST_SEED = (1 << 62) - 1  # chips have those that follow
 
 WHISPER_DIGITAL = ("model.encoder.conv*", "proj_out")
 """Front end and output layer stay digital, as in the paper; the latter shares its weights with the embedding."""
@@ -58,7 +56,7 @@ class EvaluationSettings:
     digital: tuple[str, ...] = WHISPER_DIGITAL
 
     def __post_init__(self) -> None:
-        if not self.weight_bits or any(not _is_count(bits, at_least=2) for bits in self.weight_bits):
+        if not self.weight_bits or any(not is_count(bits, 2) for bits in self.weight_bits):
             raise HardwareError(
                 f"weight bits are whole numbers of at least 2, got {self.weight_bits!r}; try (8, 6, 5, 4)"
             )
@@ -66,14 +64,14 @@ class EvaluationSettings:
             raise HardwareError(f"weight bits are given twice in {self.weight_bits!r}; give each once")
         for bits in self.weight_bits:
             self.hardware.replace(weight_bits=bits)
-        _require_count("chips", self.chips, 1, _MOST, HardwareError)
+        _require_count("chips", self.chips, 1, MOST, HardwareError)
         for name in ("limit", "calibration_clips", "batch_size"):
             count = getattr(self, name)
             if count is not None or name != "limit":
-                _require_count(name, count, 1, _MOST, DataError)
+                _require_count(name, count, 1, MOST, DataError)
         if self.longest_clip is not None and not self.longest_clip > 0:
             raise DataError(f"longest_clip is a number of seconds above 0, got {self.longest_clip!r}")
-        _require_count("seed", self.seed, 0, _LARGEST_SEED, DataError)
+        _require_count("seed", self.seed, 0, LARGEST_SEED, DataError)
 
     @property
     def executions(self) -> tuple[Execution, ...]:
@@ -91,11 +89,7 @@ class EvaluationSettings:
 
 
 def _require_count(name: str, value: object, low: int, high: int, error: type[MemrixError]) -> None:
-    if not _is_count(value, at_least=low):
-        raise error(f"{name} is a whole number of at least {low}, got {shown(value)}")
-    if isinstance(value, int) and value > high:
-        raise error(f"{name} is a whole number of at most {high}, got {shown(value)}")
-
-
-def _is_count(value: object, *, at_least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= at_least
+    if is_count(value, low, high):
+        return
+    bound = f"at most {high}" if is_count(value, low) else f"at least {low}"
+    raise error(f"{name} is a whole number of {bound}, got {shown(value)}")

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from memrix.device import DeviceParameters, PulseVoltages, pulse_voltages, switching_shares
+from memrix.device.arguments import described
 from memrix.device.ranges import (
     NO_BREAKDOWN,
     PULSE_RANGE,
@@ -16,7 +17,7 @@ from memrix.device.ranges import (
     require_read_voltage,
 )
 from memrix.errors import HardwareError
-from memrix.validation import plain_settings, require_integer, require_number, shown
+from memrix.validation import plain_settings, require_integer, require_number
 
 LEAST_PULSE = 0.01  # V, of a SET or a RESET
 MOST_PULSES = 20_000  # of one cell: minutes for a million cells
@@ -109,12 +110,12 @@ def require_targets(targets: Any, *, analog: bool) -> None:  # noqa: ANN401
     """Raise HardwareError unless targets are bool, or levels from 0 to 1 of a protocol that reaches these."""
     kind = "bool, or floats from 0 (OFF) to 1 (ON)" if analog else "bool: whether a cell is to be ON"
     if not isinstance(targets, Tensor):
-        raise HardwareError(f"targets of programming are a tensor of {kind}, got {shown(targets)}")
+        raise HardwareError(f"targets of programming are a tensor of {kind}, got {described(targets)}")
     if targets.dtype == torch.bool:
         return
     if analog and targets.is_floating_point() and _levels(targets):
         return
-    raise HardwareError(f"targets of programming are {kind}, got {targets.dtype} of shape {tuple(targets.shape)}")
+    raise HardwareError(f"targets of programming are {kind}, got {described(targets)}")
 
 
 def _levels(targets: Tensor) -> bool:
