@@ -23,7 +23,7 @@ from memrix.random import derive
 from memrix.reach import require_choice, stays_digital
 from memrix.readiness import has_range
 from memrix.references import require_live_functions
-from memrix.selection import HardwareChoice, Layers, Selected, open_owners, select, twins_of, warn_of_digital
+from memrix.selection import HardwareChoice, Layers, Selected, open_owners, quantized_classes, select, warn_of_digital
 from memrix.undo import unchanged_on_failure
 from memrix.watching import Watch
 
@@ -79,7 +79,7 @@ def calibrate(
     require_choice(unreached)
     selected = select(model, hardware, layers, anew=True)
     require_batches(batches)
-    require_live_functions(Contents.of(model), twins_of(selected), copied=False)
+    require_live_functions(Contents.of(model), quantized_classes(selected), copied=False)
     watched = [_Watched(layer, percentile) for layer in selected if layer.handler.geometry.observed]
     with unchanged_on_failure(model):
         open_owners(selected)

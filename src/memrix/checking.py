@@ -21,7 +21,7 @@ from memrix.nn.quantized import QuantizedLayer
 from memrix.nn.state import LEARNED_WEIGHT_STEP
 from memrix.readiness import foreign_steps, has_range, has_test_vectors
 from memrix.references import stale_functions
-from memrix.selection import HardwareChoice, Layers, Selected, Survey, chips_of, survey, weights_not_finite
+from memrix.selection import HardwareChoice, Layers, Selected, Survey, programmed_classes, survey, weights_not_finite
 from memrix.tables import columns, explained, listed
 
 _EXACT = 1 << 24  # up to here float32 holds every integer
@@ -156,7 +156,7 @@ def check(
                 *_weight_problems(selected),
                 *foreign_steps(selected),
                 *hardware_problems(hardware),
-                *stale_functions(Contents.of(model), chips_of(selected), copied=not inplace),
+                *stale_functions(Contents.of(model), programmed_classes(selected), copied=not inplace),
             ]
         ),
         notes=tuple(

@@ -29,7 +29,7 @@ FORMAT = 2  # of descriptions; 1 had neither ``not_finite``, ``types`` nor ``for
 
 @dataclass(frozen=True)
 class LayerDescription:
-    """One layer on crossbars, or one digital twin that is left in a chip.
+    """One layer on crossbars, or a fake-quantized one that is left in a chip.
 
     Attributes:
         kind: the torch layer that it took the place of.

@@ -27,11 +27,11 @@ from memrix.selection import (
     HardwareChoice,
     Layers,
     Selected,
-    chips_of,
     open_owners,
+    programmed_classes,
+    quantized_classes,
     require_finite_weights,
     select,
-    twins_of,
 )
 from memrix.tables import listed
 from memrix.undo import unchanged_on_failure
@@ -46,9 +46,9 @@ def quantize(
     *,
     layers: Layers = None,
 ) -> None:
-    """Replace layers in place by digital twins whose weights and inputs are fake-quantised to the chip's bits.
+    """Turn layers in place into fake-quantized ones: weights and inputs are rounded to the chip's bits.
 
-    Gradients pass straight through the quantisers. Activation ranges found by ``calibrate`` are kept. If anything
+    Gradients pass straight through the quantizers. Activation ranges found by ``calibrate`` are kept. If anything
     fails, the model is left as it was.
 
     Args:
@@ -70,7 +70,7 @@ def quantize(
         )
     selected = select(model, hardware, layers)
     require_finite_weights(selected)
-    require_live_functions(Contents.of(model), twins_of(selected), copied=False)
+    require_live_functions(Contents.of(model), quantized_classes(selected), copied=False)
     with unchanged_on_failure(model):
         open_owners(selected)
         steps = TrainingSteps.of(model) if quantization is not None and quantization.fresh_chips else None
@@ -93,12 +93,12 @@ def set_epoch(model: nn.Module, epoch: int) -> None:
     """
     require_integer("epoch", epoch, 0, 1 << 31)
     require_module(model)
-    twins = [module for module in model.modules() if isinstance(module, QuantizedLayer)]
-    if not twins:
+    quantized = [module for module in model.modules() if isinstance(module, QuantizedLayer)]
+    if not quantized:
         raise ConversionError("no layer of this model is quantised; memrix.quantize(model, hardware) does that")
-    for twin in twins:
-        if EPOCH in twin.memrix._buffers:
-            getattr(twin.memrix, EPOCH).fill_(epoch)
+    for layer in quantized:
+        if EPOCH in layer.memrix._buffers:
+            getattr(layer.memrix, EPOCH).fill_(epoch)
 
 
 def program(
@@ -137,7 +137,7 @@ def program(
     _require_readiness(selected)
     require_finite_weights(selected)
     contents = Contents.of(model)
-    require_live_functions(contents, chips_of(selected), copied=not inplace)
+    require_live_functions(contents, programmed_classes(selected), copied=not inplace)
     if inplace:
         with unchanged_on_failure(model):
             _write(model, [(layer, layer.module) for layer in selected], seeds, progress)

@@ -1,4 +1,4 @@
-"""How close the layers of a chip come to their digital twins."""
+"""How close the layers of a chip come to their digital operations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Fidelity:
     """Of one layer, over all its outputs.
 
     Attributes:
-        signal: sum of the squares of the outputs of its twin.
+        signal: sum of the squares of the outputs of its digital operation.
         deviation: sum of the squares of the differences of the chip's outputs from those.
     """
 
@@ -47,9 +47,9 @@ def measure(
 ) -> dict[CrossbarLayer, Fidelity]:
     """Run batches through a chip, and every layer's digital operation beside it on the input that the layer got.
 
-    The operation is that of the twin, on quantised inputs and weights, in float32: errors of layers before are part
-    of the input, not of the deviation. The chip runs in evaluation mode and is left in the mode it was in; its read
-    noise goes on, and its conversions are counted.
+    The operation is that of the fake-quantized layer, in float32: errors of layers before are part of the input, not
+    of the deviation. The chip runs in evaluation mode and is left in the mode it was in; its read noise goes on, and
+    its conversions are counted.
 
     Args:
         chip: as ``memrix.program`` gave it.
@@ -69,7 +69,7 @@ def measure(
     def compare(module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], output: Tensor) -> None:
         if not isinstance(module, CrossbarLayer):
             return
-        # A series is how the chip reads what the twin computes all the same.
+        # A series says how the chip is read, which changes nothing in what is computed digitally.
         given = {name: value for name, value in named.items() if name != "series"}
         expected = _meant_output(module, inputs, given).double()
         fidelity = found.setdefault(module, Fidelity())

@@ -144,12 +144,12 @@ def select(model: nn.Module, hardware: HardwareChoice, layers: Layers, *, anew: 
     return list(found.selected)
 
 
-def twins_of(selected: Iterable[Selected]) -> dict[nn.Module, type[nn.Module]]:
-    """The class that each selected layer, and each composite layer to be opened, has once it is quantised."""
+def quantized_classes(selected: Iterable[Selected]) -> dict[nn.Module, type[nn.Module]]:
+    """The class that each selected layer, and each composite layer to be opened, has once it is quantized."""
     return _classes(selected, QuantizedLayer)
 
 
-def chips_of(selected: Iterable[Selected]) -> dict[nn.Module, type[nn.Module]]:
+def programmed_classes(selected: Iterable[Selected]) -> dict[nn.Module, type[nn.Module]]:
     """The class that each selected layer, and each composite layer to be opened, has once it is programmed."""
     return _classes(selected, CrossbarLayer)
 

@@ -45,7 +45,7 @@ class LayerSummary:
         failed: cells that did not pass verification.
         conversions: of the ADCs since the last reset.
         clipped: those of them that clipped.
-        signal: sum of the squares of its twin's outputs, if measured.
+        signal: sum of the squares of the outputs of its digital operation, if measured.
         deviation: sum of the squares of the chip's differences from them, if measured.
         reach: the cells that a reading at the extreme voltages of the word lines would switch, SET or RESET; None
             where that is not known.
@@ -91,7 +91,7 @@ class LayerSummary:
 
     @property
     def snr(self) -> float | None:
-        """Signal-to-noise ratio in dB of the chip's outputs against the twin's; infinite where they are equal."""
+        """Signal-to-noise ratio in dB of the chip's outputs, infinite where they are those of the digital operation."""
         if self.signal is None or self.deviation is None:
             return None
         return Fidelity(self.signal, self.deviation).decibels
@@ -253,7 +253,7 @@ def summary(
     Args:
         model: any module.
         batches: as for ``memrix.calibrate``: run through the chip to measure how far every layer is from its digital
-            twin. Without them nothing is run.
+            operation. Without them nothing is run.
         max_batches: more are refused, before the first if ``len(batches)`` is known.
         progress: called with the number of batches done.
 

@@ -88,7 +88,7 @@ class _value_of(torch.autograd.Function):  # noqa: N801 - used like a function
     """The second argument's value with the first one's gradient."""
 
     @staticmethod
-    def forward(ctx: Any, twin: Tensor, value: Tensor) -> Tensor:
+    def forward(ctx: Any, meant: Tensor, value: Tensor) -> Tensor:
         return value.clone()
 
     @staticmethod
