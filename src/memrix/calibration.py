@@ -17,13 +17,14 @@ from memrix.modes import evaluating, observing
 from memrix.nn.inputs import require_dense
 from memrix.nn.quantized import QuantizedLayer
 from memrix.nn.state import OUTPUT_RANGE, LayerState, state_of
+from memrix.patterns import HardwareChoice, Layers
 from memrix.quantization.observers import RangeObserver
 from memrix.quantization.sampling import VectorSampler
 from memrix.random import derive
 from memrix.reach import require_choice, stays_digital
 from memrix.readiness import has_range
 from memrix.references import require_live_functions
-from memrix.selection import HardwareChoice, Layers, Selected, open_owners, quantized_classes, select, warn_of_digital
+from memrix.selection import Selected, open_owners, quantized_classes, select, warn_of_digital
 from memrix.undo import unchanged_on_failure
 from memrix.watching import Watch
 

@@ -19,9 +19,10 @@ from memrix.hardware import Hardware
 from memrix.inventory import Weighted, weighted_modules
 from memrix.nn.quantized import QuantizedLayer
 from memrix.nn.state import LEARNED_WEIGHT_STEP
+from memrix.patterns import HardwareChoice, Layers
 from memrix.readiness import foreign_steps, has_range, has_test_vectors
 from memrix.references import stale_functions
-from memrix.selection import HardwareChoice, Layers, Selected, Survey, programmed_classes, survey, weights_not_finite
+from memrix.selection import Selected, Survey, programmed_classes, survey, weights_not_finite
 from memrix.tables import columns, explained, listed
 
 _EXACT = 1 << 24  # up to here float32 holds every integer

@@ -19,13 +19,12 @@ from memrix.nn.fresh_chips import FreshChips, TrainingSteps
 from memrix.nn.programming import program_layer, tune
 from memrix.nn.quantized import QuantizedLayer
 from memrix.nn.state import EPOCH, state_of
+from memrix.patterns import HardwareChoice, Layers
 from memrix.quantization import Quantization
 from memrix.random import Seeds
 from memrix.readiness import foreign_steps, has_range, has_test_vectors
 from memrix.references import require_live_functions
 from memrix.selection import (
-    HardwareChoice,
-    Layers,
     Selected,
     open_owners,
     programmed_classes,

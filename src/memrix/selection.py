@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fnmatch
-import glob
 import warnings
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -20,13 +18,8 @@ from memrix.nn.composite import Projection, Unopened
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.quantized import QuantizedLayer, combined, torch_type
 from memrix.nn.registry import Handler, registered_layers
-from memrix.records import closest
+from memrix.patterns import Choice, HardwareChoice, Layers
 from memrix.tables import listed
-
-Layers = str | Sequence[str] | Callable[[str, nn.Module], bool] | None
-HardwareChoice = Hardware | Mapping[str, Hardware | None]
-
-_EVERYTHING = "*"
 
 
 @dataclass(frozen=True)
@@ -92,13 +85,13 @@ def survey(
         raise ConversionError("this model runs on a chip already; start again from the digital model")
     weighted = weighted_modules(model)
     names = [name for layer in weighted for name in layer.names]
-    problems = _unmatched(layers, hardware, names, [name for name, _ in model.named_modules(remove_duplicate=False)])
-    meant = {pattern: matching(pattern, names) for pattern in [*_patterns(layers), *_hardware_patterns(hardware)]}
+    choice = Choice(layers, hardware, names)
+    problems = choice.unmatched([name for name, _ in model.named_modules(remove_duplicate=False)])
     chosen: list[Selected] = []
     passed_over: list[tuple[str, str]] = []
     for layer in weighted:
-        asked = [_asked(alias, layer.module, layers, meant) for alias in layer.names]
-        chips = [_chip(alias, hardware, meant) for alias in layer.names]
+        asked = [choice.asked(alias, layer.module) for alias in layer.names]
+        chips = [choice.chip(alias) for alias in layer.names]
         chip, by_name = chips[-1]
         if any(other != chip for other, _ in chips):
             problems.append(
@@ -109,7 +102,7 @@ def survey(
             continue
         explicit = by_name or any(precise for _, precise in asked)
         # Of layers that multiply nothing, a pattern for many means the others.
-        exactly = any(alias in _patterns(layers) or alias in _hardware_patterns(hardware) for alias in layer.names)
+        exactly = any(map(choice.names_exactly, layer.names))
         handler = (objections or {}).get(layer.name, layer.handler)
         ruling = None if anew else layer.ruling
         if isinstance(handler, Handler) and ruling is not None:
@@ -240,86 +233,3 @@ def _nothing_to_map(weighted: Sequence[Weighted], objections: Mapping[str, str])
         by_reason.setdefault(objections.get(layer.name) or digital_reason(layer), []).append(layer.name)
     reasons = "; ".join(f"{listed(names)} ({reason})" for reason, names in by_reason.items())
     return text + f"the selection holds none of those; weighted layers of the model: {reasons}"
-
-
-def _patterns(layers: Layers) -> list[str]:
-    if layers is None or callable(layers):
-        return []
-    # Of what can be read once alone, a second look would find nothing.
-    if not isinstance(layers, Collection):
-        raise ConversionError(
-            f"layers must be a name pattern, a list of them or a predicate (name, module) -> bool, got {layers!r}; "
-            f"for example layers=['encoder.*']"
-        )
-    return [layers] if isinstance(layers, str) else list(layers)
-
-
-def _hardware_patterns(hardware: HardwareChoice) -> list[str]:
-    return [] if isinstance(hardware, Hardware) else list(hardware)
-
-
-def matching(pattern: str, names: Iterable[str]) -> set[str]:
-    """The names that a pattern means: the one that it is, or else all that it matches (``fnmatch``)."""
-    known = set(names)
-    return {pattern} if pattern in known else {name for name in known if fnmatch.fnmatchcase(name, pattern)}
-
-
-Meant = Mapping[str, Collection[str]]  # the names that each pattern means
-
-
-def _asked(name: str, module: nn.Module, layers: Layers, meant: Meant) -> tuple[bool, bool]:
-    """Whether a layer is selected, and whether it was singled out rather than swept in with all."""
-    if layers is None:
-        return True, False
-    if callable(layers):
-        return bool(layers(name, module)), True
-    found = [pattern for pattern in _patterns(layers) if name in meant[pattern]]
-    return bool(found), any(pattern != _EVERYTHING for pattern in found)
-
-
-def _chip(name: str, hardware: HardwareChoice, meant: Meant) -> tuple[Hardware | None, bool]:
-    """The chip of a layer, and whether a pattern singled it out."""
-    if isinstance(hardware, Hardware):
-        return hardware, False
-    found = [pattern for pattern in hardware if name in meant[pattern]]
-    return (hardware[found[-1]], found[-1] != _EVERYTHING) if found else (None, False)
-
-
-def _unmatched(layers: Layers, hardware: HardwareChoice, names: list[str], containers: list[str]) -> list[str]:
-    if not isinstance(hardware, (Hardware, Mapping)):
-        raise ConversionError(
-            f"expected a memrix.Hardware or a mapping of name patterns to Hardware, got {type(hardware).__name__}; "
-            f"for example memrix.Hardware.preset('paper')"
-        )
-    patterns = _patterns(layers) + _hardware_patterns(hardware)
-    for pattern in patterns:
-        if not isinstance(pattern, str):
-            raise ConversionError(f"a layer pattern must be a string, got {pattern!r}")
-    if isinstance(hardware, Mapping):
-        for pattern, chip in hardware.items():
-            if chip is not None and not isinstance(chip, Hardware):
-                raise ConversionError(f"pattern {pattern!r} must map to a memrix.Hardware or None, got {chip!r}")
-    problems = []
-    for pattern in patterns:
-        if matching(pattern, names) or pattern == _EVERYTHING:
-            continue
-        literal = _literal_brackets(pattern)
-        if literal != pattern and matching(literal, names):
-            problems.append(
-                f"pattern {pattern!r} matches no layer of the model, because [ begins a set of characters; "
-                f"{literal!r} matches the names that hold the brackets themselves"
-            )
-        elif matching(pattern, containers):
-            problems.append(
-                f"pattern {pattern!r} matches modules, but none that holds a weight itself; "
-                f"{(glob.escape(pattern) if pattern in containers else pattern) + '.*'!r} "
-                f"matches the layers inside"
-            )
-        else:
-            problems.append(f"pattern {pattern!r} matches no layer of the model{closest(pattern, names)}")
-    return problems
-
-
-def _literal_brackets(pattern: str) -> str:
-    """The pattern for names that hold its brackets: ``[`` alone is special, and ``[[]`` stands for it."""
-    return pattern.replace("[", "[[]")

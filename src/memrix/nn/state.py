@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import torch
@@ -11,10 +10,11 @@ from torch import Tensor, nn
 from memrix.errors import CalibrationError, ConversionError
 from memrix.hardware import Hardware
 from memrix.nn.exact import ExactModule
-from memrix.nn.fingerprint import Fingerprint, recording
+from memrix.nn.fingerprint import recording
 from memrix.nn.geometry import STATE, Geometry
 from memrix.nn.programmed import ProgrammedArray
 from memrix.nn.recomputation import Calls
+from memrix.nn.weight_cache import WeightCache
 from memrix.quantization import Quantization, activation_step, updated_range, weight_step
 from memrix.transforms import has_values, transformed
 
@@ -45,6 +45,7 @@ class LayerState(ExactModule):
         learned_for: what of the hardware learned steps belong to.
         array: the programmed array, of a layer on a chip.
         calls: of the layer in training.
+        cache: of its quantized weight in evaluation.
     """
 
     input_range: Tensor
@@ -269,31 +270,6 @@ class LayerState(ExactModule):
 def _processes_train_together() -> bool:
     distributed = torch.distributed
     return distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1
-
-
-class WeightCache:
-    """The quantized weight of a layer in evaluation, until the weight is another."""
-
-    def __init__(self) -> None:
-        self._of: tuple[object, ...] | None = None
-        self._quantized: Tensor | None = None
-
-    def get(self, weight: Tensor, step: object, make: Callable[[], Tensor]) -> Tensor:
-        """What ``make`` gives, of the present weight and of steps that ``step`` stands for."""
-        present = (Fingerprint.of(weight), weight.device, step)
-        if self._quantized is None or self._of != present:
-            self._of, self._quantized = present, make()
-        return self._quantized
-
-    def clear(self) -> None:
-        """Forget it: scales have changed."""
-        self._of = self._quantized = None
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> WeightCache:
-        return WeightCache()
-
-    def __reduce__(self) -> tuple[type[WeightCache], tuple[()]]:
-        return WeightCache, ()
 
 
 def state_of(layer: nn.Module) -> LayerState | None:
