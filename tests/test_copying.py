@@ -12,7 +12,7 @@ from torch.nn.utils import prune
 import memrix
 from memrix.contents import Contents
 from memrix.copying import copy_model
-from memrix.errors import ConversionError
+from memrix.errors import CheckpointError, ConversionError, NumericsError
 
 PHYSICAL = memrix.Hardware.preset("physical")
 X = torch.randn(32, 8, generator=torch.Generator().manual_seed(0))
@@ -212,3 +212,58 @@ def test_a_module_that_is_its_own_ancestor_is_refused():
         with pytest.raises(ConversionError, match=r"'1\.parent' is the module that holds it"):
             verb(model, PHYSICAL)
     assert not memrix.check(model, PHYSICAL).ok
+
+
+class CopiesNothing(nn.Sequential):
+    """Gives itself as its copy."""
+
+    def __deepcopy__(self, memo):
+        return self
+
+
+class CopiesByHand(nn.Sequential):
+    """Makes new layers for its copy, which the memo does not know."""
+
+    def __deepcopy__(self, memo):
+        made = type(self)(*(nn.Linear(each.in_features, each.out_features) for each in self))
+        made.load_state_dict(self.state_dict(), strict=False)
+        return made
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        (CopiesNothing(nn.Linear(8, 8)), "it gives itself as its copy"),
+        (nn.Sequential(CopiesNothing(nn.Linear(8, 8))), "module '0' gives itself as its copy"),
+        (nn.Sequential(CopiesByHand(nn.Linear(8, 8))), r"in the place of layer '0\.0', without its ranges"),
+    ],
+)
+def test_modules_that_do_not_copy_themselves_are_named_and_convert_in_place(model, told):
+    memrix.calibrate(model, [X], PHYSICAL)
+    with pytest.raises(ConversionError, match=told):
+        memrix.program(model, PHYSICAL)
+    assert not any(type(module).__name__.startswith("Memristor") for module in model.modules())
+    assert memrix.program(model, PHYSICAL, inplace=True)(X).shape == (32, 8)
+
+
+def test_loading_a_chip_never_changes_a_model_that_gives_itself_as_its_copy(tmp_path):
+    model = nn.Sequential(nn.Sequential(nn.Linear(8, 8)))
+    memrix.calibrate(model, [X], PHYSICAL)
+    memrix.save(memrix.program(model, PHYSICAL), tmp_path / "chip.safetensors")
+    shared = nn.Sequential(CopiesNothing(nn.Linear(8, 8)))
+    weight = shared[0][0].weight.clone()
+    with pytest.raises(CheckpointError, match="gives itself as its copy"):
+        memrix.load(tmp_path / "chip.safetensors", shared)
+    assert type(shared[0][0]) is nn.Linear
+    assert torch.equal(shared[0][0].weight, weight)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::memrix.errors.CoverageWarning")
+def test_scripted_modules_stay_digital_beside_layers_on_a_chip():
+    model = nn.Sequential(torch.jit.script(nn.Linear(8, 8)), nn.Linear(8, 8))
+    memrix.calibrate(model, [X], PHYSICAL)
+    chip = memrix.program(model, PHYSICAL)
+    assert torch.equal(chip[0](X), model[0](X))
+    assert memrix.summary(chip).cells == 8 * 8 * 3 * 2
+    with pytest.raises(NumericsError):
+        memrix.calibrate(model, [X * float("nan")], PHYSICAL)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from memrix.contents import Contents
-from memrix.copying import copy_model
+from memrix.copying import copy_model, copy_of
 from memrix.crossbar import Counts
 from memrix.crossbar.columns import FEWEST_VECTORS
 from memrix.errors import CalibrationError, ConversionError
@@ -142,7 +142,7 @@ def program(
             _write(model, [(layer, layer.module) for layer in selected], seeds, progress)
         return model
     chip, copies = copy_model(model, contents)
-    _write(chip, [(layer, copies[id(layer.module)]) for layer in selected], seeds, progress)
+    _write(chip, [(layer, copy_of(layer.module, layer.name, copies)) for layer in selected], seeds, progress)
     return chip
 
 

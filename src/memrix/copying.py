@@ -26,7 +26,7 @@ def copy_model(model: Model, contents: Contents) -> tuple[Model, dict[int, Any]]
         contents: of the model.
 
     Raises:
-        ConversionError: an attribute of the model cannot be copied.
+        ConversionError: an attribute of the model cannot be copied, or a module with parameters gives itself as copy.
     """
     copies: dict[int, Any] = {}
     for held in contents.uncopyable:
@@ -49,9 +49,32 @@ def copy_model(model: Model, contents: Contents) -> tuple[Model, dict[int, Any]]
             f"this model cannot be copied: {_culprit(model)} raises {type(error).__name__}: {error}; convert the "
             f"model itself, with inplace=True, or remove the attribute for the time of the copy"
         ) from error
+    shared = {id(module) for module in copied.modules() if next(module.parameters(), None) is not None}
+    for name, module in model.named_modules():
+        if id(module) in shared:
+            raise ConversionError(
+                f"this model cannot be copied: {f'module {name!r}' if name else 'it'} gives itself as its copy, by a "
+                f"__deepcopy__ of its own, so that the model itself would change; convert it with inplace=True"
+            )
     for weak in contents.weak:
         _rebind(weak, copies)
     return copied, copies
+
+
+def copy_of(module: Model, name: str, copies: dict[int, Any]) -> Model:
+    """The copy of a module, by the copies that ``copy_model`` made.
+
+    Raises:
+        ConversionError: there is none.
+    """
+    if id(module) not in copies:
+        raise ConversionError(
+            f"the copy of this model has another module in the place of layer {name!r}, without its ranges, which a "
+            f"__deepcopy__ of the modules around it makes; convert the model itself, with inplace=True, or let that "
+            f"__deepcopy__ call copy.deepcopy(module, memo)"
+        )
+    copied: Model = copies[id(module)]
+    return copied
 
 
 def _rebind(weak: WeakReference, copies: dict[int, Any]) -> None:

@@ -50,8 +50,9 @@ class _Module:
         self._module = module
         self._class = type(module)
         self._attributes = dict(vars(module))
-        held: list[Any] = [vars(module)[name] for name in _REGISTRIES if name in vars(module)]
-        self._contents = [(registry, registry.copy()) for registry in held]
+        # Modules of TorchScript have views in the place of some, which nothing can change.
+        held = [registry for name in _REGISTRIES if isinstance(registry := vars(module).get(name), (dict, set))]
+        self._contents: list[tuple[Any, Any]] = [(registry, registry.copy()) for registry in held]
 
     def restore(self) -> None:
         """Make the module what it was."""

@@ -226,7 +226,9 @@ class LayerState(ExactModule):
         """
         learned = self.learned_range
         # A graph cannot look at values; in place once only, for autograd holds what a forward pass used.
-        if learned is None or recording() or bool(learned.isfinite()):
+        # Detached, lest
+        # autograd keep something of a look that checkpointing does not repeat.
+        if learned is None or recording() or bool(learned.detach().isfinite()):
             return
         if _processes_train_together():
             raise CalibrationError(
@@ -274,5 +276,6 @@ def _processes_train_together() -> bool:
 
 def state_of(layer: nn.Module) -> LayerState | None:
     """What memrix keeps on a layer, or None."""
-    state = layer._modules.get(STATE)
+    # The children of a module of TorchScript are no dict.
+    state = layer._modules.get(STATE) if isinstance(layer._modules, dict) else None
     return state if isinstance(state, LayerState) else None
