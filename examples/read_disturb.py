@@ -123,8 +123,9 @@ def conformer(bits: float, recordings: int, held: int) -> System:
 
 
 def at_rest(chip: nn.Module) -> nn.Module:
-    """A copy whose cells stay as they are: what is measured with is not to disturb."""
+    """A copy whose cells stay as they are, with the same read noise every time: what is measured is not disturbed."""
     still = copy.deepcopy(chip)
+    memrix.reseed(still, read=0)
     for module in still.modules():
         if isinstance(module, Crossbar):
             module.settle_()
