@@ -74,6 +74,7 @@ HOLDERS = {
     "integers": (lambda: Buffered(weight=MATRIX.to(torch.int8)), 128, False, r"weight \(a buffer\)"),
     "a plain tensor": (lambda: Holds(w=MATRIX), 128, False, r"w \(a plain tensor\)"),
     "a list of tensors": (lambda: Holds(w=[MATRIX, MATRIX]), 256, False, r"w\[0\] \(a plain tensor\), w\[1\]"),
+    "nested": (lambda: Holds(w={"a": [(MATRIX,)]}), 128, False, r"w\['a'\]\[0\]\[0\] \(a plain tensor\)"),
     "a table of tensors": (lambda: Holds(w={"a": MATRIX}), 128, False, r"w\['a'\] \(a plain tensor\)"),
 }
 
@@ -114,6 +115,31 @@ def test_layers_in_a_plain_list_are_listed():
     (digital,) = check.digital
     assert digital.name == "layers[0]"
     assert "nn.ModuleList" in digital.reason
+
+
+class Plain:
+    """An object that is no module."""
+
+    def __init__(self, **held: object) -> None:
+        vars(self).update(held)
+
+
+@pytest.mark.parametrize(
+    ("held", "name"),
+    [
+        ([[nn.Linear(8, 8)]], "held[0][0]"),
+        ({"a": ({"b": nn.Linear(8, 8)},)}, "held['a'][0]['b']"),
+        (Plain(inner=Plain(layers=[nn.Linear(8, 8)])), "held.inner.layers[0]"),
+        ([nn.Sequential(quantized(nn.Linear(8, 8)))], "held[0].0"),
+        ([nn.Sequential(buffer_weight())], "held[0].0"),
+    ],
+)
+def test_layers_are_listed_however_deep_they_lie_in_what_torch_does_not_know(held, name):
+    model = Holds(head=nn.Linear(8, 4), held=held)
+    vars(model)["around"] = [model, held]
+    (digital,) = memrix.check(model, IDEAL).digital
+    assert digital.name == name
+    assert "of which torch knows nothing" in digital.reason
 
 
 def test_shares_of_all_layers_add_up():

@@ -12,6 +12,15 @@ from memrix.nn.composite import Projection
 
 _PACKED = "torch.ao.nn."  # where torch keeps the modules whose weights it has quantized
 _NAMES = ("weight", "kernel", "filter")
+_LIBRARIES = (
+    "builtins",
+    "torch",
+    "numpy",
+    "weakref",
+    "functools",
+    "threading",
+    "logging",
+)  # whose objects stay closed
 _OWN = ("memrix.nn.", "memrix.crossbar.")  # modules that hold cells, scales and calibration samples
 
 
@@ -44,7 +53,7 @@ def unregistered(module: nn.Module, registered: Collection[int]) -> dict[str, Te
         for name, buffer in module.named_buffers(recurse=False)
         if _may_be_weight(name, buffer)
     }
-    for name, value in _attributes(module):
+    for name, value in _attributes(module, _entries):
         if not isinstance(value, Tensor) or id(value) in registered:
             continue
         # Maps of attention and caches, which a call leaves behind, have more axes than a matrix.
@@ -54,11 +63,11 @@ def unregistered(module: nn.Module, registered: Collection[int]) -> dict[str, Te
 
 
 def unregistered_modules(module: nn.Module) -> dict[str, nn.Module]:
-    """Modules in plain lists, tuples and mappings of a module, which torch does not know of, by the names there."""
+    """Modules in plain containers and objects of a module, which torch does not know of, by the names there."""
     if _is_closed(module):
         return {}
     # By its type: a weak proxy says that it is what it refers to.
-    return {name: value for name, value in _attributes(module) if issubclass(type(value), nn.Module)}
+    return {name: value for name, value in _attributes(module, _parts) if issubclass(type(value), nn.Module)}
 
 
 def packed_weights(module: nn.Module) -> list[Tensor]:
@@ -83,18 +92,45 @@ def _may_be_weight(name: str, tensor: Tensor) -> bool:
     return tensor.is_floating_point() or tensor.is_complex() or "weight" in name
 
 
-def _attributes(module: nn.Module) -> Iterator[tuple[str, Any]]:
-    """What a module holds outside of torch's own tables, entries of plain containers included."""
+Named = Iterator[tuple[str, Any]]
+
+
+def _attributes(module: nn.Module, inside: Callable[[str, Any], Named | None]) -> Named:
+    """What a module holds outside of torch's own tables, and, however deep, what is ``inside`` of that."""
     tables = ("_parameters", "_buffers", "_modules")
-    for name, value in vars(module).items():
-        if name in tables or name.endswith(("_hooks", "_hooks_with_kwargs", "_hooks_always_called")):
-            continue
-        if isinstance(value, Mapping):
-            yield from ((f"{name}[{key!r}]", entry) for key, entry in value.items())
-        elif isinstance(value, (list, tuple)):
-            yield from ((f"{name}[{number}]", entry) for number, entry in enumerate(value))
-        else:
+    seen: dict[int, Any] = {}
+    waiting = [
+        (name, value)
+        for name, value in reversed(vars(module).items())
+        if name not in tables and not name.endswith(("_hooks", "_hooks_with_kwargs", "_hooks_always_called"))
+    ]
+    while waiting:
+        name, value = waiting.pop()
+        if (held := inside(name, value)) is None:
             yield name, value
+        elif id(value) not in seen:
+            seen[id(value)] = value
+            waiting += reversed(list(held))
+
+
+def _entries(name: str, value: Any) -> Named | None:  # noqa: ANN401
+    """The entries of a plain container, named; None of anything else."""
+    if issubclass(type(value), Mapping):
+        return ((f"{name}[{key!r}]", entry) for key, entry in value.items())
+    if issubclass(type(value), (list, tuple, set, frozenset)):
+        return ((f"{name}[{number}]", entry) for number, entry in enumerate(value))
+    return None
+
+
+def _parts(name: str, value: Any) -> Named | None:  # noqa: ANN401
+    """The entries of a plain container, or the attributes of an object of the user's."""
+    if (entries := _entries(name, value)) is not None:
+        return entries
+    kind = type(value)  # not isinstance: a weak proxy says that it is what it refers to
+    if issubclass(kind, (nn.Module, Tensor, type)) or kind.__module__.partition(".")[0] in _LIBRARIES:
+        return None
+    own = getattr(value, "__dict__", None)
+    return ((f"{name}.{key}", entry) for key, entry in own.items()) if type(own) is dict else None
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:  # noqa: ANN401

@@ -154,8 +154,8 @@ class _Inventory:
                 self._add_all(
                     _join(name, held_as),
                     hidden,
-                    f"{held_as} is in a plain container, of which torch knows nothing; use nn.ModuleList or "
-                    f"nn.ModuleDict",
+                    f"{held_as} is in a plain container or object, of which torch knows nothing; use nn.ModuleList, "
+                    f"nn.ModuleDict or an attribute of the module",
                 )
 
     def _look_at_code(self, model: nn.Module) -> None:
@@ -175,10 +175,11 @@ class _Inventory:
     def _add_all(self, name: str, module: nn.Module, obstacle: str, skip: nn.Module | None = None) -> None:
         """Enter what is inside of a module and cannot be mapped because of it."""
         for child_name, child in module.named_modules():
-            if child is not skip and parameters_of(child):
-                self._add(
-                    Weighted(child, [_join(name, child_name)], list(parameters_of(child).values()), obstacle=obstacle)
-                )
+            if child is skip or isinstance(child, parametrize.ParametrizationList):
+                continue
+            if (found := _described(_join(name, child_name), child, self._registered)) is not None:
+                found.obstacle = obstacle
+                self._add(found)
 
     def _add(self, layer: Weighted | None) -> None:
         if layer is None:

@@ -226,8 +226,7 @@ class LayerState(ExactModule):
         """
         learned = self.learned_range
         # A graph cannot look at values; in place once only, for autograd holds what a forward pass used.
-        # Detached, lest
-        # autograd keep something of a look that checkpointing does not repeat.
+        # Detached, lest autograd keep something of a look that checkpointing does not repeat.
         if learned is None or recording() or bool(learned.detach().isfinite()):
             return
         if _processes_train_together():
