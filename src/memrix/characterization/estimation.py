@@ -39,7 +39,7 @@ import numpy as np
 from memrix.characterization.cycles import Cycles
 from memrix.characterization.layout import HIGH_CURVE, LOW_CURVE
 from memrix.characterization.memory import fit_autoregressions
-from memrix.characterization.population import fit_mixture, sampling_error, simulated_series
+from memrix.characterization.population import Mixture, SamplingError, fit_mixture, sampling_error, simulated_series
 from memrix.characterization.process import covariance_of_mean
 from memrix.characterization.shapes import fit_polynomials, invert, largest_score, quantiles, standardise
 from memrix.characterization.sufficiency import CYCLES_PER_ORDER, DEGREES, DEVICES_PER_COMPONENT, require_sufficient
@@ -115,12 +115,7 @@ def fit_parameters(
         smoothing = quantiles(standardise(series)[0]) - quantiles(series / series.std(axis=(0, 1)))
         polynomials = fit_polynomials(measured - smoothing, FEATURE_DEGREE, limit)
     series = simulated_series(autoregressions[order], polynomials, cycles.count, seed)
-    error = sampling_error(series)
-    tried = components or min(MOST_COMPONENTS, len(means) // DEVICES_PER_COMPONENT)
-    mixture = fit_mixture(means, deviations, error, tried, seed)
-    while components is None and tried > 1 and mixture.weights.min() * len(means) < DEVICES_PER_COMPONENT:
-        tried -= 1
-        mixture = fit_mixture(means, deviations, error, tried, seed)
+    mixture = _suitable_mixture(means, deviations, sampling_error(series), components, seed)
 
     return DeviceParameters(
         source=f"fit of {len(cycles.devices)} devices of {cycles.count} cycles",
@@ -135,6 +130,18 @@ def fit_parameters(
         mixture_cholesky=mixture.cholesky,
         autoregressions=autoregressions,
     )
+
+
+def _suitable_mixture(
+    means: Array, deviations: Array, error: SamplingError, components: int | None, seed: int
+) -> Mixture:
+    """A mixture of so many components; None: of the most of which each describes enough devices."""
+    tried = components or min(MOST_COMPONENTS, len(means) // DEVICES_PER_COMPONENT)
+    mixture = fit_mixture(means, deviations, error, tried, seed)
+    while components is None and tried > 1 and mixture.weights.min() * len(means) < DEVICES_PER_COMPONENT:
+        tried -= 1
+        mixture = fit_mixture(means, deviations, error, tried, seed)
+    return mixture
 
 
 def _memory_shown(scores: Array, highest: int) -> dict[int, Array]:

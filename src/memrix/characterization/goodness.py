@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
@@ -135,25 +136,6 @@ def goodness_of_fit(
     drawn = [symptoms.of(simulate_cycles(parameters, devices, cycles, again, order).features) for again in seeds[1:]]
     chance = [max(each[Symptom(name, "values")] for each in drawn) for name in FEATURE_COLUMNS]
     figures = [_figures(part.features) for part in (measured, reference)]
-
-    def compare(name: str, *index: int) -> Comparison:
-        return Comparison(*(float(figure[name][index]) for figure in figures))
-
-    features = tuple(
-        FeatureGoodness(
-            name=name,
-            distance=float(distances[i]),
-            chance=chance[i],
-            mean=compare("mean", i),
-            within=compare("within", i),
-            between=compare("between", i),
-            between_scales=compare("between_scales", i),
-            autocorrelation=tuple(
-                compare("autocorrelation", lag, i) for lag in range(len(figures[0]["autocorrelation"]))
-            ),
-        )
-        for i, name in enumerate(FEATURE_COLUMNS)
-    )
     misfits, examined = find_misfits(
         symptoms,
         without_steps(measured.features, np.random.default_rng(seeds[0])),
@@ -168,8 +150,10 @@ def goodness_of_fit(
     return Goodness(
         devices=devices,
         cycles=cycles,
-        features=features,
-        correlations={f"{FEATURE_COLUMNS[i]}, {FEATURE_COLUMNS[j]}": compare("correlation", i, j) for i, j in pairs},
+        features=_compared_features(figures, distances, chance),
+        correlations={
+            f"{FEATURE_COLUMNS[i]}, {FEATURE_COLUMNS[j]}": _compared(figures, "correlation", i, j) for i, j in pairs
+        },
         low_curve_residual=low_residual,
         high_curve_residual=high_residual,
         misfits=(
@@ -181,6 +165,30 @@ def goodness_of_fit(
         figures=examined + 3,
         gross=gross,
     )
+
+
+def _compared_features(
+    figures: Sequence[dict[str, Array]], distances: Array, chance: Sequence[float]
+) -> tuple[FeatureGoodness, ...]:
+    """Of each feature; ``figures``: of the measured cycles and of the simulated ones."""
+    lags = range(len(figures[0]["autocorrelation"]))
+    return tuple(
+        FeatureGoodness(
+            name=name,
+            distance=float(distances[i]),
+            chance=chance[i],
+            mean=_compared(figures, "mean", i),
+            within=_compared(figures, "within", i),
+            between=_compared(figures, "between", i),
+            between_scales=_compared(figures, "between_scales", i),
+            autocorrelation=tuple(_compared(figures, "autocorrelation", lag, i) for lag in lags),
+        )
+        for i, name in enumerate(FEATURE_COLUMNS)
+    )
+
+
+def _compared(figures: Sequence[dict[str, Array]], name: str, *index: int) -> Comparison:
+    return Comparison(*(float(figure[name][index]) for figure in figures))
 
 
 def _beyond(kind: str, name: str, figure: float, limit: float) -> list[Misfit]:

@@ -17,7 +17,7 @@ from memrix.characterization.shapes import invert, largest_score
 from memrix.device.parameters import Array, DeviceParameters
 
 LAGS = (1, 2, 5, 10, 20, 50)
-_LARGEST_SQUARE = 16.0  # of a step of deviation 1, beyond which it says no more about its neighbours
+_LARGEST_SQUARE = 16.0  # of a step of deviation 1, beyond which it says no more about its neighbors
 _FEWEST_STEPS = 10  # of a device, without those that lack a history
 _SHAPE_POINTS = 20_000  # of the distribution that single devices are compared with
 _SMALLEST_LEVEL = 0.05  # share of the cycles: fewer are outliers rather than a level

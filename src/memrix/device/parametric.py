@@ -63,16 +63,7 @@ def parametric_device(
             f"off_resistance must lie above on_resistance, got {off_resistance:g} and {on_resistance:g} ohm; have "
             "they been interchanged?"
         )
-    require_number("set_voltage", set_voltage, -PULSE_RANGE, -1e-3, "V")
-    require_number("reset_voltage", reset_voltage, 1e-3, PULSE_RANGE, "V")
-    require_positive("read_voltage", read_voltage, "V")
-    full_reset = _FULL_RESET * reset_voltage if full_reset_voltage is None else full_reset_voltage
-    require_positive("full_reset_voltage", full_reset, "V")
-    if not read_voltage < min(reset_voltage, -set_voltage) or reset_voltage >= full_reset:
-        raise HardwareError(
-            f"read_voltage ({read_voltage:g} V) must lie below the switching voltages ({set_voltage:g} and "
-            f"{reset_voltage:g} V), and reset_voltage below full_reset_voltage ({full_reset:g} V)"
-        )
+    full_reset = _full_reset(read_voltage, set_voltage, reset_voltage, full_reset_voltage)
     for name, spread in (("device_spread", device_spread), ("cycle_spread", cycle_spread)):
         require_number(name, spread, 0, _LARGEST_OFF_SPREAD)
     for name, spread in (
@@ -103,6 +94,23 @@ def parametric_device(
         read_voltage=float(read_voltage),
         full_reset_voltage=float(full_reset),
     )
+
+
+def _full_reset(
+    read_voltage: float, set_voltage: float, reset_voltage: float, full_reset_voltage: float | None
+) -> float:
+    """The voltage in V of a complete RESET; HardwareError unless all four voltages can be those of one device."""
+    require_number("set_voltage", set_voltage, -PULSE_RANGE, -1e-3, "V")
+    require_number("reset_voltage", reset_voltage, 1e-3, PULSE_RANGE, "V")
+    require_positive("read_voltage", read_voltage, "V")
+    full_reset = _FULL_RESET * reset_voltage if full_reset_voltage is None else full_reset_voltage
+    require_positive("full_reset_voltage", full_reset, "V")
+    if not read_voltage < min(reset_voltage, -set_voltage) or reset_voltage >= full_reset:
+        raise HardwareError(
+            f"read_voltage ({read_voltage:g} V) must lie below the switching voltages ({set_voltage:g} and "
+            f"{reset_voltage:g} V), and reset_voltage below full_reset_voltage ({full_reset:g} V)"
+        )
+    return full_reset
 
 
 def normal_device(
