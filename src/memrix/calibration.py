@@ -9,24 +9,24 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from memrix.batches import MOST_BATCHES, require_batches, run_batches
-from memrix.contents import Contents
 from memrix.errors import CalibrationError, NumericsError
-from memrix.inventory import rule
-from memrix.modes import evaluating, observing
+from memrix.model.batches import MOST_BATCHES, require_batches, run_batches
+from memrix.model.contents import Contents
+from memrix.model.inventory import rule
+from memrix.model.modes import evaluating, observing
+from memrix.model.patterns import HardwareChoice, Layers
+from memrix.model.readiness import has_range
+from memrix.model.references import require_live_functions
+from memrix.model.selection import Selected, open_owners, quantized_classes, select, warn_of_digital
+from memrix.model.undo import unchanged_on_failure
+from memrix.model.unreached import require_known, stays_digital
+from memrix.model.watching import Watch
 from memrix.nn.inputs import require_dense
 from memrix.nn.quantized import QuantizedLayer
 from memrix.nn.state import OUTPUT_RANGE, LayerState, state_of
-from memrix.patterns import HardwareChoice, Layers
 from memrix.quantization.observers import RangeObserver
 from memrix.quantization.sampling import VectorSampler
 from memrix.random import derive
-from memrix.reach import require_choice, stays_digital
-from memrix.readiness import has_range
-from memrix.references import require_live_functions
-from memrix.selection import Selected, open_owners, quantized_classes, select, warn_of_digital
-from memrix.undo import unchanged_on_failure
-from memrix.watching import Watch
 
 TEST_VECTORS = 512  # of every layer, for hardware that is tuned after programming
 
@@ -77,7 +77,7 @@ def calibrate(
     Errors in a batch say its number, counted from 1, and the layer. After any error, Ctrl-C included, the model is as
     it was.
     """
-    require_choice(unreached)
+    require_known(unreached)
     selected = select(model, hardware, layers, anew=True)
     require_batches(batches)
     require_live_functions(Contents.of(model), quantized_classes(selected), copied=False)

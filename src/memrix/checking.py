@@ -10,19 +10,19 @@ from torch import nn
 
 from memrix.calibration import observe_uses
 from memrix.chip_description import kind_of
-from memrix.contents import Contents
 from memrix.crossbar.mapping import Layout
 from memrix.digital import DigitalSummary, digital_layers, digital_table
 from memrix.errors import CalibrationError, ConversionError, NumericsError
 from memrix.feasibility import hardware_problems, programming_notes
 from memrix.hardware import Hardware
-from memrix.inventory import Weighted, weighted_modules
+from memrix.model.contents import Contents
+from memrix.model.inventory import Weighted, weighted_modules
+from memrix.model.patterns import HardwareChoice, Layers
+from memrix.model.readiness import foreign_steps, has_range, has_test_vectors
+from memrix.model.references import stale_functions
+from memrix.model.selection import Selected, Survey, programmed_classes, survey, weights_not_finite
 from memrix.nn.quantized import QuantizedLayer
 from memrix.nn.state import LEARNED_WEIGHT_STEP
-from memrix.patterns import HardwareChoice, Layers
-from memrix.readiness import foreign_steps, has_range, has_test_vectors
-from memrix.references import stale_functions
-from memrix.selection import Selected, Survey, programmed_classes, survey, weights_not_finite
 from memrix.tables import columns, explained, listed
 
 _EXACT = 1 << 24  # up to here float32 holds every integer

@@ -14,16 +14,16 @@ from memrix.archive import FileKind, read_archive, write_archive
 from memrix.chip_description import ChipDescription, in_present_places
 from memrix.chip_differences import CELLS, WORD_LINES, digital_state, join
 from memrix.chip_soundness import described_with, require_sound
-from memrix.contents import Contents
-from memrix.copying import copy_model
 from memrix.crossbar import rows_in_use
 from memrix.errors import CheckpointError, ConversionError, HardwareError
+from memrix.model.contents import Contents
+from memrix.model.copying import copy_model
+from memrix.model.references import require_live_functions
+from memrix.model.undo import data_unchanged_on_failure, unchanged_on_failure
+from memrix.model.witness import Witness
 from memrix.nn.crossbar_layer import CrossbarLayer
-from memrix.references import require_live_functions
 from memrix.restoration import adopted_layers, restore_
-from memrix.undo import data_unchanged_on_failure, unchanged_on_failure
 from memrix.validation import shown
-from memrix.witness import Witness
 
 _CHIP = FileKind("chip", "memrix.save", "memrix.save(chip, path)")
 

@@ -7,24 +7,16 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from memrix.contents import Contents
-from memrix.copying import copy_model, copy_of
 from memrix.crossbar import Counts
 from memrix.crossbar.columns import FEWEST_VECTORS
 from memrix.errors import CalibrationError, ConversionError
-from memrix.inventory import require_module
-from memrix.nn.crossbar_layer import CrossbarLayer
-from memrix.nn.fast_path import disable_fast_paths
-from memrix.nn.fresh_chips import FreshChips, TrainingSteps
-from memrix.nn.programming import program_layer, tune
-from memrix.nn.quantized import QuantizedLayer
-from memrix.nn.state import EPOCH, state_of
-from memrix.patterns import HardwareChoice, Layers
-from memrix.quantization import Quantization
-from memrix.random import Seeds
-from memrix.readiness import foreign_steps, has_range, has_test_vectors
-from memrix.references import require_live_functions
-from memrix.selection import (
+from memrix.model.contents import Contents
+from memrix.model.copying import copy_model, copy_of
+from memrix.model.inventory import require_module
+from memrix.model.patterns import HardwareChoice, Layers
+from memrix.model.readiness import foreign_steps, has_range, has_test_vectors
+from memrix.model.references import require_live_functions
+from memrix.model.selection import (
     Selected,
     open_owners,
     programmed_classes,
@@ -32,10 +24,18 @@ from memrix.selection import (
     require_finite_weights,
     select,
 )
+from memrix.model.undo import unchanged_on_failure
+from memrix.model.witness import Witness
+from memrix.nn.crossbar_layer import CrossbarLayer
+from memrix.nn.fast_path import disable_fast_paths
+from memrix.nn.fresh_chips import FreshChips, TrainingSteps
+from memrix.nn.programming import program_layer, tune
+from memrix.nn.quantized import QuantizedLayer
+from memrix.nn.state import EPOCH, state_of
+from memrix.quantization import Quantization
+from memrix.random import Seeds
 from memrix.tables import listed
-from memrix.undo import unchanged_on_failure
 from memrix.validation import require_integer
-from memrix.witness import Witness
 
 
 def quantize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from memrix.inventory import Weighted, digital_reason
+from memrix.model.inventory import Weighted, digital_reason
 from memrix.tables import explained
 
 

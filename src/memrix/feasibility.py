@@ -9,8 +9,8 @@ from memrix.crossbar.protocols.pulses import Pulsed, stuck_cells
 from memrix.device import CellCurrent, DeviceParameters
 from memrix.errors import HardwareError
 from memrix.hardware import Hardware
-from memrix.patterns import HardwareChoice
-from memrix.selection import Selected
+from memrix.model.patterns import HardwareChoice
+from memrix.model.selection import Selected
 
 _NOTABLE = 1e-4  # share of cells that pulses leave as they are
 _LONG = 10_000_000_000  # pulses: minutes of simulation

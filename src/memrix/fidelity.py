@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from memrix.batches import MOST_BATCHES, run_batches
 from memrix.conversion import crossbar_layers
 from memrix.errors import CalibrationError
-from memrix.modes import evaluating
+from memrix.model.batches import MOST_BATCHES, run_batches
+from memrix.model.modes import evaluating
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.quantized import quantized_input, quantized_output, quantized_weight
 

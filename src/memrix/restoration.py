@@ -26,7 +26,7 @@ from memrix.crossbar.word_lines import STORED
 from memrix.device import DeviceParameters, ReadRange
 from memrix.device.parameter_files import parse_parameters
 from memrix.hardware import Hardware
-from memrix.inventory import Weighted, weighted_modules
+from memrix.model.inventory import Weighted, weighted_modules
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.fast_path import disable_fast_paths
 from memrix.nn.fingerprint import Written

@@ -9,12 +9,12 @@ from typing import Any
 
 from torch import nn
 
-from memrix.batches import MOST_BATCHES
 from memrix.chip_description import kind_of
 from memrix.digital import DigitalSummary, digital_layers, digital_table
 from memrix.fidelity import Fidelity, measure
-from memrix.inventory import weighted_modules
 from memrix.layer_summary import LayerSummary
+from memrix.model.batches import MOST_BATCHES
+from memrix.model.inventory import weighted_modules
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.registry import Handler, handler_of
 from memrix.tables import columns

@@ -9,16 +9,16 @@ from typing import Any
 import torch
 from torch import nn
 
-from memrix.batches import MOST_BATCHES, run_batches
 from memrix.calibration import vector_sampler
 from memrix.conversion import counting, crossbar_layers
 from memrix.errors import NumericsError, WriteError
-from memrix.modes import evaluating, observing
+from memrix.model.batches import MOST_BATCHES, run_batches
+from memrix.model.modes import evaluating, observing
+from memrix.model.undo import unchanged_on_failure
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.programming import program_layer, tune
 from memrix.random import Seeds, derive
 from memrix.tables import listed
-from memrix.undo import unchanged_on_failure
 
 
 def write(

@@ -6,9 +6,9 @@ from torch import nn
 
 import memrix
 from memrix.errors import ConversionError
+from memrix.model.selection import survey
 from memrix.nn import CrossbarLayer, OpenedLayer, QuantizedLinear
 from memrix.nn.programming import integers_of
-from memrix.selection import survey
 from tests.nn.opening import randn
 
 PHYSICAL = memrix.Hardware.preset("physical")

@@ -26,8 +26,8 @@ from memrix.asr.training.calibration import calibrate_recogniser
 from memrix.asr.transcription import emissions
 from memrix.errors import DataError
 from memrix.hardware import Hardware
-from memrix.readiness import has_test_vectors
-from memrix.selection import select
+from memrix.model.readiness import has_test_vectors
+from memrix.model.selection import select
 
 _MEASURE_AGAIN = "remove it to measure again"
 _CALIBRATION_SECONDS, _CALIBRATION_BATCHES = 60.0, 4

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 import memrix
-from memrix.batches import run_batches
 from memrix.errors import CalibrationError, ConversionError, MemrixError, NumericsError
+from memrix.model.batches import run_batches
 
 PHYSICAL = memrix.Hardware.preset("physical")
 X = torch.randn(4, 6, generator=torch.Generator().manual_seed(0))

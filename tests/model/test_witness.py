@@ -9,7 +9,7 @@ from torch import nn
 
 import memrix
 from memrix.errors import ConversionError
-from memrix.witness import Witness
+from memrix.model.witness import Witness
 
 PHYSICAL = memrix.Hardware.preset("physical")
 X = torch.randn(16, 6, generator=torch.Generator().manual_seed(0))

@@ -12,8 +12,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from memrix.contents import Contents, Held, attributes, target_of
 from memrix.errors import ConversionError
+from memrix.model.contents import Contents, Held, attributes, target_of
 
 Adopted = Mapping[nn.Module, type[nn.Module]]  # layers that are to change their class, and the class
 

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 import memrix
 from memrix.errors import CalibrationError, ConversionError, CoverageWarning
-from memrix.watching import Watch
+from memrix.model.watching import Watch
 from tests.nn.opening import randn
 
 IDEAL = memrix.Hardware.preset("ideal")

@@ -13,12 +13,12 @@ from torch import nn
 
 from memrix.errors import ConversionError, CoverageWarning, NumericsError
 from memrix.hardware import Hardware
-from memrix.inventory import Weighted, digital_reason, require_module, weighted_modules
+from memrix.model.inventory import Weighted, digital_reason, require_module, weighted_modules
+from memrix.model.patterns import Choice, HardwareChoice, Layers
 from memrix.nn.composite import Projection, Unopened
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.quantized import QuantizedLayer, combined, torch_type
 from memrix.nn.registry import Handler, registered_layers
-from memrix.patterns import Choice, HardwareChoice, Layers
 from memrix.tables import listed
 
 

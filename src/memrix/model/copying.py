@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from torch import nn
 
-from memrix.contents import Contents, WeakReference
 from memrix.errors import ConversionError
+from memrix.model.contents import Contents, WeakReference
 
 Model = TypeVar("Model", bound=nn.Module)
 

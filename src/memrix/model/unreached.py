@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from memrix.errors import CalibrationError, ConversionError
-from memrix.selection import Selected
-from memrix.watching import Watch
+from memrix.model.selection import Selected
+from memrix.model.watching import Watch
 
 UNREACHED = ("error", "digital")
 
 
-def require_choice(unreached: str) -> None:
+def require_known(unreached: str) -> None:
     """Raise CalibrationError unless it is known what is to become of layers that nothing reaches."""
     if unreached not in UNREACHED:
         raise CalibrationError(f"unreached must be 'error' or 'digital', got {unreached!r}")

@@ -10,9 +10,9 @@ from torch import nn
 from torch.nn.utils import prune
 
 import memrix
-from memrix.contents import Contents
-from memrix.copying import copy_model
 from memrix.errors import CheckpointError, ConversionError, NumericsError
+from memrix.model.contents import Contents
+from memrix.model.copying import copy_model
 
 PHYSICAL = memrix.Hardware.preset("physical")
 X = torch.randn(32, 8, generator=torch.Generator().manual_seed(0))

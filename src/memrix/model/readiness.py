@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from memrix.crossbar.columns import FEWEST_VECTORS
+from memrix.model.selection import Selected
 from memrix.nn.state import LEARNED_WEIGHT_STEP, OUTPUT_RANGE, state_of
-from memrix.selection import Selected
 
 
 def has_range(layer: Selected) -> bool:

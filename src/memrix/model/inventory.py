@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 from torch.nn.utils import parametrize
 
-from memrix.code_reads import CodeReader
 from memrix.errors import ConversionError
-from memrix.held_weights import packed_weights, parameters_of, unregistered, unregistered_modules
+from memrix.model.code_reads import CodeReader
+from memrix.model.held_weights import packed_weights, parameters_of, unregistered, unregistered_modules
 from memrix.nn.composite import OpenedLayer, Unopened
 from memrix.nn.registry import Handler, handler_of, is_known, parts_of
 
