@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Literal
@@ -27,6 +28,7 @@ from memrix.nn.state import OUTPUT_RANGE, LayerState, state_of
 from memrix.quantization.observers import RangeObserver
 from memrix.quantization.sampling import VectorSampler
 from memrix.random import derive
+from memrix.tables import listed
 
 TEST_VECTORS = 512  # of every layer, for hardware that is tuned after programming
 
@@ -101,6 +103,7 @@ def calibrate(
                 each.keep(ranges=not (keep_ranges and has_range(each.layer)))
         for layer in selected:
             rule(layer.module, digital.get(layer.name))
+    _warn_of_silence([each.layer.name for each in watched if each.silent and each.layer.name not in digital])
     warn_of_digital(model, list(digital.items()))
 
 
@@ -177,6 +180,15 @@ class _Watched:
         state = state_of(self.layer.module)
         return state is not None and OUTPUT_RANGE in state._buffers
 
+    @property
+    def silent(self) -> bool:
+        """Whether the range of the layer leaves no DAC code but 0."""
+        state = state_of(self.layer.module)
+        if state is None or not state.calibrated:
+            return False
+        peak = float(state.input_range if state.learned_range is None else state.learned_range.detach().abs())
+        return peak < torch.finfo(torch.float32).tiny * self.layer.hardware.dac.largest_code
+
     def keep(self, *, ranges: bool) -> None:
         """Leave calibration samples on the layer, and the ranges if asked for."""
         # Ranges made in inference mode could not follow a training later.
@@ -187,6 +199,16 @@ class _Watched:
                 if self.quantizes_output:
                     getattr(state, OUTPUT_RANGE).fill_(self._output_observer.range())
             state.keep_sample(self._sampler.vectors().clone() if self.layer.hardware.needs_test_vectors else None)
+
+
+def _warn_of_silence(names: Sequence[str]) -> None:
+    if names:
+        warnings.warn(
+            f"these layers were given nothing but zeros, or values below what float32 can divide into DAC codes: "
+            f"{listed(names)}; with such a range they give the same output for every input: calibrate on batches "
+            f"that give them others, or leave them out with layers=...",
+            stacklevel=3,
+        )
 
 
 @contextmanager

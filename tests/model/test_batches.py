@@ -1,6 +1,7 @@
 """Batches that a model does not take are named by their number and the layer; those without end are ended."""
 
 import itertools
+import warnings
 
 import pytest
 import torch
@@ -316,3 +317,24 @@ def test_composite_layers_take_dense_tensors(kind):
 def test_numerics_errors_stay_numerics_errors():
     with pytest.raises(NumericsError, match="batch 2"):
         memrix.calibrate(Net(), [X, X * torch.inf], PHYSICAL)
+
+
+class Steps(nn.Module):
+    """A product whose input is zero unless asked otherwise."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(4, 4), nn.Linear(4, 4)
+
+    def forward(self, x, state=0.0):
+        return self.first(x) + self.second(state * x)
+
+
+@pytest.mark.parametrize("state", [0.0, 1e-40])
+def test_layers_whose_range_leaves_no_code_but_zero_are_named(state):
+    x = torch.randn(8, 4, generator=torch.Generator().manual_seed(0))
+    with pytest.warns(UserWarning, match="given nothing but zeros, or values below what float32 .*: second; with"):
+        memrix.calibrate(Steps(), [(x, state)], memrix.Hardware())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        memrix.calibrate(Steps(), [(x, state), (x, 1e-30)], memrix.Hardware())

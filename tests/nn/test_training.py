@@ -250,3 +250,18 @@ class TestLearnedStepsWithoutCalibration:
         monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
         with pytest.raises(CalibrationError, match=r"processes that train together.*calibrate"):
             self.quantized()(self.X)
+
+
+def test_learned_ranges_that_saw_nothing_but_zeros_start_from_the_first_batch_with_a_value():
+    model = nn.Linear(6, 4)
+    with pytest.warns(UserWarning, match="nothing but zeros"):
+        memrix.calibrate(model, [torch.zeros(3, 6)], HARDWARE)
+    memrix.quantize(model, HARDWARE, memrix.Quantization(learned_steps=True))
+    model.train()
+    model(torch.zeros(3, 6)).sum().backward()
+    batch = torch.randn(5, 6, generator=torch.Generator().manual_seed(0))
+    output = model(batch)
+    output.square().sum().backward()
+    assert float(model.memrix.learned_range) == float(batch.abs().max())
+    assert output.std(0).min() > 0
+    assert model.weight.grad.abs().min() > 0

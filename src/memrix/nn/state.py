@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Protocol
 
 import torch
@@ -219,7 +220,7 @@ class LayerState(ExactModule):
             self._start_learned_range()
 
     def _start_learned_range(self) -> None:
-        """Let a learned range without a value start from what the observer found.
+        """Let a learned range without a value, or of nothing but zeros, start from what the observer found.
 
         Raises:
             CalibrationError: processes train together, each of which would start from a batch of its own.
@@ -227,8 +228,10 @@ class LayerState(ExactModule):
         learned = self.learned_range
         # A graph cannot look at values; in place once only, for autograd holds what a forward pass used.
         # Detached, lest autograd keep something of a look that checkpointing does not repeat.
-        if learned is None or recording() or bool(learned.detach().isfinite()):
+        if learned is None or recording() or 0 < abs(float(learned.detach())) < math.inf:
             return
+        if bool(learned.detach() == self.input_range):
+            return  # zeros again
         if _processes_train_together():
             raise CalibrationError(
                 f"layer {self.name!r} has no activation range, and processes that train together would each learn "
