@@ -125,3 +125,26 @@ def test_a_chip_in_half_precision_keeps_the_precision_of_its_cells():
         output = half(inputs(4, 3, 8).to(torch.bfloat16))
         torch.testing.assert_close(output.float(), chip(inputs(4, 3, 8)), rtol=0.05, atol=0.05)
     assert output.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("inplace", [False, True])
+@pytest.mark.parametrize("made", ["scripted", "traced"])
+def test_parts_that_are_compiled_to_torchscript_stay_digital(made, inplace, tmp_path):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        part = nn.Sequential(nn.Linear(6, 6), nn.ReLU())
+        compiled = torch.jit.script(part) if made == "scripted" else torch.jit.trace(part, torch.zeros(2, 6))
+        model = nn.Sequential(nn.Linear(6, 6), compiled, nn.Linear(6, 4)).eval()
+    x = torch.randn(20, 6, generator=torch.Generator().manual_seed(0))
+    exact = model(x).detach()
+    hardware = memrix.Hardware.preset("ideal").replace(weight_bits=8)
+    layers = ["0", "2"]
+    memrix.calibrate(model, [x], hardware, layers=layers)
+    chip = memrix.program(model, hardware, layers=layers, inplace=inplace)
+    assert float((chip(x) - exact).norm() / exact.norm()) < 0.02
+    summary = memrix.summary(chip)
+    assert [layer.name for layer in summary.layers] == layers
+    assert summary.digital[0].name == "1.0"
+    memrix.save(chip, tmp_path / "chip.safetensors")
+    for each in (copy.deepcopy(chip), chip):
+        assert torch.equal(each(x), chip(x))

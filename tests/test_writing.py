@@ -9,7 +9,7 @@ from torch.nn.utils import prune
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 import memrix
-from memrix.errors import ConversionError, NumericsError, WriteError
+from memrix.errors import ConversionError, MemrixError, NumericsError, WriteError
 from memrix.nn.fingerprint import Written
 
 IDEAL = memrix.Hardware.preset("ideal").replace(weight_bits=8)
@@ -122,7 +122,9 @@ def test_what_is_written_is_what_the_cells_hold(edit):
     torch.testing.assert_close(chip[0](X), twin.eval()(X), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("one, other", [((2, 4), (2, 6)), ((0, 0), (255, 1)), ((3, 8), (3, 520)), ((7, 1), (263, 1))])
+@pytest.mark.parametrize(
+    ("one", "other"), [((2, 4), (2, 6)), ((0, 0), (255, 1)), ((3, 8), (3, 520)), ((7, 1), (263, 1))]
+)
 def test_two_weights_of_a_large_layer_that_change_places_are_noticed(one, other):
     weight = torch.randn(400, 600, generator=torch.Generator().manual_seed(0))
     written = Written(weight)
@@ -272,3 +274,23 @@ def test_a_failed_writing_leaves_the_chip_as_it_was():
 def test_only_a_chip_is_written():
     with pytest.raises(ConversionError, match="runs on a chip"):
         memrix.write(network())
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda w: w.to(torch.int8), "is of torch.int8"),
+        (lambda w: w.to(torch.float8_e4m3fn), "is of torch.float8_e4m3fn"),
+        (lambda w: w.to(torch.complex64), "is complex"),
+        (lambda w: w.to_sparse(), "is laid out as torch.sparse_coo"),
+        (lambda w: w.to("meta"), "is on the meta device"),
+        (lambda w: w[:6], r"is \[6, 16\] now, and its cells were laid out for 1 x 16 x 12"),
+    ],
+)
+def test_weights_that_cells_cannot_hold_are_not_written(change, said):
+    chip = programmed()
+    chip[0].weight = nn.Parameter(change(chip[0].weight.detach()), requires_grad=False)
+    with pytest.raises(MemrixError):
+        chip(X)
+    with pytest.raises(WriteError, match=f"layer '0' cannot be written again: the weight of this .* {said}"):
+        memrix.write(chip)

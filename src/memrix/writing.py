@@ -17,6 +17,7 @@ from memrix.model.modes import evaluating, observing
 from memrix.model.undo import unchanged_on_failure
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.programming import program_layer, tune
+from memrix.nn.usable import unusable_tensors
 from memrix.random import Seeds, derive
 from memrix.tables import listed
 
@@ -47,12 +48,15 @@ def write(
     Raises:
         ConversionError: no layer of the model runs on a chip.
         NumericsError: a weight is not finite.
-        WriteError: the hardware is tuned after programming and there are no batches, or they do not reach a layer.
+        WriteError: a weight is of a type, a layout or a shape that its cells cannot hold; or the hardware is tuned
+            after programming and there are no batches, or they do not reach a layer.
         CalibrationError: as ``memrix.calibrate`` raises it for batches.
 
     After any error, Ctrl-C included, the chip is as it was.
     """
     changed = [layer for layer in crossbar_layers(chip) if layer.memrix.programmed.is_outdated(layer.weight)]
+    for layer in changed:
+        _require_writable(layer)
     broken = [layer.memrix.name for layer in changed if not bool(torch.isfinite(layer.weight.detach()).all())]
     if broken:
         raise NumericsError(
@@ -73,6 +77,19 @@ def write(
         for layer in changed:
             _write_again(layer, count(layer.memrix.name))
     return tuple(layer.memrix.name for layer in changed)
+
+
+def _require_writable(layer: CrossbarLayer) -> None:
+    """Raise WriteError unless the weight of a layer is one that its cells could hold."""
+    weight, layout = layer.weight, layer.memrix.programmed.crossbar.layout
+    reason = unusable_tensors(layer)
+    if reason is None and weight.numel() != layout.groups * layout.inputs * layout.outputs:
+        reason = (
+            f"the weight of this {type(layer).__name__} is {list(weight.shape)} now, and its cells were laid out for "
+            f"{layout.groups} x {layout.inputs} x {layout.outputs}; program a model of that shape"
+        )
+    if reason is not None:
+        raise WriteError(f"layer {layer.memrix.name!r} cannot be written again: {reason}")
 
 
 def _write_again(layer: CrossbarLayer, progress: Callable[[int], None]) -> None:

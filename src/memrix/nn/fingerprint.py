@@ -82,6 +82,8 @@ class Written:
 
     def is_still(self, weight: Tensor) -> bool:
         """Whether a weight is that one, or that one cast to another precision."""
+        if weight.layout is not torch.strided or weight.is_meta:
+            return False
         present = Fingerprint.of(weight)
         if present == self._bits:
             return True
