@@ -70,3 +70,13 @@ def test_other_devices_find_what_the_loop_finds(dtype):
     if dtype.is_signed:
         words -= 128
     assert int(_mixed_sum(words.numpy())) == int(_mixed_sum_of_tensor(words))
+
+
+@pytest.mark.parametrize("changed", [slice(None), slice(0, None, 2), slice(1, None, 2)])
+def test_signs_that_flip_in_many_places_do_not_cancel(changed):
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(500):
+        weight = torch.randn(2, 4, generator=generator)
+        flipped = weight.clone()
+        flipped[:, changed] *= -1
+        assert Fingerprint.of(flipped) != Fingerprint.of(weight)

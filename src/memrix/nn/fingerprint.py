@@ -58,11 +58,12 @@ def _mixed_sum(words: npt.NDArray[np.int64]) -> np.int64:
     """Sum of words, each mixed with its place: a sum of the bare words hides signs that flip and values that swap."""
     total = np.int64(0)
     for place in range(words.shape[0]):
-        word = np.int64(words[place])
-        word ^= ((word >> _HALF) & _LOW) ^ (np.int64(place) * _PLACE)
+        word = np.int64(words[place]) ^ (np.int64(place) * _PLACE)
         word *= _FIRST
         word ^= (word >> _HALF) & _LOW
-        total += word * _SECOND
+        word *= _SECOND
+        # Last, for differences that a product leaves are the same ones for every word, and could cancel.
+        total += word ^ ((word >> _HALF) & _LOW)
     return total
 
 
@@ -70,8 +71,9 @@ def _mixed_sum_of_tensor(words: Tensor) -> Tensor:
     """The same sum on any device."""
     words = words.to(torch.int64)
     places = torch.arange(words.numel(), device=words.device).mul_(int(_PLACE))
-    words = ((words >> 32) & int(_LOW)).bitwise_xor_(words).bitwise_xor_(places).mul_(int(_FIRST))
-    return ((words >> 32) & int(_LOW)).bitwise_xor_(words).mul_(int(_SECOND)).sum()
+    words = places.bitwise_xor_(words).mul_(int(_FIRST))
+    words = ((words >> 32) & int(_LOW)).bitwise_xor_(words).mul_(int(_SECOND))
+    return ((words >> 32) & int(_LOW)).bitwise_xor_(words).sum()
 
 
 class Written:
