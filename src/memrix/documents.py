@@ -13,6 +13,9 @@ from typing import Any, NoReturn
 from memrix.errors import MemrixError
 from memrix.validation import shown
 
+ENCODING = "utf-8-sig"
+"""UTF-8, with or without the byte-order mark that some editors write."""
+
 _DEEPEST = 50  # tables within tables; files of memrix have five
 _LONGEST_NAME = 255  # bytes of a file's name, on every file system in use
 _MOST_DIGITS = 400  # of an integer: float64 ends at 309
@@ -54,7 +57,7 @@ def read_text(path: Path) -> str:
         OSError: the file cannot be read.
         ValueError: it is not UTF-8.
     """
-    return path.read_text(encoding="utf-8-sig")
+    return path.read_text(encoding=ENCODING)
 
 
 def parse_json(text: str) -> Any:  # noqa: ANN401

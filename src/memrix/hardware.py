@@ -15,11 +15,10 @@ from memrix.crossbar.protocols import PROTOCOLS
 from memrix.crossbar.readout import ReadCircuit
 from memrix.device import CellCurrent, DeviceParameters, ReadRange, load_parameters
 from memrix.device.current import NOISES, Noise
-from memrix.device.parameter_files import SYNAPTOGEN
 from memrix.device.ranges import require_bandwidth, require_temperature
 from memrix.documents import file_path, load_tree, parse_json, parse_toml
 from memrix.errors import HardwareError
-from memrix.presets import is_hardware_file, unknown_preset
+from memrix.presets import SYNAPTOGEN, is_hardware_file, unknown_preset
 from memrix.quantization import TERNARY_BITS, WeightRange, WeightScale
 from memrix.records import closest, merged, nested, toml
 from memrix.schema import FileName, Reading, invalid

@@ -1,4 +1,4 @@
-"""Names of the chips that memrix describes, known before torch is imported."""
+"""Names of the chips and of the device that memrix brings, known before torch is imported."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from memrix.errors import HardwareError
 
 PRESETS = ("paper", "physical", "tuned", "ideal")
 """What ``Hardware.preset`` takes."""
+
+SYNAPTOGEN = "synaptogen"
+"""The measured device."""
 
 
 def is_hardware_file(name: str | Path) -> bool:

@@ -1,4 +1,4 @@
-"""Function transforms of torch: ``torch.func`` (vmap, grad, jvp, ...) and forward-mode differentiation."""
+"""What torch makes of a call: a function transform (``torch.func``, forward mode), or a graph that it records."""
 
 from __future__ import annotations
 
@@ -20,6 +20,17 @@ def transformed() -> bool:
     if torch.compiler.is_compiling():
         return False
     return _innermost() is not None or getattr(forward_ad, "_current_level", -1) >= 0
+
+
+def is_traced() -> bool:
+    """Whether ``torch.jit.trace`` is recording the present call."""
+    traced: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    return traced
+
+
+def recording() -> bool:
+    """Whether a graph is being captured, which cannot look at values."""
+    return torch.compiler.is_compiling() or is_traced()
 
 
 def is_wrapped(tensor: Tensor) -> bool:

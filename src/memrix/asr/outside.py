@@ -9,12 +9,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pydantic_core import PydanticCustomError
 
-from memrix.documents import file_path, parse_json, read_text
+from memrix.documents import ENCODING, file_path, parse_json, read_text
 from memrix.errors import MemrixError
 from memrix.validation import shown
-
-ENCODING = "utf-8-sig"
-"""UTF-8, with or without the byte-order mark that some editors write."""
 
 _UNUSABLE = re.compile("[\0\ud800-\udfff]")
 _PROBLEMS_SHOWN = 5

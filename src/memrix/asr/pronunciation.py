@@ -9,9 +9,9 @@ from importlib.resources import files
 from pathlib import Path
 
 from memrix.asr.corpora.prepared import PreparedCorpus, open_corpus
-from memrix.asr.outside import ENCODING, text_problem
+from memrix.asr.outside import text_problem
 from memrix.asr.packages import fetch_from_wheel
-from memrix.documents import file_path
+from memrix.documents import ENCODING, file_path
 from memrix.errors import DataError
 
 Pronunciations = Mapping[str, tuple[tuple[str, ...], ...]]

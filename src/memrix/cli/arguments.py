@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from memrix.errors import DataError, HardwareError
-from memrix.presets import PRESETS, is_hardware_file, unknown_preset
+from memrix.presets import PRESETS, SYNAPTOGEN, is_hardware_file, unknown_preset
 
 
 def check_input(option: str, path: Path | None, expected: str) -> None:
@@ -55,8 +55,8 @@ def check_device(parameters: str) -> None:
     Raises:
         HardwareError: it is neither.
     """
-    if parameters != "synaptogen" and not Path(parameters).is_file():
+    if parameters != SYNAPTOGEN and not Path(parameters).is_file():
         raise HardwareError(
-            f"device parameters {parameters!r} cannot be read: there is no such file; name 'synaptogen', the "
+            f"device parameters {parameters!r} cannot be read: there is no such file; name {SYNAPTOGEN!r}, the "
             f"built-in device, or a JSON file that `memrix device fit` has written"
         )

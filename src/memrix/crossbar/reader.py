@@ -16,6 +16,7 @@ from memrix.crossbar.shared_noise import SharedNoiseBlock, vectors_at_a_time
 from memrix.errors import ConversionError
 from memrix.random import seeds_from
 from memrix.threads import side_by_side
+from memrix.transforms import is_traced, recording
 
 # Elements of one buffer of a block, of inputs or of conversions: a few fit into the cache of a core, and a block
 # still has enough rows for a matrix product to be efficient. Part of what a seed means.
@@ -93,9 +94,9 @@ class Reader:
             # Numbers that many items share are worth drawing once.
             self._together = min(shared, rows)
             self._length = min(max(1, rows // self._together), vectors_at_a_time(self._crossbar, _BUFFER))
-        if self._crossbar.total.numel() and _is_traced():
+        if self._crossbar.total.numel() and is_traced():
             self._require_no_graph("the read noise", "noise='off'")
-        self._compiled = device.type == "cpu" and not torch.compiler.is_compiling() and not _is_traced()
+        self._compiled = device.type == "cpu" and not recording()
         self._conversions = layout.conversions * shared * vectors
         self._whole: Block | None = None
         self._ahead: list[Any] = []
@@ -113,8 +114,8 @@ class Reader:
         return TensorBlock(crossbar, shared, vectors)
 
     def _require_no_graph(self, what: str, instead: str) -> None:
-        tracer = "torch.jit.trace" if _is_traced() else "torch.export"
-        if _is_traced() or torch.compiler.is_exporting():
+        tracer = "torch.jit.trace" if is_traced() else "torch.export"
+        if is_traced() or torch.compiler.is_exporting():
             raise ConversionError(
                 f"{tracer} cannot record {what} of layer {self._crossbar.name!r}; program the chip with {instead}"
             )
@@ -184,11 +185,6 @@ def _outside_graphs(call: Callable[..., None], *arguments: Tensor) -> None:
     if torch.compiler.is_compiling():
         call = torch.compiler.disable(call)  # type: ignore[no-untyped-call]
     call(*arguments)
-
-
-def _is_traced() -> bool:
-    traced: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
-    return traced
 
 
 def _spans(count: int, length: int) -> list[Span]:

@@ -15,10 +15,10 @@ from memrix.device.parameters import FEATURES, HRS, LRS, RESET_VOLTAGE, SET_VOLT
 from memrix.device.ranges import LEAST_READ_VOLTAGE
 from memrix.documents import file_path, parse_json, read_text
 from memrix.errors import HardwareError
+from memrix.presets import SYNAPTOGEN
 from memrix.records import closest
 from memrix.validation import shown
 
-SYNAPTOGEN = "synaptogen"
 _ORDER = re.compile(r"VAR_([0-9]{1,4})")
 _HIGHEST_ORDER = 1000
 # Exponent, and voltages in V; whether pulses reach them is told where cells are programmed.

@@ -20,11 +20,6 @@ _PLACE, _FIRST, _SECOND = (
 _HALF, _LOW = np.int64(32), np.int64(0xFFFFFFFF)
 
 
-def recording() -> bool:
-    """Whether a graph is being captured, which cannot look at values."""
-    return bool(torch.compiler.is_compiling() or torch.jit.is_tracing())  # type: ignore[attr-defined, no-untyped-call]
-
-
 @dataclass(frozen=True)
 class Fingerprint:
     """A weight at one moment.

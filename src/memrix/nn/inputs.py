@@ -1,4 +1,4 @@
-"""The input of a call of a layer, however it is given, and what it must be."""
+"""What the input of a layer must be, and how values are told in messages."""
 
 from __future__ import annotations
 

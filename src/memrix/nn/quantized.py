@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from memrix.errors import CalibrationError
 from memrix.hardware import Hardware
-from memrix.nn.fingerprint import Fingerprint, recording
+from memrix.nn.fingerprint import Fingerprint
 from memrix.nn.geometry import STATE, Geometry
 from memrix.nn.graphs import graph_node, is_proxy
 from memrix.nn.inputs import require_dense
@@ -27,7 +27,7 @@ from memrix.quantization import (
     quantized_activations,
 )
 from memrix.random import derive, fill_normal_
-from memrix.transforms import has_values, transformed
+from memrix.transforms import has_values, recording, transformed
 
 Adopted = TypeVar("Adopted", bound="QuantizedLayer")
 

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from memrix.crossbar import Reader
 from memrix.errors import ConversionError
-from memrix.nn.fingerprint import recording
 from memrix.nn.quantized import quantized_input, quantized_weight
 from memrix.nn.series import Series
 from memrix.nn.state import state_of
+from memrix.transforms import recording
 
 if TYPE_CHECKING:
     from memrix.nn.crossbar_layer import CrossbarLayer

@@ -11,13 +11,12 @@ from torch import Tensor, nn
 from memrix.errors import CalibrationError, ConversionError
 from memrix.hardware import Hardware
 from memrix.nn.exact import ExactModule
-from memrix.nn.fingerprint import recording
 from memrix.nn.geometry import STATE, Geometry
 from memrix.nn.programmed import ProgrammedArray
-from memrix.nn.recomputation import Calls
+from memrix.nn.recomputation import Call, Calls
 from memrix.nn.weight_cache import WeightCache
 from memrix.quantization import Quantization, activation_step, updated_range, weight_step
-from memrix.transforms import has_values, transformed
+from memrix.transforms import has_values, recording, transformed
 
 # Buffers: the largest magnitude of an input and of an output, scalars; and the epoch, where weights are noisy.
 RANGE, OUTPUT_RANGE, EPOCH = "input_range", "output_range", "epoch"
@@ -29,7 +28,7 @@ LEARNED_RANGE, LEARNED_WEIGHT_STEP = "learned_input_range", "learned_weight_step
 class TrainingForward(Protocol):
     """What takes the place of a layer's operation in training."""
 
-    def __call__(self, layer: Any, input: Tensor, options: dict[str, Any], call: Any) -> Tensor:
+    def __call__(self, layer: Any, input: Tensor, options: dict[str, Any], call: Call) -> Tensor:
         """The layer's output."""
 
 

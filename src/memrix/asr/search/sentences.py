@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from memrix.asr.corpus import listing
-from memrix.documents import file_path
+from memrix.documents import ENCODING, file_path
 from memrix.errors import DataError
 
 
@@ -39,7 +39,7 @@ def sentences_of(paths: Sequence[Path]) -> Iterator[str]:
     """
     for path in paths:
         try:
-            with path.open(encoding="utf-8-sig") as lines:
+            with path.open(encoding=ENCODING) as lines:
                 yield from lines
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(f"{path} is not readable as UTF-8 text ({error}); save it as UTF-8") from error
