@@ -135,7 +135,7 @@ STATES: dict[str, Callable[[nn.Module], None]] = {
     "every other place of a larger tensor": edited(lambda w: torch.stack([w, -w], -1).flatten(-2)[..., ::2]),
     "expanded": edited(lambda w: w[..., :1].expand_as(w)),
     "made without gradients": edited(torch.no_grad()(lambda w: w * 1.5)),
-    "tiny": edited(lambda w: w * 1e-9),
+    "tiny": edited(lambda w: w * 1e-6),
     "half precision": lambda layer: layer.half(),
     "bfloat16": lambda layer: layer.bfloat16(),
     "double precision": lambda layer: layer.double(),
