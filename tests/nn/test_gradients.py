@@ -171,8 +171,25 @@ def _every_warning():
 def test_recurrent_layers_have_gradients_without_a_warning(kind):
     layer, x = seeded(0, lambda: (kind(5, 4), torch.randn(3, 2, 5)))
     x = x if isinstance(layer, nn.RNNBase) else x[0]
-    memrix.calibrate(layer, [x], SMOOTH)
+    state = torch.ones(2, 4)  # a cell that is called once sees no other than the one it is given
+    memrix.calibrate(layer, [x if isinstance(layer, nn.RNNBase) else (x, (state, state))], SMOOTH)
     chip = memrix.program(layer, SMOOTH)
     x.requires_grad_()
     chip(x)[0].sum().backward()
     assert float(x.grad.abs().sum()) > 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("layer", [nn.Linear(6, 4), nn.Conv1d(6, 4, 1), nn.ConvTranspose1d(6, 4, 1)])
+def test_inputs_of_another_precision_than_the_weights_are_read_with_a_gradient_as_they_are_without(layer, dtype):
+    x = torch.randn(6, 6, generator=torch.Generator().manual_seed(0)).to(dtype)
+    hardware = memrix.Hardware.preset("physical").replace(noise="off")
+    memrix.calibrate(layer, [x.float()], hardware)
+    chip = memrix.program(layer, hardware)
+    with torch.no_grad():
+        expected = chip(x)
+    output = chip(x.requires_grad_())
+    output.sum().backward()
+    assert output.dtype == x.grad.dtype == dtype
+    assert torch.equal(output, expected)
+    assert x.grad.any()

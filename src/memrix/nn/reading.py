@@ -82,7 +82,10 @@ def differentiable(layer: CrossbarLayer, input: Tensor, options: Mapping[str, An
         weight = geometry.from_matrices(layer, held).to(layer.weight.dtype)
     meant = quantized_weight(layer)
     through = weight + (meant - meant.detach())
-    return geometry.functional_forward(layer, analog_input(layer, input), through, geometry.bias(layer), **options)
+    given = analog_input(layer, input)
+    if given.is_floating_point() and not torch.is_autocast_enabled(given.device.type):
+        given = given.to(through.dtype)  # cells take any precision, so the operation beside them does too
+    return geometry.functional_forward(layer, given, through, geometry.bias(layer), **options)
 
 
 def analog_input(layer: CrossbarLayer, input: Tensor) -> Tensor:
