@@ -89,7 +89,7 @@ def parse_toml(text: str) -> dict[str, Any]:
     return tree
 
 
-def load_tree(path: Path, parse: Callable[[str], Any], what: str, error: type[MemrixError], mend: str) -> Any:  # noqa: ANN401
+def load_tree(path: Path, parse: Callable[[str], Any], what: str, error: type[MemrixError], fix: str) -> Any:  # noqa: ANN401
     """The tree of a JSON or TOML file.
 
     Args:
@@ -97,7 +97,7 @@ def load_tree(path: Path, parse: Callable[[str], Any], what: str, error: type[Me
         parse: ``parse_json`` or ``parse_toml``.
         what: the file is, as in ``the hardware description``.
         error: to be raised.
-        mend: what to do where there is no such file.
+        fix: what to do where there is no such file.
 
     Raises:
         MemrixError: of the kind given: the file cannot be read, or holds something else.
@@ -105,7 +105,7 @@ def load_tree(path: Path, parse: Callable[[str], Any], what: str, error: type[Me
     try:
         return parse(read_text(path))
     except OSError as problem:
-        raise error(f"{what} {str(path)!r} cannot be read ({problem.strerror}); {mend}") from problem
+        raise error(f"{what} {str(path)!r} cannot be read ({problem.strerror}); {fix}") from problem
     except ValueError as problem:
         raise error(f"{what} {str(path)!r} is not valid: {problem}") from problem
 

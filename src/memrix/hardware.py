@@ -248,8 +248,8 @@ class Hardware:
         """
         path = _path(path)
         parse = parse_toml if path.suffix == ".toml" else parse_json
-        mend = f"write one with Hardware.preset('paper').save({str(path)!r})"
-        settings = load_tree(path, parse, "the hardware description", HardwareError, mend)
+        fix = f"write one with Hardware.preset('paper').save({str(path)!r})"
+        settings = load_tree(path, parse, "the hardware description", HardwareError, fix)
         try:
             return cls.from_dict(settings)
         except HardwareError as error:

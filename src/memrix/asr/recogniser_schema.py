@@ -1,4 +1,4 @@
-"""What the file of a recogniser may say, checked before a network is built or memory taken."""
+"""What the file of a recognizer may say, checked before a network is built or memory taken."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ _DESCRIPTION: TypeAdapter[_Description] = TypeAdapter(_Description)
 
 
 class CheckedDescription:
-    """The description of a recogniser's file, of which everything can be built.
+    """The description of a recognizer's file, of which everything can be built.
 
     Attributes:
         model: of the network.
         labels: the inventory.
-        hardware, quantization: of coarse weights; None in float.
+        hardware, quantization: of low-bit weights; None in float.
         training: how it was trained, for people.
 
     Raises:

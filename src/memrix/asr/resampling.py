@@ -70,7 +70,7 @@ def draws(values: Counts, weights: Counts, resamples: int, seed: int) -> tuple[R
     (Cochran, Biometrics 20, 1964).
 
     Args:
-        values: ``[chips, utterances]``; all chips heard the same utterances.
+        values: ``[chips, utterances]``; of all chips the same utterances.
         weights: ``[utterances]``.
         resamples: how many draws.
         seed: of the draws.

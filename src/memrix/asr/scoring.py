@@ -15,7 +15,7 @@ from memrix.errors import DataError
 
 CONFIDENCE = 0.95
 NOT_IN_INTERVALS = ("other trainings", "other speakers")
-"""What no interval here contains: one network was trained once, and one set of speakers was heard."""
+"""What no interval here contains: one network was trained once, and tested on one set of speakers."""
 
 Errors = Sequence[int] | Sequence[Sequence[int]]
 """Errors of each utterance, or the same of each of several chips: ``[utterances]`` or ``[chips, utterances]``."""
@@ -97,7 +97,7 @@ def wer_interval(
     (Clopper and Pearson, Biometrika 26, 1934).
 
     Args:
-        errors: of each utterance, or the same of each of several chips, which all heard the same utterances.
+        errors: of each utterance, or the same of each of several chips, all on the same utterances.
         words: of the reference of each utterance.
         confidence: 0.95 is 95 %.
         resamples: draws.
@@ -119,7 +119,7 @@ def paired_difference_interval(
     resamples: int = 2000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Percentile interval of WER_a - WER_b, where both heard the same utterances; one of them may be several chips.
+    """Percentile interval of WER_a - WER_b on the same utterances; one of them may be several chips.
 
     Where resampling utterances shows no spread, the net difference in words is taken as a binomial count.
 

@@ -27,7 +27,7 @@ def unpacked_lines(path: Path, remedy: str) -> Iterator[Iterator[str]]:
 
     Raises:
         DataError: missing, unreadable, cut off, not UTF-8, with a line beyond measure, or unpacking to far more than
-            text does; ``remedy`` says how to mend a damaged file.
+            text does; ``remedy`` says how to fix a damaged file.
     """
     try:
         with path.open("rb") as file:

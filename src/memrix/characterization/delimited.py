@@ -177,8 +177,8 @@ def _no_table(path: Path) -> str:
 
 
 def _too_wide(path: Path, line: int, values: int, names: int, delimiter: str) -> str:
-    mend = "; if its numbers have decimal commas, separate the columns by semicolons" if delimiter == "," else ""
-    return f"{_no_table(path)}: line {line} holds {values} values, more than the {names} columns that are named{mend}"
+    fix = "; if its numbers have decimal commas, separate the columns by semicolons" if delimiter == "," else ""
+    return f"{_no_table(path)}: line {line} holds {values} values, more than the {names} columns that are named{fix}"
 
 
 def _is_blank(line: str) -> bool:

@@ -21,11 +21,11 @@ def require_codes(codes: Tensor, dac: DAC, dimensions: int, name: str) -> None:
         name: of the layer, in messages.
     """
     largest = dac.largest_code
-    mend = f"give whole numbers from {-largest} to {largest}, as dac.codes makes them of activations"
+    fix = f"give whole numbers from {-largest} to {largest}, as dac.codes makes them of activations"
     if not isinstance(codes, Tensor) or codes.is_complex() or codes.dtype == torch.bool or codes.dim() != dimensions:
         raise ConversionError(
             f"the crossbar of layer {name!r} takes DAC codes in a tensor of {dimensions} axes, got "
-            f"{described(codes)}; {mend}"
+            f"{described(codes)}; {fix}"
         )
     if torch.compiler.is_compiling() or not codes.numel():
         return  # a graph cannot look at values
@@ -34,10 +34,10 @@ def require_codes(codes: Tensor, dac: DAC, dimensions: int, name: str) -> None:
     if not (-largest <= lowest and highest <= largest):
         raise ConversionError(
             f"the crossbar of layer {name!r} was given codes from {lowest:g} to {highest:g}, which its DAC does not "
-            f"have; {mend}"
+            f"have; {fix}"
         )
     if codes.is_floating_point() and not bool((codes == codes.round()).all()):
-        raise ConversionError(f"the crossbar of layer {name!r} was given fractions of DAC codes; {mend}")
+        raise ConversionError(f"the crossbar of layer {name!r} was given fractions of DAC codes; {fix}")
 
 
 def require_vectors(codes: Tensor, layout: Layout, name: str) -> None:
