@@ -44,7 +44,7 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("MEMRIX_CACHE", str(tmp_path / "cache"))
 
 
-class TestByteOrderMarks:
+class TestByteOrderMarksAreNoPartOfTheText:
     def test_own_recordings(self, recordings):
         manifest = recordings / "manifest.jsonl"
         manifest.write_bytes(MARK + manifest.read_bytes())

@@ -58,7 +58,7 @@ def life_of_cells() -> list[object]:
 @pytest.mark.parametrize(
     "protocol", [ResetSet(), Cycled(1), WriteVerify(), ResetRamp(step=0.02), Ideal(), Resampled(ResetRamp(step=0.05))]
 )
-def test_programming(protocol, other_default, monkeypatch):
+def test_programmed_cells_are_the_same_bits(protocol, other_default, monkeypatch):
     monkeypatch.setattr("memrix.crossbar.protocols.population._POPULATION", 1 << 12)
 
     def program() -> list[object]:
@@ -76,7 +76,7 @@ def test_programming(protocol, other_default, monkeypatch):
     assert same(program(), expected)
 
 
-def test_life_of_single_cells(other_default):
+def test_single_cells_live_the_same_life(other_default):
     expected = life_of_cells()
     torch.set_default_dtype(other_default)
     assert same(life_of_cells(), expected)
@@ -84,7 +84,7 @@ def test_life_of_single_cells(other_default):
 
 @pytest.mark.parametrize("noise", ["off", "physical", "legacy"])
 @pytest.mark.parametrize("mapping", ["bit-sliced", "multi-level"])
-def test_readings(noise, mapping, other_default):
+def test_readings_are_the_same_bits(noise, mapping, other_default):
     hardware = Hardware(
         programming=Ideal(), mapping=mapping, noise=noise, faults=Faults(0.1, 0.1), drift=Drift(100.0, 0.05, 0.01)
     )

@@ -12,15 +12,8 @@ from memrix.nn.composite import Projection
 
 _PACKED = "torch.ao.nn."  # where torch keeps the modules whose weights it has quantized
 _NAMES = ("weight", "kernel", "filter")
-_LIBRARIES = (
-    "builtins",
-    "torch",
-    "numpy",
-    "weakref",
-    "functools",
-    "threading",
-    "logging",
-)  # whose objects stay closed
+# Whose objects stay closed.
+_LIBRARIES = ("builtins", "torch", "numpy", "weakref", "functools", "threading", "logging")
 _OWN = ("memrix.nn.", "memrix.crossbar.")  # modules that hold cells, scales and calibration samples
 
 
