@@ -11,6 +11,7 @@ import pytest
 from numpy.polynomial.hermite_e import hermegauss
 
 from memrix.characterization import Cycles, fit_parameters, simulate_cycles
+from memrix.characterization.few_devices import fit_few_devices
 from memrix.characterization.process import autocovariances, covariance_of_mean, spectral_radius
 from memrix.characterization.shapes import standardise
 from memrix.characterization.simulation import draw_devices
@@ -229,6 +230,28 @@ def test_interchanged_curves_are_recognised(built_in):
     swapped = Cycles(measured.devices, measured.features, measured.high_curve, measured.low_curve)
     with pytest.raises(DataError, match="have they been interchanged"):
         fit_parameters(swapped, order=2, components=1)
+
+
+@pytest.mark.parametrize(
+    ("off", "on", "current", "message"),
+    [
+        (1e-3, 1, 1, r"median of R_HRS, \S+ ohm, does not lie above that of R_LRS, \S+ ohm: are both in ohm"),
+        (1e-3, 1e-3, 1, "resistances in ohm, voltages in V and currents in A"),
+        (1e3, 1e3, 1, "are not of one device"),
+        (1, 1, 1e6, "are not of one device"),
+        (1, 1, 1e-3, "are not of one device"),
+    ],
+)
+def test_resistances_and_curves_in_other_units_are_recognised(built_in, off, on, current, message):
+    measured = simulate_cycles(built_in, devices=30, cycles=40)
+    features = measured.features + np.array([np.log10(off), 0, 0, 0])
+    features[..., 2] *= on
+    low, high = (curve * np.array([1, current]) for curve in (measured.low_curve, measured.high_curve))
+    with pytest.raises(DataError, match=message):
+        fit_parameters(Cycles(measured.devices, features, low, high), order=2, components=1)
+    few = Cycles(measured.devices[:2], features[:2], low, high)
+    with pytest.raises(DataError, match=message):
+        fit_few_devices(few)
 
 
 def test_a_drift_without_end_is_refused(built_in):

@@ -43,12 +43,13 @@ from memrix.characterization.population import Mixture, SamplingError, fit_mixtu
 from memrix.characterization.process import covariance_of_mean
 from memrix.characterization.shapes import fit_polynomials, invert, largest_score, quantiles, standardise
 from memrix.characterization.sufficiency import CYCLES_PER_ORDER, DEGREES, DEVICES_PER_COMPONENT, require_sufficient
-from memrix.device.parameters import FEATURES, Array, DeviceParameters
+from memrix.device.parameters import FEATURES, HRS, LRS, Array, DeviceParameters
 from memrix.device.parametric import RESET_EXPONENT
 from memrix.errors import DataError
 from memrix.validation import require_integer, require_positive
 
 FEATURE_DEGREE = 4
+_LEAST_CONTRAST = 0.01  # of a device, as a share of the extremes': units that are wrong by 1,000 leave less
 FULL_RESET_VOLTAGE = 1.46  # V, that of the device of the synaptogen package
 MOST_ORDER, MOST_COMPONENTS = 10, 3  # those of the same device
 _CORRECTION_ROUNDS = 3
@@ -164,11 +165,13 @@ def fit_curves(cycles: Cycles, read_voltage: float) -> tuple[Array, Array]:
     """Polynomials of the low-resistance and the high-resistance extreme.
 
     Raises:
-        DataError: the first does not conduct better than the second at the read voltage, in V.
+        DataError: the first does not conduct better than the second at the read voltage, in V; or the resistances
+            of the cycles are no mixtures of the two.
     """
     low = _fit_curve(cycles.low_curve, DEGREES[LOW_CURVE])
     high = _fit_curve(cycles.high_curve, DEGREES[HIGH_CURVE])
     _require_contrast(low, high, read_voltage)
+    _require_mixtures(cycles, *(float(np.polyval(curve, read_voltage) / read_voltage) for curve in (low, high)))
     return low, high
 
 
@@ -188,4 +191,22 @@ def _require_contrast(low: Array, high: Array, read_voltage: float) -> None:
         raise DataError(
             f"the curve {LOW_CURVE} conducts {conductances[0]:.3g} S at {read_voltage:g} V, and {HIGH_CURVE} "
             f"{conductances[1]:.3g} S: the first must conduct better; have they been interchanged?"
+        )
+
+
+def _require_mixtures(cycles: Cycles, low: float, high: float) -> None:
+    """Raise DataError where resistances and curves, of conductances in S, cannot be of one device in one unit."""
+    off, on = 1 / np.median(10 ** cycles.features[..., HRS]), 1 / np.median(cycles.features[..., LRS])
+    if on <= off:
+        raise DataError(
+            f"the median of R_HRS, {1 / off:.3g} ohm, does not lie above that of R_LRS, {1 / on:.3g} ohm: are both "
+            f"in ohm, and have they been interchanged?"
+        )
+    window = low - high
+    if on - off < _LEAST_CONTRAST * window or on > low + window:
+        raise DataError(
+            f"the resistances and the I-V curves are not of one device: cells of the median R_LRS and R_HRS conduct "
+            f"{on:.3g} and {off:.3g} S, and the extremes that they are mixtures of {low:.3g} S ({LOW_CURVE}) and "
+            f"{high:.3g} S ({HIGH_CURVE}) at the read voltage; give resistances in ohm, voltages in V and currents "
+            f"in A, and the voltage at which the resistances were measured"
         )
