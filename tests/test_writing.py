@@ -294,3 +294,17 @@ def test_weights_that_cells_cannot_hold_are_not_written(change, said):
         chip(X)
     with pytest.raises(WriteError, match=f"layer '0' cannot be written again: the weight of this .* {said}"):
         memrix.write(chip)
+
+
+@pytest.mark.parametrize("edit", [scaled_behind_autograd, scaled_in_place])
+def test_a_compiled_chip_notices_changed_weights_too(edit):
+    chip = programmed(PHYSICAL.replace(noise="off"))
+    compiled = torch.compile(chip, backend="eager")
+    with torch.no_grad():
+        torch.testing.assert_close(compiled(X), chip(X))
+        edit(chip[0])
+        with pytest.raises(WriteError, match="has changed"):
+            compiled(X)
+        memrix.write(chip)
+        torch.testing.assert_close(compiled(X), chip(X))
+    torch._dynamo.reset()

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from memrix.crossbar import Reader
 from memrix.errors import ConversionError
+from memrix.nn.programmed import ProgrammedArray
 from memrix.nn.quantized import quantized_input, quantized_weight
 from memrix.nn.series import Series
 from memrix.nn.state import state_of
-from memrix.transforms import recording
 
 if TYPE_CHECKING:
     from memrix.nn.crossbar_layer import CrossbarLayer
@@ -52,8 +52,8 @@ def series_of(layer: CrossbarLayer, calls: int = 1) -> Series:
     """
     state, geometry = layer.memrix, layer.memrix.geometry
     array, dac, step = state.programmed, state.chip.dac, state.activation_step
-    if not recording():
-        array.require_written(layer.weight)
+    if not (torch.compiler.is_exporting() or torch.jit.is_tracing()):  # type: ignore[attr-defined, no-untyped-call]
+        _require_written(array, layer.weight)
     scale = geometry.by_output(layer, array.weight_step * (step * dac.largest_code))
     offset = None
     if array.columns_calibrated:
@@ -65,6 +65,12 @@ def series_of(layer: CrossbarLayer, calls: int = 1) -> Series:
         bias = geometry.broadcast_bias(layer, bias)
     scale = (scale * array.crossbar.result_weight).unsqueeze(1)
     return Series(dac, step.reciprocal(), scale, offset, bias, Reader(array.crossbar, calls))
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def _require_written(array: ProgrammedArray, weight: Tensor) -> None:
+    """Look at the weight at every call of a compiled chip, too: its graph holds the cells, whatever the weight is."""
+    array.require_written(weight)
 
 
 def differentiable(layer: CrossbarLayer, input: Tensor, options: Mapping[str, Any]) -> Tensor:
