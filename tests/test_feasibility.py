@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import memrix
-from memrix.device import load_parameters, save_parameters
+from memrix.device import load_parameters, parametric_device, save_parameters
 from memrix.device.parameters import SET_VOLTAGE
 from memrix.errors import HardwareError
 from tests.test_check import PHYSICAL, Net, noted
@@ -68,6 +68,21 @@ def test_a_few_cells_that_do_not_switch_are_worth_a_note():
     check = memrix.check(nn.Linear(4, 3), hardware)
     assert check.ok
     assert noted(check, "of the cells are not SET by programming.set_voltage = -1.1 V")
+
+
+def test_a_ramp_that_ends_before_cells_begin_to_reset_is_a_problem_in_check_and_program(tmp_path):
+    path = tmp_path / "device.json"
+    save_parameters(parametric_device(5e3, 1e5, 0.1, 0.1, reset_voltage=3.0, full_reset_voltage=4.0), path)
+    hardware = PHYSICAL.replace(programming="reset-ramp", **{"device.parameters": str(path)})
+    layer = nn.Linear(4, 3)
+    problems = memrix.check(layer, hardware).problems
+    assert any(
+        "programming.stop = 1.45 V, below the RESET voltage of 100.00% of the cells" in each for each in problems
+    )
+    memrix.calibrate(layer, [torch.ones(8, 4)], hardware)
+    with pytest.raises(HardwareError, match=r"raise programming\.stop"):
+        memrix.program(layer, hardware)
+    assert memrix.check(layer, hardware.replace(**{"programming.stop": 3.9})).ok
 
 
 def test_a_ramp_beyond_the_reset_of_a_device_is_a_problem(tmp_path):

@@ -7,7 +7,13 @@ from memrix.device.parameter_files import load_parameters, save_parameters
 from memrix.device.parameters import DeviceParameters
 from memrix.device.parametric import parametric_device
 from memrix.device.reach import ReadRange, WithinReach
-from memrix.device.switchability import PulseVoltages, SwitchingShares, pulse_voltages, switching_shares
+from memrix.device.switchability import (
+    PulseVoltages,
+    SwitchingShares,
+    pulse_voltages,
+    reset_share,
+    switching_shares,
+)
 
 __all__ = [
     "CellCurrent",
@@ -21,6 +27,7 @@ __all__ = [
     "load_parameters",
     "parametric_device",
     "pulse_voltages",
+    "reset_share",
     "save_parameters",
     "switching_shares",
 ]

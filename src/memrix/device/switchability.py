@@ -81,6 +81,11 @@ def switching_shares(
     )
 
 
+def reset_share(parameters: DeviceParameters, voltage: float) -> float:
+    """Which share of the cells of a device, from 0 to 1, begins a RESET below a voltage in V, complete or not."""
+    return float((_thresholds(parameters)[1] < voltage).double().mean())
+
+
 @functools.lru_cache(maxsize=8)
 def _thresholds(parameters: DeviceParameters) -> tuple[Tensor, Tensor]:
     """SET and RESET voltages in V of a sample of cells over their first cycles, ``[cycles * cells]`` each."""

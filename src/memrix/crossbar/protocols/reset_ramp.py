@@ -16,11 +16,12 @@ from memrix.crossbar.protocols.population import population_means
 from memrix.crossbar.protocols.protocol import Programmed
 from memrix.crossbar.protocols.pulses import (
     LEAST_PULSE,
+    MOST_STUCK,
     pulses_of,
     require_effort,
     require_targets,
 )
-from memrix.device import CellCurrent, Cells, DeviceParameters, ReadRange
+from memrix.device import CellCurrent, Cells, DeviceParameters, ReadRange, reset_share
 from memrix.device.cells import PULSE_WIDTH
 from memrix.device.ranges import NO_BREAKDOWN, PULSE_RANGE
 from memrix.errors import HardwareError
@@ -106,6 +107,13 @@ class ResetRamp:
             raise HardwareError(
                 f"programming.stop must lie below {parameters.full_reset_voltage:g} V, where a reset of this device "
                 f"is complete, got {self.stop} V"
+            )
+        stuck = 1 - reset_share(parameters, self.stop)
+        if stuck > MOST_STUCK:
+            raise HardwareError(
+                f"the ramp ends at programming.stop = {self.stop:g} V, below the RESET voltage of {stuck:.2%} of the "
+                f"cells of device {parameters.source!r}, which would all stay ON; raise programming.stop, which must "
+                f"lie below {parameters.full_reset_voltage:g} V, where a reset of this device is complete"
             )
 
     @property
