@@ -132,6 +132,16 @@ def test_one_utterance_gives_a_difference_of_the_right_sign():
 
 @pytest.mark.parametrize(
     ("errors", "words"),
+    [([-1, 2], [5, 5]), ([[1.5]], [5]), ([float("nan")], [5]), ([1], [-5]), ([10**30], [5]), (["1"], [5])],
+)
+def test_what_is_no_count_is_refused(errors, words):
+    for score in (word_error_rate, wer_interval):
+        with pytest.raises(DataError, match="are counted: integers from 0, got"):
+            score(errors, words)
+
+
+@pytest.mark.parametrize(
+    ("errors", "words"),
     [([], []), ([1, 2], [3]), ([1], [3, 4]), ([0, 1], [0, 0])],
 )
 def test_counts_that_cannot_be_scored_are_refused(errors, words):

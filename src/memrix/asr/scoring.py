@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -217,9 +218,17 @@ def _checked(errors: Sequence[Errors], words: Sequence[int]) -> tuple[list[Count
             f"error counts for {', '.join(map(str, lengths))} utterances, word counts for {len(words)}; "
             "both must agree"
         )
-    if len(words) == 0 or sum(words) == 0:
+    if len(words) == 0 or not _counts(words).any():
         raise DataError(f"a word error rate needs reference words, got {len(words)} utterances without any")
-    return [np.asarray(table, dtype=np.int64) for table in tables], np.asarray(words, dtype=np.int64)
+    return [_counts(table) for table in tables], _counts(words)
+
+
+def _counts(values: object) -> Counts:
+    """Values as int64, if they are counts."""
+    given = np.asarray(values)
+    if given.dtype.kind not in "iuf" or not np.all((given >= 0) & (given < 2**31) & (given == np.floor(given))):
+        raise DataError(f"errors and words are counted: integers from 0, got {reprlib.repr(values)}")
+    return given.astype(np.int64)
 
 
 def _differences(first: Counts, second: Counts) -> Counts:
