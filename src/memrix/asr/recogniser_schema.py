@@ -114,7 +114,7 @@ def _coarse(checked: _Description) -> tuple[Hardware | None, Quantization | None
 
 
 def _require_sound(tensors: Mapping[str, Tensor]) -> None:
-    """Numbers that a network computes with: finite ones."""
+    """Numbers that a network computes with: finite ones, and deviations above 0."""
     for name, value in tensors.items():
         if value.is_complex():
             raise DataError(f"{name} holds complex numbers")
@@ -126,6 +126,8 @@ def _require_sound(tensors: Mapping[str, Tensor]) -> None:
         unknown = is_range and bool(value.isnan())
         if not unknown and not bool(value.float().isfinite().all()):
             raise DataError(f"{name} holds values that are not finite numbers")
+        if name == "deviation" and not bool((value > 0).all()):
+            raise DataError(f"{name} holds values that are not above 0, and features are divided by them")
 
 
 def _require_fit(model: ModelSettings, labels: Labels, tensors: Mapping[str, Tensor]) -> None:

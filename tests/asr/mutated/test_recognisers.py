@@ -9,7 +9,7 @@ from memrix.asr.labels import PhonemeLabels, PieceLabels
 from memrix.asr.models.conformer import ConformerSettings
 from memrix.asr.recogniser_files import load_recogniser, new_recogniser, quantize_recogniser, save_recogniser
 from memrix.asr.training.state import read_state, write_state
-from memrix.errors import CalibrationError
+from memrix.errors import CalibrationError, CheckpointError
 from memrix.hardware import Hardware
 from memrix.quantization import Quantization
 from tests.asr.mutated.drawing import COUNTS, changed, explore, or_error, with_other_bytes
@@ -134,3 +134,12 @@ def test_a_damaged_state_is_refused_or_whole(place, count):
         assert found is None or found.keys() == {"format", *state}
 
     explore(with_other_bytes(path.read_bytes()), check, count)
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0])
+def test_deviations_that_features_are_divided_by_are_above_zero(recogniser_file, place, value):
+    tensors, description = read_archive(recogniser_file, RECOGNIZER)
+    path = place / "other.safetensors"
+    write_archive(path, {**tensors, "deviation": torch.full_like(tensors["deviation"], value)}, description)
+    with pytest.raises(CheckpointError, match="deviation holds values that are not above 0"):
+        load_recogniser(path)
