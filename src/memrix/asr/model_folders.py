@@ -116,8 +116,7 @@ def require_sizes(config: object, tensors: int, source: str) -> None:
         AssetError: a size beyond all models, more layers than there are tensors, or no finite number.
     """
     for key, value in _entries(config, source):
-        values = value if isinstance(value, list) else [value]
-        for number in values:
+        for number in _in_lists(value, source):
             if isinstance(number, bool) or not isinstance(number, (int, float)):
                 continue
             if isinstance(number, float) and not math.isfinite(number):
@@ -133,6 +132,17 @@ def require_sizes(config: object, tensors: int, source: str) -> None:
 def values_in(shapes: Shapes) -> int:
     """How many numbers tensors of these shapes hold together."""
     return sum(math.prod(shape) for shape in shapes.values())
+
+
+def _in_lists(value: object, source: str, depth: int = 0) -> Iterator[object]:
+    """A value, or those of a list and of the lists inside of it."""
+    if depth > _DEEPEST:
+        raise AssetError(f"{source} is nested too deeply; expected settings of a model")
+    if not isinstance(value, list):
+        yield value
+        return
+    for item in value:
+        yield from _in_lists(item, source, depth + 1)
 
 
 def _entries(table: object, source: str, depth: int = 0) -> Iterator[tuple[str, Any]]:

@@ -11,7 +11,7 @@ from memrix.asr.kept import with_hash
 from memrix.asr.search.settings import SearchSettings
 from memrix.asr.training.settings import TrainingSettings
 from memrix.asr.whisper.pretrained import load_pretrained
-from memrix.errors import AssetError
+from memrix.errors import AssetError, MemrixError
 from tests.asr.mutated.drawing import COUNTS, FEW, MANY, changed, explore, or_error
 from tests.mutations import NASTY_TEXTS, json_text
 
@@ -115,3 +115,10 @@ def test_features_of_another_size_are_refused_before_memory_is_taken(whisper, na
             load_pretrained(str(whisper.folder))
     finally:
         path.write_text(whole)
+
+
+@pytest.mark.parametrize("value", [float("-inf"), [float("nan")], [[[float("inf")]]], [[[10**30]]]])
+def test_numbers_of_a_config_are_finite_however_deep_they_lie(value):
+    config = {"model_type": "parakeet_ctc", "encoder_config": {"hidden_size": 32, "other": value}}
+    with pytest.raises(MemrixError, match="other"):
+        TrainingSettings.from_dict({"model": {"kind": "transformers", "config": config}})
