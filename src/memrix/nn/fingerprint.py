@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,15 +13,12 @@ from memrix.compilation import compiled
 
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _WORDS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
-# Odd constants of splitmix64 (Steele et al., OOPSLA 2014, 10.1145/2660193.2660195), as signed integers.
-_PLACE, _FIRST, _SECOND = (
-    np.int64(c - (1 << 64)) for c in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
-)
+# Odd constants of 32 bits: upper halves of those of splitmix64 (Steele et al., OOPSLA 2014, 10.1145/2660193.2660195).
+_FIRST, _SECOND, _THIRD = (np.int64(c) for c in (0x9E3779B9, 0xBF58476D, 0x94D049BB))
 _HALF, _LOW = np.int64(32), np.int64(0xFFFFFFFF)
 
 
-@dataclass(frozen=True)
-class Fingerprint:
+class Fingerprint(NamedTuple):
     """A weight at one moment.
 
     Attributes:
@@ -50,25 +47,29 @@ class Fingerprint:
 
 @compiled
 def _mixed_sum(words: npt.NDArray[np.int64]) -> np.int64:
-    """Sum of words, each mixed with its place: a sum of the bare words hides signs that flip and values that swap."""
-    total = np.int64(0)
+    """Sum of the products of both halves of every word, each with a key of its place added.
+
+    The hash NH of UMAC (Black et al., CRYPTO 1999, 10.1007/3-540-48405-1_14): a sum of the bare words would hide
+    signs that flip and values that swap.
+    """
+    # Without a sign halves are shifted and multiplied by one instruction each.
+    total, low_bits, half = np.uint64(0), np.uint64(_LOW), np.uint64(_HALF)
+    first, second, third = np.uint64(_FIRST), np.uint64(_SECOND), np.uint64(_THIRD)
     for place in range(words.shape[0]):
-        word = np.int64(words[place]) ^ (np.int64(place) * _PLACE)
-        word *= _FIRST
-        word ^= (word >> _HALF) & _LOW
-        word *= _SECOND
-        # Last, for differences that a product leaves are the same ones for every word, and could cancel.
-        total += word ^ ((word >> _HALF) & _LOW)
-    return total
+        word, key = np.uint64(words[place]), np.uint64(place) & low_bits
+        low = (word + key * first) & low_bits
+        high = ((word >> half) + key * second + third) & low_bits
+        total += low * high
+    return np.int64(total)
 
 
 def _mixed_sum_of_tensor(words: Tensor) -> Tensor:
     """The same sum on any device."""
     words = words.to(torch.int64)
-    places = torch.arange(words.numel(), device=words.device).mul_(int(_PLACE))
-    words = places.bitwise_xor_(words).mul_(int(_FIRST))
-    words = ((words >> 32) & int(_LOW)).bitwise_xor_(words).mul_(int(_SECOND))
-    return ((words >> 32) & int(_LOW)).bitwise_xor_(words).sum()
+    keys = torch.arange(words.numel(), device=words.device).bitwise_and_(int(_LOW))
+    low = (words + keys * int(_FIRST)).bitwise_and_(int(_LOW))
+    high = ((words >> 32).bitwise_and_(int(_LOW)) + keys * int(_SECOND) + int(_THIRD)).bitwise_and_(int(_LOW))
+    return (low * high).sum()
 
 
 class Written:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, cast
 
 import numpy as np
@@ -35,9 +36,15 @@ def quantized_activations(activations: Tensor, peak: float, largest_code: int) -
 
     A layer that is called for a vector at a time would feel the arithmetic of steps that are tensors.
     """
+    step, reciprocal = _steps(peak, largest_code)
+    return (activations * reciprocal).round_().clamp_(-largest_code, largest_code).mul_(step)
+
+
+@functools.lru_cache(maxsize=4096)
+def _steps(peak: float, largest_code: int) -> tuple[float, float]:
+    """A step and its reciprocal, in the arithmetic of float32."""
     step = max(np.float32(peak) / np.float32(largest_code), np.float32(_SMALLEST_STEP))
-    codes = (activations * float(np.float32(1) / step)).round_()
-    return codes.clamp_(-largest_code, largest_code).mul_(float(step))
+    return float(step), float(np.float32(1) / step)
 
 
 class _ToCodes(torch.autograd.Function):
