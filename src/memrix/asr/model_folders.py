@@ -134,10 +134,14 @@ def values_in(shapes: Shapes) -> int:
     return sum(math.prod(shape) for shape in shapes.values())
 
 
-def _in_lists(value: object, source: str, depth: int = 0) -> Iterator[object]:
-    """A value, or those of a list and of the lists inside of it."""
+def _require_shallow(depth: int, source: str) -> None:
     if depth > _DEEPEST:
         raise AssetError(f"{source} is nested too deeply; expected settings of a model")
+
+
+def _in_lists(value: object, source: str, depth: int = 0) -> Iterator[object]:
+    """A value, or those of a list and of the lists inside of it."""
+    _require_shallow(depth, source)
     if not isinstance(value, list):
         yield value
         return
@@ -147,8 +151,7 @@ def _in_lists(value: object, source: str, depth: int = 0) -> Iterator[object]:
 
 def _entries(table: object, source: str, depth: int = 0) -> Iterator[tuple[str, Any]]:
     """Keys and values of a table, and of those inside of it."""
-    if depth > _DEEPEST:
-        raise AssetError(f"{source} is nested too deeply; expected settings of a model")
+    _require_shallow(depth, source)
     if isinstance(table, dict):
         for key, value in table.items():
             yield str(key), value

@@ -14,6 +14,7 @@ from memrix.nn.programmed import ProgrammedArray
 from memrix.nn.quantized import quantized_input, quantized_weight
 from memrix.nn.series import Series
 from memrix.nn.state import state_of
+from memrix.transforms import is_traced
 
 if TYPE_CHECKING:
     from memrix.nn.crossbar_layer import CrossbarLayer
@@ -52,7 +53,7 @@ def series_of(layer: CrossbarLayer, calls: int = 1) -> Series:
     """
     state, geometry = layer.memrix, layer.memrix.geometry
     array, dac, step = state.programmed, state.chip.dac, state.activation_step
-    if not (torch.compiler.is_exporting() or torch.jit.is_tracing()):  # type: ignore[attr-defined, no-untyped-call]
+    if not (torch.compiler.is_exporting() or is_traced()):
         _require_written(array, layer.weight)
     scale = geometry.by_output(layer, array.weight_step * (step * dac.largest_code))
     offset = None
