@@ -14,8 +14,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 import memrix
-from memrix.archive import _digest, read_archive
-from memrix.checkpoint import _CHIP
+from memrix._support.archive import _digest, read_archive
+from memrix.checkpoint.files import _CHIP
 from memrix.errors import CheckpointError
 from tests.mutations import json_text
 

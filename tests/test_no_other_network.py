@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 import memrix
+from memrix._support.preset_names import PRESETS
 from memrix.nn import registry
-from memrix.presets import PRESETS
 from tests import by_hand
 from tests.layer_examples import EXAMPLES, made
 from tests.walk import LIMITS, ROUNDING, Right, Walk, wrong_networks

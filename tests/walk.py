@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import memrix
-from memrix.presets import PRESETS
+from memrix._support.preset_names import PRESETS
 from tests import by_hand
 from tests.layer_examples import Call, Example, made
 

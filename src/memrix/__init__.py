@@ -12,16 +12,16 @@ except PackageNotFoundError:  # a source tree that was never installed
     __version__ = "0+unknown"
 
 if TYPE_CHECKING:
-    from memrix.calibration import calibrate
-    from memrix.checking import Check, check
+    from memrix._support.random import Seeds
     from memrix.checkpoint import load, save
-    from memrix.conversion import program, quantize, reseed, reset_statistics, set_epoch
     from memrix.errors import MemrixError
     from memrix.hardware import Hardware
+    from memrix.model.calibration import calibrate
+    from memrix.model.checking import Check, check
+    from memrix.model.conversion import program, quantize, reseed, reset_statistics, set_epoch
+    from memrix.model.summaries import Summary, summary
+    from memrix.model.writing import write
     from memrix.quantization import Quantization
-    from memrix.random import Seeds
-    from memrix.summaries import Summary, summary
-    from memrix.writing import write
 
 __all__ = [
     "Check",
@@ -45,23 +45,23 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Check": "memrix.checking",
+    "Check": "memrix.model.checking",
     "Hardware": "memrix.hardware",
     "MemrixError": "memrix.errors",
     "Quantization": "memrix.quantization",
-    "Seeds": "memrix.random",
-    "Summary": "memrix.summaries",
-    "calibrate": "memrix.calibration",
-    "check": "memrix.checking",
+    "Seeds": "memrix._support.random",
+    "Summary": "memrix.model.summaries",
+    "calibrate": "memrix.model.calibration",
+    "check": "memrix.model.checking",
     "load": "memrix.checkpoint",
-    "program": "memrix.conversion",
-    "quantize": "memrix.conversion",
-    "reseed": "memrix.conversion",
-    "reset_statistics": "memrix.conversion",
+    "program": "memrix.model.conversion",
+    "quantize": "memrix.model.conversion",
+    "reseed": "memrix.model.conversion",
+    "reset_statistics": "memrix.model.conversion",
     "save": "memrix.checkpoint",
-    "set_epoch": "memrix.conversion",
-    "summary": "memrix.summaries",
-    "write": "memrix.writing",
+    "set_epoch": "memrix.model.conversion",
+    "summary": "memrix.model.summaries",
+    "write": "memrix.model.writing",
 }
 
 

@@ -137,7 +137,7 @@ def test_names_of_the_user_s_own_semicolons_and_the_other_polarity(sweeps, tmp_p
 
 
 def test_loops_are_fitted(tmp_path, capsys):
-    from tests.characterization.test_loops import loop, write
+    from tests.device.fitting.test_loops import loop, write
 
     rows = [
         row
@@ -226,9 +226,9 @@ def test_charts_of_one_s_own_device(sweeps, tmp_path, capsys, monkeypatch):
     own, folder = tmp_path / "mydevice.json", tmp_path / "charts"
     assert fit(sweeps, own) == 0
     # The figures of the charts are tested beside them; here a population that is drawn in a second.
-    monkeypatch.setattr("memrix.analysis.device_charts._CELLS", 500)
-    monkeypatch.setattr("memrix.analysis.device_charts._DEVICES", 20)
-    monkeypatch.setattr("memrix.analysis.device_charts._CYCLES", 40)
+    monkeypatch.setattr("memrix.studies.device_charts._CELLS", 500)
+    monkeypatch.setattr("memrix.studies.device_charts._DEVICES", 20)
+    monkeypatch.setattr("memrix.studies.device_charts._CYCLES", 40)
     assert main(["device", "show", str(own), "-o", str(folder)]) == 0
     names = {"iv_loops.png", "features.png", "protocols.png", "memory.png"}
     assert {path.name for path in folder.iterdir()} == names

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from memrix import Hardware
-from memrix.compilation import compiled
+from memrix._support.compilation import compiled
+from memrix._support.random import noise_quantiles
 from memrix.crossbar import kernels
 from memrix.crossbar.blocks import CompiledBlock, TensorBlock
 from memrix.errors import ConversionError
-from memrix.random import noise_quantiles
 from tests.crossbar.test_crossbar import GROUPS, OUTPUTS, codes, crossbar
 
 SHARED, VECTORS = 3, 11

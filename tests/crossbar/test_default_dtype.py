@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from memrix import Hardware
+from memrix._support.random import Seeds
 from memrix.crossbar import Crossbar, Cycled, Drift, Faults, Ideal, ResetRamp, ResetSet, WriteVerify, program_pairs
 from memrix.crossbar.columns import column_corrections
 from memrix.crossbar.protocols.population import fresh_means
 from memrix.crossbar.protocols.resampled import Resampled
 from memrix.crossbar.ranging import best_converter
 from memrix.device import Cells, DeviceParameters, load_parameters
-from memrix.random import Seeds
 
 
 def anew() -> DeviceParameters:

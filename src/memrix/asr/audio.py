@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from memrix.documents import file_path
+from memrix._support.documents import file_path
 from memrix.errors import DataError
 
 if TYPE_CHECKING:

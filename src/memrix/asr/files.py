@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from memrix.documents import file_path
+from memrix._support.documents import file_path
 from memrix.errors import DataError
 
 

@@ -8,10 +8,10 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
+from memrix._support.documents import ENCODING, file_path
 from memrix.asr.corpora.prepared import PreparedCorpus, open_corpus
 from memrix.asr.outside import text_problem
 from memrix.asr.packages import fetch_from_wheel
-from memrix.documents import ENCODING, file_path
 from memrix.errors import DataError
 
 Pronunciations = Mapping[str, tuple[tuple[str, ...], ...]]

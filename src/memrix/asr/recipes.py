@@ -8,9 +8,9 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from memrix.documents import file_path, parse_toml, read_text
+from memrix._support.documents import file_path, parse_toml, read_text
+from memrix._support.records import closest
 from memrix.errors import SettingsError
-from memrix.records import closest
 
 _TOML = ".toml"
 

@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 import memrix
-from memrix.archive import FileKind, content_digest, read_archive, write_archive
+from memrix._support.archive import FileKind, content_digest, read_archive, write_archive
+from memrix._support.documents import file_path
 from memrix.asr.corpus import listing
 from memrix.asr.labels import Labels
 from memrix.asr.models.building import build_network
 from memrix.asr.models.settings import ModelSettings
 from memrix.asr.recogniser import Recogniser
 from memrix.asr.recogniser_schema import KIND, CheckedDescription
-from memrix.documents import file_path
 from memrix.errors import CheckpointError
 from memrix.hardware import Hardware
 from memrix.nn.quantized import QuantizedLayer, move_keys

@@ -10,17 +10,17 @@ import torch
 from pydantic import Field, TypeAdapter, ValidationError
 from torch import Tensor
 
+from memrix._support.building import build
+from memrix._support.validation import shown
 from memrix.asr.labels import BLANK, Labels, PhonemeLabels, PieceLabels
 from memrix.asr.labels.pieces import require_own_tokenizer
 from memrix.asr.models.building import build_network
 from memrix.asr.models.conformer import ConformerSettings
 from memrix.asr.models.settings import ModelSettings, model_settings
 from memrix.asr.outside import PlainText, Schema, told
-from memrix.building import build
 from memrix.errors import CheckpointError, DataError, MemrixError
 from memrix.hardware import Hardware
 from memrix.quantization import Quantization
-from memrix.validation import shown
 
 KIND = "ctc-recogniser"
 _MOST_LABELS = 1 << 20

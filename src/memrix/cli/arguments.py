@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from memrix._support.preset_names import PRESETS, SYNAPTOGEN, is_hardware_file, unknown_preset
 from memrix.errors import DataError, HardwareError
-from memrix.presets import PRESETS, SYNAPTOGEN, is_hardware_file, unknown_preset
 
 
 def check_input(option: str, path: Path | None, expected: str) -> None:

@@ -151,7 +151,7 @@ def execute(
         result.save(json)
         reporter.note(f"figures: {json}")
     if chart is not None:
-        from memrix.analysis.charts import wer_over_bits
+        from memrix.asr.charts.wer_over_bits import wer_over_bits
 
         wer_over_bits(result.to_dict(), chart)
         reporter.note(f"chart: {chart}")

@@ -111,9 +111,9 @@ def paper(
     threads
         Threads that torch computes with.
     """
+    from memrix._support.records import closest
     from memrix.asr.corpora.prepared import open_corpus
     from memrix.asr.recipes import recipe_names
-    from memrix.records import closest
 
     check_output(json)
     check_output(chart, CHART_FORMATS)
@@ -182,7 +182,7 @@ def execute(
     """
     import json as notation
 
-    from memrix.analysis.experiment_chart import wer_over_bits_of_experiment
+    from memrix.asr.charts.experiment import wer_over_bits_of_experiment
     from memrix.asr.experiment.report import rows_of, to_json, to_markdown
     from memrix.asr.experiment.run import run_experiment
     from memrix.asr.files import write_whole

@@ -57,7 +57,7 @@ def check_output(path: Path | None, suffixes: tuple[str, ...] = ()) -> None:
 
 def _require_name(path: Path) -> None:
     # Help must not wait for numpy, which other checks are made with.
-    from memrix.documents import file_path
+    from memrix._support.documents import file_path
 
     file_path(path, DataError, "the path of what is to be written")
 

@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from memrix._support.random import RandomStream, Words, fill_noise_, fill_words, noise_quantiles
+from memrix._support.threads import survive_forks
 from memrix.crossbar import kernels
 from memrix.crossbar.mapping import Layout
 from memrix.crossbar.products import TiledProduct, at
 from memrix.crossbar.readout import ReadCircuit
 from memrix.crossbar.word_lines import WordLines
 from memrix.errors import ConversionError
-from memrix.random import RandomStream, Words, fill_noise_, fill_words, noise_quantiles
-from memrix.threads import survive_forks
 
 _CODES = (torch.int16, torch.float32)  # what the compiled loops read
 _KEPT = 1 << 21  # elements of a buffer that stays with a thread, at most

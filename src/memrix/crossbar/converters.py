@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from memrix._support.validation import plain_settings, require_choice, require_integer, require_number
 from memrix.device import CellCurrent
 from memrix.device.parameters import Array
 from memrix.device.ranges import require_read_voltage
 from memrix.errors import HardwareError
-from memrix.validation import plain_settings, require_choice, require_integer, require_number
 
 Levels = Literal["equal", "gain-corrected", "linearising"]
 RANGE_IN_DEVIATIONS = 4.0  # standard deviations of an activation in the range of a DAC

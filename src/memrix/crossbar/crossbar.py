@@ -9,6 +9,7 @@ from typing import Self, cast
 import torch
 from torch import Tensor, nn
 
+from memrix._support.random import RandomStream, derive, fill_noise_
 from memrix.crossbar.blocks import Counts, Kept
 from memrix.crossbar.codes import require_codes, require_rows, require_vectors
 from memrix.crossbar.converters import ADC
@@ -20,7 +21,6 @@ from memrix.crossbar.reader import Reader
 from memrix.crossbar.readout import ReadCircuit
 from memrix.crossbar.word_lines import WordLines
 from memrix.device import CellCurrent, DeviceParameters
-from memrix.random import RandomStream, derive, fill_noise_
 
 
 class Crossbar(nn.Module):

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from memrix._support.validation import plain_settings, require_number
 from memrix.device import DeviceParameters
 from memrix.errors import HardwareError
-from memrix.validation import plain_settings, require_number
 
 # Decades of a conductance, of cells that lie so many standard deviations from the mean: an ON cell conducts a fifth
 # less than the most that any state does, an OFF cell a twentieth of it.

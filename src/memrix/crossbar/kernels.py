@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from memrix.compilation import compiled
+from memrix._support.compilation import compiled
+from memrix._support.random import Words
 from memrix.device.parameters import Array
-from memrix.random import Words
 
 Axes = tuple[int, ...]
 

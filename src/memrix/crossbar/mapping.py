@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from memrix.validation import plain_settings, require_integer
+from memrix._support.validation import plain_settings, require_integer
 
 POLARITIES = 2
 

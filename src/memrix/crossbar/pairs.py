@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from memrix._support.random import Seeds, derive
 from memrix.crossbar.degradation import Drift, Faults
 from memrix.crossbar.mapping import POLARITIES, Layout
 from memrix.crossbar.protocols import ProgrammingProtocol, ProgrammingReport
 from memrix.crossbar.reach import ExposedCells, FoundInReach, Reach
 from memrix.device import DeviceParameters, ReadRange
-from memrix.random import Seeds, derive
 
 # Part of what a seed means: cells that are programmed at once, of a small layer those of several planes, so that
 # threads have work to share.

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from memrix._support.schema import Count
 from memrix.crossbar.mapping import POLARITIES, Layout
 from memrix.device import ReadRange, WithinReach
 from memrix.device.block import Block
 from memrix.errors import HardwareError
-from memrix.schema import Count
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from memrix._support.random import seeds_from
+from memrix._support.threads import side_by_side
+from memrix._support.transforms import is_traced, recording
 from memrix.crossbar.blocks import Block, CompiledBlock, Readable, TensorBlock
 from memrix.crossbar.codes import require_vectors
 from memrix.crossbar.shared_noise import SharedNoiseBlock, vectors_at_a_time
 from memrix.errors import ConversionError
-from memrix.random import seeds_from
-from memrix.threads import side_by_side
-from memrix.transforms import is_traced, recording
 
 # Elements of one buffer of a block, of inputs or of conversions: a few fit into the cache of a core, and a block
 # still has enough rows for a matrix product to be efficient. Part of what a seed means.

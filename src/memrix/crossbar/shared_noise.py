@@ -10,9 +10,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from memrix._support.random import fill_noise_
 from memrix.crossbar.blocks import Readable, TensorBlock
 from memrix.crossbar.products import TiledProduct, at
-from memrix.random import fill_noise_
 
 _LEAST = 1e-30  # ADC steps; squared it is still a float32 above 0
 

@@ -14,13 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from memrix._support.random import derive
 from memrix.crossbar.mapping import POLARITIES, Layout
 from memrix.crossbar.reach import ExposedCells, Reach
 from memrix.device import DeviceParameters
 from memrix.device.block import BLOCK_AXES, Block
 from memrix.device.switching import Switching
 from memrix.device.variability import COUNT
-from memrix.random import derive
 
 CELL_PARTS = ("r", *BLOCK_AXES)
 _DONE = ("seen", "switched", "passes")

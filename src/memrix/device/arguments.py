@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from memrix._support.validation import is_integer, is_number, shown
 from memrix.device.parameter_files import load_parameters
 from memrix.device.parameters import DeviceParameters
 from memrix.errors import DeviceError
-from memrix.validation import is_integer, is_number, shown
 
 _MOST = 1 << 30  # cells of an array
 

@@ -8,6 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from memrix._support.random import RandomStream, Seeds, derive, fill_normal_, seeds_from
+from memrix._support.threads import go_on, side_by_side
+from memrix._support.validation import require_choice, shown
 from memrix.device.arguments import described, device_of, parameters_of, ramp_voltages, require_aims, shape_of
 from memrix.device.block import BLOCK_AXES, Block
 from memrix.device.current import NOISES, CellCurrent, Noise
@@ -27,9 +30,6 @@ from memrix.device.switching import FARTHEST, Switching
 from memrix.device.variability import draw_devices
 from memrix.device.voltages import Voltages, as_voltages, per_cell, power_, reached
 from memrix.errors import DeviceError, HardwareError
-from memrix.random import RandomStream, Seeds, derive, fill_normal_, seeds_from
-from memrix.threads import go_on, side_by_side
-from memrix.validation import require_choice, shown
 
 # Part of what a seed means: another block length would draw other cells. On a CPU an operation on a block is long
 # enough for several threads to share it.

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from memrix._support.random import derive, fill_noise_, random_bits16, seeds_from
+from memrix._support.threads import side_by_side
 from memrix.device.block import Block
 from memrix.device.fresh_thresholds import DEVICE_NORMALS, FreshThreshold
 from memrix.device.indexing import positions
 from memrix.device.parameters import FEATURES, HRS, LRS, RESET_VOLTAGE, SET_VOLTAGE, DeviceParameters
 from memrix.device.reach import ReadRange, WithinReach
 from memrix.device.switching import Switching
-from memrix.random import derive, fill_noise_, random_bits16, seeds_from
-from memrix.threads import side_by_side
 
 # Part of what a seed means: another chunk length would draw other cells. Its buffers fit the second-level cache.
 CHUNK = 1 << 17

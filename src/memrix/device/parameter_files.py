@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from memrix._support.documents import file_path, parse_json, read_text
+from memrix._support.preset_names import SYNAPTOGEN
+from memrix._support.records import closest
+from memrix._support.validation import shown
 from memrix.device.parameters import FEATURES, HRS, LRS, RESET_VOLTAGE, SET_VOLTAGE, Array, DeviceParameters
 from memrix.device.ranges import LEAST_READ_VOLTAGE
-from memrix.documents import file_path, parse_json, read_text
 from memrix.errors import HardwareError
-from memrix.presets import SYNAPTOGEN
-from memrix.records import closest
-from memrix.validation import shown
 
 _ORDER = re.compile(r"VAR_([0-9]{1,4})")
 _HIGHEST_ORDER = 1000

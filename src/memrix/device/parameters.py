@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from memrix._support.validation import is_integer, shown
 from memrix.errors import HardwareError
-from memrix.validation import is_integer, shown
 
 Array = NDArray[np.floating[Any]]
 

@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
+from memrix._support.validation import require_number, require_positive
 from memrix.device.parameters import FEATURES, HRS, LRS, RESET_VOLTAGE, SET_VOLTAGE, Array, DeviceParameters
 from memrix.device.ranges import PULSE_RANGE
 from memrix.errors import HardwareError
-from memrix.validation import require_number, require_positive
 
 # Typical voltages and relative spreads of the measured device (Hennen et al., 10.3389/fnins.2022.941753).
 SET_AT, RESET_AT, RESET_EXPONENT = -0.67, 0.73, 3.0567

@@ -16,11 +16,11 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from memrix._support.threads import go_on
 from memrix.device.block import Block
 from memrix.device.indexing import positions
 from memrix.device.parameters import SET_VOLTAGE
 from memrix.device.switching import Switching
-from memrix.threads import go_on
 
 # Deviations of the read noise beyond which a comparison is taken as decided: missed once in 5e8 readings.
 _CERTAIN = 6.0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from memrix._support.validation import require_number
 from memrix.errors import DeviceError, HardwareError, MemrixError
-from memrix.validation import require_number
 
 # V, on either side. The measured device was swept up to 1.46 V and is programmed with 2 V.
 PULSE_RANGE = 5.0

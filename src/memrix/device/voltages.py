@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from memrix._support.validation import is_number, shown
 from memrix.device.current import CellCurrent
 from memrix.device.ranges import NO_BREAKDOWN, PULSE_RANGE, require_pulse_voltage
 from memrix.errors import DeviceError
-from memrix.validation import is_number, shown
 
 Voltages = float | Tensor | np.ndarray[Any, Any]
 _ROUNDING = 1e-6  # of float32, by which a voltage may seem to pass a limit

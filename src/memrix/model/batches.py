@@ -12,9 +12,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from memrix._support.validation import require_integer
 from memrix.errors import CalibrationError, MemrixError
 from memrix.nn.inputs import described, is_dense
-from memrix.validation import require_integer
 
 MOST_BATCHES = 10_000
 _WORTH_A_WORD = 1_000  # batches of an iterable that does not say how many it has

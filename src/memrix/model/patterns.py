@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from torch import nn
 
+from memrix._support.records import closest
 from memrix.errors import ConversionError
 from memrix.hardware import Hardware
-from memrix.records import closest
 
 Layers = str | Sequence[str] | Callable[[str, nn.Module], bool] | None
 HardwareChoice = Hardware | Mapping[str, Hardware | None]

@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import nn
 
+from memrix._support.tables import listed
 from memrix.errors import ConversionError, CoverageWarning, NumericsError
 from memrix.hardware import Hardware
 from memrix.model.inventory import Weighted, digital_reason, require_module, weighted_modules
@@ -19,7 +20,6 @@ from memrix.nn.composite import Projection, Unopened
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.quantized import QuantizedLayer, combined, torch_type
 from memrix.nn.registry import Handler, registered_layers
-from memrix.tables import listed
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from memrix._support.tables import listed
 from memrix.errors import ConversionError
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.graphs import is_proxy
-from memrix.tables import listed
 
 
 class Witness:

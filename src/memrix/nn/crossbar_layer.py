@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from memrix._support.transforms import transformed
 from memrix.errors import ConversionError
 from memrix.nn.fingerprint import Written
 from memrix.nn.geometry import STATE
@@ -16,7 +17,6 @@ from memrix.nn.inputs import require_dense
 from memrix.nn.quantized import QuantizedLayer, move_keys, name_classes, quantized_output
 from memrix.nn.reading import differentiable, read
 from memrix.nn.series import Series
-from memrix.transforms import transformed
 
 
 class CrossbarLayer(QuantizedLayer):

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from memrix.compilation import compiled
+from memrix._support.compilation import compiled
 
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _WORDS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
+from memrix._support.random import Seeds, derive
 from memrix.crossbar import ADC
 from memrix.crossbar.protocols.resampled import as_population
 from memrix.nn.crossbar_layer import CrossbarLayer
@@ -15,7 +16,6 @@ from memrix.nn.programming import program_layer, suitable_converter
 from memrix.nn.quantized import QuantizedLayer, combined, torch_type
 from memrix.nn.recomputation import Call
 from memrix.nn.state import RANGE, LayerState
-from memrix.random import Seeds, derive
 
 _RANGING_INTERVAL = 100  # steps between two fits of a converter that every layer has of its own
 

@@ -9,14 +9,14 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor
 
+from memrix._support.documents import parse_json
+from memrix._support.random import Seeds
+from memrix._support.schema import Between, read
+from memrix._support.validation import shown
 from memrix.crossbar import ADC, Reach
 from memrix.crossbar.protocols import ProgrammingReport
-from memrix.documents import parse_json
 from memrix.errors import CheckpointError
 from memrix.hardware import Hardware
-from memrix.random import Seeds
-from memrix.schema import Between, read
-from memrix.validation import shown
 
 
 @dataclass(frozen=True)

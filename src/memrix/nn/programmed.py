@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from memrix._support.random import Seeds, derive
 from memrix.crossbar import Crossbar, ExposedCells, Pairs
 from memrix.crossbar.mapping import Layout
 from memrix.device import DeviceParameters
@@ -14,7 +15,6 @@ from memrix.hardware import Hardware
 from memrix.nn.exact import ExactModule
 from memrix.nn.fingerprint import Written
 from memrix.nn.layer_record import LayerRecord, differing_settings
-from memrix.random import Seeds, derive
 
 COLUMN_GAIN, COLUMN_OFFSET = "column_gain", "column_offset"  # buffers of layers whose columns are calibrated
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from memrix._support.random import Seeds
 from memrix.crossbar import ADC, CellTechnology, best_converter, column_corrections, drift_, program_pairs
 from memrix.crossbar.columns import FEWEST_VECTORS
 from memrix.errors import CalibrationError, NumericsError
@@ -16,7 +17,6 @@ from memrix.nn.fingerprint import Written
 from memrix.nn.programmed import ProgrammedArray
 from memrix.nn.quantized import QuantizedLayer
 from memrix.quantization import weight_integers
-from memrix.random import Seeds
 
 
 def program_layer(

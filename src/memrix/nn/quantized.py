@@ -8,6 +8,8 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor, nn
 
+from memrix._support.random import derive, fill_normal_
+from memrix._support.transforms import has_values, recording, transformed
 from memrix.errors import CalibrationError
 from memrix.hardware import Hardware
 from memrix.nn.fingerprint import Fingerprint
@@ -26,8 +28,6 @@ from memrix.quantization import (
     learned_rows,
     quantized_activations,
 )
-from memrix.random import derive, fill_normal_
-from memrix.transforms import has_values, recording, transformed
 
 Adopted = TypeVar("Adopted", bound="QuantizedLayer")
 

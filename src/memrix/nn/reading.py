@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor, nn
 
+from memrix._support.transforms import is_traced
 from memrix.crossbar import Reader
 from memrix.errors import ConversionError
 from memrix.nn.programmed import ProgrammedArray
 from memrix.nn.quantized import quantized_input, quantized_weight
 from memrix.nn.series import Series
 from memrix.nn.state import state_of
-from memrix.transforms import is_traced
 
 if TYPE_CHECKING:
     from memrix.nn.crossbar_layer import CrossbarLayer

@@ -40,6 +40,11 @@ class Handler:
     on_request: str | None = None
     objection: Callable[[nn.Module], str | None] = no_objection
 
+    @property
+    def kind(self) -> str:
+        """Name of the torch layer, whatever a subclass of it is called."""
+        return self.layer.rpartition(".")[2] if isinstance(self.layer, str) else self.layer.__name__
+
 
 _HANDLERS: dict[type[nn.Module] | str, Handler] = {}
 _COMPOSITES: dict[type[nn.Module] | str, Composite] = {}

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from memrix._support.transforms import has_values, recording, transformed
 from memrix.errors import CalibrationError, ConversionError
 from memrix.hardware import Hardware
 from memrix.nn.exact import ExactModule
@@ -16,7 +17,6 @@ from memrix.nn.programmed import ProgrammedArray
 from memrix.nn.recomputation import Call, Calls
 from memrix.nn.weight_cache import WeightCache
 from memrix.quantization import Quantization, activation_step, updated_range, weight_step
-from memrix.transforms import has_values, recording, transformed
 
 # Buffers: the largest magnitude of an input and of an output, scalars; and the epoch, where weights are noisy.
 RANGE, OUTPUT_RANGE, EPOCH = "input_range", "output_range", "epoch"

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from memrix.transforms import straight_through, transformed
+from memrix._support.transforms import straight_through, transformed
 
 # Below it the reciprocal of a step would not be finite; a layer that sees only zeros gets this step.
 _SMALLEST_STEP = torch.finfo(torch.float32).tiny

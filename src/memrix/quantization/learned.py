@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from memrix._support.transforms import transformed
 from memrix.quantization.weights import divisor
-from memrix.transforms import transformed
 
 # A step that training pushes to 0 or beyond stays a step.
 _SMALLEST = torch.finfo(torch.float32).tiny

@@ -7,8 +7,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from memrix.compilation import compiled_sums
-from memrix.threads import side_by_side
+from memrix._support.compilation import compiled_sums
+from memrix._support.threads import side_by_side
 
 _CLIPS = 40  # ranges that the search tries
 _BLOCK = 1 << 11  # values that are looked at for all ranges in turn: they stay in the cache

@@ -8,9 +8,9 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from memrix._support.validation import require_choice, require_integer, require_number
 from memrix.errors import HardwareError
 from memrix.quantization.least_error import least_error_range
-from memrix.validation import require_choice, require_integer, require_number
 
 Observer = Literal["fixed", "min-max", "moving-average", "percentile", "mean-square-error"]
 

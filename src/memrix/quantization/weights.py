@@ -12,8 +12,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from memrix._support.transforms import straight_through, transformed
 from memrix.quantization.least_error import least_error_range
-from memrix.transforms import straight_through, transformed
 
 WeightScale = Literal["per-tensor", "per-output-channel"]
 WeightRange = Literal["min-max", "mean-square-error"]

@@ -89,7 +89,7 @@ def test_a_state_of_other_content_is_refused(begun):
 
 
 def test_no_recogniser_fetches_its_weights_elsewhere(begun, tmp_path):
-    from memrix.archive import FileKind, read_archive, write_archive
+    from memrix._support.archive import FileKind, read_archive, write_archive
     from memrix.asr.recogniser_files import load_recogniser
 
     result = train(begun.settings, begun.folder)

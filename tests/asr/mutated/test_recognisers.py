@@ -4,7 +4,7 @@ import pytest
 import torch
 from hypothesis import strategies as st
 
-from memrix.archive import FileKind, read_archive, write_archive
+from memrix._support.archive import FileKind, read_archive, write_archive
 from memrix.asr.labels import PhonemeLabels, PieceLabels
 from memrix.asr.models.conformer import ConformerSettings
 from memrix.asr.recogniser_files import load_recogniser, new_recogniser, quantize_recogniser, save_recogniser

@@ -6,10 +6,10 @@ import torch
 from scipy.stats import ks_2samp
 
 from memrix import Hardware
+from memrix._support.random import Seeds
 from memrix.crossbar import Cycled, ResetSet, program_pairs
 from memrix.crossbar.protocols.wear import wear_voltages
 from memrix.device import Cells, PulseVoltages
-from memrix.random import Seeds
 from tests.crossbar.protocols.populations import program
 from tests.oracle import fresh_cells
 

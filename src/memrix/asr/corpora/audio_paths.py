@@ -6,9 +6,9 @@ import re
 from functools import cached_property
 from pathlib import Path
 
+from memrix._support.validation import shown
 from memrix.asr.outside import text_problem
 from memrix.errors import DataError
-from memrix.validation import shown
 
 STAYS = "recordings_stay"
 """Says in the description of a corpus that its recordings lie where they were, outside of its folder."""

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError, model_validator
 
+from memrix._support.documents import parse_json
+from memrix._support.validation import shown
 from memrix.asr.outside import PlainText, Schema, refusal, told
-from memrix.documents import parse_json
 from memrix.errors import DataError
-from memrix.validation import shown
 
 if TYPE_CHECKING:
     from lhotse import MonoCut, Recording, SupervisionSegment

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from memrix._support.documents import parse_json
 from memrix.asr.corpora.audio_paths import require_file_name
 from memrix.asr.corpus import Corpus, Utterance, listing
 from memrix.asr.outside import plain_text, user_path
-from memrix.documents import parse_json
 from memrix.errors import DataError
 
 MANIFEST_NAME = "manifest.jsonl"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from memrix._support.records import closest
 from memrix.asr.audio import SAMPLE_RATE
 from memrix.asr.cache import cache_dir
 from memrix.asr.corpora.audio_paths import STAYS, AudioPaths
@@ -19,7 +20,6 @@ from memrix.asr.corpus import listing
 from memrix.asr.outside import json_of, told, user_path
 from memrix.asr.unpacking import unpacked_lines
 from memrix.errors import DataError
-from memrix.records import closest
 
 if TYPE_CHECKING:
     from lhotse import CutSet, MonoCut

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from lhotse import CutSet
 
+from memrix._support.documents import file_path
 from memrix.asr.content import hash_of
 from memrix.asr.corpora.prepared import open_corpus
 from memrix.asr.experiment.evaluation import Digital, Evaluation
@@ -25,7 +26,6 @@ from memrix.asr.search.estimation import estimate
 from memrix.asr.search.language_model import LanguageModel, open_language_model
 from memrix.asr.search.settings import SearchSettings
 from memrix.asr.training.settings import TrainingSettings
-from memrix.documents import file_path
 from memrix.errors import DataError
 
 if TYPE_CHECKING:

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import get_args
 
+from memrix._support.records import closest
+from memrix._support.validation import shown
 from memrix.asr.counts import LARGEST_SEED, MOST, is_count
 from memrix.asr.outside import text_problem
 from memrix.asr.recipes import read_settings, recipe_names
@@ -15,8 +17,6 @@ from memrix.crossbar.protocols import Cycled
 from memrix.errors import MemrixError, SettingsError
 from memrix.hardware import Hardware
 from memrix.quantization import WeightRange
-from memrix.records import closest
-from memrix.validation import shown
 
 SIZES = recipe_names()
 _ADC = re.compile(r"(?P<precision>\d{1,3})/(?P<range>\d{1,3})")

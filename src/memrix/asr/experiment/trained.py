@@ -11,13 +11,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from memrix._support.documents import file_path
+from memrix._support.records import closest
 from memrix.asr.files import write_whole
 from memrix.asr.kept import parse_kept, with_hash
 from memrix.asr.search.language_model import open_language_model
 from memrix.asr.search.settings import SearchSettings
-from memrix.documents import file_path
 from memrix.errors import CheckpointError, DataError
-from memrix.records import closest
 
 _FLOAT = "float.safetensors"
 _COARSE = re.compile(r"(?P<bits>\d+(\.\d+)?)-bit\.safetensors")

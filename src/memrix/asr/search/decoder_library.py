@@ -14,9 +14,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from memrix._support.documents import file_path
 from memrix.asr.search.arpa import arpa_problem
 from memrix.asr.unpacking import GZIP
-from memrix.documents import file_path
 from memrix.errors import AssetError, DataError
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from memrix._support.documents import file_path
 from memrix.asr.corpus import listing
 from memrix.asr.outside import text_problem
 from memrix.asr.search.arpa import UNKNOWN, arpa_fields, arpa_lines
@@ -18,7 +19,6 @@ from memrix.asr.search.decoder_library import load_kenlm
 from memrix.asr.search.language_model import MAX_ORDER, MIN_ORDER, LanguageModel, open_language_model
 from memrix.asr.search.lexicon import RESERVED
 from memrix.asr.search.ngram_tools import find_estimator
-from memrix.documents import file_path
 from memrix.errors import AssetError, DataError
 
 SUFFIXES = (".arpa", ".arpa.gz")

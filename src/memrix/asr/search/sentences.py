@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from memrix._support.documents import ENCODING, file_path
 from memrix.asr.corpus import listing
-from memrix.documents import ENCODING, file_path
 from memrix.errors import DataError
 
 

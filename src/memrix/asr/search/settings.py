@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from memrix._support.validation import shown
 from memrix.asr.corpus import listing
 from memrix.asr.counts import is_count
 from memrix.errors import DataError
-from memrix.validation import shown
 
 WIDEST = 1 << 20  # hypotheses, or labels; the search keeps them all in memory
 LARGEST_THRESHOLD = 1e6  # nats; nothing is dropped

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from memrix.archive import FileKind, read_archive, write_archive
+from memrix._support.archive import FileKind, read_archive, write_archive
 from memrix.asr.recogniser import Recogniser
 
 _EPOCH = FileKind("weights of an epoch", "`memrix train`", "`memrix train`")

@@ -18,6 +18,9 @@ from lightning.fabric.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
 import memrix
+from memrix._support.documents import file_path
+from memrix._support.random import derive
+from memrix._support.validation import shown
 from memrix.asr.content import content_of, hash_of
 from memrix.asr.corpora.prepared import open_corpus
 from memrix.asr.files import write_whole
@@ -32,10 +35,7 @@ from memrix.asr.training.settings import TrainingSettings
 from memrix.asr.training.setup import TrainingSetup, prepare_training, validation_data
 from memrix.asr.training.state import optimiser_state, read_state, write_state
 from memrix.asr.training.validation import Validation, summed_loss, validate
-from memrix.documents import file_path
 from memrix.errors import CheckpointError, NumericsError
-from memrix.random import derive
-from memrix.validation import shown
 
 STATE, RESULT, SETTINGS = "last.ckpt", "model.safetensors", "settings.json"
 _START_HASH, _DATA_HASH = "start_sha256", "data_sha256"

@@ -6,8 +6,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from memrix.records import closest
-from memrix.validation import shown
+from memrix._support.records import closest
+from memrix._support.validation import shown
 
 
 def problem_lines(error: ValidationError, kind: type[BaseModel]) -> list[str]:

@@ -17,12 +17,12 @@ from pydantic import (
     model_validator,
 )
 
+from memrix._support.building import build
 from memrix.asr.augmentation import Augmentation
 from memrix.asr.models.settings import ModelChoice
 from memrix.asr.outside import PlainText
 from memrix.asr.recipes import read_settings
 from memrix.asr.training.problems import problem_lines
-from memrix.building import build
 from memrix.errors import SettingsError
 from memrix.hardware import Hardware
 from memrix.quantization import Quantization

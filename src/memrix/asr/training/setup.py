@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from lhotse import CutSet
 
+from memrix._support.random import derive
 from memrix.asr.corpora.prepared import open_corpus
 from memrix.asr.labels import Labels, PhonemeLabels, PieceLabels
 from memrix.asr.models.conformer import PRESETS
@@ -22,7 +23,6 @@ from memrix.asr.training.settings import LabelSettings, TrainingSettings
 from memrix.errors import CheckpointError, DataError
 from memrix.nn.quantized import QuantizedLayer
 from memrix.quantization import Quantization
-from memrix.random import derive
 
 _STATISTICS_UTTERANCES = 500
 _CALIBRATION_BATCHES = 8

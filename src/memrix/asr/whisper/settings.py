@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from memrix._support.validation import shown
 from memrix.asr.counts import LARGEST_SEED, MOST, is_count
 from memrix.asr.whisper.results import Execution
 from memrix.errors import DataError, HardwareError, MemrixError
 from memrix.hardware import Hardware
-from memrix.validation import shown
 
 WHISPER_DIGITAL = ("model.encoder.conv*", "proj_out")
 """Front end and output layer stay digital, as in the paper; the latter shares its weights with the embedding."""

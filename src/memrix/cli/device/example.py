@@ -47,7 +47,7 @@ def example(
             f"written; give fewer --devices or --cycles"
         )
 
-    from memrix.characterization import simulate_cycles
+    from memrix.device.fitting import simulate_cycles
     from memrix.device.parameter_files import load_parameters
 
     simulate_cycles(load_parameters(parameters), devices, cycles, seed).save(output)

@@ -15,7 +15,7 @@ from memrix.cli.outputs import check_distinct, check_output
 if TYPE_CHECKING:
     from rich.status import Status
 
-    from memrix.characterization import Cycles, Goodness
+    from memrix.device.fitting import Cycles, Goodness
     from memrix.device.parameters import DeviceParameters
 
 EXIT_MISFIT = 3
@@ -96,8 +96,8 @@ def fit(
 
     from rich.console import Console
 
-    from memrix.characterization.columns import parse_renames
-    from memrix.characterization.reading import read_cycles
+    from memrix.device.fitting.columns import parse_renames
+    from memrix.device.fitting.reading import read_cycles
 
     renames = parse_renames(columns or ())
     with Console(stderr=True).status("reading") as status:
@@ -138,8 +138,8 @@ def _fitted(
     seed: int,
 ) -> tuple[DeviceParameters, Goodness, tuple[str, ...]]:
     """Parameters, how well they describe the cycles, and what was assumed for want of devices."""
-    from memrix.characterization import fit_few_devices, fit_parameters, goodness_of_fit
-    from memrix.characterization.few_devices import FEWEST_DEVICES
+    from memrix.device.fitting import fit_few_devices, fit_parameters, goodness_of_fit
+    from memrix.device.fitting.few_devices import FEWEST_DEVICES
 
     status.update(f"fitting {len(measured.devices)} devices of {measured.count} cycles")
     few = len(measured.devices) < FEWEST_DEVICES
@@ -169,9 +169,9 @@ def _fitted(
 def _report(measured: Cycles, parameters: DeviceParameters, goodness: Goodness, assumptions: tuple[str, ...]) -> None:
     from rich.console import Console
 
-    from memrix.characterization.few_devices import FEWEST_DEVICES
     from memrix.cli.device.goodness import print_goodness
     from memrix.cli.device.switching import switching_lines
+    from memrix.device.fitting.few_devices import FEWEST_DEVICES
 
     print_goodness(goodness, parameters)
     for line in switching_lines(parameters):
@@ -190,7 +190,7 @@ def _report(measured: Cycles, parameters: DeviceParameters, goodness: Goodness, 
 
 
 def _warn_of_small_components(goodness: Goodness, parameters: DeviceParameters) -> None:
-    from memrix.characterization.sufficiency import DEVICES_PER_COMPONENT
+    from memrix.device.fitting.sufficiency import DEVICES_PER_COMPONENT
 
     least = float(parameters.mixture_weights.min()) * goodness.devices
     if least < DEVICES_PER_COMPONENT:

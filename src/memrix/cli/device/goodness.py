@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from memrix.characterization import Goodness
 from memrix.cli.tables import plain_table, print_whole
+from memrix.device.fitting import Goodness
 from memrix.device.parameters import DeviceParameters
 
 

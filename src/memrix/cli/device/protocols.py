@@ -71,9 +71,9 @@ def protocols(
     check_output(output)
     check_device(params)
 
-    from memrix.analysis.programming import study_programming
+    from memrix._support.validation import require_integer
     from memrix.device import load_parameters
-    from memrix.validation import require_integer
+    from memrix.studies.programming import study_programming
 
     require_integer("--weights", weights, 2, 1 << 24)
     require_integer("--seed", seed, 0, 1 << 31)
@@ -93,10 +93,10 @@ def protocols(
 
 
 def _introduction(path: Path, source: str, parameters: DeviceParameters, weights: int) -> str:
-    from memrix.analysis.programming import disturbed_cells
     from memrix.crossbar import ResetSet
     from memrix.device import CellCurrent
     from memrix.hardware import Hardware
+    from memrix.studies.programming import disturbed_cells
 
     volts, paper = Hardware().dac.vmax, Hardware.preset("paper")
     current = CellCurrent(parameters)

@@ -35,8 +35,8 @@ def show(
 
     from rich.console import Console
 
-    from memrix.analysis.device_charts import draw_device
     from memrix.device import load_parameters
+    from memrix.studies.device_charts import draw_device
 
     parameters = load_parameters(params)
     with Console(stderr=True).status("drawing devices") as status:

@@ -32,10 +32,10 @@ def estimate(
     order
         Words of the longest n-grams, 2 to 6.
     """
+    from memrix._support.tables import columns
     from memrix.asr.search.estimation import check_estimation
     from memrix.asr.search.estimation import estimate as estimate_from
     from memrix.asr.search.sentences import check_texts, sentences_of
-    from memrix.tables import columns
 
     check_estimation(output, order)
     check_texts(texts)

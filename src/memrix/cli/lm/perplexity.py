@@ -19,10 +19,10 @@ def perplexity(language_model: Path, text: Path, /) -> None:
     text
         UTF-8 text with one sentence a line, its words written as in the language model.
     """
+    from memrix._support.tables import columns
     from memrix.asr.search.language_model import open_language_model
     from memrix.asr.search.perplexity import perplexity as perplexity_of
     from memrix.asr.search.sentences import check_texts, sentences_of
-    from memrix.tables import columns
 
     check_texts([text])
     found = perplexity_of(open_language_model(language_model), sentences_of([text]))

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from memrix._support.random import Seeds, seeds_from
+from memrix._support.threads import side_by_side
 from memrix.crossbar.protocols.protocol import Programmed, ProgrammingReport
 from memrix.device import Cells, DeviceParameters, ReadRange, WithinReach
-from memrix.random import Seeds, seeds_from
-from memrix.threads import side_by_side
 
 # Part of what a seed means: cells of the largest block, of the smallest that is worth a thread of its own, and in how
 # many blocks fewer cells are cut. Devices other than a CPU want more work a call.

@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from memrix._support.validation import plain_settings, require_integer, require_number
 from memrix.device import DeviceParameters, PulseVoltages, pulse_voltages, switching_shares
 from memrix.device.arguments import described
 from memrix.device.ranges import (
@@ -17,7 +18,6 @@ from memrix.device.ranges import (
     require_read_voltage,
 )
 from memrix.errors import HardwareError
-from memrix.validation import plain_settings, require_integer, require_number
 
 LEAST_PULSE = 0.01  # V, of a SET or a RESET
 MOST_PULSES = 20_000  # of one cell: minutes for a million cells

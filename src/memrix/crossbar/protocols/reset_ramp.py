@@ -10,6 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from memrix._support.validation import require_number
 from memrix.crossbar.protocols.blocks import Verification, program_blocks
 from memrix.crossbar.protocols.closed_loop import READ_BANDWIDTH, read_back_of, require_device, require_settings
 from memrix.crossbar.protocols.population import population_means
@@ -25,7 +26,6 @@ from memrix.device import CellCurrent, Cells, DeviceParameters, ReadRange, reset
 from memrix.device.cells import PULSE_WIDTH
 from memrix.device.ranges import NO_BREAKDOWN, PULSE_RANGE
 from memrix.errors import HardwareError
-from memrix.validation import require_number
 
 _FINEST_STEP = 1e-5  # V
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from memrix._support.validation import require_integer
 from memrix.crossbar.protocols.blocks import Verification, program_blocks
 from memrix.crossbar.protocols.open_loop import ResetSet, reset_set
 from memrix.crossbar.protocols.population import population_means
@@ -22,7 +23,6 @@ from memrix.crossbar.protocols.pulses import (
 from memrix.device import Cells, DeviceParameters, PulseVoltages
 from memrix.device.cells import PULSE_WIDTH
 from memrix.device.reach import ReadRange
-from memrix.validation import require_integer
 
 WEAR_PULSES = 15  # in one cycle of wear, as in arXiv 2505.24721's library
 _CELLS_OF_AN_ARRAY = 128 * 128  # where nothing says which cells share one; as in the paper

@@ -1,0 +1,1 @@
+"""What every room needs and none owns: checks, records, files, threads, compiled loops, random streams."""

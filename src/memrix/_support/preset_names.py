@@ -1,0 +1,29 @@
+"""Names of the chips and of the device that memrix brings, known before torch is imported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from memrix.errors import HardwareError
+
+PRESETS = ("paper", "physical", "tuned", "ideal")
+"""What ``Hardware.preset`` takes."""
+
+SYNAPTOGEN = "synaptogen"
+"""The measured device."""
+
+
+def is_hardware_file(name: str | Path) -> bool:
+    """Whether a chip is named by a file of its description, and not by a preset."""
+    path = Path(name)
+    return path.suffix in (".toml", ".json") or path.is_file()
+
+
+def unknown_preset(name: object) -> HardwareError:
+    """The error for a name that no chip has."""
+    from memrix._support.records import closest  # with numpy, which --help does without
+
+    return HardwareError(
+        f"there is no hardware preset {name!r}{closest(str(name), PRESETS)}; "
+        f"the presets are {', '.join(PRESETS)}, and a TOML or JSON file is read by Hardware.load"
+    )

@@ -1,1 +1,0 @@
-"""What is lost on a chip, in figures and charts."""

@@ -1,0 +1,1 @@
+"""Charts of word error rates."""

@@ -1,0 +1,165 @@
+"""Save a chip, and load it again without programming it again."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import memrix
+from memrix._support.archive import FileKind, read_archive, write_archive
+from memrix._support.validation import shown
+from memrix.checkpoint.description import ChipDescription, in_present_places
+from memrix.checkpoint.differences import CELLS, WORD_LINES, digital_state, join
+from memrix.checkpoint.restoration import adopted_layers, restore_
+from memrix.checkpoint.soundness import described_with, require_sound
+from memrix.crossbar import rows_in_use
+from memrix.errors import CheckpointError, ConversionError, HardwareError
+from memrix.model.contents import Contents
+from memrix.model.copying import copy_model
+from memrix.model.references import require_live_functions
+from memrix.model.undo import data_unchanged_on_failure, unchanged_on_failure
+from memrix.model.witness import Witness
+from memrix.nn.crossbar_layer import CrossbarLayer
+
+_CHIP = FileKind("chip", "memrix.save", "memrix.save(chip, path)")
+
+
+def save(chip: nn.Module, path: str | Path, *, half: bool = False) -> None:
+    """Write a chip to a safetensors file: its cells, scales, digital parameters, hardware and device.
+
+    Nothing is pickled, and a file is complete or not there. The random streams are kept by their seeds: a loaded chip
+    starts its read noise anew.
+
+    Args:
+        chip: as ``memrix.program`` gave it.
+        path: of the file; an older one is replaced.
+        half: whether the states of cells are stored as float16, in half the space and to within 1/2048 each.
+
+    Raises:
+        CheckpointError: the model is no chip, holds what safetensors cannot, or the file cannot be written.
+    """
+    if not isinstance(chip, nn.Module):
+        raise CheckpointError(f"expected a chip, a torch.nn.Module, got {type(chip).__name__}")
+    if not any(isinstance(module, CrossbarLayer) for module in chip.modules()):
+        raise CheckpointError(
+            "no layer of this model runs on a chip; memrix.program gives a model that does, and a digital one is "
+            "saved by its state_dict"
+        )
+    tensors = _tensors(chip, half)
+    description = described_with(ChipDescription.of(chip, memrix.__version__), tensors)
+    require_sound(tensors, description, "what is to be saved")
+    write_archive(path, tensors, description.to_dict())
+
+
+def load(
+    path: str | Path, model: nn.Module, *, device: torch.device | str | None = None, inplace: bool = False
+) -> nn.Module:
+    """The chip of a file: a copy of a digital model, whose layers run on the crossbars that were saved.
+
+    No cell is programmed: after ``memrix.reseed`` the chip gives the same outputs as the one that was saved, bit for
+    bit on the same machine. Parameters, buffers and their precision are those of the file; training or evaluation
+    mode, hooks and non-persistent buffers those of the model. The counts of conversions start at zero.
+
+    Args:
+        path: of a file that ``memrix.save`` wrote.
+        model: the digital model, float or quantised, calibrated or not; it is not touched.
+        device: of the chip; that of the model by default.
+        inplace: whether the model itself becomes the chip and is returned, as with ``memrix.program``. If anything
+            fails, the model is left as it was.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, of a newer memrix or none of memrix; the device is not there;
+            the model is another one, with every difference; or it cannot be copied, or holds functions that would go
+            on running the original.
+    """
+    if not isinstance(model, nn.Module):
+        raise CheckpointError(f"expected the digital model, a torch.nn.Module, got {type(model).__name__}")
+    if any(isinstance(module, CrossbarLayer) for module in model.modules()):
+        raise CheckpointError("this model runs on a chip already; give the digital model that the chip was made from")
+    if any(tensor.is_meta for tensor in (*model.parameters(), *model.buffers())):
+        raise CheckpointError("this model is on the meta device; build it on a device that holds values")
+    target = None if device is None else _present(device)
+    tensors, plain = read_archive(path, _CHIP)
+    description = _description(plain, path)
+    tensors, description = in_present_places(tensors, description)
+    require_sound(tensors, description, f"the content of {str(path)!r}")
+    try:
+        contents = Contents.of(model)
+        require_live_functions(contents, adopted_layers(model, description), copied=not inplace)
+        with ExitStack() as stack:
+            if inplace:
+                chip = model
+                stack.enter_context(unchanged_on_failure(model))
+                stack.enter_context(data_unchanged_on_failure(model))
+            else:
+                chip, _ = copy_model(model, contents)
+            if target is not None:
+                chip.to(target)
+            differences = restore_(chip, tensors, description)
+            if differences:
+                raise CheckpointError(
+                    f"{str(path)!r} holds the chip of another model than the one given:\n  "
+                    + "\n  ".join(differences)
+                )
+    except (ConversionError, HardwareError) as error:
+        raise CheckpointError(f"the chip in {str(path)!r} cannot be loaded into this model: {error}") from error
+    Witness.watch(chip)
+    return chip
+
+
+def _tensors(chip: nn.Module, half: bool) -> dict[str, Tensor]:
+    """The state of a chip, with cells as ``[groups, inputs, planes, outputs]``."""
+    tensors: dict[str, Any] = digital_state(chip)
+    others = [name for name, value in tensors.items() if not isinstance(value, Tensor)]
+    if others:
+        raise CheckpointError(
+            f"these entries of the state_dict are no tensors, and a safetensors file holds nothing else: "
+            f"{', '.join(others)}; let get_extra_state of their modules give tensors"
+        )
+    cells: dict[CrossbarLayer, dict[str, Tensor]] = {}
+    for path, module in chip.named_modules(remove_duplicate=False):
+        if isinstance(module, CrossbarLayer):
+            if module not in cells:
+                cells[module] = _cells(module, half)
+            tensors |= {join(path, name): states for name, states in cells[module].items()}
+    return tensors
+
+
+def _cells(layer: CrossbarLayer, half: bool) -> dict[str, Tensor]:
+    """``r+ - r-``, and ``r+ + r-`` where it matters: exact, and no larger than ``r+`` and ``r-`` would be."""
+    crossbar = layer.memrix.programmed.crossbar
+    states = dict(zip(CELLS, (crossbar.difference, crossbar.total), strict=True))
+    cells = {
+        name: rows_in_use(tiled, crossbar.layout).to(torch.float16 if half else tiled.dtype)
+        for name, tiled in states.items()
+        if tiled.numel()
+    }
+    if crossbar.word_lines is not None:
+        cells |= zip(WORD_LINES, crossbar.word_lines.stored().values(), strict=True)
+    return cells
+
+
+def _description(plain: dict[str, Any], path: str | Path) -> ChipDescription:
+    try:
+        return ChipDescription.from_dict(plain)
+    except ValueError as error:
+        raise CheckpointError(
+            f"the description in {str(path)!r}, by memrix {shown(plain.get('version'))}, cannot be used by memrix "
+            f"{memrix.__version__}:\n  {error}"
+        ) from error
+
+
+def _present(device: torch.device | str) -> torch.device:
+    try:
+        found = torch.device(device)
+        torch.empty(1, device=found)
+    except (AssertionError, NotImplementedError, RuntimeError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"the device {str(device)!r} is not there ({reason}); 'cpu' always is") from error
+    if found.type == "meta":
+        raise CheckpointError("the meta device holds no values; load the chip to another device, such as 'cpu'")
+    return found

@@ -1,0 +1,228 @@
+"""A digital model made the chip that a file describes, or all that keeps it from being that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from memrix.checkpoint.description import ChipDescription, LayerDescription
+from memrix.checkpoint.differences import (
+    CELLS,
+    THE_MODEL,
+    WORD_LINES,
+    digital_state,
+    is_extra,
+    join,
+    layer_differences,
+    module_differences,
+    tensor_differences,
+)
+from memrix.crossbar import Ideal, Pairs, in_tiles
+from memrix.crossbar.mapping import Layout
+from memrix.crossbar.stored_word_lines import exposed_cells, stored_problems
+from memrix.crossbar.word_lines import STORED
+from memrix.device import DeviceParameters, ReadRange
+from memrix.device.parameter_files import parse_parameters
+from memrix.hardware import Hardware
+from memrix.model.inventory import Weighted, weighted_modules
+from memrix.nn.crossbar_layer import CrossbarLayer
+from memrix.nn.fast_path import disable_fast_paths
+from memrix.nn.fingerprint import Written
+from memrix.nn.fresh_chips import FreshChips, TrainingSteps
+from memrix.nn.geometry import STATE
+from memrix.nn.layer_record import LayerRecord
+from memrix.nn.programmed import ProgrammedArray
+from memrix.nn.quantized import QuantizedLayer, combined, torch_type
+from memrix.nn.registry import Handler
+from memrix.nn.state import LEARNED_WEIGHT_STEP
+
+
+def restore_(model: nn.Module, tensors: Mapping[str, Tensor], description: ChipDescription) -> list[str]:
+    """Make a digital model a chip, in place.
+
+    Args:
+        model: of the same structure as the one that was saved; changed even if differences are found.
+        tensors: its state, with cells as ``[groups, inputs, planes, outputs]``.
+        description: of the chip.
+
+    Returns:
+        How the model differs from the chip; only if there is nothing, it has become that chip.
+
+    Raises:
+        ConversionError: a layer of the model has no weights yet.
+        HardwareError: the device parameters of the chip cannot be used.
+    """
+    weighted = weighted_modules(model)
+    _open(model, weighted, description.opened)
+    by_name = {name: layer for layer in weighted for name in layer.names}
+    differences: list[str] = []
+    for path, layer in description.layers.items():
+        differences += _restore_layer(path, layer, by_name.get(path), tensors, description.devices, model)
+    differences += module_differences(model, description)
+    differences += tensor_differences(model, tensors, description)
+    if differences:
+        return differences
+    disable_fast_paths(model)
+    return _take_over(model, tensors) or [*layer_differences(model, description)]
+
+
+def adopted_layers(model: nn.Module, description: ChipDescription) -> dict[nn.Module, type[nn.Module]]:
+    """The class that each layer of a model has once it is the chip of a description, as far as it can be."""
+    adopted: dict[nn.Module, type[nn.Module]] = {}
+    for layer in weighted_modules(model):
+        handler = layer.handler
+        if isinstance(handler, Handler) and any(name in description.layers for name in layer.names):
+            adopted[layer.module] = combined(CrossbarLayer, torch_type(type(layer.module)))
+            if layer.owner is not None:
+                adopted[layer.owner.module] = layer.owner.composite.opened
+    return adopted
+
+
+def _open(model: nn.Module, weighted: Iterable[Weighted], opened: Iterable[str]) -> None:
+    owners = {layer.owner.module: layer.owner for layer in weighted if layer.owner is not None}
+    paths = set(opened)
+    for path, module in list(model.named_modules()):
+        if path in paths and module in owners:
+            owners[module].open_()
+
+
+def _restore_layer(
+    path: str,
+    layer: LayerDescription,
+    found: Weighted | None,
+    tensors: Mapping[str, Tensor],
+    devices: Sequence[str],
+    model: nn.Module,
+) -> list[str]:
+    """Put a layer on its crossbar; what keeps it from that."""
+    shown = path or THE_MODEL
+    if found is None:
+        return [f"layer {shown!r} ({layer.kind}) is not in the model"]
+    handler = found.handler
+    if not isinstance(handler, Handler):
+        return [f"layer {shown!r} cannot be mapped in the model: {handler}"]
+    if handler.kind != layer.kind:
+        return [f"layer {shown!r} is {layer.kind} in the file and {handler.kind} in the model"]
+    layout = layer.hardware.layout(*handler.geometry.matrix_shape(found.module))
+    problems = [] if layer.record is None else _unfit_cells(shown, path, layout, layer.hardware, tensors)
+    on_chip = layer.record is not None and not problems
+    kind: type[QuantizedLayer] = CrossbarLayer if on_chip else QuantizedLayer
+    module = kind.adopt(found.module, handler.geometry, layer.name, layer.hardware)
+    state = module.memrix
+    state.keep_sample(None)
+    if on_chip and layer.record is not None and layer.device is not None:
+        parameters = parse_parameters(devices[layer.device], layer.hardware.device.parameters)
+        state.array = _array(module, path, layer, layer.record, tensors, layout, parameters)
+    _register_own(module, path, layer, tensors)
+    problems += _unfit_step(shown, state._parameters.get(LEARNED_WEIGHT_STEP), layout)
+    state.learned_for = layer.hardware.steps_key if LEARNED_WEIGHT_STEP in state._parameters else None
+    matrix = handler.geometry.weight_to_matrix(module, module.weight.detach().float())
+    state.train_with(layer.quantization, matrix)
+    if layer.quantization is not None and layer.quantization.fresh_chips and not on_chip:
+        state.training_forward = FreshChips(layer.quantization.seed, TrainingSteps.of(model))
+    return problems
+
+
+def _register_own(module: QuantizedLayer, path: str, layer: LayerDescription, tensors: Mapping[str, Tensor]) -> None:
+    """Give a layer the scales that the saved one has beside the torch layer's tensors."""
+    device = module.weight.device
+    for name in (*layer.buffers, *layer.parameters):
+        owner_name, _, own = name.rpartition(".")
+        owner = _OWNERS[owner_name](module)
+        value = tensors.get(join(path, name))
+        if owner is None or value is None or own in owner._buffers or own in owner._parameters:
+            continue
+        if name in layer.buffers:
+            owner.register_buffer(own, value.to(device, copy=True))
+        else:
+            owner.register_parameter(own, nn.Parameter(value.to(device, copy=True)))
+
+
+# Whose buffers and parameters the names of a description are, by what stands before their last dot.
+_OWNERS: dict[str, Callable[[QuantizedLayer], nn.Module | None]] = {
+    "": lambda layer: layer,
+    STATE: lambda layer: layer.memrix,
+    f"{STATE}.array": lambda layer: layer.memrix.array,
+}
+
+
+def _unfit_cells(
+    shown: str, path: str, layout: Layout, hardware: Hardware, tensors: Mapping[str, Tensor]
+) -> list[str]:
+    expected = (layout.groups, layout.inputs, layout.planes, layout.outputs)
+    problems = []
+    for name in CELLS if hardware.noise != "off" else CELLS[:1]:
+        states = tensors.get(join(path, name))
+        if states is None:
+            problems.append(f"layer {shown!r} has no {name} in the file")
+        elif states.shape != expected:
+            problems.append(
+                f"layer {shown!r} has cells of {list(states.shape)} (groups, inputs, planes, outputs) in the file, "
+                f"and would have {list(expected)} in the model"
+            )
+            break
+    stored = _stored_lines(path, tensors)
+    if hardware.device.read_disturb and not isinstance(hardware.programming, Ideal):
+        found = stored_problems(stored, layout, hardware.dac.largest_code)
+    else:
+        found = [f"{name} is no part of it" for name in stored]
+    problems += [f"layer {shown!r} has other word lines in the file: {problem}" for problem in found]
+    return problems
+
+
+def _unfit_step(shown: str, step: Tensor | None, layout: Layout) -> list[str]:
+    rows = layout.groups * layout.outputs
+    if step is None or (step.dim() == 1 and len(step) in (1, rows)):
+        return []
+    return [f"layer {shown!r} has learned steps of {list(step.shape)} in the file, expected [1] or [{rows}]"]
+
+
+def _stored_lines(path: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    keys = dict(zip(STORED, (join(path, name) for name in WORD_LINES), strict=True))
+    return {name: tensors[key] for name, key in keys.items() if key in tensors}
+
+
+def _array(
+    layer: QuantizedLayer,
+    path: str,
+    described: LayerDescription,
+    record: LayerRecord,
+    tensors: Mapping[str, Tensor],
+    layout: Layout,
+    parameters: DeviceParameters,
+) -> ProgrammedArray:
+    device = layer.weight.device
+
+    def placed(name: str) -> Tensor:
+        states = tensors.get(join(path, name))
+        if states is None:
+            return torch.empty(0, device=device)
+        # A copy: what is read from a file may be a view of it.
+        return in_tiles(states.to(device, torch.float32, copy=True), layout)
+
+    difference, total = (placed(name) for name in CELLS)
+    step = tensors.get(join(path, f"{STATE}.array.weight_step"), torch.ones(1))
+    array = ProgrammedArray(layer.memrix.name, described.hardware, record.seeds, step.to(device, copy=True))
+    array.install(Pairs(difference, total, record.report, record.nominal_states), layout, parameters)
+    array.restore(record)
+    stored = _stored_lines(path, tensors)
+    if stored and record.reach is not None:
+        reads = ReadRange(record.reach.lowest, record.reach.highest, kept=True)
+        array.expose(exposed_cells(stored, reads, device), stored)
+    return array
+
+
+def _take_over(model: nn.Module, tensors: Mapping[str, Tensor]) -> list[str]:
+    """Copy the values of a file; which of them the model has refused."""
+    state = digital_state(model)
+    for key, tensor in state.items():
+        if not is_extra(key) and tensor.dtype != tensors[key].dtype:
+            tensor.data = tensor.data.to(tensors[key].dtype)
+    loaded = model.load_state_dict({key: tensors[key] for key in state}, strict=False)
+    refused = [*loaded.unexpected_keys, *(key for key in loaded.missing_keys if key in state)]
+    for module in model.modules():
+        if isinstance(module, CrossbarLayer):
+            module.memrix.programmed.written = Written(module.weight)
+    return [f"tensor {key!r} is refused by the model" for key in refused]

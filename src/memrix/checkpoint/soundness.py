@@ -1,0 +1,295 @@
+"""Whether the tensors and the description of a chip can be true: checked before a model is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+
+import torch
+from torch import Tensor
+
+from memrix._support.validation import shown
+from memrix.checkpoint.description import FORMAT, ChipDescription, LayerDescription
+from memrix.checkpoint.differences import CELLS, THE_MODEL, is_extra, join
+from memrix.crossbar import ADC
+from memrix.device.parameter_files import parse_parameters
+from memrix.errors import CheckpointError, HardwareError
+from memrix.nn.geometry import STATE
+from memrix.nn.inputs import type_name
+from memrix.nn.layer_record import LayerRecord
+from memrix.nn.programmed import COLUMN_GAIN, COLUMN_OFFSET
+from memrix.nn.state import EPOCH, LEARNED_RANGE, LEARNED_WEIGHT_STEP, OUTPUT_RANGE, RANGE
+
+# On either side. The measured device has states from -0.07 to 0.89; at -100 a cell would conduct a hundred times as
+# much as the low-resistance extreme.
+LARGEST_STATE = 100.0
+_LARGEST_PULSE = 10.0  # J: 5 V and 1 s, the most that a pulse can have, at 2 A
+_LARGEST_COUNT = (1 << 63) - 1
+_NEVER_NEGATIVE = ("running_var", "num_batches_tracked")  # statistics of torch's normalization layers
+_STATISTICS = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int64)
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """Sizes of the cells of a layer: groups and outputs of each."""
+
+    groups: int
+    outputs: int
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What a tensor that memrix keeps beside those of a layer can be.
+
+    Attributes:
+        dtype: its type.
+        shapes: that it can have, of a layer whose cells have the given sizes; none where it depends on a layer that
+            has no cells.
+        negative: whether values below 0 are valid.
+        unknown: whether NaN is valid, in a layer on a chip and in one that is not.
+    """
+
+    dtype: torch.dtype
+    shapes: Callable[[_Cells | None], tuple[Shape, ...]]
+    negative: bool = False
+    unknown: tuple[bool, bool] = (False, False)
+
+
+def _scalar(cells: _Cells | None) -> tuple[Shape, ...]:
+    return ((),)
+
+
+def _steps(cells: _Cells | None) -> tuple[Shape, ...]:
+    return ((1,), (cells.groups * cells.outputs,)) if cells else ()
+
+
+def _by_column(cells: _Cells | None) -> tuple[Shape, ...]:
+    return ((cells.groups, 1, cells.outputs),) if cells else ()
+
+
+_KEPT: dict[str, _Kept] = {
+    RANGE: _Kept(torch.float32, _scalar, unknown=(False, True)),
+    OUTPUT_RANGE: _Kept(torch.float32, _scalar, unknown=(True, True)),
+    EPOCH: _Kept(torch.int64, _scalar),
+    LEARNED_RANGE: _Kept(torch.float32, _scalar, negative=True, unknown=(False, True)),
+    LEARNED_WEIGHT_STEP: _Kept(torch.float32, _steps, negative=True),
+    "weight_step": _Kept(torch.float32, _steps),
+    COLUMN_GAIN: _Kept(torch.float32, _by_column, negative=True),
+    COLUMN_OFFSET: _Kept(torch.float32, _by_column, negative=True),
+}
+
+
+def require_sound(tensors: Mapping[str, Tensor], description: ChipDescription, what: str) -> None:
+    """Raise CheckpointError, which lists every contradiction, unless a chip can be what is said of it.
+
+    Args:
+        tensors: with cells as ``[groups, inputs, planes, outputs]``.
+        description: of the chip.
+        what: they belong to, at the beginning of the message.
+    """
+    problems = [*_contradictions(description), *_unsound_tensors(tensors, description)]
+    if problems:
+        raise CheckpointError(f"{what} cannot be a chip of memrix:\n  " + "\n  ".join(problems))
+
+
+def described_with(description: ChipDescription, tensors: Mapping[str, Tensor]) -> ChipDescription:
+    """A description with what is said of tensors: their types, and which hold NaN or infinite values, as masks do."""
+    cells = {join(path, name) for path in description.layers for name in CELLS}
+    unusual = tuple(name for name, values in tensors.items() if name not in cells and not _all_finite(values))
+    return replace(description, types=_types(tensors), not_finite=unusual)
+
+
+def _contradictions(description: ChipDescription) -> Iterator[str]:
+    """What cannot be true of a description, whatever the tensors are."""
+    for place, paths in (("layers", description.layers), ("opened", description.opened)):
+        for path in paths:
+            if path not in description.modules:
+                yield f"{place} must be modules of the chip, and there is no module {shown(path)}"
+    used = {layer.device for layer in description.layers.values()}
+    for number in range(len(description.devices)):
+        if number not in used:
+            yield f"devices.{number} must be the device of a layer"
+    for path, layer in description.layers.items():
+        for problem in _contradictions_of(layer, description):
+            yield f"layer {path or THE_MODEL!r}: {problem}"
+
+
+def _contradictions_of(layer: LayerDescription, description: ChipDescription) -> Iterator[str]:
+    record, devices = layer.record, description.devices
+    if (record is None) != (layer.device is None):
+        yield "a layer on a chip has a record and a device, and another one neither"
+    if layer.device is not None and not 0 <= layer.device < len(devices):
+        yield f"device must be an integer from 0 to {len(devices) - 1}, got {layer.device}"
+    elif layer.device is not None and record is not None:
+        yield from _impossible_states(record, devices[layer.device], layer.hardware.device.parameters)
+    if record is None:
+        return
+    if record.hardware != layer.hardware:
+        yield "hardware and record.hardware must be the same"
+    if not _may_read_with(record.adc, record.hardware.adc):
+        yield "record.adc must be the hardware's, or have its bits and a gain of its own if that is per_layer"
+    yield from _impossible_counts(record, description.format)
+
+
+def _impossible_states(record: LayerRecord, device: str, source: str) -> Iterator[str]:
+    try:
+        parameters = parse_parameters(device, source)
+    except HardwareError as error:
+        yield f"its device cannot be used: {error}"
+        return
+    low, high = parameters.low_resistance_conductance, parameters.high_resistance_conductance
+    silent = low / (low - high)  # the state that does not conduct; beyond it, current flows against the voltage
+    on, off = record.nominal_states
+    if not -LARGEST_STATE <= on < off <= silent:
+        yield (
+            f"record.nominal_states must be mean states of ON and of OFF cells, rising and from {-LARGEST_STATE:g} "
+            f"to {silent:.3g}, got {on} and {off}"
+        )
+
+
+def _may_read_with(adc: ADC, meant: ADC) -> bool:
+    ranged = replace(
+        meant, precision_bits=adc.precision_bits, range_bits=adc.range_bits, gain=adc.gain, per_layer=False
+    )
+    return adc == meant or (meant.per_layer and adc.bits == meant.bits and adc == ranged)
+
+
+def _impossible_counts(record: LayerRecord, format: int) -> Iterator[str]:
+    report = record.report
+    for field in fields(report):
+        value = getattr(report, field.name)
+        # Files of format 1 may hold an energy from before the current beyond the sweeps was known to be wrong.
+        if value < 0 and (isinstance(value, int) or format == FORMAT):
+            yield f"record.report.{field.name} must be at least 0, got {value}"
+        elif value > _LARGEST_COUNT:
+            yield f"record.report.{field.name} must be at most 2**63 - 1, got {value}"
+    if report.energy > _LARGEST_PULSE * report.pulses:
+        yield f"record.report.energy must be that of {report.pulses} pulses, in J, got {report.energy}"
+    if report.failed > report.cells:
+        yield f"record.report.failed must be at most the {report.cells} cells, got {report.failed}"
+    if report.disturbing_reads > report.reads:
+        yield f"record.report.disturbing_reads must be at most {report.reads} reads, got {report.disturbing_reads}"
+    reach, vmax = record.reach, record.hardware.dac.vmax
+    if reach is None:
+        return
+    if not -vmax <= reach.lowest <= 0 <= reach.highest <= vmax:
+        yield (
+            f"record.reach must lie within {vmax:g} V on either side of 0 V, got {reach.lowest:g} V to "
+            f"{reach.highest:g} V"
+        )
+    if max(reach.sets, reach.resets) > report.cells:
+        yield f"record.reach must be of at most the {report.cells} cells, got {reach.sets} and {reach.resets}"
+
+
+def _unsound_tensors(tensors: Mapping[str, Tensor], description: ChipDescription) -> Iterator[str]:
+    kept = set(description.not_finite)
+    for name in kept - tensors.keys():
+        yield f"not_finite must be names of tensors, got {shown(name)}"
+    if description.format == FORMAT:
+        yield from _other_types(tensors, description)
+    told: set[str] = set()
+    for path, layer in description.layers.items():
+        told |= {join(path, name) for name in CELLS}
+        yield from _unsound_layer(path, layer, tensors, told)
+    for path, module in description.modules.items():
+        for name in _NEVER_NEGATIVE if "track_running_stats" in module["settings"] else ():
+            statistic = tensors.get(join(path, name))
+            if statistic is not None and statistic.dtype in _STATISTICS and bool((statistic < 0).any()):
+                yield f"tensor {join(path, name)!r} must be at least 0, got {_described(statistic)}"
+    for name, values in tensors.items():
+        known = description.format < FORMAT or name in kept or name in told or is_extra(name)
+        if not known and not _all_finite(values):
+            yield f"tensor {name!r} holds NaN or infinite values, and did not when the chip was saved"
+
+
+def _other_types(tensors: Mapping[str, Tensor], description: ChipDescription) -> Iterator[str]:
+    found = _types(tensors)
+    for name in {**description.types, **found}:
+        said, present = description.types.get(name), found.get(name)
+        if present is None:
+            yield f"tensor {shown(name)} is missing"
+        elif said is None:
+            yield f"tensor {shown(name)} is no part of the chip"
+        elif said != present:
+            yield f"tensor {shown(name)} must be {shown(said)}, as the file says, got {present}"
+
+
+def _unsound_layer(
+    path: str, layer: LayerDescription, tensors: Mapping[str, Tensor], told: set[str]
+) -> Iterator[str]:
+    """What is wrong with cells, scales and the weight; ``told`` takes the names that need no other word."""
+    shown_path = path or THE_MODEL
+    found = {name: tensors[join(path, name)] for name in CELLS if join(path, name) in tensors}
+    for name, states in found.items():
+        problem = _unsound_cells(states)
+        if problem:
+            yield f"layer {shown_path!r}: {name} {problem}, got {_described(states)}"
+    if layer.record is None:
+        for name in found:
+            yield f"layer {shown_path!r} is not on a chip and has {name}"
+    elif layer.record.report.cells != 2 * (cells := next(iter(found.values()), torch.empty(0)).numel()) and cells:
+        yield f"layer {shown_path!r}: record.report.cells must be {2 * cells}, got {layer.record.report.cells}"
+    shape = next((states.shape for states in found.values() if states.dim() == 4), None)
+    for name in (*layer.parameters, *layer.buffers):
+        values, kind = tensors.get(join(path, name)), _kept(name)
+        if values is not None and kind is not None:
+            sizes = None if shape is None else _Cells(shape[0], shape[3])
+            problem = _unsound_scale(values, kind, sizes, on_chip=layer.record is not None)
+            if problem:
+                told.add(join(path, name))
+                yield f"layer {shown_path!r}: {name} {problem}, got {_described(values)}"
+    weight = tensors.get(join(path, "weight"))
+    if layer.record is not None and weight is not None and not _all_finite(weight):
+        yield f"layer {shown_path!r}: weight must be finite"
+
+
+def _kept(name: str) -> _Kept | None:
+    """What a tensor of a layer can be that memrix keeps; None for one of the layer's own, whatever it is called."""
+    return _KEPT.get(name.rpartition(".")[2]) if name.startswith(f"{STATE}.") else None
+
+
+def _unsound_cells(states: Tensor) -> str:
+    if states.dtype not in (torch.float16, torch.float32):
+        return "must be float32 or float16"
+    if states.dim() != 4:
+        return "must be [groups, inputs, planes, outputs]"
+    if not bool((states.abs() <= 2 * LARGEST_STATE).all()) or not _all_finite(states):
+        return f"must be states of pairs of cells, from {-2 * LARGEST_STATE:g} to {2 * LARGEST_STATE:g}"
+    return ""
+
+
+def _unsound_scale(values: Tensor, kind: _Kept, cells: _Cells | None, *, on_chip: bool) -> str:
+    if values.dtype != kind.dtype:
+        return f"must be {type_name(kind.dtype)}"
+    shapes = kind.shapes(cells)
+    if shapes and tuple(values.shape) not in shapes:
+        return f"must be of shape {' or '.join(str(list(shape)) for shape in shapes)}"
+    if values.isinf().any() or (values.isnan().any() and not kind.unknown[0 if on_chip else 1]):
+        return "must be finite"
+    if not kind.negative and bool((values < 0).any()):
+        return "must be at least 0"
+    return ""
+
+
+def _all_finite(values: Tensor) -> bool:
+    # Sparse, quantized and meta tensors are refused by whoever writes a file.
+    plain = values.layout == torch.strided and not values.is_quantized and not values.is_meta
+    if not plain or not (values.is_floating_point() or values.is_complex()):
+        return True
+    # Of types of 8 bits torch knows no more than how to turn them into others.
+    return bool((values.float() if values.dtype.itemsize == 1 else values).isfinite().all())
+
+
+def _described(values: Tensor) -> str:
+    if values.numel() == 1:
+        return f"{type_name(values.dtype)} {list(values.shape)} of {values.item()}"
+    if not values.numel() or not values.is_floating_point():
+        return f"{type_name(values.dtype)} {list(values.shape)}"
+    low, high = values.float().aminmax()
+    return f"{type_name(values.dtype)} {list(values.shape)} from {low:g} to {high:g}"
+
+
+def _types(tensors: Mapping[str, Tensor]) -> dict[str, str]:
+    return {name: type_name(values.dtype) for name, values in tensors.items()}

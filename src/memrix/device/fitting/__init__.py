@@ -1,0 +1,49 @@
+"""From measurements to device parameters: reading, estimating, judging the fit.
+
+Needs the extra ``memrix[device]``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from memrix.device.fitting.cycles import Cycles
+    from memrix.device.fitting.estimation import fit_parameters
+    from memrix.device.fitting.few_devices import FewDevices, fit_few_devices
+    from memrix.device.fitting.goodness import Goodness, goodness_of_fit
+    from memrix.device.fitting.misfit import Misfit
+    from memrix.device.fitting.reading import read_cycles
+    from memrix.device.fitting.simulation import simulate_cycles
+
+__all__ = [
+    "Cycles",
+    "FewDevices",
+    "Goodness",
+    "Misfit",
+    "fit_few_devices",
+    "fit_parameters",
+    "goodness_of_fit",
+    "read_cycles",
+    "simulate_cycles",
+]
+
+_HOMES = {
+    "Cycles": "cycles",
+    "FewDevices": "few_devices",
+    "Goodness": "goodness",
+    "Misfit": "misfit",
+    "fit_few_devices": "few_devices",
+    "fit_parameters": "estimation",
+    "goodness_of_fit": "goodness",
+    "read_cycles": "reading",
+    "simulate_cycles": "simulation",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    # A file that cannot be read is refused before torch and scikit-learn are waited for.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,254 @@
+"""Verbs on whole models: quantize, program, and what can be done with a chip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from memrix._support.random import Seeds
+from memrix._support.tables import listed
+from memrix._support.validation import require_integer
+from memrix.crossbar import Counts
+from memrix.crossbar.columns import FEWEST_VECTORS
+from memrix.errors import CalibrationError, ConversionError
+from memrix.model.contents import Contents
+from memrix.model.copying import copy_model, copy_of
+from memrix.model.inventory import require_module
+from memrix.model.patterns import HardwareChoice, Layers
+from memrix.model.readiness import foreign_steps, has_range, has_test_vectors
+from memrix.model.references import require_live_functions
+from memrix.model.selection import (
+    Selected,
+    open_owners,
+    programmed_classes,
+    quantized_classes,
+    require_finite_weights,
+    select,
+)
+from memrix.model.undo import unchanged_on_failure
+from memrix.model.witness import Witness
+from memrix.nn.crossbar_layer import CrossbarLayer
+from memrix.nn.fast_path import disable_fast_paths
+from memrix.nn.fresh_chips import FreshChips, TrainingSteps
+from memrix.nn.programming import program_layer, tune
+from memrix.nn.quantized import QuantizedLayer
+from memrix.nn.state import EPOCH, state_of
+from memrix.quantization import Quantization
+
+
+def quantize(
+    model: nn.Module,
+    hardware: HardwareChoice,
+    quantization: Quantization | None = None,
+    *,
+    layers: Layers = None,
+) -> None:
+    """Turn layers in place into fake-quantized ones: weights and inputs are rounded to the chip's bits.
+
+    Gradients pass straight through the quantizers. Activation ranges found by ``calibrate`` are kept. If anything
+    fails, the model is left as it was.
+
+    Args:
+        model: any module.
+        hardware: the chip, or a mapping of name patterns to chips (``None``: stays as it is).
+        quantization: how layers are trained; by default ranges stay as calibrated, and nothing is noisy. Steps that
+            are learned are parameters: make the optimiser afterwards.
+        layers: name patterns or a predicate ``(name, module) -> bool``; all that can be mapped by default.
+
+    Raises:
+        ConversionError: lists every layer that cannot be mapped as asked, and every attribute that holds a method of
+            a layer; or the quantization is none.
+        NumericsError: a weight is not finite.
+    """
+    if quantization is not None and not isinstance(quantization, Quantization):
+        raise ConversionError(
+            f"expected a memrix.Quantization or None, got {type(quantization).__name__}; for example "
+            f"memrix.Quantization(observer='min-max')"
+        )
+    selected = select(model, hardware, layers)
+    require_finite_weights(selected)
+    require_live_functions(Contents.of(model), quantized_classes(selected), copied=False)
+    with unchanged_on_failure(model):
+        open_owners(selected)
+        steps = TrainingSteps.of(model) if quantization is not None and quantization.fresh_chips else None
+        for layer in selected:
+            geometry = layer.handler.geometry
+            quantized = QuantizedLayer.adopt(layer.module, geometry, layer.name, layer.hardware)
+            weight = quantized.weight.detach().float()
+            quantized.memrix.train_with(quantization, geometry.weight_to_matrix(quantized, weight))
+            if quantization is not None and steps is not None:
+                quantized.memrix.training_forward = FreshChips(quantization.seed, steps)
+        disable_fast_paths(model)
+
+
+def set_epoch(model: nn.Module, epoch: int) -> None:
+    """Tell the layers of a quantised model that an epoch begins, counted from 0: weight noise may start with it.
+
+    Raises:
+        ConversionError: the model is no module, or has no quantised layer.
+        HardwareError: the epoch is not an integer from 0.
+    """
+    require_integer("epoch", epoch, 0, 1 << 31)
+    require_module(model)
+    quantized = [module for module in model.modules() if isinstance(module, QuantizedLayer)]
+    if not quantized:
+        raise ConversionError("no layer of this model is quantised; memrix.quantize(model, hardware) does that")
+    for layer in quantized:
+        if EPOCH in layer.memrix._buffers:
+            getattr(layer.memrix, EPOCH).fill_(epoch)
+
+
+def program(
+    model: nn.Module,
+    hardware: HardwareChoice,
+    *,
+    seed: int | Seeds = 0,
+    layers: Layers = None,
+    inplace: bool = False,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> nn.Module:
+    """Write a calibrated model to a chip: a copy whose layers run on crossbars; the model itself is untouched.
+
+    The copy shares with the model what cannot be copied, such as a lock or an open file; tensors that the model keeps
+    from a call are copied without their graph. A call of the whole chip that reads none of its layers is an error
+    until one has been read.
+
+    Args:
+        model: a float or quantised module, calibrated.
+        hardware: the chip, or a mapping of name patterns to chips (``None``: stays digital).
+        seed: of the chip, its programming and its reading: one number, or ``Seeds`` for each.
+        layers: name patterns or a predicate ``(name, module) -> bool``; all that can be mapped by default.
+        inplace: whether the model itself becomes the chip and is returned: functions that it holds then run the chip,
+            and nothing is copied. If anything fails, the model is left as it was.
+        progress: called with the cells programmed so far, their number in all and the name of the layer.
+
+    Raises:
+        ConversionError: lists every layer that cannot be mapped as asked, or every attribute that would go on
+            running the original, or names one that cannot be copied.
+        CalibrationError: a layer has no activation range.
+        NumericsError: a weight is not finite.
+        HardwareError: the device parameters cannot be read.
+    """
+    seeds = Seeds.of(seed)
+    selected = select(model, hardware, layers)
+    _require_readiness(selected)
+    require_finite_weights(selected)
+    contents = Contents.of(model)
+    require_live_functions(contents, programmed_classes(selected), copied=not inplace)
+    if inplace:
+        with unchanged_on_failure(model):
+            _write(model, [(layer, layer.module) for layer in selected], seeds, progress)
+        return model
+    chip, copies = copy_model(model, contents)
+    _write(chip, [(layer, copy_of(layer.module, layer.name, copies)) for layer in selected], seeds, progress)
+    return chip
+
+
+def _write(
+    chip: nn.Module,
+    selected: list[tuple[Selected, nn.Module]],
+    seeds: Seeds,
+    progress: Callable[[int, int, str], None] | None,
+) -> None:
+    """Turn layers of a model into layers on crossbars, in place, and program these."""
+    programmed = [
+        CrossbarLayer.adopt(module, layer.handler.geometry, layer.name, layer.hardware) for layer, module in selected
+    ]
+    disable_fast_paths(chip)
+    sizes = (layer.memrix.chip.layout(*layer.memrix.geometry.matrix_shape(layer)) for layer in programmed)
+    count = counting(progress, sum(layout.cells for layout in sizes))
+    for layer in programmed:
+        program_layer(layer, seeds, count(layer.memrix.name), tune)
+    for module in chip.modules():
+        if (state := state_of(module)) is not None:
+            state.keep_sample(None)
+    Witness.watch(chip)
+
+
+def reseed(model: nn.Module, *, read: int) -> None:
+    """Restart the noise of a chip: the same read seed repeats the same readings.
+
+    The noise of training, of weights or of fresh chips, follows torch's default generator, as dropout does: for a
+    quantized model in training this is ``torch.manual_seed(read)``.
+
+    Raises:
+        ConversionError: the model is no module, or no layer of it runs on a chip or is quantised.
+    """
+    Seeds(read=read)
+    require_module(model)
+    layers = [module for module in model.modules() if isinstance(module, QuantizedLayer)]
+    if not layers:
+        raise ConversionError(
+            "no layer of this model runs on a chip; memrix.program gives a model that does, memrix.quantize one in "
+            "training"
+        )
+    for layer in layers:
+        if layer.memrix.array is not None:
+            layer.memrix.array.restart_noise(read)
+    if any(layer.memrix.array is None and layer.memrix.quantization is not None for layer in layers):
+        torch.manual_seed(read)
+
+
+def reset_statistics(chip: nn.Module) -> None:
+    """Set the counts of ADC conversions of a chip to zero.
+
+    Raises:
+        ConversionError: the model is no module, or no layer of it runs on a chip.
+    """
+    for layer in crossbar_layers(chip):
+        layer.memrix.programmed.crossbar.counts = Counts()
+
+
+def crossbar_layers(chip: nn.Module) -> list[CrossbarLayer]:
+    """The layers of a chip that run on crossbars.
+
+    Raises:
+        ConversionError: the chip is no module, or there is none.
+    """
+    require_module(chip)
+    layers = [module for module in chip.modules() if isinstance(module, CrossbarLayer)]
+    if not layers:
+        raise ConversionError("no layer of this model runs on a chip; memrix.program gives a model that does")
+    return layers
+
+
+def counting(progress: Callable[[int, int, str], None] | None, total: int) -> Callable[[str], Callable[[int], None]]:
+    """What to call with the cells of a layer of some name, for progress over all layers one after the other.
+
+    Args:
+        progress: called with the cells so far, their number in all and the name of the layer.
+        total: cells of all layers.
+    """
+    done = 0
+
+    def of(name: str) -> Callable[[int], None]:
+        def count(cells: int) -> None:
+            nonlocal done
+            done += cells
+            if progress is not None:
+                progress(done, total, name)
+
+        return count
+
+    return of
+
+
+def _require_readiness(selected: list[Selected]) -> None:
+    foreign = foreign_steps(selected)
+    if foreign:
+        raise ConversionError("the layers cannot be programmed as asked:\n  " + "\n  ".join(foreign))
+    missing = [layer.name for layer in selected if not has_range(layer)]
+    if missing:
+        raise CalibrationError(
+            f"these layers have no activation range: {listed(missing)}; run memrix.calibrate(model, batches, "
+            f"hardware) with the same selection first"
+        )
+    untried = [layer.name for layer in selected if not has_test_vectors(layer)]
+    if untried:
+        raise CalibrationError(
+            f"these layers have no test vectors, or too few: {listed(untried)}; this hardware is tuned with them "
+            f"after programming: run memrix.calibrate(model, batches, hardware) with the same hardware, on batches "
+            f"that give every layer at least {FEWEST_VECTORS} vectors"
+        )

@@ -1,0 +1,54 @@
+"""Weighted layers that are not on a crossbar, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from memrix._support.tables import explained
+from memrix.model.inventory import Weighted, digital_reason
+
+
+@dataclass(frozen=True)
+class DigitalSummary:
+    """One weighted layer that is not on a crossbar, and the reason.
+
+    Attributes:
+        name: of the layer.
+        kind: its class.
+        weights: that it holds, those of its bias aside.
+        share: of all weights of the model's layers that these are.
+        reason: why it stays digital.
+    """
+
+    name: str
+    kind: str
+    weights: int
+    share: float
+    reason: str
+
+
+def digital_layers(
+    weighted: Sequence[Weighted], is_mapped: Callable[[Weighted], bool], reasons: Mapping[str, str] | None = None
+) -> tuple[DigitalSummary, ...]:
+    """What there is to say of the layers of a model that are not mapped; ``reasons``: that are known beforehand."""
+    total = sum(layer.weights for layer in weighted)
+    mapped = [layer for layer in weighted if is_mapped(layer)]
+    holders = {id(tensor): layer.name for layer in mapped for tensor in layer.tensors}
+    found = []
+    for layer in weighted:
+        if is_mapped(layer):
+            continue
+        reason = (reasons or {}).get(layer.name) or digital_reason(layer)
+        tied = next((holders[id(tensor)] for tensor in layer.tensors if id(tensor) in holders), None)
+        if tied is not None:
+            reason += f"; it reads the digital weight that {tied!r} shares with it, not the cells of that layer"
+        share = layer.weights / total if total else 0.0
+        found.append(DigitalSummary(layer.name, type(layer.module).__name__, layer.weights, share, reason))
+    return tuple(found)
+
+
+def digital_table(layers: Sequence[DigitalSummary]) -> str:
+    """A section of a report; empty if there is no layer."""
+    rows = [(layer.name, f"{layer.weights:,} weights", f"{layer.share:.1%}", layer.reason) for layer in layers]
+    return "\n\nstays digital (share of all weights)\n" + explained(rows) if rows else ""

@@ -1,0 +1,100 @@
+"""How close the layers of a chip come to their digital operations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from memrix.errors import CalibrationError
+from memrix.model.batches import MOST_BATCHES, run_batches
+from memrix.model.conversion import crossbar_layers
+from memrix.model.modes import evaluating
+from memrix.nn.crossbar_layer import CrossbarLayer
+from memrix.nn.quantized import quantized_input, quantized_output, quantized_weight
+
+
+@dataclass
+class Fidelity:
+    """Of one layer, over all its outputs.
+
+    Attributes:
+        signal: sum of the squares of the outputs of its digital operation.
+        deviation: sum of the squares of the differences of the chip's outputs from those.
+    """
+
+    signal: float = 0.0
+    deviation: float = 0.0
+
+    @property
+    def decibels(self) -> float:
+        """Signal-to-noise ratio in dB; infinite without a deviation."""
+        if not self.deviation:
+            return math.inf
+        return 10 * math.log10(self.signal / self.deviation) if self.signal else -math.inf
+
+
+def measure(
+    chip: nn.Module,
+    batches: Iterable[Any],
+    *,
+    max_batches: int = MOST_BATCHES,
+    progress: Callable[[int], None] | None = None,
+) -> dict[CrossbarLayer, Fidelity]:
+    """Run batches through a chip, and every layer's digital operation beside it on the input that the layer got.
+
+    The operation is that of the fake-quantized layer, in float32: errors of layers before are part of the input, not
+    of the deviation. The chip runs in evaluation mode and is left in the mode it was in; its read noise goes on, and
+    its conversions are counted.
+
+    Args:
+        chip: as ``memrix.program`` gave it.
+        batches: as for ``memrix.calibrate``.
+        max_batches: more are refused.
+        progress: called with the number of batches done.
+
+    Returns:
+        The fidelity of the layers that were reached.
+
+    Raises:
+        ConversionError: no layer of the model runs on a chip.
+        CalibrationError: there is no batch, or too many; or the chip does not take one.
+    """
+    found: dict[CrossbarLayer, Fidelity] = {}
+
+    def compare(module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], output: Tensor) -> None:
+        if not isinstance(module, CrossbarLayer):
+            return
+        # A series says how the chip is read, which changes nothing in what is computed digitally.
+        given = {name: value for name, value in named.items() if name != "series"}
+        expected = _meant_output(module, inputs, given).double()
+        fidelity = found.setdefault(module, Fidelity())
+        fidelity.signal += float(expected.square().sum())
+        fidelity.deviation += float((output.double() - expected).square().sum())
+
+    hooks = [layer.register_forward_hook(compare, with_kwargs=True, prepend=True) for layer in crossbar_layers(chip)]
+    try:
+        with evaluating(chip):
+            done = run_batches(chip, batches, max_batches=max_batches, progress=progress)
+        if not done:
+            raise CalibrationError("there is no batch to compare on; give at least one batch of typical inputs")
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found
+
+
+def _meant_output(layer: CrossbarLayer, inputs: tuple[Any, ...], named: dict[str, Any]) -> Tensor:
+    """The layer's operation on quantized input and weight, and quantized itself where outputs are."""
+    geometry = layer.memrix.geometry
+    input, options = geometry.bind(inputs, named)
+    with torch.autocast(input.device.type, enabled=False):
+        activations = input.float() if input.is_floating_point() else input
+        bias = geometry.bias(layer)
+        bias = None if bias is None else bias.float()
+        weight, quantized = quantized_weight(layer).float(), quantized_input(layer, activations)
+        return quantized_output(layer, geometry.functional_forward(layer, quantized, weight, bias, **options), None)
