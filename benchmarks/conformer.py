@@ -45,28 +45,28 @@ def measure() -> dict[str, object]:
     """Figures of a process of its own."""
     from memrix.asr.labels import PhonemeLabels
     from memrix.asr.models.conformer import PRESETS
-    from memrix.asr.recogniser_files import chip_choice, new_recogniser
+    from memrix.asr.recognizer_files import chip_choice, new_recognizer
 
     torch.manual_seed(0)
     words = {f"w{number}": ((f"p{number}",),) for number in range((LABELS - 1) // 2)}
-    recogniser = new_recogniser(PRESETS["paper"], PhonemeLabels(words)).eval()
+    recognizer = new_recognizer(PRESETS["paper"], PhonemeLabels(words)).eval()
     samples = SECONDS * 16000 // CLIPS
     audio, lengths = torch.randn(CLIPS, samples), torch.full((CLIPS,), samples)
     hardware = memrix.Hardware.preset("physical").replace(weight_bits=3)
     with torch.no_grad():
-        memrix.calibrate(recogniser.network, [recogniser.inputs(audio[:1], lengths[:1])], hardware)
-        recogniser(audio, lengths)
+        memrix.calibrate(recognizer.network, [recognizer.inputs(audio[:1], lengths[:1])], hardware)
+        recognizer(audio, lengths)
         start = time.perf_counter()
-        recogniser(audio, lengths)
+        recognizer(audio, lengths)
         digital = time.perf_counter() - start
         start = time.perf_counter()
-        chip = memrix.program(recogniser.network, chip_choice(recogniser, hardware))
+        chip = memrix.program(recognizer.network, chip_choice(recognizer, hardware))
         programming = time.perf_counter() - start
         kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         heard = {}
         for noise in ("off", "physical"):
-            running = recogniser.with_network(
-                memrix.program(recogniser.network, chip_choice(recogniser, hardware.replace(noise=noise)))
+            running = recognizer.with_network(
+                memrix.program(recognizer.network, chip_choice(recognizer, hardware.replace(noise=noise)))
             )
             start = time.perf_counter()
             running(audio, lengths)

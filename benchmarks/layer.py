@@ -22,7 +22,7 @@ SECONDS = 2.0  # of the calls of one row of the table
 BOUNDS = {"off": 4.0, "physical": 10.0}  # of a Linear
 OTHERS = 1.5  # bound of any other layer, over the ratio of the Linear layers of as many products
 REMARK = """\
-Conv2d at batch 256 is beyond the bound of its digital twin, and within that of torch: the twin quantises every input
+Conv2d at batch 256 is beyond the bound of its digital twin, and within that of torch: the twin quantizes every input
 once, before windows overlap, and the twin of the Linear every window, so that the Linear is held against a slower
 baseline. The two planes of 3-bit weights alone are twice the multiplications of the twin; products, noise and
 conversions, which the Linear has too, take as long as that bound allows, or longer. A Linear at batch 1 and an LSTM

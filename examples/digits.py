@@ -61,13 +61,13 @@ def network() -> nn.Module:
 
 def train(model: nn.Module, data: Digits, steps: int, learning_rate: float = 2e-3) -> None:
     """Train in place with Adam and a falling learning rate."""
-    optimiser = torch.optim.Adam(model.parameters(), lr=learning_rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     model.train()
     for images, classes in _batches(data, steps):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         nn.functional.cross_entropy(model(images), classes, label_smoothing=0.05).backward()
-        optimiser.step()
+        optimizer.step()
         schedule.step()
     model.eval()
 
@@ -81,7 +81,7 @@ def _batches(data: Digits, steps: int) -> Iterator[tuple[Tensor, Tensor]]:
 
 @torch.no_grad()
 def accuracy(model: nn.Module, data: Digits) -> float:
-    """Share of the held-out digits that are recognised, in percent."""
+    """Share of the held-out digits that are recognized, in percent."""
     hits = model(data.test_images).argmax(1) == data.test_classes
     return 100 * float(hits.float().mean())
 
@@ -97,11 +97,11 @@ def on_chips(model: nn.Module, data: Digits, hardware: memrix.Hardware) -> list[
 
 
 def study(bits: float, model: nn.Module, data: Digits, steps: int) -> list[tuple[str, float, list[float]]]:
-    """Digital accuracy and accuracies on chips: without retraining, quantisation-aware, hardware-aware."""
+    """Digital accuracy and accuracies on chips: without retraining, quantization-aware, hardware-aware."""
     hardware = HARDWARE.replace(weight_bits=bits)
     ways = {
         "not retrained": None,
-        "quantisation-aware": memrix.Quantization(),
+        "quantization-aware": memrix.Quantization(),
         "on fresh chips": memrix.Quantization(fresh_chips=True),
     }
     rows = []
@@ -129,10 +129,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     train(model, data, options.steps)
     reference = accuracy(model, data)
     lines = [
-        f"Float: {reference:.1f} % of {len(data.test_classes)} held-out digits are recognised.",
+        f"Float: {reference:.1f} % of {len(data.test_classes)} held-out digits are recognized.",
         f"Of {CHIPS} chips: the mean, the worst and the best. Ternary weights, 1.5 bits, are the integers of 2 bits.",
         "",
-        "| weight bits | training | quantised digitally | chip | worst | best | loss against float, points |",
+        "| weight bits | training | quantized digitally | chip | worst | best | loss against float, points |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     print("\n".join(lines), flush=True)

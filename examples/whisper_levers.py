@@ -1,6 +1,6 @@
 """What each lever wins back of Whisper tiny.en on a chip, and what still limits it.
 
-`python examples/whisper_levers.py` programs the encoder of the recogniser (7 M weights) on chips that differ by one
+`python examples/whisper_levers.py` programs the encoder of the recognizer (7 M weights) on chips that differ by one
 lever each, and compares their outputs on real recordings with those of the float network. About fifteen minutes on
 two cores; model and recordings are fetched at the first call.
 """
@@ -18,13 +18,13 @@ import torch
 from torch import Tensor, nn
 
 import memrix
-from memrix.asr.corpora.catalogue import load_corpus
+from memrix.asr.corpora.catalog import load_corpus
 from memrix.asr.corpus import shorter_than, split
-from memrix.asr.whisper.recogniser import load_recogniser
+from memrix.asr.whisper.recognizer import load_recognizer
 
 LONGEST_CLIP = 10.0  # s
 BATCH = 4
-HEAD = ("chip", "relative error", "x quantised", "clipped %", "pulses a cell", "s to program")
+HEAD = ("chip", "relative error", "x quantized", "clipped %", "pulses a cell", "s to program")
 SELECTION = "layers.*"
 
 
@@ -33,7 +33,7 @@ def levers(bits: float) -> Iterator[tuple[str, memrix.Hardware]]:
     hardware = memrix.Hardware.preset("physical").replace(weight_bits=bits)
     yield "reset-set, equal DAC steps, ADC 4/4", hardware
     for name, changes in (
-        ("+ linearising DAC", {"dac.levels": "linearising"}),
+        ("+ linearizing DAC", {"dac.levels": "linearizing"}),
         ("+ ADC of each layer's own", {"adc.per_layer": True}),
         ("+ columns calibrated", {"column_calibration": True}),
         ("+ reset ramp: preset `tuned`", {"programming": "reset-ramp"}),
@@ -51,12 +51,12 @@ class Comparison:
     """Encoders on chips against the float one, on the same recordings."""
 
     def __init__(self, utterances: int, calibration: int) -> None:
-        recogniser = load_recogniser("whisper-tiny.en")
+        recognizer = load_recognizer("whisper-tiny.en")
         corpus = shorter_than(load_corpus("asterisk"), LONGEST_CLIP)
         evaluated, held = split(corpus, utterances, calibration, 0)
-        self.encoder: nn.Module = recogniser.model.get_encoder()
+        self.encoder: nn.Module = recognizer.model.get_encoder()
         self.features, test_vectors = (
-            [recogniser.batch(part.utterances[i : i + BATCH]).features for i in range(0, len(part.utterances), BATCH)]
+            [recognizer.batch(part.utterances[i : i + BATCH]).features for i in range(0, len(part.utterances), BATCH)]
             for part in (evaluated, held)
         )
         self.reference = self._outputs(self.encoder)
@@ -75,7 +75,7 @@ class Comparison:
         return (deviation / energy) ** 0.5
 
     def rows(self, bits: float) -> Iterator[tuple[str, ...]]:
-        """One row for each chip, and one for the digitally quantised encoder with its weight ranges before."""
+        """One row for each chip, and one for the digitally quantized encoder with its weight ranges before."""
         digital: dict[str, float] = {}
         for name, hardware in levers(bits):
             ranges = hardware.weight_range
@@ -83,7 +83,7 @@ class Comparison:
                 twin = copy.deepcopy(self.encoder)
                 memrix.quantize(twin, {"*": None, SELECTION: hardware})
                 digital[ranges] = self.error(twin)
-                yield f"quantised digitally, weight ranges {ranges}", f"{digital[ranges]:.4f}", "1", "", "", ""
+                yield f"quantized digitally, weight ranges {ranges}", f"{digital[ranges]:.4f}", "1", "", "", ""
             start = time.perf_counter()
             chip = memrix.program(self.encoder, {"*": None, SELECTION: hardware})
             seconds = time.perf_counter() - start

@@ -28,7 +28,7 @@ def test_digits_run_from_end_to_end(tmp_path):
     assert load("digits").main(["--bits", "3", "--steps", "30", "--output", str(document)]) == 0
     assert [row[:2] for row in rows(document)] == [
         ["3", way + columns]
-        for way in ("not retrained", "quantisation-aware", "on fresh chips")
+        for way in ("not retrained", "quantization-aware", "on fresh chips")
         for columns in ("", ", columns calibrated")
     ]
 
@@ -38,12 +38,12 @@ def test_trained_digits_lose_at_most_a_point_at_three_bits(tmp_path):
     document = tmp_path / "digits.md"
     load("digits").main(["--bits", "3", "--output", str(document)])
     losses = {row[1]: float(row[6]) for row in rows(document)}
-    assert losses["quantisation-aware"] <= 1.0
+    assert losses["quantization-aware"] <= 1.0
     assert losses["on fresh chips"] <= 1.0
 
 
 @pytest.mark.slow
-def test_the_tuned_chip_is_as_near_to_float_as_the_quantised_network(tmp_path):
+def test_the_tuned_chip_is_as_near_to_float_as_the_quantized_network(tmp_path):
     document = tmp_path / "whisper.md"
     arguments = ["--bits", "5", "--utterances", "4", "--calibration", "8", "--output", str(document)]
     assert load("whisper_levers").main(arguments) == 0

@@ -88,15 +88,15 @@ def _train(rank: int, processes: int, port: int, results: dict[int, list[float]]
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", rank=rank, world_size=processes)
     model = DistributedDataParallel(twin(memrix.Quantization(observer="fixed", learned_steps=True)))
-    optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     losses = []
     for step in range(4):
         x, y = inputs(16, 3, 8, seed=step), inputs(16, 5, seed=100 + step)
         mine = slice(rank * 16 // processes, (rank + 1) * 16 // processes)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss = nn.functional.mse_loss(model(x[mine]), y[mine])
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         torch.distributed.all_reduce(loss.detach_())
         losses.append(float(loss) / processes)
     if rank == 0:

@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 
 from memrix.asr.audio import SAMPLE_RATE
-from memrix.asr.corpora.transcripts import normalised, with_joined_endings
+from memrix.asr.corpora.transcripts import normalized, with_joined_endings
 
 PAUSE_SECONDS = 0.25
 DIGIT_TEXTS = ("one two", "three four five", "two three", "four one")
@@ -57,7 +57,7 @@ def write_tedlium(folder: Path, utterances: Iterable[Spoken], dictionary: Mappin
     for (split, talk), parts in talks.items():
         _write_talk(root / split, talk, parts)
     if dictionary is None:
-        texts = (normalised(with_joined_endings(part.text)) for parts in talks.values() for part in parts)
+        texts = (normalized(with_joined_endings(part.text)) for parts in talks.values() for part in parts)
         dictionary = {word: "AH T" for text in texts for word in text.split()}
     (root / "TEDLIUM.152k.dic").write_text("".join(f"{word} {way}\n" for word, way in sorted(dictionary.items())))
     return root

@@ -60,8 +60,8 @@ def test_energies_follow_their_definition():
     mel = lambda hertz: 1127 * torch.log1p(torch.as_tensor(hertz, dtype=torch.float64) / 700)  # noqa: E731
     edges = torch.linspace(mel(60.0).item(), mel(7600.0).item(), MEL_BINS + 2, dtype=torch.float64)
     bins = mel(torch.arange(257) * 16000 / 512)
-    left, centre, right = edges[:-2, None], edges[1:-1, None], edges[2:, None]
-    triangles = torch.minimum((bins - left) / (centre - left), (right - bins) / (right - centre)).clamp(min=0)
+    left, center, right = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+    triangles = torch.minimum((bins - left) / (center - left), (right - bins) / (right - center)).clamp(min=0)
     expected = (triangles[:, :256] @ power[:256]).clamp(min=1e-10).log()
     features, _ = LogMel()(audio.float().unsqueeze(0), torch.tensor([400]))
     torch.testing.assert_close(features[0, 0].double(), expected, rtol=0, atol=2e-3)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from memrix.asr.audio import read_audio
-from memrix.asr.corpora.catalogue import load_corpus, prepare_corpus
+from memrix.asr.corpora.catalog import load_corpus, prepare_corpus
 from memrix.asr.corpora.prepared import open_corpus
 from memrix.asr.corpora.tedlium2 import read_stm
 from memrix.asr.corpus import Corpus, Utterance
@@ -19,7 +19,7 @@ from memrix.asr.files import write_whole
 from memrix.asr.models.building import build_network
 from memrix.asr.models.settings import model_settings
 from memrix.asr.pronunciation import read_dictionary
-from memrix.asr.recogniser_files import load_recogniser
+from memrix.asr.recognizer_files import load_recognizer
 from memrix.asr.search.decoder_library import load_kenlm
 from memrix.asr.search.estimation import estimate
 from memrix.asr.search.language_model import open_language_model
@@ -113,7 +113,7 @@ ENTRIES = {
     "experiment": lambda path: run_experiment(ExperimentSettings(), path),
     "corpus of a training": lambda path: TrainingSettings.from_dict({"corpus": path}),
     "open_trained": open_trained,
-    "load_recogniser": load_recogniser,
+    "load_recognizer": load_recognizer,
     "language model": lambda path: open_language_model(Path(path)),
     "kenlm": lambda path: load_kenlm(Path(path), []),
     "estimate": lambda path: estimate(["a b"], Path(f"{path}.arpa")),

@@ -143,6 +143,6 @@ def test_chips_on_both_sides_and_several_baselines_are_refused():
 
 
 def test_an_interval_says_what_it_was_taken_over():
-    assert resampled("float") == resampled("quantised") == "utterances"
+    assert resampled("float") == resampled("quantized") == "utterances"
     assert resampled("chip") == "utterances, on this chip alone"
     assert resampled("chip", 5) == "utterances and chips"

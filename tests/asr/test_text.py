@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memrix.asr.text import normalise
+from memrix.asr.text import normalize
 
 
 @pytest.mark.parametrize(
@@ -22,10 +22,10 @@ from memrix.asr.text import normalise
     ],
 )
 def test_spelling_that_does_not_count_is_removed(text, expected):
-    assert normalise(text) == expected
+    assert normalize(text) == expected
 
 
 @given(st.text(max_size=60))
 def test_any_text_becomes_words_between_single_spaces(text):
-    normalised = normalise(text)
-    assert normalised == " ".join(normalised.split())
+    normalized = normalize(text)
+    assert normalized == " ".join(normalized.split())

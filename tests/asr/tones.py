@@ -41,7 +41,7 @@ def tone_corpus(folder: Path, train: int = 60, held_out: int = 12) -> PreparedCo
             samples = spoken(text, draw)
             utterances.append(Utterance(name, text, "nobody", lambda samples=samples: samples))
             splits[name] = split
-    corpus = prepare("tones", folder, utterances, splits, {"source": "computed", "licence": "none"})
+    corpus = prepare("tones", folder, utterances, splits, {"source": "computed", "license": "none"})
     (folder / "tones.dict").write_text("".join(f"{word} {way}\n" for word, way in PRONUNCIATIONS.items()))
     return corpus
 
@@ -52,7 +52,7 @@ def tone_settings(folder: Path, **changes: object) -> dict[str, object]:
         "corpus": str(folder),
         "dictionaries": [str(folder / "tones.dict")],
         "model": {"preset": "small", "width": 24, "blocks": 1, "heads": 2, "feed_forward": 48, "kernel": 9},
-        "optimiser": {"learning_rates": [1e-3, 8e-3, 1e-3, 1e-4], "phases": [0.2, 0.6, 0.2]},
+        "optimizer": {"learning_rates": [1e-3, 8e-3, 1e-3, 1e-4], "phases": [0.2, 0.6, 0.2]},
         "augmentation": {"speeds": [1.0], "time_mask_frames": 2, "frequency_mask_bins": 2},
         "seconds_per_batch": 10.0,
         "epochs": 3,

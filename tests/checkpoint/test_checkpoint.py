@@ -94,12 +94,12 @@ def test_a_fresh_process_gives_the_same_outputs(tmp_path):
     subprocess.run(command, check=True, cwd=Path(__file__).parents[2])
 
 
-@pytest.mark.parametrize("state", ["float", "calibrated", "quantised"])
+@pytest.mark.parametrize("state", ["float", "calibrated", "quantized"])
 def test_any_digital_model_will_do_and_stays_as_it_is(state, tmp_path):
     path, model = saved(tmp_path, chip := programmed()), Net(seed=1).eval()
     if state != "float":
         memrix.calibrate(model, [2 * X], TUNED, layers=LAYERS)
-    if state == "quantised":
+    if state == "quantized":
         memrix.quantize(model, PHYSICAL.replace(weight_bits=8), layers=LAYERS)
     before = {key: value.clone() for key, value in model.state_dict().items()}
     kinds = [type(module) for module in model.modules()]
@@ -347,7 +347,7 @@ class TestRefusals:
     def test_layer_that_was_float(self, tmp_path):
         model = Net()
         memrix.quantize(model, PHYSICAL, layers=[*LAYERS, "head"])
-        self.refused(saved(tmp_path), model, "layer 'head' is quantised in the model and float in the file")
+        self.refused(saved(tmp_path), model, "layer 'head' is quantized in the model and float in the file")
 
     def test_tensors_that_are_one_in_the_model(self, tmp_path):
         chip = programmed()

@@ -49,7 +49,7 @@ def test_prepare_writes_the_corpus_and_says_what_is_in_it(talks, capsys):
 def test_a_second_call_is_instant_and_says_so(talks, capsys, monkeypatch):
     assert main(["corpus", "prepare", "tedlium2", "--source", str(talks)]) == 0
     first = capsys.readouterr()
-    monkeypatch.setattr("memrix.asr.corpora.catalogue.prepare_corpus", None)
+    monkeypatch.setattr("memrix.asr.corpora.catalog.prepare_corpus", None)
     assert main(["corpus", "prepare", "tedlium2"]) == 0
     second = capsys.readouterr()
     assert second.out == first.out

@@ -25,7 +25,7 @@ def test_the_demo_promises_to_be_short():
 
 
 @pytest.mark.slow
-def test_the_demo_recognises_held_out_characters_on_chips(tmp_path, monkeypatch, capsys):
+def test_the_demo_recognizes_held_out_characters_on_chips(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["demo"]) == 0
     result = json.loads((tmp_path / "results" / "demo.json").read_text())
@@ -41,7 +41,7 @@ def test_the_demo_recognises_held_out_characters_on_chips(tmp_path, monkeypatch,
 
 
 @pytest.mark.slow
-def test_whisper_recognises_real_speech_and_leaves_its_results(tmp_path, monkeypatch, capsys):
+def test_whisper_recognizes_real_speech_and_leaves_its_results(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["demo", "--whisper"]) == 0
     result = json.loads((tmp_path / "results" / "demo-whisper.json").read_text())

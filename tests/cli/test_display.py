@@ -50,7 +50,7 @@ def printed(*rows, width=80, skipped=0, means=()):
 
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_no_figure_is_cut_at_any_width(width):
-    text = printed(row("float"), row("quantised", 16), WORST, width=width)
+    text = printed(row("float"), row("quantized", 16), WORST, width=width)
     figures = ["chip 9, 16 bit", "132.3", "127.3-138.8", "+2977", "0.357", "1.234", "12.3", "235M", "321.40"]
     line = next(line for line in text.splitlines() if line.startswith("chip"))
     assert [figure for figure in figures if figure not in line] == []
@@ -58,7 +58,7 @@ def test_no_figure_is_cut_at_any_width(width):
 
 
 def test_the_table_fits_eighty_columns():
-    text = printed(row("float"), row("quantised", 16), WORST)
+    text = printed(row("float"), row("quantized", 16), WORST)
     assert max(len(line.rstrip()) for line in text.splitlines()) <= 80
 
 

@@ -45,12 +45,12 @@ def test_table_json_and_chart_come_out(command, cache, tmp_path, capsys):
     figures, chart = tmp_path / "out" / "result.json", tmp_path / "out" / "chart.png"
     assert main(command(chips=2, json=figures, chart=chart)) == 0
     output = capsys.readouterr()
-    names = ["float", "quantised, 4 bit", "chip 0, 4 bit", "chip 1, 4 bit"]
-    names += ["quantised, 3 bit", "chip 0, 3 bit", "chip 1, 3 bit"]
+    names = ["float", "quantized, 4 bit", "chip 0, 4 bit", "chip 1, 4 bit"]
+    names += ["quantized, 3 bit", "chip 0, 3 bit", "chip 1, 3 bit"]
     lines = output.out.splitlines()
     assert [name for name in names if not any(line.startswith(name) for line in lines)] == []
     data = json.loads(figures.read_text())
-    assert [row["execution"] for row in data["rows"]] == ["float", *["quantised", "chip", "chip"] * 2]
+    assert [row["execution"] for row in data["rows"]] == ["float", *["quantized", "chip", "chip"] * 2]
     assert data["settings"]["hardware_name"] == "paper"
     assert chart.read_bytes().startswith(b"\x89PNG")
     # Progress and file names are no part of the results.

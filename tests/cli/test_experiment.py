@@ -20,14 +20,14 @@ def test_one_call_from_corpus_to_table(tones, tmp_path, capsys, monkeypatch):  #
     options += ["--json", "figures.json", "--chart", "chart.png"]
     assert main(["experiment", "paper", *options]) == 0
     shown = capsys.readouterr().out
-    for name in ("float", "quantised, 4 bit", "paper, ADC 8/8, 1.5 bit"):
+    for name in ("float", "quantized, 4 bit", "paper, ADC 8/8, 1.5 bit"):
         assert name in shown
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert figures["utterances"] == 6
     assert [row["bits"] for row in figures["rows"]] == [None, 4, 4, 4, 1.5, 1.5, 1.5]
     assert (tmp_path / "chart.png").stat().st_size > 1000
     folder = tmp_path / f"experiment-{tones.name}-small"
-    assert "| quantised, 4 bit |" in (folder / "result.md").read_text()
+    assert "| quantized, 4 bit |" in (folder / "result.md").read_text()
 
 
 @pytest.mark.parametrize(

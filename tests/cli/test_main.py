@@ -54,7 +54,7 @@ MISTAKES = [
     (["experiment", "paper", "--hardware", "paper,papr"], "did you mean 'paper'"),
     (["experiment", "paper", "--size", "smal"], "did you mean 'small'"),
     (["experiment", "paper", "--trained", "queen"], "did you mean 'queen-small'"),
-    (["experiment", "paper", "--recogniser", "no.safetensors"], "'no.safetensors' cannot be read"),
+    (["experiment", "paper", "--recognizer", "no.safetensors"], "'no.safetensors' cannot be read"),
     (["experiment", "paper", "--language-model", "no.arpa"], "'no.arpa' cannot be read"),
     (["experiment", "paper", "--dictionary", "no.dict"], "'no.dict' cannot be read"),
     (["experiment", "paper", "--weight-bits", "four"], "--weight-bits takes numbers"),

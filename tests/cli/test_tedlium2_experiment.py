@@ -17,7 +17,7 @@ seconds_per_batch = 10.0
 average = 2
 model = {{preset = "small", width = 24, blocks = 1, heads = 2, feed_forward = 48, kernel = 9}}
 augmentation = {{speeds = [1.0], time_mask_frames = 2, frequency_mask_bins = 2}}
-optimiser = {{learning_rates = [1e-3, 8e-3, 1e-3, 1e-4], phases = [0.2, 0.6, 0.2]}}
+optimizer = {{learning_rates = [1e-3, 8e-3, 1e-3, 1e-4], phases = [0.2, 0.6, 0.2]}}
 """
 
 
@@ -27,7 +27,7 @@ def run(root, folder, epochs, coarse_epochs, options=()):
     config = folder / "training.toml"
     config.write_text(TRAINING.format(epochs=epochs))
     assert main(["train", "--config", str(config), "--output", str(folder / "float")]) == 0
-    command = ["experiment", "paper", "--corpus", "tedlium2", "--recogniser", str(folder / "float/model.safetensors")]
+    command = ["experiment", "paper", "--corpus", "tedlium2", "--recognizer", str(folder / "float/model.safetensors")]
     command += ["--weight-bits", "3", "--chips", "2", "--coarse-epochs", str(coarse_epochs), *options]
     assert main([*command, "--output", str(folder / "out"), "--json", str(folder / "figures.json")]) == 0
     return json.loads((folder / "figures.json").read_text())
@@ -54,16 +54,16 @@ def test_from_sphere_files_to_word_error_rates_on_chips(tmp_path, monkeypatch):
     assert figures["corpus"] == "tedlium2"
     assert figures["utterances"] == 12
     rates = {row["name"]: row["rate"] for row in figures["rows"]}
-    assert list(rates) == ["float", "quantised, 3 bit", "paper, 3 bit"]
+    assert list(rates) == ["float", "quantized, 3 bit", "paper, 3 bit"]
     assert rates["float"] < 0.1
-    assert rates["quantised, 3 bit"] < 0.2
+    assert rates["quantized, 3 bit"] < 0.2
     assert rates["paper, 3 bit"] < 0.4
 
 
 @pytest.mark.slow
 def test_real_clips_take_the_same_way(tmp_path, monkeypatch):
     """Too few to learn a language from; but real speech, real pronunciations and an estimated language model."""
-    from memrix.asr.corpora.catalogue import prepare_corpus
+    from memrix.asr.corpora.catalog import prepare_corpus
 
     clips = prepare_corpus("queen")
     talks = [
@@ -77,6 +77,6 @@ def test_real_clips_take_the_same_way(tmp_path, monkeypatch):
     root = write_tedlium(tmp_path, talks, {word: " ".join(ways[0]) for word, ways in spelled.items()})
     monkeypatch.setenv("MEMRIX_CACHE", str(tmp_path / "cache"))
     figures = run(root, tmp_path, epochs=3, coarse_epochs=1)
-    assert [row["name"] for row in figures["rows"]] == ["float", "quantised, 3 bit", "paper, 3 bit"]
+    assert [row["name"] for row in figures["rows"]] == ["float", "quantized, 3 bit", "paper, 3 bit"]
     assert figures["utterances"] == 10
     assert all(0 < row["rate"] <= 1.5 for row in figures["rows"])

@@ -26,7 +26,7 @@ def corpus(tmp_path_factory):
     return tone_corpus(tmp_path_factory.mktemp("tones"), train=12, held_out=3).folder
 
 
-def test_a_recogniser_from_a_file_of_settings(corpus, tmp_path, monkeypatch, capsys):
+def test_a_recognizer_from_a_file_of_settings(corpus, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("memrix.asr.pronunciation.cmu_dictionary", dict)
     config = tmp_path / "config.toml"
     config.write_text(SETTINGS.format(corpus=corpus))

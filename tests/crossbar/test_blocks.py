@@ -65,7 +65,7 @@ def test_both_read_the_same(noise, dtype, order):
 
 
 @pytest.mark.parametrize("limit", [1, 8, 128, 1 << 23])
-def test_readings_are_rounded_to_the_even_neighbour_and_clipped(limit):
+def test_readings_are_rounded_to_the_even_neighbor_and_clipped(limit):
     generator = np.random.default_rng(0)
     halves = np.arange(-300, 300) / 2
     readings = np.concatenate([halves, generator.normal(size=600) * limit, halves + np.float32(1e-5)])

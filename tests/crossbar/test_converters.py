@@ -45,8 +45,8 @@ def test_equal_levels_are_equal_steps_in_volts():
     np.testing.assert_allclose(np.diff(voltages), 0.4 / 128)
 
 
-def test_linearising_levels_make_the_current_proportional_to_the_code():
-    dac = DAC(bits=8, levels="linearising")
+def test_linearizing_levels_make_the_current_proportional_to_the_code():
+    dac = DAC(bits=8, levels="linearizing")
     voltages = dac.voltages(CURRENT)
     codes = np.arange(-128, 129)
     currents = -CURRENT.slope(voltages)
@@ -79,15 +79,15 @@ def test_impossible_converters_are_refused_with_the_value(kind, settings):
         kind(**settings)
 
 
-def test_linearising_is_refused_where_the_current_does_not_rise():
+def test_linearizing_is_refused_where_the_current_does_not_rise():
     # The current of the low-resistance extreme turns over at 1 V.
     turning = replace(PARAMETERS, low_resistance=np.array([-1e-4, 0, 3e-4, 0]), high_resistance=np.array([1e-5, 0]))
     with pytest.raises(HardwareError, match=r"smaller dac\.vmax"):
-        DAC(vmax=1.2, levels="linearising").voltages(CellCurrent(turning))
-    DAC(vmax=0.9, levels="linearising").voltages(CellCurrent(turning))
+        DAC(vmax=1.2, levels="linearizing").voltages(CellCurrent(turning))
+    DAC(vmax=0.9, levels="linearizing").voltages(CellCurrent(turning))
 
 
-@pytest.mark.parametrize("levels", ["equal", "linearising"])
+@pytest.mark.parametrize("levels", ["equal", "linearizing"])
 def test_no_level_lies_where_the_device_was_not_measured(levels):
     short = replace(PARAMETERS, full_reset_voltage=0.5)
     with pytest.raises(HardwareError, match=r"dac\.vmax must not lie beyond 0\.5 V"):
@@ -107,7 +107,7 @@ def test_gain_correction_is_the_factor_of_least_square_error():
         assert errors[1] < min(errors[0], errors[2])
 
 
-@pytest.mark.parametrize("levels", ["equal", "linearising"])
+@pytest.mark.parametrize("levels", ["equal", "linearizing"])
 def test_other_levels_have_no_gain_to_correct(levels):
     assert DAC(levels=levels).digital_gain(CURRENT) == 1.0
 

@@ -28,12 +28,12 @@ def result_gain(levels: str) -> float:
 def test_equal_steps_lose_four_percent_that_the_factor_gives_back():
     assert result_gain("equal") == pytest.approx(0.962, abs=0.003)
     assert result_gain("gain-corrected") == pytest.approx(1.0, abs=0.003)
-    assert result_gain("linearising") == pytest.approx(1.0, abs=1e-4)
+    assert result_gain("linearizing") == pytest.approx(1.0, abs=1e-4)
 
 
 @pytest.mark.parametrize("preset", ["physical", "tuned", "ideal"])
 def test_every_preset_but_paper_corrects_its_gain(preset):
-    assert Hardware.preset(preset).dac.levels in ("gain-corrected", "linearising")
+    assert Hardware.preset(preset).dac.levels in ("gain-corrected", "linearizing")
     assert Hardware.preset("paper").dac == DAC(bits=8, vmax=0.6, levels="equal")
 
 

@@ -14,7 +14,7 @@ def test_three_bits_take_two_differential_pairs():
     assert sliced.row_tiles == 3
     assert sliced.tiles == 3 * 12 * 2
     assert sliced.cells == 384 * 1536 * 4
-    assert sliced.utilisation == 1.0
+    assert sliced.utilization == 1.0
 
 
 def test_multi_level_cells_hold_a_weight_in_one_pair():
@@ -28,7 +28,7 @@ def test_multi_level_cells_hold_a_weight_in_one_pair():
 def test_a_tile_that_is_not_full_is_counted_whole():
     odd = layout(1, 100, 130, bits=2, tile=Tile(64, 128))
     assert (odd.row_tiles, odd.rows, odd.tiles) == (2, 64, 4)
-    assert odd.utilisation == 100 * 130 / (4 * 64 * 128)
+    assert odd.utilization == 100 * 130 / (4 * 64 * 128)
     assert odd.conversions == 2 * 130
 
 

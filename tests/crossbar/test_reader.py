@@ -33,8 +33,8 @@ def test_readings_that_follow_each_other_have_noise_of_their_own():
     apart = torch.stack([single(inputs) for _ in range(400)]) - clean
     assert len({tuple(reading.flatten().tolist()) for reading in together}) > 300
     torch.testing.assert_close(together.std(0), apart.std(0), rtol=0.25, atol=0.02)
-    neighbours = torch.corrcoef(torch.stack((together[:-1].flatten(), together[1:].flatten())))[0, 1]
-    assert abs(neighbours) < 0.15
+    neighbors = torch.corrcoef(torch.stack((together[:-1].flatten(), together[1:].flatten())))[0, 1]
+    assert abs(neighbors) < 0.15
 
 
 def test_more_calls_than_were_announced_and_other_sizes_are_read_too():

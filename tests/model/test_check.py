@@ -34,7 +34,7 @@ def test_plan_can_be_checked_by_hand():
     assert (first.name, first.kind, first.weight_shape, first.planes) == ("first", "Linear", (10, 200), 2)
     assert first.cells == 200 * 10 * 2 * 2
     assert first.tiles == 2 * 1 * 2
-    assert first.utilisation == 2000 / (2 * 128 * 128)
+    assert first.utilization == 2000 / (2 * 128 * 128)
     assert check.cells == first.cells + second.cells == 8000 + 80
     assert not first.calibrated
 

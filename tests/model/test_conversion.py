@@ -280,7 +280,7 @@ class TestBadInput:
         with pytest.raises(ConversionError, match="overrides forward"):
             memrix.program(nn.Sequential(Scaled(6, 6)), PHYSICAL, layers="0")
 
-    def test_parametrised_layer(self):
+    def test_parametrized_layer(self):
         layer = nn.utils.parametrizations.weight_norm(nn.Linear(6, 6))
         with pytest.raises(ConversionError, match="remove_parametrizations"):
             memrix.program(nn.Sequential(layer), PHYSICAL, layers="0")

@@ -64,7 +64,7 @@ HOLDERS = {
     "a linear layer's buffer": (buffer_weight, 128, True, "is a buffer, .* torch.nn.Parameter"),
     "a linear layer's plain tensor": (plain_weight, 128, True, "is a plain tensor, .* torch.nn.Parameter"),
     "pruned": (lambda: prune.l1_unstructured(nn.Linear(16, 8), "weight", 4), 128, True, "weight_orig; remove"),
-    "parametrized": (lambda: parametrizations.weight_norm(nn.Linear(16, 8)), 128, True, "is parametrised"),
+    "parametrized": (lambda: parametrizations.weight_norm(nn.Linear(16, 8)), 128, True, "is parametrized"),
     "packed": (lambda: quantized(nn.Linear(16, 8)), 128, True, "torch has quantized this Linear"),
     "packed, of a cell": (lambda: quantized(nn.GRUCell(16, 8)), 24 * 24, True, "torch has quantized this GRUCell"),
     "a parameter": (lambda: Holds(w=nn.Parameter(MATRIX)), 128, True, "Holds has no crossbar counterpart for its w"),
@@ -170,7 +170,7 @@ class Twice(nn.Linear):
     [
         (nn.Linear(4, 4, device="meta"), "is on the meta device and has no values"),
         (Twice(4, 4), "Twice overrides forward of Linear"),
-        (parametrizations.weight_norm(nn.Linear(4, 4)), "is parametrised"),
+        (parametrizations.weight_norm(nn.Linear(4, 4)), "is parametrized"),
     ],
 )
 def test_reasons_are_told_when_nothing_at_all_can_be_mapped(layer, reason):

@@ -29,7 +29,7 @@ def test_counts_can_be_checked_by_hand():
     assert (layer.name, layer.kind, layer.weight_shape) == ("first", "MemristorLinear", (10, 200))
     assert layer.cells == 200 * 10 * 2 * 2
     assert layer.tiles == 2 * 1 * 2
-    assert layer.utilisation == 2000 / (2 * 128 * 128)
+    assert layer.utilization == 2000 / (2 * 128 * 128)
 
 
 def test_conversions_are_those_of_the_readings():

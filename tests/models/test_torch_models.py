@@ -26,7 +26,7 @@ def test_transformer(batch_first):
     assert len(memrix.summary(chip).layers) == 2 * 6 + 2 * 10
 
 
-def test_quantised_transformer_learns():
+def test_quantized_transformer_learns():
     model = nn.Transformer(8, 2, 1, 1, 16, dropout=0.1, batch_first=True)
     batch = {"src": randn(2, 3, 8), "tgt": randn(2, 2, 8)}
     memrix.calibrate(model, [batch], PHYSICAL)

@@ -63,7 +63,7 @@ def test_whisper():
     assert len(memrix.summary(chip).layers) == 2 + 2 * 6 + 2 * 10 + 1
 
 
-POSITIONS = "ParametrizedConv1d is parametrised; call torch.nn.utils.parametrize.remove_parametrizations first"
+POSITIONS = "ParametrizedConv1d is parametrized; call torch.nn.utils.parametrize.remove_parametrizations first"
 BIASES = "has no crossbar counterpart for its pos_bias_u, pos_bias_v"
 
 

@@ -1,4 +1,4 @@
-"""The property that guards mapping, slicing, tiling, padding and strides: ideal hardware is the quantised layer."""
+"""The property that guards mapping, slicing, tiling, padding and strides: ideal hardware is the quantized layer."""
 
 import copy
 from collections.abc import Callable
@@ -42,7 +42,7 @@ def seeded(seed: int, make: Callable[[], Any]) -> Any:
         return make()
 
 
-def assert_ideal_chip_is_the_quantised_layer(
+def assert_ideal_chip_is_the_quantized_layer(
     layer: nn.Module, x: torch.Tensor, hardware: memrix.Hardware, layers: str | None = None
 ) -> None:
     model = nn.Sequential(layer)

@@ -91,7 +91,7 @@ def test_state_of_a_chip_loads_into_another_of_the_same_model(chip, model):
     assert torch.equal(chip(inputs(8, 20)), other(inputs(8, 20)))
 
 
-def test_quantised_layer_without_a_range_is_refused():
+def test_quantized_layer_without_a_range_is_refused():
     layer = nn.Linear(3, 3)
     memrix.quantize(layer, PHYSICAL)
     assert isinstance(layer, QuantizedLinear)
@@ -99,14 +99,14 @@ def test_quantised_layer_without_a_range_is_refused():
         layer(inputs(2, 3))
 
 
-def test_a_quantised_model_can_be_calibrated_and_programmed(model):
+def test_a_quantized_model_can_be_calibrated_and_programmed(model):
     memrix.quantize(model, PHYSICAL)
     memrix.calibrate(model, [inputs(8, 20)], PHYSICAL)
     assert model(inputs(8, 20)).shape == (8, 5)
     assert isinstance(memrix.program(model, PHYSICAL)[2], MemristorLinear)
 
 
-def test_range_of_a_quantised_layer_is_in_its_state(model):
+def test_range_of_a_quantized_layer_is_in_its_state(model):
     memrix.quantize(model, PHYSICAL)
     memrix.calibrate(model, [inputs(8, 20)], PHYSICAL)
     other = nn.Sequential(nn.Linear(20, 30), nn.GELU(), nn.Linear(30, 5))
@@ -147,7 +147,7 @@ def test_a_chip_in_another_precision_keeps_its_cells(chip, dtype):
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
-def test_a_model_in_another_precision_can_be_quantised(model, dtype):
+def test_a_model_in_another_precision_can_be_quantized(model, dtype):
     model.to(dtype)
     memrix.quantize(model, PHYSICAL)
     memrix.calibrate(model, [inputs(8, 20).to(dtype)], PHYSICAL)

@@ -69,16 +69,16 @@ def test_only_what_is_selected_is_opened():
     assert digital == expected
 
 
-def test_quantised_parts_learn_through_the_parameters_of_their_owner():
+def test_quantized_parts_learn_through_the_parameters_of_their_owner():
     model = Net()
     memrix.calibrate(model, [X], PHYSICAL)
     memrix.quantize(model, PHYSICAL)
     assert isinstance(model.attention.q_proj, QuantizedLinear)
     model(X).sum().backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
-    optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     before = integers_of(memrix.program(model, PHYSICAL).attention.v_proj)[1]
-    optimiser.step()
+    optimizer.step()
     assert not torch.equal(integers_of(memrix.program(model, PHYSICAL).attention.v_proj)[1], before)
 
 
@@ -91,7 +91,7 @@ def test_parts_train_with_learned_steps_and_noise():
     assert on_chip(memrix.program(model, PHYSICAL)) == PARTS
 
 
-def test_a_quantised_model_can_be_calibrated():
+def test_a_quantized_model_can_be_calibrated():
     model = Net()
     memrix.quantize(model, PHYSICAL)
     memrix.calibrate(model, [X], PHYSICAL)

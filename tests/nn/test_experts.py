@@ -11,7 +11,7 @@ import memrix
 from memrix.errors import ConversionError
 from memrix.nn.registry import parts_of
 from tests.nn.opening import assert_same_results_and_gradients, opened, randn
-from tests.nn.test_ideal_composites import assert_ideal_chip_is_the_quantised_layer
+from tests.nn.test_ideal_composites import assert_ideal_chip_is_the_quantized_layer
 
 transformers = pytest.importorskip("transformers")
 
@@ -137,7 +137,7 @@ def test_ideal_chip_of_a_mixture_is_the_quantized_model(name):
 def test_every_call_of_an_expert_on_an_ideal_chip_is_that_of_its_twin(layout):
     tokens, index, shares = routed(24)
     batch = {"hidden_states": tokens, "top_k_index": index, "top_k_weights": shares}
-    assert_ideal_chip_is_the_quantised_layer(experts(layout).eval(), batch, memrix.Hardware.preset("ideal"))
+    assert_ideal_chip_is_the_quantized_layer(experts(layout).eval(), batch, memrix.Hardware.preset("ideal"))
 
 
 def test_experts_are_chosen_by_name():

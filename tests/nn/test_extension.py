@@ -11,7 +11,7 @@ import memrix
 from memrix.errors import ConversionError
 from memrix.nn import CrossbarLayer, Geometry, Handler, register, registry
 from memrix.nn.geometry import name_of
-from tests.nn.ideal import IDEAL, assert_ideal_chip_is_the_quantised_layer, seeded
+from tests.nn.ideal import IDEAL, assert_ideal_chip_is_the_quantized_layer, seeded
 
 
 class PositionwiseLinear(nn.Module):
@@ -68,9 +68,9 @@ X = torch.randn(5, 6, 7, 7, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.mark.parametrize("bits", [1.5, 4])
-def test_ideal_hardware_is_the_quantised_layer(bits):
+def test_ideal_hardware_is_the_quantized_layer(bits):
     layer = seeded(0, lambda: PositionwiseLinear(6, 8))
-    assert_ideal_chip_is_the_quantised_layer(layer, X, IDEAL.replace(weight_bits=bits, **{"tile.rows": 4}))
+    assert_ideal_chip_is_the_quantized_layer(layer, X, IDEAL.replace(weight_bits=bits, **{"tile.rows": 4}))
 
 
 def test_every_verb_knows_the_layer(model):
@@ -88,7 +88,7 @@ def test_every_verb_knows_the_layer(model):
     assert torch.equal(chip(X), output)
 
 
-def test_a_quantised_network_trains_the_layer(model):
+def test_a_quantized_network_trains_the_layer(model):
     memrix.calibrate(model, [X], memrix.Hardware())
     memrix.quantize(model, memrix.Hardware())
     model(X).sum().backward()

@@ -22,7 +22,7 @@ LAYERS = {
     "ConvTranspose2d": (lambda: nn.ConvTranspose2d(4, 2, 3, stride=2, padding=1, output_padding=1), (2, 4, 3, 3)),
 }
 every_layer = pytest.mark.parametrize("kind", LAYERS)
-both_dacs = pytest.mark.parametrize("levels", ["gain-corrected", "linearising"])
+both_dacs = pytest.mark.parametrize("levels", ["gain-corrected", "linearizing"])
 both_corrections = pytest.mark.parametrize("corrected", [False, True])
 
 
@@ -93,7 +93,7 @@ def test_clipped_inputs_get_no_gradient(kind, levels):
 
 @every_layer
 def test_gradient_with_respect_to_the_weight_is_that_of_the_twin(kind):
-    chip, twin, x = case(kind, **{"dac.levels": "linearising"})
+    chip, twin, x = case(kind, **{"dac.levels": "linearizing"})
     torch.testing.assert_close(gradients(chip, x)[1], gradients(twin, x)[1])
 
 
@@ -143,13 +143,13 @@ def test_a_network_learns_around_a_chip_that_stays_as_it_is():
     for parameter in chip.parameters():
         parameter.requires_grad_(any(parameter is each for each in trained))
     cells = chip[2].memrix.array.crossbar.difference.clone()
-    optimiser = torch.optim.Adam(trained, lr=0.03)
+    optimizer = torch.optim.Adam(trained, lr=0.03)
     losses = []
     for _ in range(200):
         loss = nn.functional.mse_loss(chip(inputs), targets)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         losses.append(float(loss.detach()))
     assert torch.equal(chip[2].memrix.array.crossbar.difference, cells)
     # The mean of the targets alone would leave their variance.

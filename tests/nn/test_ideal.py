@@ -1,4 +1,4 @@
-"""Layers whose inputs lie on the last axis, and embeddings: ideal hardware is the quantised layer."""
+"""Layers whose inputs lie on the last axis, and embeddings: ideal hardware is the quantized layer."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from torch import nn
 
 import memrix
 from memrix.nn import MemristorLinear
-from tests.nn.ideal import IDEAL, assert_ideal_chip_is_the_quantised_layer, hardwares, seeded, seeds
+from tests.nn.ideal import IDEAL, assert_ideal_chip_is_the_quantized_layer, hardwares, seeded, seeds
 
 shapes = st.sampled_from([(), (1,), (5,), (2, 3), (2, 1, 4)])
 
@@ -24,7 +24,7 @@ def test_linear(data, hardware, seed):
     shape, bias = data.draw(shapes), data.draw(st.booleans())
     kind = data.draw(st.sampled_from([nn.Linear, TiedToNothing]))
     layer, x = seeded(seed, lambda: (kind(inputs, outputs, bias=bias), torch.randn(*shape, inputs)))
-    assert_ideal_chip_is_the_quantised_layer(layer, x, hardware)
+    assert_ideal_chip_is_the_quantized_layer(layer, x, hardware)
 
 
 @settings(max_examples=30, deadline=None)
@@ -34,7 +34,7 @@ def test_conv1d_of_transformers(data, hardware, seed):
     inputs, outputs, shape = data.draw(st.integers(1, 40)), data.draw(st.integers(1, 9)), data.draw(shapes)
     layer, x = seeded(seed, lambda: (conv1d(outputs, inputs), torch.randn(*shape, inputs)))
     seeded(seed, lambda: nn.init.normal_(layer.bias))
-    assert_ideal_chip_is_the_quantised_layer(layer, x, hardware)
+    assert_ideal_chip_is_the_quantized_layer(layer, x, hardware)
 
 
 @settings(max_examples=30, deadline=None)
@@ -44,7 +44,7 @@ def test_embedding_selected_by_name(data, hardware, seed):
     padding = data.draw(st.sampled_from([None, 0]))
     layer = seeded(seed, lambda: nn.Embedding(rows, width, padding_idx=padding))
     x = seeded(seed, lambda: torch.randint(rows, shape))
-    assert_ideal_chip_is_the_quantised_layer(layer, x, hardware, layers="0")
+    assert_ideal_chip_is_the_quantized_layer(layer, x, hardware, layers="0")
 
 
 def test_subclass_of_linear_keeps_its_class_and_gets_a_name_of_its_own():

@@ -1,4 +1,4 @@
-"""Ideal hardware is the quantised layer, for layers that hold several matrices."""
+"""Ideal hardware is the quantized layer, for layers that hold several matrices."""
 
 import copy
 from collections import deque
@@ -19,7 +19,7 @@ from tests.nn.test_ideal import hardwares
 pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
 
 
-def assert_ideal_chip_is_the_quantised_layer(model: nn.Module, batch: dict, hardware: memrix.Hardware) -> None:
+def assert_ideal_chip_is_the_quantized_layer(model: nn.Module, batch: dict, hardware: memrix.Hardware) -> None:
     """Every call of a part gives what the chip gave for the same input, and so does the whole.
 
     The twin goes on with what the chip gave: the last bit of an ADC may carry a value over the edge of a DAC code.
@@ -70,7 +70,7 @@ def test_attention(data, hardware):
     batch = {name: randn(*shape, seed=number) for number, (name, shape) in enumerate(shapes.items())}
     if flag("padded"):
         batch["key_padding_mask"] = torch.tensor([[False, False], [False, True]])
-    assert_ideal_chip_is_the_quantised_layer(layer, batch | {"need_weights": flag("need_weights")}, hardware)
+    assert_ideal_chip_is_the_quantized_layer(layer, batch | {"need_weights": flag("need_weights")}, hardware)
 
 
 @settings(max_examples=60, deadline=None)
@@ -92,7 +92,7 @@ def test_recurrent(data, hardware):
         x = pack_sequence([randn(n, 5, seed=n) for n in (1, 3, 2)], enforce_sorted=False)
     else:
         x = randn(*data.draw(st.sampled_from([(3, 5), (2, 3, 5)])))
-    assert_ideal_chip_is_the_quantised_layer(layer, {"input": x}, hardware)
+    assert_ideal_chip_is_the_quantized_layer(layer, {"input": x}, hardware)
 
 
 @settings(max_examples=20, deadline=None)
@@ -101,4 +101,4 @@ def test_cells(data, hardware):
     cell = data.draw(st.sampled_from([nn.LSTMCell, nn.GRUCell, nn.RNNCell]))(5, 6)
     state = randn(3, 6, seed=1)
     hx = (state, randn(3, 6, seed=2)) if isinstance(cell, nn.LSTMCell) else state
-    assert_ideal_chip_is_the_quantised_layer(cell, {"input": randn(3, 5), "hx": hx}, hardware)
+    assert_ideal_chip_is_the_quantized_layer(cell, {"input": randn(3, 5), "hx": hx}, hardware)

@@ -1,4 +1,4 @@
-"""Convolutions with every option: ideal hardware is the quantised layer."""
+"""Convolutions with every option: ideal hardware is the quantized layer."""
 
 import copy
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import memrix
-from tests.nn.ideal import IDEAL, assert_ideal_chip_is_the_quantised_layer, hardwares, seeded, seeds
+from tests.nn.ideal import IDEAL, assert_ideal_chip_is_the_quantized_layer, hardwares, seeded, seeds
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d)
@@ -79,31 +79,31 @@ def transposed_convolutions(draw, axes: int):
 @settings(max_examples=100, deadline=None)
 @given(case=convolutions(1), hardware=hardwares)
 def test_conv1d(case, hardware):
-    assert_ideal_chip_is_the_quantised_layer(*case, hardware)
+    assert_ideal_chip_is_the_quantized_layer(*case, hardware)
 
 
 @settings(max_examples=60, deadline=None)
 @given(case=convolutions(2), hardware=hardwares)
 def test_conv2d(case, hardware):
-    assert_ideal_chip_is_the_quantised_layer(*case, hardware)
+    assert_ideal_chip_is_the_quantized_layer(*case, hardware)
 
 
 @settings(max_examples=40, deadline=None)
 @given(case=convolutions(3), hardware=hardwares)
 def test_conv3d(case, hardware):
-    assert_ideal_chip_is_the_quantised_layer(*case, hardware)
+    assert_ideal_chip_is_the_quantized_layer(*case, hardware)
 
 
 @settings(max_examples=60, deadline=None)
 @given(case=transposed_convolutions(1), hardware=hardwares)
 def test_conv_transpose1d(case, hardware):
-    assert_ideal_chip_is_the_quantised_layer(*case, hardware)
+    assert_ideal_chip_is_the_quantized_layer(*case, hardware)
 
 
 @settings(max_examples=60, deadline=None)
 @given(case=transposed_convolutions(2), hardware=hardwares)
 def test_conv_transpose2d(case, hardware):
-    assert_ideal_chip_is_the_quantised_layer(*case, hardware)
+    assert_ideal_chip_is_the_quantized_layer(*case, hardware)
 
 
 @pytest.mark.parametrize("axes", [1, 2])
@@ -125,8 +125,8 @@ def test_output_size_of_a_call(axes, data, hardware):
     functional = geometry.functional_forward(twin, x, layer.weight, layer.bias, output_size=size)
     torch.testing.assert_close(functional, expected)
     scale = float(layer.weight.detach().abs().max()) * float(x.abs().max()) + float(expected.detach().abs().max())
-    quantised = twin(x, output_size=size)
-    torch.testing.assert_close(chip(x, size), quantised, rtol=1e-4, atol=1e-4 * scale)
+    quantized = twin(x, output_size=size)
+    torch.testing.assert_close(chip(x, size), quantized, rtol=1e-4, atol=1e-4 * scale)
     torch.testing.assert_close(chip(x, output_size=size), chip(x, size))
 
 
@@ -179,12 +179,12 @@ def test_output_size_that_cannot_be_is_refused():
 def test_depthwise_convolution_of_the_paper():
     layer = nn.Conv1d(48, 48, 31, padding=15, groups=48)
     x = torch.randn(2, 48, 60, generator=torch.Generator().manual_seed(0))
-    assert_ideal_chip_is_the_quantised_layer(layer, x, IDEAL.replace(weight_bits=3))
+    assert_ideal_chip_is_the_quantized_layer(layer, x, IDEAL.replace(weight_bits=3))
 
 
 def test_output_padding_beyond_every_product_is_the_bias():
     layer = nn.ConvTranspose1d(1, 1, 1, stride=5, padding=2, output_padding=4)
-    assert_ideal_chip_is_the_quantised_layer(layer, torch.ones(1, 1, 1), IDEAL)
+    assert_ideal_chip_is_the_quantized_layer(layer, torch.ones(1, 1, 1), IDEAL)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Quantisation-aware training of layers, and training on chips."""
+"""Quantization-aware training of layers, and training on chips."""
 
 import copy
 
@@ -31,12 +31,12 @@ def trained(
     model, teacher = network(), copy.deepcopy(network())
     memrix.calibrate(model, [inputs(64, 12)], hardware)
     memrix.quantize(model, hardware, quantization)
-    optimiser = torch.optim.Adam(model.parameters(), lr=5e-3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
     for step in range(steps):
         x = inputs(64, 12, seed=step)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         nn.functional.mse_loss(model(x), teacher(x)).backward()
-        optimiser.step()
+        optimizer.step()
     return model.eval()
 
 
@@ -189,8 +189,8 @@ def test_cells_of_a_ramp_are_drawn_from_a_population_that_was_ramped():
     torch.testing.assert_close(*spreads, rtol=0.1, atol=0)
 
 
-def test_epochs_are_told_to_quantised_models():
-    with pytest.raises(ConversionError, match="no layer of this model is quantised"):
+def test_epochs_are_told_to_quantized_models():
+    with pytest.raises(ConversionError, match="no layer of this model is quantized"):
         memrix.set_epoch(network(), 1)
     model = network()
     memrix.quantize(model, HARDWARE)

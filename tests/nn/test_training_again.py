@@ -39,7 +39,7 @@ def test_learned_steps_fit_the_bits_they_were_learned_for_alone():
     assert torch.equal(model(inputs(4, 16)), fresh(inputs(4, 16)))
 
 
-def test_quantising_again_leaves_nothing_of_the_training_before():
+def test_quantizing_again_leaves_nothing_of_the_training_before():
     model = network()
     memrix.quantize(model, THREE, Q(weight_noise=0.1, output_quantizers=True, learned_steps=True))
     memrix.quantize(model, THREE)
@@ -65,16 +65,16 @@ def test_learned_steps_can_be_resumed_from_a_state_dict():
     assert torch.equal(resumed(inputs(4, 16)), model(inputs(4, 16)))
 
 
-def test_learned_ranges_start_from_a_calibration_after_quantising_too():
+def test_learned_ranges_start_from_a_calibration_after_quantizing_too():
     model = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 8))
     memrix.quantize(model, THREE, Q(learned_steps=True))
     model[0].memrix.input_range.fill_(1.0)
     assert not any(layer.calibrated for layer in memrix.check(model, THREE).layers)
     with pytest.raises(CalibrationError, match="no activation range: 0, 2"):
         memrix.program(model, THREE)
-    optimised = dict(model.named_parameters())
+    optimized = dict(model.named_parameters())
     memrix.calibrate(model, [inputs(64, 16)], THREE)
-    assert all(optimised[name] is parameter for name, parameter in model.named_parameters())
+    assert all(optimized[name] is parameter for name, parameter in model.named_parameters())
     assert all(layer.calibrated for layer in memrix.check(model, THREE).layers)
     assert model[0].memrix.learned_input_range == model[0].memrix.input_range
     model.train()(inputs(4, 16)).sum().backward()

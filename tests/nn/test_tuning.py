@@ -92,13 +92,13 @@ def test_calibration_for_a_chip_that_is_not_tuned_drops_old_test_vectors():
 
 
 @pytest.mark.parametrize("layers", [None, "5"])
-@pytest.mark.parametrize("quantised", [False, True])
-def test_test_vectors_stay_with_the_model(layers, quantised):
+@pytest.mark.parametrize("quantized", [False, True])
+def test_test_vectors_stay_with_the_model(layers, quantized):
     model = network()
     keys = set(model.state_dict())
     memrix.calibrate(model, [batch(1)], BOTH)
     assert set(model.state_dict()) == keys
-    if quantised:
+    if quantized:
         memrix.quantize(model, BOTH)
     chip = memrix.program(model, BOTH, layers=layers)
     assert not any(name.endswith(SAMPLE) for name, _ in chip.named_buffers())

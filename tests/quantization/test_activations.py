@@ -6,7 +6,7 @@ from memrix.quantization import activation_step, fake_quantize_activations, quan
 
 
 @pytest.mark.parametrize("bits", [2, 4, 8, 12])
-def test_fake_quantiser_and_dac_agree_on_every_code(bits):
+def test_fake_quantizer_and_dac_agree_on_every_code(bits):
     dac = DAC(bits=bits)
     activations = torch.randn(20_000, generator=torch.Generator().manual_seed(0))
     step = activation_step(torch.tensor(2.5), dac.largest_code)
@@ -27,7 +27,7 @@ def test_gradient_stops_where_the_range_ends():
 
 
 @pytest.mark.parametrize("largest", [1, 7, 127, 128])
-def test_values_and_gradients_are_those_of_torch_s_fake_quantiser(largest):
+def test_values_and_gradients_are_those_of_torch_s_fake_quantizer(largest):
     """At ties, too: half a step beyond the range, an even code takes what an odd one leaves."""
     step = torch.tensor(0.25)
     ties = 0.25 * torch.arange(-largest - 3, largest + 3.5, 0.5)
@@ -35,14 +35,14 @@ def test_values_and_gradients_are_those_of_torch_s_fake_quantiser(largest):
     upstream = torch.randn(len(activations), generator=torch.Generator().manual_seed(2))
     zero = torch.tensor(0, dtype=torch.int32)
     found = []
-    for quantise in (
+    for quantize in (
         lambda values: fake_quantize_activations(values, step, largest),
         lambda values: torch.fake_quantize_per_tensor_affine(values, step, zero, -largest, largest),
     ):
         values = activations.clone().requires_grad_()
-        result = quantise(values)
+        result = quantize(values)
         result.backward(upstream)
-        found.append((result.detach(), values.grad, quantise(activations)))
+        found.append((result.detach(), values.grad, quantize(activations)))
     for mine, theirs in zip(*found, strict=True):
         assert torch.equal(mine, theirs)
 

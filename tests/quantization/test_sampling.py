@@ -32,7 +32,7 @@ def test_every_vector_is_kept_with_the_same_probability():
 
 
 def test_pairs_are_kept_independently_of_their_batch():
-    """Neighbours in a batch are no more likely to be kept together than vectors of different batches."""
+    """Neighbors in a batch are no more likely to be kept together than vectors of different batches."""
     count, vectors, trials = 10, 40, 3_000
     batches = list(numbered(vectors).split(10, dim=1))
     together = torch.zeros(vectors, vectors)

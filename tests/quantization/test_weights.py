@@ -13,7 +13,7 @@ def test_three_bits_hold_minus_three_to_three():
 def test_integers_per_tensor():
     step = weight_step(WEIGHT, 3, "per-tensor")
     torch.testing.assert_close(step, torch.tensor([0.2]))
-    # -0.3 / 0.2 is a tie, or next to one: it may only be -1 or -2, and the same as in the fake quantiser
+    # -0.3 / 0.2 is a tie, or next to one: it may only be -1 or -2, and the same as in the fake quantizer
     integers = weight_integers(WEIGHT, step, 3)
     assert integers[:, [0, 2]].tolist() == [[3, 0], [0, 0]]
     torch.testing.assert_close(integers * step, fake_quantize_rows(WEIGHT, step, 3))

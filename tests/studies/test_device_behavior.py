@@ -7,6 +7,8 @@ from scipy.stats import ks_2samp
 from memrix.crossbar.protocols import Cycled, Ideal, ResetRamp, ResetSet, WriteVerify
 from memrix.device import CellCurrent, Cells
 from memrix.device.fitting import simulate_cycles
+from memrix.device.parameters import HRS, LRS, RESET_VOLTAGE, SET_VOLTAGE
+from memrix.errors import DataError, HardwareError
 from memrix.studies.device_behavior import (
     autocorrelation,
     current_voltage_loops,
@@ -15,8 +17,6 @@ from memrix.studies.device_behavior import (
     sweep_peak,
     typical_device,
 )
-from memrix.device.parameters import HRS, LRS, RESET_VOLTAGE, SET_VOLTAGE
-from memrix.errors import DataError, HardwareError
 
 CELLS = 4000
 

@@ -10,6 +10,8 @@ from matplotlib.patches import StepPatch
 
 from memrix.crossbar.protocols import Cycled, ResetRamp, ResetSet, WriteVerify
 from memrix.device import load_parameters
+from memrix.device.parameters import HRS, LRS
+from memrix.errors import DataError, HardwareError
 from memrix.studies.device_behavior import Loops, current_voltage_loops, feature_history, typical_device
 from memrix.studies.device_charts import (
     draw_device,
@@ -18,8 +20,6 @@ from memrix.studies.device_charts import (
     draw_memory,
     draw_protocols,
 )
-from memrix.device.parameters import HRS, LRS
-from memrix.errors import DataError, HardwareError
 
 PARAMETERS = load_parameters()
 SIZES = {

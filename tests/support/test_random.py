@@ -49,7 +49,7 @@ def test_cheap_noise_is_normal_to_one_in_a_hundred_thousand():
     assert abs(values.var() - 1) < 6e-3
     assert abs(np.mean(values**4) - 3) < 0.03
     assert np.abs(values).max() < 4.4
-    # Neighbours, which come from the same random word, have nothing to do with each other.
+    # Neighbors, which come from the same random word, have nothing to do with each other.
     for lag in (1, 2, 3, 4):
         assert abs(np.mean(values[lag:] * values[:-lag])) < 4e-3
 

@@ -1,4 +1,4 @@
-"""Speech recognition on memristor chips: corpora, features, pretrained recognisers and scoring.
+"""Speech recognition on memristor chips: corpora, features, pretrained recognizers and scoring.
 
 Needs the extra ``memrix[asr]``. Nothing heavy is imported here; import the modules themselves.
 """

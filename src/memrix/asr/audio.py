@@ -1,4 +1,4 @@
-"""Audio files as arrays at the sampling rate of the recognisers."""
+"""Audio files as arrays at the sampling rate of the recognizers."""
 
 from __future__ import annotations
 

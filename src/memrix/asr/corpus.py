@@ -17,7 +17,7 @@ from memrix.asr.outside import text_problem
 from memrix.errors import DataError
 
 WINDOW_SECONDS = 30.0
-"""Longest clip that a recogniser hears in one piece (Whisper's window)."""
+"""Longest clip that a recognizer hears in one piece (Whisper's window)."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Utterance:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Utterances and where they come from (versions, licence).
+    """Utterances and where they come from (versions, license).
 
     Raises:
         DataError: no utterances, empty transcripts, ids that occur twice, or texts with NUL or lone surrogates; all

@@ -22,10 +22,10 @@ FRAMES_PER_SECOND = 1 / _SHIFT_SECONDS
 
 
 class LogMel(nn.Module):
-    """80 log-mel energies every 10 ms of peak-normalised audio, as in arXiv 2505.24721.
+    """80 log-mel energies every 10 ms of peak-normalized audio, as in arXiv 2505.24721.
 
     Windows of 25 ms, 60 to 7600 Hz, pre-emphasis of 0.97, a floor of 1e-10; frames lie wholly inside the audio (not
-    centred). Holds buffers only: nothing to be trained or put on a chip.
+    centerd). Holds buffers only: nothing to be trained or put on a chip.
     """
 
     _banks: Tensor
@@ -44,7 +44,7 @@ class LogMel(nn.Module):
                 snip_edges=True,
                 use_energy=False,
             )
-        # The window is a parameter there; here, it must stay out of optimisers and checkpoints.
+        # The window is a parameter there; here, it must stay out of optimizers and checkpoints.
         window = self._spectrum.wav2win
         values = window._parameters.pop("_window")
         window.register_buffer("_window", None if values is None else values.detach(), persistent=False)

@@ -25,7 +25,7 @@ _COMMENTS = (";;;", "#")
 
 @cache
 def cmu_dictionary() -> Pronunciations:
-    """The CMU Pronouncing Dictionary (BSD licence), as the ``pocketsphinx`` wheel ships it; fetched once.
+    """The CMU Pronouncing Dictionary (BSD license), as the ``pocketsphinx`` wheel ships it; fetched once.
 
     Raises:
         AssetError: it cannot be fetched.

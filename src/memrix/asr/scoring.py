@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from memrix.asr.resampling import Counts, Rates, draws, variances
-from memrix.asr.text import normalise
+from memrix.asr.text import normalize
 from memrix.errors import DataError
 
 CONFIDENCE = 0.95
@@ -30,13 +30,13 @@ class ErrorCount(NamedTuple):
 
 
 def count_errors(reference: str, hypothesis: str) -> ErrorCount:
-    """Errors of a transcript against its reference, both normalised.
+    """Errors of a transcript against its reference, both normalized.
 
     Where a reference has no words left, each word of the transcript is an insertion.
     """
     import jiwer
 
-    said, heard = normalise(reference), normalise(hypothesis)
+    said, heard = normalize(reference), normalize(hypothesis)
     words = len(said.split())
     if not said or not heard:
         return ErrorCount(errors=words + len(heard.split()), words=words)

@@ -6,16 +6,16 @@ from collections.abc import Callable
 from functools import cache
 
 
-def normalise(text: str) -> str:
+def normalize(text: str) -> str:
     """Words without punctuation, case or spelling of numbers: "Two, please." gives "2 please"."""
-    # Of an ellipsis, the normaliser leaves a dot that would count as a word.
-    return " ".join(word for word in _normaliser()(text).split() if any(map(str.isalnum, word)))
+    # Of an ellipsis, the normalizer leaves a dot that would count as a word.
+    return " ".join(word for word in _normalizer()(text).split() if any(map(str.isalnum, word)))
 
 
 @cache
-def _normaliser() -> Callable[[str], str]:
+def _normalizer() -> Callable[[str], str]:
     from transformers.models.whisper.english_normalizer import EnglishTextNormalizer
 
     # British and American spellings stay apart: their mapping comes with each model, not with the library.
-    normaliser: Callable[[str], str] = EnglishTextNormalizer({})
-    return normaliser
+    normalizer: Callable[[str], str] = EnglishTextNormalizer({})
+    return normalizer

@@ -1,4 +1,4 @@
-"""What a recogniser puts out for recordings: log-probabilities, utterance by utterance."""
+"""What a recognizer puts out for recordings: log-probabilities, utterance by utterance."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from lhotse import CutSet
 from torch import Tensor
 
-from memrix.asr.recogniser import Recogniser
+from memrix.asr.recognizer import Recognizer
 from memrix.asr.training.batches import evaluation_batches, padded_audio
 
 BATCH_SECONDS = 60.0
@@ -23,7 +23,7 @@ def audio_batches(cuts: CutSet, seconds: float = BATCH_SECONDS) -> Iterator[tupl
 
 @torch.no_grad()
 def emissions(
-    recogniser: Recogniser,
+    recognizer: Recognizer,
     cuts: CutSet,
     device: torch.device | str = "cpu",
     progress: Callable[[int], None] = lambda utterances: None,
@@ -31,15 +31,15 @@ def emissions(
     """Log-probabilities of the labels, ``[frames, labels]`` on the CPU, of every utterance by its id.
 
     Args:
-        recogniser: in float, quantised or on a chip; it is put into evaluation mode.
+        recognizer: in float, quantized or on a chip; it is put into evaluation mode.
         cuts: the utterances.
-        device: where the recogniser is.
+        device: where the recognizer is.
         progress: is told how many more utterances are done.
     """
-    recogniser.eval()
+    recognizer.eval()
     found: dict[str, Tensor] = {}
     for ids, audio, samples in audio_batches(cuts):
-        log_probabilities, lengths = recogniser(audio.to(device), samples.to(device))
+        log_probabilities, lengths = recognizer(audio.to(device), samples.to(device))
         for name, frames, length in zip(ids, log_probabilities.cpu(), lengths.tolist(), strict=True):
             found[name] = frames[:length].clone()
         progress(len(ids))

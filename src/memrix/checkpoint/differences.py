@@ -51,7 +51,7 @@ def module_differences(model: nn.Module, description: ChipDescription) -> Iterat
     ours, theirs = describe_modules(model), description.modules
     for path, module in model.named_modules():
         if isinstance(module, QuantizedLayer) and path not in description.layers:
-            yield f"layer {path or THE_MODEL!r} is quantised in the model and float in the file"
+            yield f"layer {path or THE_MODEL!r} is quantized in the model and float in the file"
     # A layer that calibration has opened has parts more, and computes the same.
     opened = tuple(join(owner, "") for owner in set(opened_layers(model)) - set(description.opened))
     missing = _missing_layers(model, description)

@@ -66,7 +66,7 @@ def load(
 
     Args:
         path: of a file that ``memrix.save`` wrote.
-        model: the digital model, float or quantised, calibrated or not; it is not touched.
+        model: the digital model, float or quantized, calibrated or not; it is not touched.
         device: of the chip; that of the model by default.
         inplace: whether the model itself becomes the chip and is returned, as with ``memrix.program``. If anything
             fails, the model is left as it was.

@@ -52,7 +52,7 @@ def prepare(
     skip_bad
         Leave out what cannot be used, and list it.
     """
-    from memrix.asr.corpora.catalogue import already_prepared, prepare_corpus
+    from memrix.asr.corpora.catalog import already_prepared, prepare_corpus
 
     ready = already_prepared(name, source, output)
     if ready is not None:

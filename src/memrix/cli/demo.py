@@ -31,10 +31,10 @@ def demo(
     fresh: Annotated[bool, Parameter(negative="")] = False,
     threads: int | None = None,
 ) -> None:
-    """Show what a real speech recogniser loses on a simulated memristor chip.
+    """Show what a real speech recognizer loses on a simulated memristor chip.
 
     A Conformer that was trained for coarse weights hears characters of a game that it was not trained on: in float,
-    quantised, and on chips. Writes figures and a chart to the folder results. Interrupted, it keeps what is done and
+    quantized, and on chips. Writes figures and a chart to the folder results. Interrupted, it keeps what is done and
     goes on at the next call.
 
     Parameters
@@ -64,7 +64,7 @@ def _conformer(figures: Path, chart: Path, *, fresh: bool, threads: int | None) 
 
     message(
         f"A Conformer of 3 million parameters, trained in float and for coarse weights, hears {UTTERANCES} lines of "
-        f"the game Flight of the Amazon Queen, of characters that were held out: in float, quantised, and on "
+        f"the game Flight of the Amazon Queen, of characters that were held out: in float, quantized, and on "
         f"simulated memristor chips ({' and '.join(HARDWARE)})."
     )
     message(
@@ -72,7 +72,7 @@ def _conformer(figures: Path, chart: Path, *, fresh: bool, threads: int | None) 
         "(35 MB). Ctrl-C keeps what is done; the next call goes on from there. --whisper takes Whisper instead."
     )
 
-    from memrix.asr.corpora.catalogue import prepare_corpus
+    from memrix.asr.corpora.catalog import prepare_corpus
     from memrix.asr.experiment.settings import ExperimentSettings
     from memrix.asr.experiment.trained import open_trained
     from memrix.cli.corpus import progress_bar
@@ -97,7 +97,7 @@ def _whisper(figures: Path, chart: Path, *, fresh: bool, threads: int | None) ->
     bits = ", ".join(map(str, WHISPER_WEIGHT_BITS))
     message(
         f"Whisper tiny.en (37.8 M parameters) hears {WHISPER_UTTERANCES} recordings of the Asterisk prompts: in "
-        f"float, then with weights of {bits} bits, each quantised digitally and on a simulated memristor "
+        f"float, then with weights of {bits} bits, each quantized digitally and on a simulated memristor "
         f"chip (preset {WHISPER_HARDWARE!r})."
     )
     message(

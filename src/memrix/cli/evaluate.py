@@ -1,4 +1,4 @@
-"""`memrix evaluate`: word error rates in float, quantised, and on memristor chips."""
+"""`memrix evaluate`: word error rates in float, quantized, and on memristor chips."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def evaluate(
     fresh: Annotated[bool, Parameter(negative="")] = False,
     threads: int | None = None,
 ) -> None:
-    """Compare a speech recogniser in float, quantised, and on memristor chips.
+    """Compare a speech recognizer in float, quantized, and on memristor chips.
 
     Prints word error rates and smoother measures of what is lost. Interrupted, it keeps what is done and
     goes on at the next call; more bits and more chips add to what is there.
@@ -90,7 +90,7 @@ def evaluate(
     check_threads(threads)
     check_hardware(hardware)
 
-    from memrix.asr.corpora.catalogue import require_corpus
+    from memrix.asr.corpora.catalog import require_corpus
 
     require_corpus(corpus)
 
@@ -138,14 +138,14 @@ def execute(
     with reporter.stage("loading", 1) as advance:
         from transformers.utils.logging import disable_progress_bar
 
-        from memrix.asr.whisper.evaluation import evaluate as evaluate_recogniser
-        from memrix.asr.whisper.recogniser import load_recogniser
+        from memrix.asr.whisper.evaluation import evaluate as evaluate_recognizer
+        from memrix.asr.whisper.recognizer import load_recognizer
 
         disable_progress_bar()
         use_threads(threads)
-        recogniser = load_recogniser(settings.model)
+        recognizer = load_recognizer(settings.model)
         advance(1)
-    result = evaluate_recogniser(settings, recogniser, corpus, reporter=reporter, fresh=fresh)
+    result = evaluate_recognizer(settings, recognizer, corpus, reporter=reporter, fresh=fresh)
     print_result(result)
     if json is not None:
         result.save(json)
@@ -164,7 +164,7 @@ def load_named_corpus(name_or_path: str) -> Corpus:
     Raises:
         MemrixError: there is no such corpus, or it cannot be used.
     """
-    from memrix.asr.corpora.catalogue import load_corpus
+    from memrix.asr.corpora.catalog import load_corpus
     from memrix.cli.corpus import progress_bar
 
     with progress_bar(f"corpus {name_or_path}") as progress:

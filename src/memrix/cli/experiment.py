@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 DEFAULT_CORPUS = "queen"
 
-app = App(name="experiment", help="Train a recogniser, program it on chips, and compare word error rates.")
+app = App(name="experiment", help="Train a recognizer, program it on chips, and compare word error rates.")
 
 
 @app.command
@@ -38,7 +38,7 @@ def paper(
     coarse_epochs: str | None = None,
     weight_range: str | None = None,
     weight_noise: float | None = None,
-    recogniser: Path | None = None,
+    recognizer: Path | None = None,
     language_model: Path | None = None,
     trained: str | None = None,
     part: str | None = None,
@@ -85,19 +85,19 @@ def paper(
         clipped where that errs least, which helps at 3 bits and below); by default that of the hardware.
     weight_noise
         Noise on weights in these trainings, as a share of full scale; none by default.
-    recogniser
-        A float recogniser in place of training one.
+    recognizer
+        A float recognizer in place of training one.
     language_model
         ARPA file, in place of estimating a 4-gram model from the training text.
     trained
-        Recognisers, language model and settings of the search, in place of training, estimating and tuning:
+        Recognizers, language model and settings of the search, in place of training, estimating and tuning:
         queen-small, which memrix brings, or a folder that --save-trained has written.
     part
         Of the test split to evaluate, such as test-other of LibriSpeech; the whole split by default.
     limit
         Utterances of that to evaluate; all of them by default.
     beam
-        Hypotheses that the search keeps: 100 by default, or what was tuned with the trained recognisers.
+        Hypotheses that the search keeps: 100 by default, or what was tuned with the trained recognizers.
     output
         Folder of trainings and measurements; experiment-CORPUS-SIZE by default.
     json
@@ -105,7 +105,7 @@ def paper(
     chart
         Draw word error rates over bits: PNG, SVG or PDF.
     save_trained
-        Folder to write recognisers at half precision, language model and settings of the search to.
+        Folder to write recognizers at half precision, language model and settings of the search to.
     seed
         Of training, and of the first chip; the others have those that follow.
     threads
@@ -123,7 +123,7 @@ def paper(
     check_hardware(*_parts(hardware))
     for path in dictionary or ():
         check_input("--dictionary", path, "files of pronunciations")
-    check_input("--recogniser", recogniser, "a recognizer that `memrix train` wrote")
+    check_input("--recognizer", recognizer, "a recognizer that `memrix train` wrote")
     check_input("--language-model", language_model, "an ARPA file, such as one that `memrix lm estimate` wrote")
     bits = None if weight_bits is None else _numbers("--weight-bits", weight_bits)
     cycles = _whole_numbers("--wear", wear)
@@ -137,7 +137,7 @@ def paper(
         raise SettingsError(
             f"--size must be one of {', '.join(recipe_names())}, got {size!r}{closest(size, recipe_names())}"
         )
-    given = _trained(trained, recogniser, language_model)
+    given = _trained(trained, recognizer, language_model)
     if corpus != DEFAULT_CORPUS:
         open_corpus(corpus)
     # torch takes seconds to import: what can be known before is said before.
@@ -204,14 +204,14 @@ def execute(
     return result
 
 
-def _trained(name: str | None, recogniser: Path | None, language_model: Path | None) -> dict[str, Any]:
+def _trained(name: str | None, recognizer: Path | None, language_model: Path | None) -> dict[str, Any]:
     """Settings that say what is trained already."""
     if name is None:
-        given = {"recogniser": recogniser, "language_model": language_model}
+        given = {"recognizer": recognizer, "language_model": language_model}
         return {key: None if path is None else str(path) for key, path in given.items()}
-    if recogniser is not None or language_model is not None:
+    if recognizer is not None or language_model is not None:
         raise SettingsError(
-            "--trained brings recogniser and language model: leave out --recogniser, --language-model"
+            "--trained brings recognizer and language model: leave out --recognizer, --language-model"
         )
     from memrix.asr.experiment.trained import open_trained
 
@@ -227,8 +227,8 @@ def _require_used(settings: ExperimentSettings, training: Mapping[str, object]) 
     ]
     if idle:
         raise SettingsError(
-            f"{', '.join(idle)} would change nothing: these recognisers are trained already; leave out the options, "
-            f"or the recognisers that are to be trained"
+            f"{', '.join(idle)} would change nothing: these recognizers are trained already; leave out the options, "
+            f"or the recognizers that are to be trained"
         )
 
 
@@ -239,7 +239,7 @@ def _print(rows: list[Row], result: Mapping[str, Any]) -> None:
 
     table = plain_table(
         "{corpus}, {part}: {utterances} utterances, {words} words; all rates in %".format(**result),
-        "sd, min and max: over chips. label errors: by greedy search. over float, over quantised: relative "
+        "sd, min and max: over chips. label errors: by greedy search. over float, over quantized: relative "
         f"difference of WER, with its paired interval. {INTERVALS_NOTE}",
     )
     table.add_column(HEAD[0], no_wrap=True)

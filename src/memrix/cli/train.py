@@ -1,4 +1,4 @@
-"""`memrix train`: a recogniser from a corpus and one file of settings."""
+"""`memrix train`: a recognizer from a corpus and one file of settings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def train(
     output: Path,
     threads: Annotated[int | None, Parameter()] = None,
 ) -> None:
-    """Train a speech recogniser: in float, with coarse weights, or on fresh chips.
+    """Train a speech recognizer: in float, with coarse weights, or on fresh chips.
 
     Interrupted or killed, the same command goes on where it stopped. Several processes: `devices` in the
     settings, `torchrun`, or SLURM.
@@ -58,4 +58,4 @@ def train(
 
     with TrainingDisplay() as display:
         result = run(settings, output, display.report)
-    message(f"The recogniser is in {result}")
+    message(f"The recognizer is in {result}")

@@ -77,7 +77,7 @@ class TrainingDisplay:
 
     def _begin(self, setup: TrainingSetup) -> None:
         self._under_way = False
-        parameters = sum(parameter.numel() for parameter in setup.recogniser.network.parameters())
+        parameters = sum(parameter.numel() for parameter in setup.recognizer.network.parameters())
         self._say(
             f"{parameters / 1e6:.1f} million parameters, {len(setup.train)} utterances to learn from, "
             f"{len(setup.dev)} held out"

@@ -33,9 +33,9 @@ def column_corrections(crossbar: Crossbar, codes: Tensor, integers: Tensor) -> t
     crossbar.counts = Counts()
     crossbar.read_stream.restart(crossbar.read_stream.seed)
     mean, meant_mean = read.mean(1, keepdim=True), meant.mean(1, keepdim=True)
-    centred = read - mean
-    variance = centred.square().sum(1, keepdim=True)
-    covariance = (centred * (meant - meant_mean)).sum(1, keepdim=True)
+    centerd = read - mean
+    variance = centerd.square().sum(1, keepdim=True)
+    covariance = (centerd * (meant - meant_mean)).sum(1, keepdim=True)
     # A column that reads the same whatever the vector, but for rounding, has no gain to be found.
     rounding = torch.finfo(read.dtype).eps * read.square().sum(1, keepdim=True)
     gain = torch.where(variance > rounding, covariance / variance, 1.0)

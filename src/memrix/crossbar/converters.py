@@ -15,7 +15,7 @@ from memrix.device.parameters import Array
 from memrix.device.ranges import require_read_voltage
 from memrix.errors import HardwareError
 
-Levels = Literal["equal", "gain-corrected", "linearising"]
+Levels = Literal["equal", "gain-corrected", "linearizing"]
 RANGE_IN_DEVIATIONS = 4.0  # standard deviations of an activation in the range of a DAC
 MOST_BITS = 20  # of the precision or of the range of an ADC
 LEAST_GAIN, MOST_GAIN = 1e-6, 1e6  # in front of an ADC
@@ -32,7 +32,7 @@ class DAC:
             beyond the SET threshold of 11 % of the OFF cells of the measured device; at 0.4 V, of 2 to 4 in 100,000.
         levels: ``equal`` steps in volts; ``gain-corrected``: these, and one digital factor that gives back what the
             current of the cells, which is not linear and smaller at negative voltages, costs on average (see
-            ``digital_gain``); or ``linearising``: steps of equal current, which undo the current's curve exactly,
+            ``digital_gain``); or ``linearizing``: steps of equal current, which undo the current's curve exactly,
             because all cells share it.
     """
 
@@ -58,7 +58,7 @@ class DAC:
 
     def codes(self, activations: Tensor, step: Tensor) -> Tensor:
         """Codes from ``-largest_code`` to ``largest_code``, float32, of activations in units of ``step``."""
-        # The reciprocal is what torch's fake quantisation multiplies with: ties fall to the same side.
+        # The reciprocal is what torch's fake quantization multiplies with: ties fall to the same side.
         return self.codes_(activations.mul(step.reciprocal()))
 
     def codes_(self, steps: Tensor) -> Tensor:
@@ -78,15 +78,15 @@ class DAC:
                 f"device {current.parameters.source!r} were measured, got {self.vmax:g} V"
             )
         fractions = np.arange(-self.largest_code, self.largest_code + 1) / self.largest_code
-        if self.levels != "linearising":
+        if self.levels != "linearizing":
             return fractions * self.vmax
         return _invert(current, fractions * self.full_scale(current), self.vmax)
 
     def full_scale(self, current: CellCurrent) -> float:
         """Current in A that the largest code makes in a pair of cells whose states differ by 1."""
         positive, negative = np.abs(current.slope(np.array([self.vmax, -self.vmax])))
-        # The curve is not odd: no level of a linearising DAC may pass vmax on either side.
-        return float(min(positive, negative) if self.levels == "linearising" else positive)
+        # The curve is not odd: no level of a linearizing DAC may pass vmax on either side.
+        return float(min(positive, negative) if self.levels == "linearizing" else positive)
 
     def digital_gain(self, current: CellCurrent) -> float:
         """The digital factor of results that brings them nearest to what was meant; 1 unless ``gain-corrected``.
@@ -110,7 +110,7 @@ def _invert(current: CellCurrent, magnitudes: Array, vmax: float) -> Array:
     grid = np.linspace(-vmax, vmax, 4097)
     if np.any(np.diff(current.slope(grid)) >= 0):
         raise HardwareError(
-            f"a linearising DAC needs a current that rises with the voltage, and this device's does not within "
+            f"a linearizing DAC needs a current that rises with the voltage, and this device's does not within "
             f"+-{vmax} V; use a smaller dac.vmax or dac.levels = 'gain-corrected'"
         )
     low, high = np.full_like(magnitudes, -vmax), np.full_like(magnitudes, vmax)

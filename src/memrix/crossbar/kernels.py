@@ -117,7 +117,7 @@ def disturb(readings: Array, variances: Array, offsets: Array, words: Words, qua
 def _convert(reading: Array, limit: np.float32, sums: Array) -> np.int32:
     beyond = np.int32(0)
     for n in range(reading.size):
-        # Added to what has only whole neighbours, a number is rounded to the nearest, of two to the even one.
+        # Added to what has only whole neighbors, a number is rounded to the nearest, of two to the even one.
         whole = np.copysign(_WHOLE, reading[n])
         steps = (reading[n] + whole) - whole
         within = min(max(steps, -limit), limit)

@@ -100,7 +100,7 @@ class Layout:
         return self.groups * self.inputs * self.outputs * self.planes * POLARITIES
 
     @property
-    def utilisation(self) -> float:
+    def utilization(self) -> float:
         """Share of the cells of all arrays that hold a weight."""
         return self.cells / (self.tiles * POLARITIES * self.tile.rows * self.tile.columns)
 

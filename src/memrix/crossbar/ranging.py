@@ -22,7 +22,7 @@ _PER_OCTAVE = 4
 def best_converter(crossbar: Crossbar, codes: Tensor, live: Tensor | None = None) -> ADC:
     """The ADC of as many bits as the crossbar's that changes the results of sample vectors least.
 
-    Minimises the mean square error of results, planes and tiles added up, over the step: that of the crossbar's own
+    Minimizes the mean square error of results, planes and tiles added up, over the step: that of the crossbar's own
     ADC, and from one that clips no reading to one 64 times finer, four an octave.
 
     Args:

@@ -45,7 +45,7 @@ class Cells:
 
     Two things differ from the numpy package: the RESET threshold of a fresh array is a copy of the drawn feature, not
     a view that the first reset overwrites; and a partial reset leaves fresh cells as they are, where the
-    package moves them along a transition that is not initialised. No voltage is no pulse.
+    package moves them along a transition that is not initialized. No voltage is no pulse.
 
     Args:
         shape: of the array, any number of dimensions.

@@ -125,10 +125,10 @@ class Hardware:
         disturb next to no cell, the read noise that physics gives them and a weight scale per output channel, which
         costs nothing in hardware: the default.
         ``tuned``: ``physical`` with every lever that wins accuracy back: cells programmed by a closed-loop ramp, a
-        linearising DAC, an ADC whose bits and gain suit each layer, columns calibrated after programming. It costs
+        linearizing DAC, an ADC whose bits and gain suit each layer, columns calibrated after programming. It costs
         about 65 pulses a cell instead of 1.1, and the bits of the converters stay the same.
         ``ideal``: no variability, no noise, converters that lose nothing (on tiles of up to 2048 rows and with a DAC
-        of up to 13 bits): the quantised network.
+        of up to 13 bits): the quantized network.
 
         Raises:
             HardwareError: there is no preset of this name.
@@ -317,7 +317,7 @@ def _presets() -> dict[str, Hardware]:
         "physical": Hardware(),
         "tuned": Hardware(
             programming="reset-ramp",  # type: ignore[arg-type]
-            dac=DAC(levels="linearising"),
+            dac=DAC(levels="linearizing"),
             adc=ADC(per_layer=True),
             column_calibration=True,
         ),
@@ -325,7 +325,7 @@ def _presets() -> dict[str, Hardware]:
         # of a tile convert them without loss.
         "ideal": Hardware(
             programming="ideal",  # type: ignore[arg-type]
-            dac=DAC(vmax=_VMAX_OF_PAPER, levels="linearising"),
+            dac=DAC(vmax=_VMAX_OF_PAPER, levels="linearizing"),
             adc=ADC(precision_bits=12, range_bits=12),
             noise="off",
         ),

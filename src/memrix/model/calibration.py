@@ -47,14 +47,14 @@ def calibrate(
 ) -> None:
     """Find the static activation range of every layer: a percentile of its input magnitudes over the batches.
 
-    The model runs in evaluation mode and without activation quantisers, and is left in the mode it was in. The
+    The model runs in evaluation mode and without activation quantizers, and is left in the mode it was in. The
     ranges are kept on the layers, and go with them into ``quantize`` and ``program``; ranges that are learned start
     from them, and stay once they are there. For hardware that is tuned after programming, a sample of the input
     vectors of every layer is kept too. Composite layers such as ``nn.MultiheadAttention`` call their projections
     one by one from then on; their parameters stay as they are.
 
     Args:
-        model: a float or quantised module.
+        model: a float or quantized module.
         batches: inputs of ``model``: a tensor, a tuple or list of arguments, or a mapping of keyword arguments each.
         hardware: the chip or chips, as for ``program``.
         layers: name patterns or a predicate; all that can be mapped by default.
@@ -167,7 +167,7 @@ class _Watched:
             self._sampler.observe(vectors.flatten(1, 2))
 
     def observe_output(self, module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
-        """Take in the output of a layer that quantises it, as a hook."""
+        """Take in the output of a layer that quantizes it, as a hook."""
         if output.numel() and not self._output_observer.observe(output):
             raise NumericsError(
                 f"the output of layer {self.layer.name!r} holds NaN or infinite values during calibration; "
@@ -213,7 +213,7 @@ def _warn_of_silence(names: Sequence[str]) -> None:
 
 @contextmanager
 def _observation(model: nn.Module, watched: list[_Watched]) -> Iterator[None]:
-    """Evaluation mode without gradients, activation quantisers and fused kernels; everything as before afterwards."""
+    """Evaluation mode without gradients, activation quantizers and fused kernels; everything as before afterwards."""
     hooks = [each.layer.module.register_forward_pre_hook(each.observe, with_kwargs=True) for each in watched]
     hooks += [
         each.layer.module.register_forward_hook(each.observe_output) for each in watched if each.quantizes_output

@@ -39,7 +39,7 @@ class PlannedLayer:
         planes: differential pairs a weight.
         tiles: pairs of arrays.
         cells: that would hold a weight.
-        utilisation: share of the cells of all arrays that would.
+        utilization: share of the cells of all arrays that would.
         calibrated: whether it has the activation range, and the test vectors, that ``memrix.program`` needs.
     """
 
@@ -50,7 +50,7 @@ class PlannedLayer:
     planes: int
     tiles: int
     cells: int
-    utilisation: float
+    utilization: float
     calibrated: bool
 
 
@@ -99,7 +99,7 @@ class Check:
                 str(layer.planes),
                 f"{layer.tiles:,}",
                 f"{layer.cells:,}",
-                f"{layer.utilisation:.0%}",
+                f"{layer.utilization:.0%}",
                 "yes" if layer.calibrated else "no",
             )
             for layer in self.layers
@@ -188,7 +188,7 @@ def _plan(layer: Selected, layout: Layout) -> PlannedLayer:
         planes=layout.planes,
         tiles=layout.tiles,
         cells=layout.cells,
-        utilisation=layout.utilisation,
+        utilization=layout.utilization,
         calibrated=has_range(layer) and has_test_vectors(layer),
     )
 
@@ -221,7 +221,7 @@ def _calibration_notes(selected: Sequence[Selected]) -> list[str]:
 
 
 def _trained_otherwise(layer: Selected) -> bool:
-    """Whether a layer was quantised for hardware that makes other integers of its weights or inputs."""
+    """Whether a layer was quantized for hardware that makes other integers of its weights or inputs."""
     module = layer.module
     if not isinstance(module, QuantizedLayer):
         return False

@@ -54,7 +54,7 @@ def quantize(
         model: any module.
         hardware: the chip, or a mapping of name patterns to chips (``None``: stays as it is).
         quantization: how layers are trained; by default ranges stay as calibrated, and nothing is noisy. Steps that
-            are learned are parameters: make the optimiser afterwards.
+            are learned are parameters: make the optimizer afterwards.
         layers: name patterns or a predicate ``(name, module) -> bool``; all that can be mapped by default.
 
     Raises:
@@ -84,17 +84,17 @@ def quantize(
 
 
 def set_epoch(model: nn.Module, epoch: int) -> None:
-    """Tell the layers of a quantised model that an epoch begins, counted from 0: weight noise may start with it.
+    """Tell the layers of a quantized model that an epoch begins, counted from 0: weight noise may start with it.
 
     Raises:
-        ConversionError: the model is no module, or has no quantised layer.
+        ConversionError: the model is no module, or has no quantized layer.
         HardwareError: the epoch is not an integer from 0.
     """
     require_integer("epoch", epoch, 0, 1 << 31)
     require_module(model)
     quantized = [module for module in model.modules() if isinstance(module, QuantizedLayer)]
     if not quantized:
-        raise ConversionError("no layer of this model is quantised; memrix.quantize(model, hardware) does that")
+        raise ConversionError("no layer of this model is quantized; memrix.quantize(model, hardware) does that")
     for layer in quantized:
         if EPOCH in layer.memrix._buffers:
             getattr(layer.memrix, EPOCH).fill_(epoch)
@@ -116,7 +116,7 @@ def program(
     until one has been read.
 
     Args:
-        model: a float or quantised module, calibrated.
+        model: a float or quantized module, calibrated.
         hardware: the chip, or a mapping of name patterns to chips (``None``: stays digital).
         seed: of the chip, its programming and its reading: one number, or ``Seeds`` for each.
         layers: name patterns or a predicate ``(name, module) -> bool``; all that can be mapped by default.
@@ -174,7 +174,7 @@ def reseed(model: nn.Module, *, read: int) -> None:
     quantized model in training this is ``torch.manual_seed(read)``.
 
     Raises:
-        ConversionError: the model is no module, or no layer of it runs on a chip or is quantised.
+        ConversionError: the model is no module, or no layer of it runs on a chip or is quantized.
     """
     Seeds(read=read)
     require_module(model)

@@ -27,7 +27,7 @@ class LayerSummary:
         adc_gain: in front of it.
         tiles: pairs of arrays.
         cells: that hold a weight.
-        utilisation: share of the cells of all arrays that do.
+        utilization: share of the cells of all arrays that do.
         pulses: that programming took.
         energy: of these pulses, in J.
         reads: of single cells in programming.
@@ -55,7 +55,7 @@ class LayerSummary:
     adc_gain: float
     tiles: int
     cells: int
-    utilisation: float
+    utilization: float
     pulses: int
     energy: float
     reads: int

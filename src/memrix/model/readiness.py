@@ -11,7 +11,7 @@ from memrix.nn.state import LEARNED_WEIGHT_STEP, OUTPUT_RANGE, state_of
 
 
 def has_range(layer: Selected) -> bool:
-    """Whether the ranges that the layer quantises with are known."""
+    """Whether the ranges that the layer quantizes with are known."""
     state = state_of(layer.module)
     if state is None:
         return not layer.handler.geometry.observed

@@ -120,7 +120,7 @@ class Summary:
         table |= {title: [*values, ""] for title, (values, _) in settings.items() if len(set(values)) > 1}
         table["tiles"] = [*(f"{layer.tiles:,}" for layer in layers), f"{self.tiles:,}"]
         table["cells"] = [*(f"{layer.cells:,}" for layer in layers), f"{self.cells:,}"]
-        table["in use"] = [*(f"{layer.utilisation:.0%}" for layer in layers), ""]
+        table["in use"] = [*(f"{layer.utilization:.0%}" for layer in layers), ""]
         table["in reach"] = [*(_count(layer.within_reach) for layer in layers), _count(self.within_reach)]
         if self.conversions:
             table["clipped"] = [*map(_clipped, layers), f"{self.clipped_share:.2%}"]
@@ -206,7 +206,7 @@ def _describe(name: str, module: CrossbarLayer, fidelity: Fidelity | None) -> La
         adc_gain=adc.gain,
         tiles=crossbar.layout.tiles,
         cells=crossbar.layout.cells,
-        utilisation=crossbar.layout.utilisation,
+        utilization=crossbar.layout.utilization,
         pulses=report.pulses,
         energy=report.energy,
         reads=report.reads,

@@ -1,7 +1,7 @@
 """Layers of torch that hold several matrices and multiply by them without calling anything: opened into their parts.
 
 An opened layer does what it did before, through linear layers that are views of its own parameters: keys of its
-``state_dict``, optimisers and references stay as they are.
+``state_dict``, optimizers and references stay as they are.
 """
 
 from __future__ import annotations

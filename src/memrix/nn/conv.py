@@ -40,7 +40,7 @@ class ConvolutionGeometry(Geometry):
         batch, channels = windows.shape[:2]
         split = windows.view(batch, layer.groups, channels // layer.groups, *windows.shape[2:])
         positions, kernels = range(3, 3 + axes), range(3 + axes, 3 + 2 * axes)
-        # In memory positions come last: they are the longest runs of neighbours in both.
+        # In memory positions come last: they are the longest runs of neighbors in both.
         seen = split.permute(1, 2, *kernels, 0, *positions)
         inputs, count = layer.weight[0].numel(), windows.shape[2 : 2 + axes].numel()
         return seen.reshape(layer.groups, inputs, batch, count).permute(0, 2, 3, 1)

@@ -99,7 +99,7 @@ def analog_input(layer: CrossbarLayer, input: Tensor) -> Tensor:
     """The share of the full current that inputs drive, in units of the input, with the slope of the current."""
     state = layer.memrix
     quantized = quantized_input(layer, input)
-    if state.chip.dac.levels == "linearising" or not state.geometry.observed:
+    if state.chip.dac.levels == "linearizing" or not state.geometry.observed:
         return quantized
     step, largest = state.activation_step, state.chip.dac.largest_code
     transfer = state.programmed.crossbar.transfer() * largest

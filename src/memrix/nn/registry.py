@@ -119,7 +119,7 @@ def _objection(module: nn.Module, known: type[nn.Module]) -> str | None:
     if hasattr(module, STATE) and state_of(module) is None:
         return f"this {name} has an attribute {STATE!r} of its own, where memrix keeps its state; rename it"
     if parametrize.is_parametrized(module):
-        return f"{name} is parametrised; call torch.nn.utils.parametrize.remove_parametrizations first"
+        return f"{name} is parametrized; call torch.nn.utils.parametrize.remove_parametrizations first"
     if "forward" in vars(module):
         return f"the forward of this {name} was replaced on the object itself (hooks of accelerate?); undo that first"
     if isinstance(module, Projection):
@@ -149,7 +149,7 @@ def _computed_weight(module: nn.Module, parts: Parts) -> str | None:
     return f"a weight of this {type(module).__name__} is no parameter (weight norm?); remove what computes it first"
 
 
-def _renormalises(module: nn.Module) -> str | None:
+def _renormalizes(module: nn.Module) -> str | None:
     if getattr(module, "max_norm", None) is None:
         return None
     return f"{type(module).__name__} with max_norm changes its weight at each call, which programmed cells cannot"
@@ -166,7 +166,7 @@ for _handler in (
         nn.Embedding,
         EmbeddingGeometry(),
         on_request="Embedding looks rows up and multiplies nothing; select it by name to read its rows from a chip",
-        objection=_renormalises,
+        objection=_renormalizes,
     ),
 ):
     register(_handler)

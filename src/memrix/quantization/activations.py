@@ -1,4 +1,4 @@
-"""Activation quantisation with static ranges: the digital picture of a DAC."""
+"""Activation quantization with static ranges: the digital picture of a DAC."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fake quantisers whose steps are learned (LSQ, Esser et al., arXiv 1902.08153), by PyTorch's own operators."""
+"""Fake quantizers whose steps are learned (LSQ, Esser et al., arXiv 1902.08153), by PyTorch's own operators."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def learned_rows(rows: Tensor, step: Tensor, limit: int) -> Tensor:
 
 
 def learned_activations(values: Tensor, step: Tensor, largest_code: int) -> Tensor:
-    """Values quantised with one step that has a gradient."""
+    """Values quantized with one step that has a gradient."""
     factor = 1 / math.sqrt(values.numel() * largest_code)
     step = step.abs().clamp_min(_SMALLEST).reshape(1)
     if transformed():

@@ -50,7 +50,7 @@ class RangeObserver:
         if self._counts is None:
             self._counts = torch.zeros(_BINS, dtype=torch.int64, device=magnitudes.device)
         while largest > self._top > 0:
-            # Twice the range in as many bins: neighbours merge, and the upper half is new.
+            # Twice the range in as many bins: neighbors merge, and the upper half is new.
             merged = self._counts.view(-1, 2).sum(1)
             self._counts = torch.cat((merged, torch.zeros_like(merged)))
             self._top *= 2

@@ -1,4 +1,4 @@
-"""What concerns quantisation-aware training alone: observers, learned steps, noise."""
+"""What concerns quantization-aware training alone: observers, learned steps, noise."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Quantization:
         learned_steps: whether steps of weights and activations are parameters, trained by their own gradient (LSQ,
             Esser et al., arXiv 1902.08153). They start from calibrated ranges, or else from what the observer finds
             in the first training batch; from then on observers have no say.
-        output_quantizers: whether outputs too are quantised to the bits of the DAC, as in arXiv 2505.24721; on a
+        output_quantizers: whether outputs too are quantized to the bits of the DAC, as in arXiv 2505.24721; on a
             chip this stays digital.
         weight_noise: standard deviation of Gaussian noise on the weight of every plane in training, as a share of the
             plane's full scale (arXiv 2505.24721: 0.0125 to 0.1).

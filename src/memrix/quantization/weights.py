@@ -1,4 +1,4 @@
-"""Symmetric weight quantisation: integers from ``-(2**(bits-1) - 1)`` to ``2**(bits-1) - 1``.
+"""Symmetric weight quantization: integers from ``-(2**(bits-1) - 1)`` to ``2**(bits-1) - 1``.
 
 Weights come as rows ``[outputs, inputs]``, whatever the layer. 1.5 bits is the field's name for ternary weights,
 which are the symmetric ones of 2 bits.
@@ -48,8 +48,8 @@ def fake_quantize_rows(rows: Tensor, step: Tensor, bits: float) -> Tensor:
     step = divisor(step)
     if transformed():
         width = step.view(-1, 1)
-        quantised = (rows.detach() * width.reciprocal()).round().clamp(-limit, limit) * width
-        return straight_through(rows, quantised, (limit + 0.5) * width)
+        quantized = (rows.detach() * width.reciprocal()).round().clamp(-limit, limit) * width
+        return straight_through(rows, quantized, (limit + 0.5) * width)
     zero = torch.zeros_like(step, dtype=torch.int32)
     if step.numel() == 1:
         return torch.fake_quantize_per_tensor_affine(rows, step, zero, -limit, limit)
@@ -58,9 +58,9 @@ def fake_quantize_rows(rows: Tensor, step: Tensor, bits: float) -> Tensor:
 
 def weight_integers(rows: Tensor, step: Tensor, bits: float) -> Tensor:
     """The integers (int32, shape of ``rows``) that ``fake_quantize_rows`` scales back."""
-    # Through the fake quantiser itself, so that a tie can never fall to another side.
-    quantised = fake_quantize_rows(rows.detach(), step, bits)
-    return (quantised / divisor(step).view(-1, 1)).round_().to(torch.int32)
+    # Through the fake quantizer itself, so that a tie can never fall to another side.
+    quantized = fake_quantize_rows(rows.detach(), step, bits)
+    return (quantized / divisor(step).view(-1, 1)).round_().to(torch.int32)
 
 
 def divisor(step: Tensor) -> Tensor:

@@ -136,9 +136,9 @@ def autocorrelation(series: Tensor, lags: int) -> Tensor:
     steps = series.shape[-1]
     if not 0 <= lags < steps:
         raise DataError(f"lags must be an integer from 0 and below the {steps} steps of the series, got {lags}")
-    centred = series.double()
-    centred = centred - centred.mean(dim=-1, keepdim=True)
-    products = [(centred[..., lag:] * centred[..., : steps - lag]).mean(dim=-1) for lag in range(lags + 1)]
+    centerd = series.double()
+    centerd = centerd - centerd.mean(dim=-1, keepdim=True)
+    products = [(centerd[..., lag:] * centerd[..., : steps - lag]).mean(dim=-1) for lag in range(lags + 1)]
     return torch.stack(products, dim=-1) / products[0][..., None]
 
 

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from memrix.crossbar.protocols import Cycled, ProgrammingProtocol, ResetRamp, ResetSet, WriteVerify
 from memrix.device import CellCurrent, DeviceParameters
+from memrix.device.parameters import HRS
+from memrix.errors import DataError
 from memrix.studies.device_behavior import (
     Loops,
     autocorrelation,
@@ -20,15 +22,13 @@ from memrix.studies.device_behavior import (
     protocol_currents,
     typical_device,
 )
-from memrix.device.parameters import HRS
-from memrix.errors import DataError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, as in the charts of evaluations.
-_GREY, _BLACK = "#777777", "#222222"
+# Okabe and Ito's colors, as in the charts of evaluations.
+_GRAY, _BLACK = "#777777", "#222222"
 _BLUE, _SKY, _GREEN, _ORANGE, _VERMILLION = "#0072B2", "#56B4E9", "#009E73", "#E69F00", "#D55E00"
 _PURPLE = "#CC79A7"
 _FIRST_CYCLE, _LAST_CYCLE = "#B5D9F2", "#00304C"  # shades of blue
@@ -80,7 +80,7 @@ class _Level:
 
     level: float
     name: str
-    colour: str
+    color: str
 
 
 _ENDS = (_Level(0.0, "OFF", _BLUE), _Level(1.0, "ON", _VERMILLION))
@@ -171,12 +171,12 @@ def draw_loops(loops: Loops, parameters: DeviceParameters) -> Figure:
         if number >= devices:
             axes.set_visible(False)
             continue
-        axes.axhline(0, color=_GREY, linewidth=0.6)
-        axes.axvline(0, color=_GREY, linewidth=0.6)
+        axes.axhline(0, color=_GRAY, linewidth=0.6)
+        axes.axvline(0, color=_GRAY, linewidth=0.6)
         for cycle in range(cycles):
             axes.plot(volts, microamperes[cycle, :, number], color=shades(numbers(cycle + 1)), linewidth=1.1)
-        for current, colour, name in ((low, _VERMILLION, "$I_{LL}$"), (high, _PURPLE, "$I_{HH}$")):
-            axes.plot(across, 1e6 * current, "--", color=colour, linewidth=1.3, label=name)
+        for current, color, name in ((low, _VERMILLION, "$I_{LL}$"), (high, _PURPLE, "$I_{HH}$")):
+            axes.plot(across, 1e6 * current, "--", color=color, linewidth=1.3, label=name)
         axes.set_title(f"device {number + 1}", fontsize=10)
         _clean(axes)
     first = figure.axes[0]
@@ -249,7 +249,7 @@ def draw_features(history: Tensor, parameters: DeviceParameters) -> Figure:
                 feature[typical],
                 {"color": _SKY, "fill": True, "alpha": 0.65, "label": f"one typical device, {cycles} cycles"},
             ),
-            (feature, {"color": _GREY, "linewidth": 1.2, "label": "all cycles of all devices"}),
+            (feature, {"color": _GRAY, "linewidth": 1.2, "label": "all cycles of all devices"}),
             (means, {"color": _VERMILLION, "linewidth": 1.8, "label": f"{devices} devices, the mean of each"}),
         ):
             density, edges = _density(values, low, high)
@@ -322,8 +322,8 @@ def draw_protocols(currents: Mapping[str, Tensor], parameters: DeviceParameters)
         for level, cells in zip(levels, shares, strict=True):
             counts, edges = torch.histogram(cells, bins, range=(first, last))
             most = max(most, float(counts.max()))
-            axes.stairs(counts, edges, fill=True, color=level.colour, alpha=0.35)
-            axes.stairs(counts, edges, color=level.colour, linewidth=1.1)
+            axes.stairs(counts, edges, fill=True, color=level.color, alpha=0.35)
+            axes.stairs(counts, edges, color=level.color, linewidth=1.1)
             axes.annotate(
                 f"{level.name}\nσ = {float(cells.std()):.3f}",
                 (float(cells.median()), float(counts.max())),
@@ -368,7 +368,7 @@ def draw_memory(history: Tensor, parameters: DeviceParameters) -> Figure:
         correlations = autocorrelation(feature, _LAGS)
         low, high = correlations.nanquantile(torch.tensor([0.16, 0.84], dtype=torch.float64), dim=0)
         lowest = min(lowest, float(low.min()) - 0.05)
-        axes.axhline(0, color=_GREY, linewidth=0.8)
+        axes.axhline(0, color=_GRAY, linewidth=0.8)
         axes.fill_between(lags, low, high, color=_SKY, alpha=0.4, linewidth=0, label="16 to 84 % of the devices")
         axes.plot(lags, correlations.nanmean(dim=0), "o-", color=_BLUE, markersize=4.5, label="mean over devices")
         axes.set_xticks(lags[::2])

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from memrix.asr.corpora.catalogue import load_corpus, prepare_corpus
+from memrix.asr.corpora.catalog import load_corpus, prepare_corpus
 from memrix.asr.corpora.prepared import open_corpus
 from memrix.asr.experiment.run import run_experiment
 from memrix.asr.experiment.settings import ExperimentSettings

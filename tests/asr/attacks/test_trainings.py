@@ -69,7 +69,7 @@ def test_a_state_of_other_content_is_refused(begun):
 
     state = begun.folder / "last.ckpt"
     sound = torch.load(state, weights_only=True)
-    moments = sound["optimiser"]["state"]
+    moments = sound["optimizer"]["state"]
     for change, said in (
         ({"epoch": 5}, "epochs in its history"),
         ({"epoch": -1}, "epoch"),
@@ -79,24 +79,24 @@ def test_a_state_of_other_content_is_refused(begun):
         ({"history": [{"epoch": 0}]}, "history"),
         ({"extra": 1}, "extra"),
         ({"format": "1"}, "format"),
-        ({"recogniser": {**sound["recogniser"], "mean": "x"}}, "mean"),
-        ({"optimiser": {"state": {**moments, 10**6: moments[0]}, "param_groups": []}}, "another shape"),
-        ({"optimiser": {"state": {0: {"exp_avg": torch.zeros(3)}}, "param_groups": []}}, "another shape"),
+        ({"recognizer": {**sound["recognizer"], "mean": "x"}}, "mean"),
+        ({"optimizer": {"state": {**moments, 10**6: moments[0]}, "param_groups": []}}, "another shape"),
+        ({"optimizer": {"state": {0: {"exp_avg": torch.zeros(3)}}, "param_groups": []}}, "another shape"),
     ):
         torch.save({**sound, **change}, state)
         with pytest.raises(MemrixError, match=f"damaged .*{said}"):
             train(begun.settings, begun.folder)
 
 
-def test_no_recogniser_fetches_its_weights_elsewhere(begun, tmp_path):
+def test_no_recognizer_fetches_its_weights_elsewhere(begun, tmp_path):
     from memrix._support.archive import FileKind, read_archive, write_archive
-    from memrix.asr.recogniser_files import load_recogniser
+    from memrix.asr.recognizer_files import load_recognizer
 
     result = train(begun.settings, begun.folder)
     tensors, description = read_archive(result, FileKind("recognizer", "a training", "a training"))
     write_archive(result, tensors, {**description, "model": {"kind": "transformers", "checkpoint": "evil/model"}})
     with pytest.raises(MemrixError, match="is to be fetched from 'evil/model'"):
-        load_recogniser(result)
+        load_recognizer(result)
 
 
 class _Runs:

@@ -30,10 +30,10 @@ def result(*rows):
 
 FULL = result(
     row("float"),
-    row("quantised", 8),
+    row("quantized", 8),
     row("chip", 8, 0, wer=0.07),
     row("chip", 8, 1, wer=0.09),
-    row("quantised", 4, wer=0.2),
+    row("quantized", 4, wer=0.2),
     row("chip", 4, 0, wer=0.4),
     row("chip", 4, 1, wer=0.6),
 )
@@ -64,7 +64,7 @@ def test_title_and_labels_say_what_is_shown(tmp_path, readable_svg):
     wer_over_bits(FULL, tmp_path / "chart.svg")
     texts = texts_of(tmp_path / "chart.svg")
     assert "whisper-tiny.en on prompts (345 words), hardware: paper" in texts
-    assert {"bits of a weight", "word error rate (%)", "float", "quantised", "on the chip"} <= set(texts)
+    assert {"bits of a weight", "word error rate (%)", "float", "quantized", "on the chip"} <= set(texts)
     # Only the bits that were measured are marked on the axis.
     assert {"4", "8"} <= set(texts)
     assert "6" not in texts
@@ -78,16 +78,16 @@ def test_the_chart_depends_on_the_figures(tmp_path):
 
 
 def test_an_interval_that_misses_the_rate_is_drawn_nonetheless(tmp_path):
-    odd = {**row("quantised", 8), "wer_interval": [0.06, 0.08]}
+    odd = {**row("quantized", 8), "wer_interval": [0.06, 0.08]}
     wer_over_bits(result(row("float"), odd), tmp_path / "chart.png")
     assert (tmp_path / "chart.png").stat().st_size > 0
 
 
 def test_chips_stand_at_their_bits_and_beside_each_other():
-    axis = BitsAxis.of((8, 6, 5, 8), ("quantised", "chip"))
+    axis = BitsAxis.of((8, 6, 5, 8), ("quantized", "chip"))
     assert axis.bits == (5, 6, 8)
     for bits in axis.bits:
-        places = [axis.place(bits, "quantised"), *(axis.place(bits, "chip", chip, 5) for chip in range(5))]
+        places = [axis.place(bits, "quantized"), *(axis.place(bits, "chip", chip, 5) for chip in range(5))]
         assert places == sorted(places)
         # Nearer to their own number of bits than to any other.
         assert all(abs(place - bits) < 0.5 for place in places)
@@ -129,7 +129,7 @@ def error_bars(axes):
 
 
 def test_rates_are_drawn_with_their_intervals_where_they_differ(drawn, tmp_path):
-    wer_over_bits(result(row("float"), row("quantised", 8, wer=0.5), row("chip", 8, 0, wer=0.52)), tmp_path / "a.png")
+    wer_over_bits(result(row("float"), row("quantized", 8, wer=0.5), row("chip", 8, 0, wer=0.52)), tmp_path / "a.png")
     high_only = drawn[0].axes[0]
     assert [bar[1:] for bar in error_bars(high_only)] == [pytest.approx((48, 53)), pytest.approx((50, 55))]
     bottom, top = high_only.get_ylim()
@@ -138,7 +138,7 @@ def test_rates_are_drawn_with_their_intervals_where_they_differ(drawn, tmp_path)
 
 
 def test_rates_that_are_close_fill_the_axis(drawn, tmp_path):
-    wer_over_bits(result(row("float", wer=0.5), row("quantised", 8, wer=0.51)), tmp_path / "a.png")
+    wer_over_bits(result(row("float", wer=0.5), row("quantized", 8, wer=0.51)), tmp_path / "a.png")
     assert drawn[0].axes[0].get_ylim()[0] > 45
 
 
@@ -195,7 +195,7 @@ def test_an_experiment_is_written_as_a_picture(tmp_path):
 
 def test_rows_without_float_are_refused(tmp_path):
     with pytest.raises(DataError, match="needs the row of the float model, got 1 rows"):
-        wer_over_bits(result(row("quantised", 8)), tmp_path / "chart.png")
+        wer_over_bits(result(row("quantized", 8)), tmp_path / "chart.png")
 
 
 @pytest.mark.parametrize("name", ["chart.jpeg2", "file/chart.png"])

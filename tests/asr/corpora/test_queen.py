@@ -6,7 +6,7 @@ from memrix.asr.corpora import queen
 from memrix.asr.corpora.fixed_splits import fixed_splits
 from memrix.asr.corpora.queen import is_plausible, prepare_queen, usable_lines
 from memrix.asr.corpora.queen_archive import Line, QueenArchive
-from memrix.asr.corpora.transcripts import normalised
+from memrix.asr.corpora.transcripts import normalized
 from memrix.asr.packages import fetch_debian
 from memrix.errors import DataError
 from tests.asr.miniature import write_queen
@@ -91,7 +91,7 @@ def test_the_fixed_splits_cover_exactly_the_usable_lines_of_the_real_game(real_q
         line.id
         for line in kept
         if is_plausible(
-            normalised(line.text), len(read_audio_stream(io.BytesIO(archive.audio(line.id)), line.id)) / SAMPLE_RATE
+            normalized(line.text), len(read_audio_stream(io.BytesIO(archive.audio(line.id)), line.id)) / SAMPLE_RATE
         )
     }
     splits = fixed_splits("queen")

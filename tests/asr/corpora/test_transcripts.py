@@ -1,6 +1,6 @@
 import pytest
 
-from memrix.asr.corpora.transcripts import has_digits, is_remark, normalised, transcript, with_joined_endings
+from memrix.asr.corpora.transcripts import has_digits, is_remark, normalized, transcript, with_joined_endings
 from memrix.errors import DataError
 
 
@@ -16,7 +16,7 @@ from memrix.errors import DataError
     ],
 )
 def test_words_are_of_letters_and_apostrophes(text, words):
-    assert normalised(text) == words
+    assert normalized(text) == words
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from memrix.asr.experiment.report import rows_of, to_json, to_markdown
 from memrix.asr.experiment.run import ExperimentResult
 from memrix.asr.experiment.settings import ExperimentSettings
 from memrix.asr.experiment.systems import Measurement, System
-from memrix.asr.experiment.trained import TrainedRecognisers
+from memrix.asr.experiment.trained import TrainedRecognizers
 from memrix.asr.scoring import compare, wer_interval
 from memrix.asr.search.settings import SearchSettings
 
@@ -27,10 +27,10 @@ def result(*chips):
     settings = ExperimentSettings(weight_bits=(4,), chips=len(chips))
     measured = [
         measurement(System("float"), FLOAT),
-        measurement(System("quantised", 4), QUANTIZED),
+        measurement(System("quantized", 4), QUANTIZED),
         *(measurement(System("chip", 4, "paper", number), errors) for number, errors in enumerate(chips)),
     ]
-    trained = TrainedRecognisers(Path("f"), (), Path("lm"), SearchSettings())
+    trained = TrainedRecognizers(Path("f"), (), Path("lm"), SearchSettings())
     return ExperimentResult(settings, "tones", trained, tuple(measured))
 
 
@@ -39,7 +39,7 @@ def test_the_interval_of_several_chips_is_over_chips_and_utterances():
     assert (row.chips, row.resampled, row.rate) == (2, "utterances and chips", 45 / 240)
     assert row.interval == wer_interval(CHIPS, WORDS)
     assert row.over_float[1:] == compare(CHIPS, FLOAT, WORDS).relative_interval
-    assert row.over_quantised[1:] == compare(CHIPS, QUANTIZED, WORDS).relative_interval
+    assert row.over_quantized[1:] == compare(CHIPS, QUANTIZED, WORDS).relative_interval
     # Chips of 30 and 60 errors: their mean alone is known to 12.7 x 15 errors.
     assert row.interval[1] > 0.8
 
@@ -65,4 +65,4 @@ def test_table_and_file_say_what_intervals_do_not_contain():
 def test_relative_differences_are_those_of_the_means():
     row = rows_of(result(*CHIPS))[2]
     assert row.over_float[0] == pytest.approx(45 / 20 - 1)
-    assert row.over_quantised[0] == pytest.approx(45 / 30 - 1)
+    assert row.over_quantized[0] == pytest.approx(45 / 30 - 1)

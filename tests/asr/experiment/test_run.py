@@ -17,8 +17,8 @@ from memrix.asr.corpora.writing import write_cuts
 from memrix.asr.experiment.report import rows_of, to_json, to_markdown
 from memrix.asr.experiment.run import run_experiment
 from memrix.asr.experiment.systems import on_chip
-from memrix.asr.recogniser_files import load_recogniser, quantize_recogniser, save_recogniser
-from memrix.asr.training.calibration import calibrate_recogniser
+from memrix.asr.recognizer_files import load_recognizer, quantize_recognizer, save_recognizer
+from memrix.asr.training.calibration import calibrate_recognizer
 from memrix.asr.transcription import emissions
 from memrix.errors import CheckpointError, DataError
 from memrix.hardware import Hardware
@@ -36,13 +36,13 @@ def figures(result):
 def test_from_a_corpus_to_word_error_rates(done):
     result = done.result
     rows = rows_of(result)
-    assert [row.name for row in rows] == ["float", "quantised, 3 bit", "paper, 3 bit"]
+    assert [row.name for row in rows] == ["float", "quantized, 3 bit", "paper, 3 bit"]
     assert rows[0].rate < 0.1
     assert rows[0].over_float is None
     assert rows[2].deviation is not None
     assert rows[2].lowest <= rows[2].rate <= rows[2].highest
     assert rows[2].cells > 0
-    assert rows[2].over_quantised is not None
+    assert rows[2].over_quantized is not None
     assert any("measuring paper, 3 bit, chip 1" in text for text in done.said)
     *table, _, note = to_markdown(result).splitlines()
     assert len(table) == 2 + 3
@@ -64,12 +64,12 @@ def test_more_chips_add_to_what_is_there(quick, done, tmp_path):
     assert [text for text in said if text.startswith("measuring")] == ["measuring paper, 3 bit, chip 2"]
 
 
-def test_recognisers_written_anew_are_the_same(quick, done, tmp_path):
+def test_recognizers_written_anew_are_the_same(quick, done, tmp_path):
     folder = shutil.copytree(done.folder, tmp_path / "moved")
     for name in ("float", "coarse-3"):
         path = folder / name / "model.safetensors"
-        recogniser, training = load_recogniser(path)
-        save_recogniser(path, recogniser, training)
+        recognizer, training = load_recognizer(path)
+        save_recognizer(path, recognizer, training)
     said = []
     run_experiment(quick(), folder, said.append)
     assert not [text for text in said if text.startswith("measuring")]
@@ -85,7 +85,7 @@ def measured_with(settings, folder):
 def test_another_seed_is_other_chips(quick, done, tmp_path):
     folder = shutil.copytree(done.folder, tmp_path / "moved")
     given = {
-        "recogniser": str(folder / "float" / "model.safetensors"),
+        "recognizer": str(folder / "float" / "model.safetensors"),
         "coarse": ((3, str(folder / "coarse-3" / "model.safetensors")),),
     }
     _, measured = measured_with(quick(seed=1, **given), folder)
@@ -97,7 +97,7 @@ def test_another_seed_is_other_chips(quick, done, tmp_path):
 
 def test_the_beam_of_a_search_that_is_given_can_be_changed(quick, done, tmp_path):
     search = done.result.trained.search
-    given = {"recogniser": str(done.folder / "float" / "model.safetensors"), "search": search}
+    given = {"recognizer": str(done.folder / "float" / "model.safetensors"), "search": search}
     given["coarse"] = ((3, str(done.folder / "coarse-3" / "model.safetensors")),)
     assert run_experiment(quick(chips=1, **given), tmp_path).trained.search == search
     changed = run_experiment(quick(chips=1, beam=1, **given), tmp_path).trained.search
@@ -109,7 +109,7 @@ def test_other_transcripts_are_measured_anew(quick, done, tones, tmp_path):
     settings = dataclasses.replace(
         quick(),
         corpus=str(corpus),
-        recogniser=str(done.folder / "float" / "model.safetensors"),
+        recognizer=str(done.folder / "float" / "model.safetensors"),
         coarse=((3, str(done.folder / "coarse-3" / "model.safetensors")),),
     )
     folder = shutil.copytree(done.folder, tmp_path / "experiment")
@@ -138,7 +138,7 @@ def test_another_training_text_is_another_language_model(quick, done, tmp_path, 
     settings = quick(
         language_model=None,
         chips=1,
-        recogniser=str(done.folder / "float" / "model.safetensors"),
+        recognizer=str(done.folder / "float" / "model.safetensors"),
         coarse=((3, str(done.folder / "coarse-3" / "model.safetensors")),),
     )
     run_experiment(settings, tmp_path)
@@ -149,9 +149,9 @@ def test_another_training_text_is_another_language_model(quick, done, tmp_path, 
     assert len(texts) == 2
 
 
-def test_recognisers_can_be_given(quick, done, tmp_path):
+def test_recognizers_can_be_given(quick, done, tmp_path):
     settings = quick(
-        recogniser=str(done.folder / "float" / "model.safetensors"),
+        recognizer=str(done.folder / "float" / "model.safetensors"),
         coarse=((3, str(done.folder / "coarse-3" / "model.safetensors")),),
     )
     said = []
@@ -164,7 +164,7 @@ def test_hardware_that_is_tuned_gets_its_test_vectors(quick, done, tmp_path):
     settings = quick(
         hardware=("tuned",),
         chips=1,
-        recogniser=str(done.folder / "float" / "model.safetensors"),
+        recognizer=str(done.folder / "float" / "model.safetensors"),
         coarse=((3, str(done.folder / "coarse-3" / "model.safetensors")),),
     )
     rows = rows_of(run_experiment(settings, tmp_path))
@@ -204,10 +204,10 @@ run_experiment(settings, sys.argv[1])
 
 def test_what_is_missing_is_said(quick, done, tmp_path):
     with pytest.raises(CheckpointError, match="nowhere"):
-        run_experiment(quick(recogniser="nowhere.safetensors"), tmp_path)
+        run_experiment(quick(recognizer="nowhere.safetensors"), tmp_path)
     with pytest.raises(DataError, match="has no part 'test-other'; it has none"):
         run_experiment(quick(part="test-other"), tmp_path)
-    given = {"recogniser": str(done.folder / "float" / "model.safetensors")}
+    given = {"recognizer": str(done.folder / "float" / "model.safetensors")}
     with pytest.raises(DataError, match=r"nothing\.dict"):
         run_experiment(quick(dictionaries=("nothing.dict",), **given), tmp_path)
     (tmp_path / "file").touch()
@@ -236,40 +236,40 @@ def test_damaged_files_are_said(quick, done, tmp_path, pattern, content, message
         run_experiment(quick(chips=4), folder)
 
 
-def test_a_recogniser_of_other_bits_is_refused(quick, done, tmp_path):
+def test_a_recognizer_of_other_bits_is_refused(quick, done, tmp_path):
     floating, coarse = (str(done.folder / name / "model.safetensors") for name in ("float", "coarse-3"))
     with pytest.raises(CheckpointError, match="of 3 bit; expected one of 4 bit"):
-        run_experiment(quick(recogniser=floating, weight_bits=(4,), coarse=((4, coarse),)), tmp_path)
+        run_experiment(quick(recognizer=floating, weight_bits=(4,), coarse=((4, coarse),)), tmp_path)
     with pytest.raises(CheckpointError, match="of 3 bit; expected one in float"):
-        run_experiment(quick(recogniser=coarse), tmp_path)
+        run_experiment(quick(recognizer=coarse), tmp_path)
 
 
 def test_chips_that_are_tuned_leave_the_network_as_it_was_trained(quick, done):
     path = done.folder / "coarse-3" / "model.safetensors"
-    recogniser, before = load_recogniser(path)[0], load_recogniser(path)[0].state_dict()
+    recognizer, before = load_recognizer(path)[0], load_recognizer(path)[0].state_dict()
     train = open_corpus(quick().corpus).cuts("train").to_eager()
-    chip = on_chip(recogniser, Hardware.preset("tuned").replace(weight_bits=3), 0, train)
-    for name, value in recogniser.state_dict().items():
+    chip = on_chip(recognizer, Hardware.preset("tuned").replace(weight_bits=3), 0, train)
+    for name, value in recognizer.state_dict().items():
         torch.testing.assert_close(value, before[name], rtol=0, atol=0)
     assert memrix.summary(chip.network).cells > 0
 
 
 def test_chips_hold_the_integers_that_the_network_was_trained_with(quick, done):
-    recogniser = load_recogniser(done.folder / "float" / "model.safetensors")[0]
+    recognizer = load_recognizer(done.folder / "float" / "model.safetensors")[0]
     corpus = open_corpus(quick().corpus)
     trained = Hardware.preset("physical").replace(weight_bits=2, weight_range="mean-square-error")
-    calibrate_recogniser(recogniser, trained, corpus.cuts("train").to_eager(), batches=1, seconds=10.0)
-    quantize_recogniser(recogniser, trained, memrix.Quantization())
-    recogniser.eval()
+    calibrate_recognizer(recognizer, trained, corpus.cuts("train").to_eager(), batches=1, seconds=10.0)
+    quantize_recognizer(recognizer, trained, memrix.Quantization())
+    recognizer.eval()
     ideal = Hardware.preset("ideal").replace(weight_bits=2)
     assert ideal.weight_range != trained.weight_range
     cuts = corpus.cuts("test").subset(first=3).to_eager()
-    quantised, chip = emissions(recogniser, cuts), emissions(on_chip(recogniser, ideal, 0, cuts), cuts)
-    for name, frames in quantised.items():
+    quantized, chip = emissions(recognizer, cuts), emissions(on_chip(recognizer, ideal, 0, cuts), cuts)
+    for name, frames in quantized.items():
         torch.testing.assert_close(chip[name], frames, rtol=0, atol=2e-3)
 
 
-def test_a_recogniser_of_an_experiment_is_one_of_its_hardware(done):
-    recogniser, training = load_recogniser(done.folder / "coarse-3" / "model.safetensors")
-    assert recogniser.description["hardware"]["weight_bits"] == 3
+def test_a_recognizer_of_an_experiment_is_one_of_its_hardware(done):
+    recognizer, training = load_recognizer(done.folder / "coarse-3" / "model.safetensors")
+    assert recognizer.description["hardware"]["weight_bits"] == 3
     assert training["settings"]["method"] == "quantization-aware"

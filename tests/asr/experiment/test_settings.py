@@ -29,7 +29,7 @@ def test_trainings_are_one_recipe_apart():
     assert coarse.hardware.weight_range == "mean-square-error"
     assert coarse.quantization.weight_noise == 0.05
     assert coarse.augmentation == first.augmentation
-    assert max(coarse.optimiser.learning_rates) < max(first.optimiser.learning_rates)
+    assert max(coarse.optimizer.learning_rates) < max(first.optimizer.learning_rates)
 
 
 def test_every_number_of_bits_can_have_epochs_of_its_own():

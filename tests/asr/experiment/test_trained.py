@@ -8,8 +8,8 @@ import torch
 from memrix.asr.experiment.report import rows_of
 from memrix.asr.experiment.run import run_experiment
 from memrix.asr.experiment.settings import ExperimentSettings
-from memrix.asr.experiment.trained import open_trained, shipped_recognisers, write_trained
-from memrix.asr.recogniser_files import load_recogniser
+from memrix.asr.experiment.trained import open_trained, shipped_recognizers, write_trained
+from memrix.asr.recognizer_files import load_recognizer
 from memrix.errors import CheckpointError, DataError
 
 
@@ -37,7 +37,7 @@ def test_weights_are_kept_at_half_precision(done, kept):
     whole = done.folder / "float" / "model.safetensors"
     half = kept / "float.safetensors"
     assert half.stat().st_size < 0.8 * whole.stat().st_size
-    kept, wanted = (load_recogniser(path)[0].state_dict() for path in (half, whole))
+    kept, wanted = (load_recognizer(path)[0].state_dict() for path in (half, whole))
     for name, value in kept.items():
         torch.testing.assert_close(value, wanted[name], rtol=1e-3, atol=1e-6)
 
@@ -65,16 +65,16 @@ def test_a_binary_language_model_is_refused(kept, tmp_path):
         write_trained(tmp_path / "out", type(trained)(trained.floating, (), binary, trained.search))
 
 
-@pytest.mark.parametrize("name", shipped_recognisers())
+@pytest.mark.parametrize("name", shipped_recognizers())
 def test_what_memrix_brings_is_whole_and_small(name):
     trained = open_trained(name)
     assert [bits for bits, _ in trained.coarse] == [4, 3]
-    floating = load_recogniser(trained.floating)[0]
+    floating = load_recognizer(trained.floating)[0]
     assert "hardware" not in floating.description
     for bits, path in trained.coarse:
-        assert load_recogniser(path)[0].description["hardware"]["weight_bits"] == bits
+        assert load_recognizer(path)[0].description["hardware"]["weight_bits"] == bits
     folder = trained.floating.parent
     assert all(path.stat().st_size < 10e6 for path in folder.iterdir())
     card = (folder / "README.md").read_text()
-    for part in ("## Data", "## Licence", "## Word error rates"):
+    for part in ("## Data", "## License", "## Word error rates"):
         assert part in card

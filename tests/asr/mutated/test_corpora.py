@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from memrix.asr.corpora.catalogue import load_corpus
+from memrix.asr.corpora.catalog import load_corpus
 from memrix.asr.corpora.prepared import open_corpus
 from memrix.asr.experiment.systems import Measurement
 from memrix.asr.experiment.trained import kept_search

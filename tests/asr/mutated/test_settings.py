@@ -27,7 +27,7 @@ SETTINGS = {
     "augmentation": {"speeds": [0.9, 1.0], "time_mask_frames": 2},
     "hardware": {"preset": "paper", "weight_bits": 3, "adc": {"range_bits": 5}},
     "quantization": {"weight_noise": 0.05, "noise_start_epoch": 1},
-    "optimiser": {"learning_rates": [1e-3, 8e-3], "phases": [1.0], "weight_decay": 0.1},
+    "optimizer": {"learning_rates": [1e-3, 8e-3], "phases": [1.0], "weight_decay": 0.1},
     "epochs": 3,
     "seconds_per_batch": 10.0,
     "average": 2,

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from memrix.asr.recogniser_files import load_recogniser
+from memrix.asr.recognizer_files import load_recognizer
 from memrix.asr.training.loop import train
 from memrix.asr.training.settings import TrainingSettings
 from tests.asr.tones import tone_corpus, tone_settings
@@ -45,7 +45,7 @@ def test_two_processes_learn_as_one_does(tmp_path, monkeypatch):
     command += [str(tmp_path / "train.py"), str(tmp_path / "settings.json"), str(tmp_path / "both")]
     result = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ})
     assert result.returncode == 0, result.stderr[-2000:]
-    one = load_recogniser(alone)[1]["epochs"]
-    two = load_recogniser(tmp_path / "both" / "model.safetensors")[1]["epochs"]
+    one = load_recognizer(alone)[1]["epochs"]
+    two = load_recognizer(tmp_path / "both" / "model.safetensors")[1]["epochs"]
     assert [epoch["loss"] for epoch in two] == pytest.approx([epoch["loss"] for epoch in one], rel=2e-3)
     assert [epoch["dev_loss"] for epoch in two] == pytest.approx([epoch["dev_loss"] for epoch in one], rel=2e-3)

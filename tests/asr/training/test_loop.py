@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 import memrix
-from memrix.asr.recogniser_files import chip_choice, load_recogniser
+from memrix.asr.recognizer_files import chip_choice, load_recognizer
 from memrix.asr.training.loop import RESULT, SETTINGS, STATE, Epoch, Step, train
 from memrix.asr.training.settings import TrainingSettings
 from memrix.errors import CheckpointError, DataError, NumericsError
@@ -35,14 +35,14 @@ def settings_of(corpus, **changes):
 
 @pytest.fixture(scope="module")
 def trained(corpus, tmp_path_factory):
-    """A recogniser that knows the language."""
+    """A recognizer that knows the language."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("memrix.asr.pronunciation.cmu_dictionary", dict)
         return train(settings_of(corpus, epochs=35), tmp_path_factory.mktemp("trained"))
 
 
 def history(path):
-    return load_recogniser(path)[1]["epochs"]
+    return load_recognizer(path)[1]["epochs"]
 
 
 def weights(path):
@@ -57,8 +57,8 @@ def assert_same(one, other):
 
 def test_a_language_is_learned(trained):
     assert history(trained)[-1]["dev_error_rate"] < 0.05
-    recogniser, training = load_recogniser(trained)
-    assert not recogniser.training
+    recognizer, training = load_recognizer(trained)
+    assert not recognizer.training
     assert len(training["averaged"]) == 2
     assert training["settings"]["epochs"] == 35
 
@@ -142,22 +142,22 @@ def test_killed_processes_lose_nothing(corpus, tmp_path):
     assert_same(weights(whole), weights(train(settings, folder)))
 
 
-def test_coarse_weights_are_learned_from_a_float_recogniser(corpus, trained, tmp_path):
+def test_coarse_weights_are_learned_from_a_float_recognizer(corpus, trained, tmp_path):
     settings = settings_of(
         corpus,
         method="quantization-aware",
         start=str(trained),
         epochs=5,
         hardware={"preset": "paper", "weight_bits": 4},
-        optimiser={"learning_rates": [2e-3, 1e-4], "phases": [1.0]},
+        optimizer={"learning_rates": [2e-3, 1e-4], "phases": [1.0]},
     )
     result = train(settings, tmp_path)
     assert history(result)[-1]["dev_error_rate"] < 0.1
-    recogniser, _ = load_recogniser(result)
-    assert recogniser.description["hardware"]["weight_bits"] == 4
+    recognizer, _ = load_recognizer(result)
+    assert recognizer.description["hardware"]["weight_bits"] == 4
 
 
-def test_steps_are_learned_from_a_float_recogniser(corpus, tmp_path):
+def test_steps_are_learned_from_a_float_recognizer(corpus, tmp_path):
     short = {"epochs": 1, "average": 1}
     settings = settings_of(
         corpus,
@@ -167,24 +167,24 @@ def test_steps_are_learned_from_a_float_recogniser(corpus, tmp_path):
         hardware={"preset": "paper", "weight_bits": 4},
         **short,
     )
-    recogniser, _ = load_recogniser(train(settings, tmp_path / "learned"))
-    learned = [state for state in recogniser.network.modules() if hasattr(state, "learned_input_range")]
+    recognizer, _ = load_recognizer(train(settings, tmp_path / "learned"))
+    learned = [state for state in recognizer.network.modules() if hasattr(state, "learned_input_range")]
     assert learned
     assert all(state.calibrated for state in learned)
     assert any(state.learned_input_range != state.input_range for state in learned)
     hardware = memrix.Hardware.preset("paper").replace(weight_bits=4)
-    assert memrix.check(recogniser.network, chip_choice(recogniser, hardware)).ok
+    assert memrix.check(recognizer.network, chip_choice(recognizer, hardware)).ok
 
 
 def test_half_precision_halves_the_file(trained, tmp_path):
-    from memrix.asr.recogniser_files import save_recogniser
+    from memrix.asr.recognizer_files import save_recognizer
 
-    recogniser, _ = load_recogniser(trained)
-    save_recogniser(tmp_path / "half.safetensors", recogniser, half=True)
+    recognizer, _ = load_recognizer(trained)
+    save_recognizer(tmp_path / "half.safetensors", recognizer, half=True)
     assert (tmp_path / "half.safetensors").stat().st_size < 0.75 * trained.stat().st_size
-    again, _ = load_recogniser(tmp_path / "half.safetensors")
+    again, _ = load_recognizer(tmp_path / "half.safetensors")
     audio = torch.randn(1, 8000)
-    here, there = recogniser(audio, torch.tensor([8000]))[0], again(audio, torch.tensor([8000]))[0]
+    here, there = recognizer(audio, torch.tensor([8000]))[0], again(audio, torch.tensor([8000]))[0]
     torch.testing.assert_close(here, there, atol=0.05, rtol=0.05)
 
 
@@ -244,7 +244,7 @@ def test_a_start_of_another_architecture_is_refused(corpus, trained, tmp_path):
 def test_a_loss_that_is_no_number_stops_and_keeps_the_state(corpus, tmp_path):
     hot = {"learning_rates": [1e9, 1e9], "phases": [1.0], "gradient_clip": 1e9}
     with pytest.raises(NumericsError, match="lower the learning rates"):
-        train(settings_of(corpus, epochs=5, optimiser=hot), tmp_path)
+        train(settings_of(corpus, epochs=5, optimizer=hot), tmp_path)
 
 
 def test_words_without_pronunciation_are_listed(corpus, tmp_path):

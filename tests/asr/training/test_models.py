@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import memrix
-from memrix.asr.recogniser_files import chip_choice, load_recogniser
+from memrix.asr.recognizer_files import chip_choice, load_recognizer
 from memrix.asr.training.loop import train
 from memrix.asr.training.settings import TrainingSettings
 from tests.asr.models.test_transformers_ctc import CONFIGS
@@ -30,13 +30,13 @@ def test_from_scratch_to_coarse_weights_to_a_chip(corpus, tmp_path, monkeypatch,
         "start": str(floating),
         "hardware": {"preset": "paper", "weight_bits": 4},
     }
-    recogniser, training = load_recogniser(train(TrainingSettings.from_dict(table), tmp_path / "coarse"))
+    recognizer, training = load_recognizer(train(TrainingSettings.from_dict(table), tmp_path / "coarse"))
     assert training["settings"]["method"] == "quantization-aware"
     hardware = memrix.Hardware.preset("paper").replace(weight_bits=4)
-    chip = memrix.program(recogniser.network, chip_choice(recogniser, hardware))
+    chip = memrix.program(recognizer.network, chip_choice(recognizer, hardware))
     names = {layer.name for layer in memrix.summary(chip).layers}
     assert names
     assert not [name for name in names if "head" in name or "subsampl" in name or "feature_extractor" in name]
-    heard, lengths = recogniser.with_network(chip)(torch.randn(2, 16000), torch.tensor([16000, 9000]))
+    heard, lengths = recognizer.with_network(chip)(torch.randn(2, 16000), torch.tensor([16000, 9000]))
     assert heard.isfinite().all()
-    assert lengths.tolist() == recogniser.frames(torch.tensor([16000, 9000])).tolist()
+    assert lengths.tolist() == recognizer.frames(torch.tensor([16000, 9000])).tolist()

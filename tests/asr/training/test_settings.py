@@ -63,14 +63,14 @@ def test_speeds_that_cannot_be_are_refused(tmp_path, speed):
 
 @pytest.mark.parametrize("value", ["nan", "inf"])
 @pytest.mark.parametrize("setting", ["learning_rates = [1e-3, {}]\nphases = [1.0]", "weight_decay = {}"])
-def test_an_optimiser_of_finite_numbers(tmp_path, setting, value):
-    with pytest.raises(SettingsError, match=f"optimiser.*, got {value}"):
-        loaded(tmp_path, "[optimiser]\n" + setting.format(value))
+def test_an_optimizer_of_finite_numbers(tmp_path, setting, value):
+    with pytest.raises(SettingsError, match=f"optimizer.*, got {value}"):
+        loaded(tmp_path, "[optimizer]\n" + setting.format(value))
 
 
 def test_phases_are_finite(tmp_path):
-    with pytest.raises(SettingsError, match=r"optimiser\.phases\.0.*finite.*nan"):
-        loaded(tmp_path, "[optimiser]\nlearning_rates = [1e-3, 1e-4]\nphases = [nan]")
+    with pytest.raises(SettingsError, match=r"optimizer\.phases\.0.*finite.*nan"):
+        loaded(tmp_path, "[optimizer]\nlearning_rates = [1e-3, 1e-4]\nphases = [nan]")
 
 
 @pytest.mark.parametrize(
@@ -122,8 +122,8 @@ def test_chips_and_seed_of_a_quantization_are_those_of_the_training(method, fres
         ("model = 5", ["a model is a preset (small, medium, paper) or a table of settings, got 5"]),
         ("model = {kernel = 4}", ["  model: kernel must be odd"]),
         (
-            "[optimiser]\nphase = 1",
-            ["'optimiser.phase' (did you mean 'phases'?); those that exist are learning_rates"],
+            "[optimizer]\nphase = 1",
+            ["'optimizer.phase' (did you mean 'phases'?); those that exist are learning_rates"],
         ),
         (
             "epohs = 3\nmodel = {heds = 2}",

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from memrix.asr.recogniser_files import load_recogniser
+from memrix.asr.recognizer_files import load_recognizer
 from memrix.asr.training.loop import train
 from memrix.asr.training.settings import TrainingSettings
 from memrix.asr.training.setup import prepare_training
@@ -52,21 +52,21 @@ def learned(training_of, floating):
 
 
 def prepared(corpus, **changes):
-    return prepare_training(TrainingSettings.from_dict(tone_settings(corpus, **changes))).recogniser
+    return prepare_training(TrainingSettings.from_dict(tone_settings(corpus, **changes))).recognizer
 
 
-def twins(recogniser):
-    return {name: layer for name, layer in recogniser.network.named_modules() if isinstance(layer, QuantizedLayer)}
+def twins(recognizer):
+    return {name: layer for name, layer in recognizer.network.named_modules() if isinstance(layer, QuantizedLayer)}
 
 
-def scales(recogniser, *names):
+def scales(recognizer, *names):
     """Ranges and steps of all layers, by layer and name."""
-    state = recogniser.network.state_dict()
+    state = recognizer.network.state_dict()
     return {name: value for name, value in state.items() if name.rpartition(".")[2] in names}
 
 
-def assert_kept(recogniser, start, *names):
-    here, there = scales(recogniser, *names), scales(load_recogniser(start)[0], *names)
+def assert_kept(recognizer, start, *names):
+    here, there = scales(recognizer, *names), scales(load_recognizer(start)[0], *names)
     assert here.keys() == there.keys()
     assert here
     for name, value in here.items():
@@ -75,50 +75,50 @@ def assert_kept(recogniser, start, *names):
 
 def test_fresh_chips_start_from_coarse_weights(corpus, coarse):
     hardware = {"preset": "tuned", "weight_bits": 4}
-    recogniser = prepared(corpus, start=coarse, method="hardware-aware", hardware=hardware)
-    assert recogniser.description["quantization"]["fresh_chips"]
-    assert recogniser.description["hardware"] == Hardware.preset("tuned").replace(weight_bits=4).to_dict()
-    assert all(layer.memrix.training_forward is not None for layer in twins(recogniser).values())
-    assert all(getattr(layer.memrix, SAMPLE).numel() for layer in twins(recogniser).values())
-    assert_kept(recogniser, coarse, RANGE, OUTPUT_RANGE)
+    recognizer = prepared(corpus, start=coarse, method="hardware-aware", hardware=hardware)
+    assert recognizer.description["quantization"]["fresh_chips"]
+    assert recognizer.description["hardware"] == Hardware.preset("tuned").replace(weight_bits=4).to_dict()
+    assert all(layer.memrix.training_forward is not None for layer in twins(recognizer).values())
+    assert all(getattr(layer.memrix, SAMPLE).numel() for layer in twins(recognizer).values())
+    assert_kept(recognizer, coarse, RANGE, OUTPUT_RANGE)
 
 
 def test_noise_and_other_bits_start_from_coarse_weights(corpus, coarse):
     changes = {**COARSE, "hardware": {**FOUR_BITS, "weight_bits": 3}, "quantization": {"weight_noise": 0.05}}
-    recogniser = prepared(corpus, start=coarse, **changes)
-    assert recogniser.description["quantization"]["weight_noise"] == 0.05
-    assert recogniser.description["hardware"]["weight_bits"] == 3
-    for layer in twins(recogniser).values():
+    recognizer = prepared(corpus, start=coarse, **changes)
+    assert recognizer.description["quantization"]["weight_noise"] == 0.05
+    assert recognizer.description["hardware"]["weight_bits"] == 3
+    for layer in twins(recognizer).values():
         assert (layer.memrix.hardware.weight_bits, layer.memrix.quantization.weight_noise) == (3, 0.05)
-    assert_kept(recogniser, coarse, RANGE, OUTPUT_RANGE)
+    assert_kept(recognizer, coarse, RANGE, OUTPUT_RANGE)
 
 
 def test_a_training_on_fresh_chips_goes_on_from_coarse_weights(training_of, coarse):
-    result, training = load_recogniser(training_of(start=coarse, method="hardware-aware", hardware=FOUR_BITS))
+    result, training = load_recognizer(training_of(start=coarse, method="hardware-aware", hardware=FOUR_BITS))
     assert training["settings"]["method"] == "hardware-aware"
     assert result.description["quantization"]["fresh_chips"]
 
 
-def test_steps_are_learned_from_a_float_recogniser(learned):
-    recogniser, _ = load_recogniser(learned)
-    found = scales(recogniser, LEARNED_RANGE, LEARNED_WEIGHT_STEP)
+def test_steps_are_learned_from_a_float_recognizer(learned):
+    recognizer, _ = load_recognizer(learned)
+    found = scales(recognizer, LEARNED_RANGE, LEARNED_WEIGHT_STEP)
     assert found
     assert all(value.isfinite().all() for value in found.values())
 
 
 def test_learned_steps_are_kept_for_the_same_bits(corpus, learned):
-    recogniser = prepared(corpus, start=learned, quantization={**LEARNED, "weight_noise": 0.05}, **COARSE)
-    assert_kept(recogniser, learned, LEARNED_RANGE, LEARNED_WEIGHT_STEP)
+    recognizer = prepared(corpus, start=learned, quantization={**LEARNED, "weight_noise": 0.05}, **COARSE)
+    assert_kept(recognizer, learned, LEARNED_RANGE, LEARNED_WEIGHT_STEP)
 
 
 @pytest.mark.parametrize("quantization", [{}, LEARNED])
 def test_learned_ranges_outlast_the_steps(corpus, learned, quantization):
     changes = {**COARSE, "hardware": {**FOUR_BITS, "weight_bits": 3}, "quantization": quantization}
-    recogniser = prepared(corpus, start=learned, **changes)
-    known = scales(load_recogniser(learned)[0], LEARNED_RANGE)
+    recognizer = prepared(corpus, start=learned, **changes)
+    known = scales(load_recognizer(learned)[0], LEARNED_RANGE)
     assert known
     for name, value in known.items():
-        state = twins(recogniser)[name.removesuffix(f".memrix.{LEARNED_RANGE}")].memrix
+        state = twins(recognizer)[name.removesuffix(f".memrix.{LEARNED_RANGE}")].memrix
         torch.testing.assert_close(state.input_range, value.abs(), rtol=0, atol=0)
         assert torch.equal(state.activation_step * state.hardware.dac.largest_code, value.abs())
         assert (LEARNED_WEIGHT_STEP in state._parameters) == bool(quantization)
@@ -128,8 +128,8 @@ def test_outputs_without_ranges_need_an_observer(corpus, training_of, floating):
     start = training_of(start=floating, quantization={"output_quantizers": False}, **COARSE)
     with pytest.raises(CheckpointError, match=r"outputs have no ranges.*output_quantizers"):
         prepared(corpus, start=start, quantization={"observer": "fixed"}, **COARSE)
-    recogniser = prepared(corpus, start=start, **COARSE)
-    assert_kept(recogniser, start, RANGE)
+    recognizer = prepared(corpus, start=start, **COARSE)
+    assert_kept(recognizer, start, RANGE)
 
 
 def test_float_starts_from_float(corpus, coarse):

@@ -3,9 +3,9 @@ import json
 import pytest
 import torch
 
-from memrix.asr.corpora.catalogue import load_corpus
+from memrix.asr.corpora.catalog import load_corpus
 from memrix.asr.whisper.evaluation import evaluate
-from memrix.asr.whisper.recogniser import load_recogniser
+from memrix.asr.whisper.recognizer import load_recognizer
 from memrix.asr.whisper.reporting import SilentReporter
 from memrix.asr.whisper.settings import EvaluationSettings
 from memrix.errors import ConversionError, DataError
@@ -20,8 +20,8 @@ def cache(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def recogniser(whisper_folder):
-    return load_recogniser(str(whisper_folder))
+def recognizer(whisper_folder):
+    return load_recognizer(str(whisper_folder))
 
 
 @pytest.fixture
@@ -30,11 +30,11 @@ def corpus(kept_recordings):
 
 
 @pytest.fixture(scope="module")
-def whole(recogniser, kept_recordings, tmp_path_factory):
+def whole(recognizer, kept_recordings, tmp_path_factory):
     """The result of an evaluation that nothing interrupts."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MEMRIX_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return evaluate(settings(chips=2), recogniser, load_corpus(str(kept_recordings)))
+        return evaluate(settings(chips=2), recognizer, load_corpus(str(kept_recordings)))
 
 
 def settings(**changes):
@@ -92,10 +92,10 @@ class Interruption(SilentReporter):
 def test_every_execution_has_a_row_in_order(whole):
     assert [(row.execution, row.weight_bits, row.chip) for row in whole.rows] == [
         ("float", None, None),
-        ("quantised", 8, None),
+        ("quantized", 8, None),
         ("chip", 8, 0),
         ("chip", 8, 1),
-        ("quantised", 3, None),
+        ("quantized", 3, None),
         ("chip", 3, 0),
         ("chip", 3, 1),
     ]
@@ -103,18 +103,18 @@ def test_every_execution_has_a_row_in_order(whole):
     assert whole.corpus["utterances"] == 5
 
 
-def test_the_quantised_network_is_nearer_to_float_at_more_bits(whole):
+def test_the_quantized_network_is_nearer_to_float_at_more_bits(whole):
     exact, fine, coarse = (row for row in whole.rows if row.execution != "chip")
     assert exact.encoder_error == 0
     assert 0 < fine.encoder_error < coarse.encoder_error
 
 
-def test_an_ideal_chip_is_the_quantised_network(recogniser, corpus, cache):
+def test_an_ideal_chip_is_the_quantized_network(recognizer, corpus, cache):
     ideal = settings(weight_bits=(6,), hardware=Hardware.preset("ideal"))
-    _, quantised, chip = evaluate(ideal, recogniser, corpus).rows
-    assert chip.loss == pytest.approx(quantised.loss, rel=1e-4)
-    assert chip.encoder_error == pytest.approx(quantised.encoder_error, rel=1e-3)
-    assert chip.errors == quantised.errors
+    _, quantized, chip = evaluate(ideal, recognizer, corpus).rows
+    assert chip.loss == pytest.approx(quantized.loss, rel=1e-4)
+    assert chip.encoder_error == pytest.approx(quantized.encoder_error, rel=1e-3)
+    assert chip.errors == quantized.errors
 
 
 def test_more_bits_take_more_cells(whole):
@@ -130,91 +130,91 @@ def test_chips_differ_and_say_what_their_converters_clip(whole):
     assert whole.rows[4].clipped is None
 
 
-def test_another_seed_gives_other_chips(whole, recogniser, corpus, cache):
-    other = evaluate(settings(weight_bits=(3,), seed=1), recogniser, corpus)
+def test_another_seed_gives_other_chips(whole, recognizer, corpus, cache):
+    other = evaluate(settings(weight_bits=(3,), seed=1), recognizer, corpus)
     assert other.rows[2].encoder_error != whole.rows[5].encoder_error
 
 
-def test_the_recogniser_is_left_untouched(recogniser, corpus, cache):
-    before = {name: value.clone() for name, value in recogniser.model.state_dict().items()}
-    evaluate(settings(weight_bits=(3,), limit=1), recogniser, corpus)
-    after = recogniser.model.state_dict()
+def test_the_recognizer_is_left_untouched(recognizer, corpus, cache):
+    before = {name: value.clone() for name, value in recognizer.model.state_dict().items()}
+    evaluate(settings(weight_bits=(3,), limit=1), recognizer, corpus)
+    after = recognizer.model.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
-@pytest.mark.parametrize(("execution", "utterances"), [("float", 2), ("quantised, 8 bit", 5), ("chip 1, 3 bit", 4)])
-def test_an_interrupted_run_ends_with_the_same_figures(whole, recogniser, corpus, cache, execution, utterances):
+@pytest.mark.parametrize(("execution", "utterances"), [("float", 2), ("quantized, 8 bit", 5), ("chip 1, 3 bit", 4)])
+def test_an_interrupted_run_ends_with_the_same_figures(whole, recognizer, corpus, cache, execution, utterances):
     with pytest.raises(KeyboardInterrupt):
-        evaluate(settings(chips=2), recogniser, corpus, reporter=Interruption(execution, utterances))
+        evaluate(settings(chips=2), recognizer, corpus, reporter=Interruption(execution, utterances))
     listener = Listener()
-    resumed = evaluate(settings(chips=2), recogniser, corpus, reporter=listener)
+    resumed = evaluate(settings(chips=2), recognizer, corpus, reporter=listener)
     assert "batches are kept from an earlier call" in listener.notes[0]
     assert without_times(resumed) == without_times(whole)
 
 
-def test_a_finished_run_is_not_measured_again_unless_afresh(recogniser, corpus, cache):
+def test_a_finished_run_is_not_measured_again_unless_afresh(recognizer, corpus, cache):
     few = settings(weight_bits=(3,), limit=1)
-    first = evaluate(few, recogniser, corpus)
-    again = evaluate(few, recogniser, corpus)
+    first = evaluate(few, recognizer, corpus)
+    again = evaluate(few, recognizer, corpus)
     # Times included: they can only agree if they come from the journal.
     assert again == first
-    fresh = evaluate(few, recogniser, corpus, fresh=True)
+    fresh = evaluate(few, recognizer, corpus, fresh=True)
     assert fresh != first
     assert without_times(fresh) == without_times(first)
 
 
-def test_more_bits_and_chips_add_to_what_is_measured(recogniser, corpus, cache):
-    first = evaluate(settings(weight_bits=(3,), limit=1), recogniser, corpus)
-    more = evaluate(settings(weight_bits=(3, 5), limit=1, chips=2), recogniser, corpus)
+def test_more_bits_and_chips_add_to_what_is_measured(recognizer, corpus, cache):
+    first = evaluate(settings(weight_bits=(3,), limit=1), recognizer, corpus)
+    more = evaluate(settings(weight_bits=(3, 5), limit=1, chips=2), recognizer, corpus)
     assert more.rows[:3] == first.rows
 
 
-def test_a_pattern_that_names_no_layer_stops_before_the_work(recogniser, corpus, cache):
+def test_a_pattern_that_names_no_layer_stops_before_the_work(recognizer, corpus, cache):
     listener = Listener()
     with pytest.raises(ConversionError, match="proj_oud"):
-        evaluate(settings(digital=("proj_oud",)), recogniser, corpus, reporter=listener)
+        evaluate(settings(digital=("proj_oud",)), recognizer, corpus, reporter=listener)
     assert listener.rows == []
 
 
-def test_changed_audio_is_measured_again(recogniser, recordings, cache):
+def test_changed_audio_is_measured_again(recognizer, recordings, cache):
     corpus = load_corpus(str(recordings))
     few = settings(weight_bits=(3,), limit=1)
-    evaluate(few, recogniser, corpus)
+    evaluate(few, recognizer, corpus)
     for utterance in corpus.utterances:
         content = bytearray(utterance.audio.read_bytes())
         content[-1000:] = bytes(1000)
         utterance.audio.write_bytes(content)
     listener = Listener()
-    evaluate(few, recogniser, corpus, reporter=listener)
+    evaluate(few, recognizer, corpus, reporter=listener)
     assert listener.notes == []
 
 
-def test_front_end_and_output_layer_stay_digital_unless_asked_for(recogniser, corpus, cache):
+def test_front_end_and_output_layer_stay_digital_unless_asked_for(recognizer, corpus, cache):
     few = {"weight_bits": (3,), "limit": 1}
-    kept = evaluate(settings(**few), recogniser, corpus)
-    on_chip = evaluate(settings(**few, digital=()), recogniser, corpus)
+    kept = evaluate(settings(**few), recognizer, corpus)
+    on_chip = evaluate(settings(**few, digital=()), recognizer, corpus)
     # Output layer 31 x 16 and convolutions 16 x 80 x 3 and 16 x 16 x 3, with 2 planes of 2 cells a weight.
     assert on_chip.rows[2].cells - kept.rows[2].cells == (31 * 16 + 16 * 80 * 3 + 16 * 16 * 3) * 4
 
 
-def test_bad_audio_stops_the_evaluation_by_name(recogniser, recordings, cache):
+def test_bad_audio_stops_the_evaluation_by_name(recognizer, recordings, cache):
     (recordings / "clip2.wav").write_bytes(b"not audio")
     with pytest.raises(DataError, match=r"clip2\.wav"):
-        evaluate(settings(), recogniser, load_corpus(str(recordings)))
+        evaluate(settings(), recognizer, load_corpus(str(recordings)))
 
 
-def test_bad_audio_is_skipped_on_request_and_counted(recogniser, recordings, cache):
+def test_bad_audio_is_skipped_on_request_and_counted(recognizer, recordings, cache):
     (recordings / "clip2.wav").write_bytes(b"not audio")
     listener = Listener()
     skipping = settings(weight_bits=(3,), limit=1, skip_bad=True)
-    result = evaluate(skipping, recogniser, load_corpus(str(recordings)), reporter=listener)
+    result = evaluate(skipping, recognizer, load_corpus(str(recordings)), reporter=listener)
     assert result.corpus["skipped"] == 1
     assert "clip2.wav" in result.corpus["skipped_because"][0]
     assert "clip2.wav" in listener.notes[0]
 
 
-def test_a_result_says_how_it_was_made(whole, recogniser, tmp_path):
+def test_a_result_says_how_it_was_made(whole, recognizer, tmp_path):
     whole.save(tmp_path / "result.json")
     data = json.loads((tmp_path / "result.json").read_text())
     assert set(data["versions"]) == {"memrix", "torch", "transformers", "synaptogen", "python"}
@@ -222,4 +222,4 @@ def test_a_result_says_how_it_was_made(whole, recogniser, tmp_path):
     assert data["settings"]["weight_bits"] == [8, 3]
     assert data["settings"]["digital"] == ["model.encoder.conv*", "proj_out"]
     assert data["corpus"]["words"] == data["rows"][0]["words"]
-    assert data["model"] == recogniser.source
+    assert data["model"] == recognizer.source

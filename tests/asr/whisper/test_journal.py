@@ -25,7 +25,7 @@ def test_batches_are_there_when_the_journal_is_opened_again(tmp_path):
     again = Journal(tmp_path / "journal.jsonl")
     assert again.batches(FLOAT) == {0: record(0)}
     assert again.batches(CHIP) == {3: record(3)}
-    assert again.batches(Execution("quantised", 4)) == {}
+    assert again.batches(Execution("quantized", 4)) == {}
 
 
 def test_a_torn_last_line_is_dropped_and_overwritten(tmp_path):

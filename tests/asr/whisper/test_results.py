@@ -8,7 +8,7 @@ from memrix.asr.whisper.results import (
     Execution,
     UtteranceRecord,
     mean_of_chips,
-    summarise,
+    summarize,
     write_atomically,
 )
 from memrix.errors import DataError
@@ -39,7 +39,7 @@ def test_figures_add_up_over_batches():
             clipped=1,
         ),
     ]
-    row = summarise(CHIP, on_chip, baseline)
+    row = summarize(CHIP, on_chip, baseline)
     assert (row.execution, row.weight_bits, row.chip) == ("chip", 4, 0)
     assert row.wer == 3 / 10
     assert row.relative_degradation == pytest.approx((0.3 - 0.1) / 0.1)
@@ -53,20 +53,20 @@ def test_figures_add_up_over_batches():
 
 def test_degradation_is_undefined_without_errors_in_float():
     perfect = [batch(utterance(errors=0))]
-    assert summarise(CHIP, [batch(utterance(errors=2), conversions=1)], perfect).relative_degradation is None
+    assert summarize(CHIP, [batch(utterance(errors=2), conversions=1)], perfect).relative_degradation is None
 
 
 def test_float_has_neither_chip_figures_nor_degradation():
     batches = [batch(utterance(error_energy=0.0))]
-    row = summarise(FLOAT, batches, batches)
+    row = summarize(FLOAT, batches, batches)
     assert (row.weight_bits, row.chip, row.clipped, row.cells) == (None, None, None, None)
     assert (row.relative_degradation, row.encoder_error, row.difference_interval) == (0.0, 0.0, None)
 
 
 def test_a_row_says_what_its_interval_was_taken_over():
     batches = [batch(utterance(), utterance("b", errors=0))]
-    assert summarise(FLOAT, batches, batches).resampled == "utterances"
-    assert summarise(CHIP, batches, batches).resampled == "utterances, on this chip alone"
+    assert summarize(FLOAT, batches, batches).resampled == "utterances"
+    assert summarize(CHIP, batches, batches).resampled == "utterances, on this chip alone"
 
 
 def test_the_mean_of_chips_has_an_interval_over_them_too():
@@ -77,7 +77,7 @@ def test_the_mean_of_chips_has_an_interval_over_them_too():
     assert (mean.weight_bits, mean.chips, mean.lowest, mean.wer, mean.highest) == (4, 2, 0.125, 0.25, 0.375)
     assert mean.relative_degradation == 1.0
     assert mean.resampled == "utterances and chips"
-    alone = summarise(CHIP, *[chips[0]] * 2).wer_interval
+    alone = summarize(CHIP, *[chips[0]] * 2).wer_interval
     assert mean.wer_interval[1] - mean.wer_interval[0] > 3 * (alone[1] - alone[0])
 
 
@@ -88,7 +88,7 @@ def test_a_batch_survives_json_to_the_last_bit():
 
 def test_a_result_is_written_with_the_keys_users_rely_on(tmp_path):
     batches = [batch(utterance())]
-    result = EvaluationResult((summarise(FLOAT, batches, batches),), "weights", {}, {}, {}, {})
+    result = EvaluationResult((summarize(FLOAT, batches, batches),), "weights", {}, {}, {}, {})
     result.save(tmp_path / "new folder" / "result.json")
     data = json.loads((tmp_path / "new folder" / "result.json").read_text())
     assert set(data) == {"rows", "settings", "hardware", "versions", "corpus", "model", "means", "intervals"}
@@ -128,7 +128,7 @@ def test_a_place_that_cannot_be_written_to_is_named(tmp_path):
 
 @pytest.mark.parametrize(
     ("execution", "text"),
-    [(FLOAT, "float"), (Execution("quantised", 8), "quantised, 8 bit"), (CHIP, "chip 0, 4 bit")],
+    [(FLOAT, "float"), (Execution("quantized", 8), "quantized, 8 bit"), (CHIP, "chip 0, 4 bit")],
 )
 def test_executions_have_readable_names(execution, text):
     assert str(execution) == text

@@ -13,10 +13,10 @@ def settings(**changes):
 def test_executions_go_from_float_over_bits_to_chips():
     assert settings(weight_bits=(8, 4), chips=2).executions == (
         Execution("float"),
-        Execution("quantised", 8),
+        Execution("quantized", 8),
         Execution("chip", 8, 0),
         Execution("chip", 8, 1),
-        Execution("quantised", 4),
+        Execution("quantized", 4),
         Execution("chip", 4, 0),
         Execution("chip", 4, 1),
     )

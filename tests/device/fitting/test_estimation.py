@@ -14,7 +14,7 @@ from memrix.device import DeviceParameters, load_parameters, save_parameters
 from memrix.device.fitting import Cycles, fit_parameters, simulate_cycles
 from memrix.device.fitting.few_devices import fit_few_devices
 from memrix.device.fitting.process import autocovariances, covariance_of_mean, spectral_radius
-from memrix.device.fitting.shapes import standardise
+from memrix.device.fitting.shapes import standardize
 from memrix.device.fitting.simulation import draw_devices
 from memrix.errors import DataError, HardwareError
 
@@ -53,8 +53,8 @@ def correlations(parameters: DeviceParameters, lags: int) -> np.ndarray:
 
 def relative_error_of_deviation(values: np.ndarray, count: int) -> np.ndarray:
     """Standard error of the standard deviation of ``count`` values, relative to it, for any distribution."""
-    centred = values - values.mean(axis=0)
-    kurtosis = (centred**4).mean(axis=0) / (centred**2).mean(axis=0) ** 2
+    centerd = values - values.mean(axis=0)
+    kurtosis = (centerd**4).mean(axis=0) / (centerd**2).mean(axis=0) ** 2
     return np.sqrt((kurtosis - 1) / (4 * count))
 
 
@@ -133,8 +133,8 @@ def test_short_series_do_not_pass_their_chance_on_to_the_devices(built_in):
 def test_short_series_do_not_shorten_the_memory(built_in):
     """With 60 cycles the correlations around the measured means are too low by 0.2 and more."""
     measured = simulate_cycles(built_in, devices=800, cycles=60, seed=4)
-    standardised, *_ = standardise(measured.features)
-    naive = (standardised[:, 10:, 2] * standardised[:, :-10, 2]).mean()
+    standardized, *_ = standardize(measured.features)
+    naive = (standardized[:, 10:, 2] * standardized[:, :-10, 2]).mean()
     true = correlations(built_in, 10)[10, 2, 2]
     found = correlations(fit_parameters(measured), 10)[10, 2, 2]
     assert naive < true - 0.2
@@ -225,7 +225,7 @@ def test_everything_that_does_not_suffice_is_listed_with_a_mend(built_in):
     ]
 
 
-def test_interchanged_curves_are_recognised(built_in):
+def test_interchanged_curves_are_recognized(built_in):
     measured = simulate_cycles(built_in, devices=30, cycles=40)
     swapped = Cycles(measured.devices, measured.features, measured.high_curve, measured.low_curve)
     with pytest.raises(DataError, match="have they been interchanged"):
@@ -242,7 +242,7 @@ def test_interchanged_curves_are_recognised(built_in):
         (1, 1, 1e-3, "are not of one device"),
     ],
 )
-def test_resistances_and_curves_in_other_units_are_recognised(built_in, off, on, current, message):
+def test_resistances_and_curves_in_other_units_are_recognized(built_in, off, on, current, message):
     measured = simulate_cycles(built_in, devices=30, cycles=40)
     features = measured.features + np.array([np.log10(off), 0, 0, 0])
     features[..., 2] *= on

@@ -61,7 +61,7 @@ def test_shuffled_cycles_are_seen_in_the_autocorrelation(built_in, few):
 
 
 def test_figures_of_cycles_that_can_be_checked_by_hand(built_in):
-    """Two devices that go up and down: means 1 and 3, deviations 1 and 2, neighbours opposite."""
+    """Two devices that go up and down: means 1 and 3, deviations 1 and 2, neighbors opposite."""
     measured = simulate_cycles(built_in, devices=2, cycles=8)
     series = np.stack([1 + np.tile([1.0, -1.0], 4), 3 + np.tile([2.0, -2.0], 4)])
     goodness = goodness_of_fit(built_in, dataclasses.replace(measured, features=series[:, :, None].repeat(4, axis=2)))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from memrix.device.fitting import fit_parameters, read_cycles, simulate_cycles
-from memrix.studies.device_behavior import current_voltage_loops
 from memrix.errors import DataError, HardwareError
+from memrix.studies.device_behavior import current_voltage_loops
 
 PEAK, STEP = 1.5, 0.025
 Row = tuple[str, int, float, float]

@@ -67,7 +67,7 @@ def test_missing_columns_come_with_the_nearest_name(problems):
     assert found[-1].startswith("the layout is device,cycle,")
 
 
-def test_another_separator_is_recognised(tmp_path):
+def test_another_separator_is_recognized(tmp_path):
     text = "\n".join([HEADER, *CYCLES, *CURVES]).replace(",", ";").replace(".", ",")
     (tmp_path / "sweeps.csv").write_text(text)
     assert read_cycles(tmp_path / "sweeps.csv").features[0, 0].tolist() == [5, -0.7, 4500, 0.7]

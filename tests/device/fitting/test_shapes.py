@@ -8,7 +8,7 @@ from memrix.device.fitting.shapes import (
     largest_score,
     normal_scores,
     quantiles,
-    standardise,
+    standardize,
 )
 
 LIMIT = largest_score(0)
@@ -42,9 +42,9 @@ def test_quantiles_are_those_of_all_devices_together():
     assert quantiles(values)[:, 10_000] == pytest.approx(50_000.5)
 
 
-def test_a_standardised_series_has_mean_0_and_deviation_1():
-    standardised, mean, deviation = standardise(np.array([[[1.0] * 4, [3.0] * 4]]))
-    np.testing.assert_array_equal(standardised, [[[-1.0] * 4, [1.0] * 4]])
+def test_a_standardized_series_has_mean_0_and_deviation_1():
+    standardized, mean, deviation = standardize(np.array([[[1.0] * 4, [3.0] * 4]]))
+    np.testing.assert_array_equal(standardized, [[[-1.0] * 4, [1.0] * 4]])
     np.testing.assert_array_equal([mean, deviation], [[[2.0] * 4], [[1.0] * 4]])
 
 

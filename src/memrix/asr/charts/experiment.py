@@ -66,7 +66,7 @@ def _draw_rates(axes: Axes, floating: Row, rows: Sequence[Row], axis: BitsAxis, 
         variant = row["variant"]
         place, rate, color = axis.place(row["bits"], variant), 100 * row["rate"], colors[variant]
         interval = percent(row["interval"])
-        name = f"chips: {variant}" if variant else "quantised digitally"
+        name = f"chips: {variant}" if variant else "quantized digitally"
         marker = "o" if variant else "s"
         axes.errorbar(
             [place],

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 
-_LABELS = {"quantised": "quantised", "chip": "on the chip"}
+_LABELS = {"quantized": "quantized", "chip": "on the chip"}
 
 
 def wer_over_bits(result: Mapping[str, Any], path: Path) -> None:
@@ -78,7 +78,7 @@ class _Systems:
     def __init__(self, rows: Sequence[Row], hardware: str) -> None:
         self.rows = [row for row in rows if row["execution"] in _LABELS]
         self.axis = BitsAxis.of((row["weight_bits"] for row in self.rows), (row["execution"] for row in self.rows))
-        self.colors = {"quantised": QUANTIZED, "chip": colors_of_chips([hardware])[hardware]}
+        self.colors = {"quantized": QUANTIZED, "chip": colors_of_chips([hardware])[hardware]}
         self._chips = 1 + max((row["chip"] or 0 for row in self.rows), default=0)
 
     def of(self, kind: str) -> list[Row]:

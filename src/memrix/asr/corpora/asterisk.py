@@ -6,11 +6,11 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 
-from memrix.asr.corpora.asterisk_prompts import LICENCE, asterisk
+from memrix.asr.corpora.asterisk_prompts import LICENSE, asterisk
 from memrix.asr.corpora.fixed_splits import fixed_splits
 from memrix.asr.corpora.preparation import Progress, Utterance, prepare
 from memrix.asr.corpora.prepared import PreparedCorpus
-from memrix.asr.corpora.transcripts import has_digits, normalised
+from memrix.asr.corpora.transcripts import has_digits, normalized
 from memrix.asr.corpus import Utterance as Prompt
 from memrix.errors import DataError
 
@@ -51,9 +51,9 @@ def prepare_asterisk(
             left_out["not in the fixed splits"] += 1
         else:
             utterances.append(_utterance(prompt))
-    description = {"source": prompts.source, "licence": LICENCE, "left_out": dict(left_out)}
+    description = {"source": prompts.source, "license": LICENSE, "left_out": dict(left_out)}
     return prepare("asterisk", folder, utterances, splits, description, progress, skip_bad=skip_bad)
 
 
 def _utterance(prompt: Prompt) -> Utterance:
-    return Utterance(prompt.id, normalised(prompt.text), SPEAKER, partial(Prompt.samples, prompt))
+    return Utterance(prompt.id, normalized(prompt.text), SPEAKER, partial(Prompt.samples, prompt))

@@ -12,7 +12,7 @@ from memrix.asr.corpus import WINDOW_SECONDS, Corpus, Utterance
 from memrix.asr.packages import fetch_debian
 from memrix.errors import AssetError
 
-LICENCE = "CC-BY-SA-3.0, Allison Smith and Digium, Inc."
+LICENSE = "CC-BY-SA-3.0, Allison Smith and Digium, Inc."
 
 _SOUNDS = "asterisk-core-sounds-en-wav"
 _TEXTS = "asterisk-core-sounds-en"
@@ -24,7 +24,7 @@ _SPOKEN_SIGNS = {"*": " star ", "#": " pound "}
 
 
 def asterisk() -> Corpus:
-    """The prompts whose transcript is speech and whose clip fits into one window of a recogniser.
+    """The prompts whose transcript is speech and whose clip fits into one window of a recognizer.
 
     Raises:
         AssetError: the packages cannot be fetched, or hold something else than expected.
@@ -55,7 +55,7 @@ def read_prompts(sounds: Path, texts: Path) -> Corpus:
             f"no transcribed clip found in {clips}; delete {sounds} and {texts} and run again to fetch them anew"
         )
     source = (
-        f"Debian packages {sounds.name} and {texts.name} ({LICENCE}); left out: {missing} transcripts "
+        f"Debian packages {sounds.name} and {texts.name} ({LICENSE}); left out: {missing} transcripts "
         f"without a clip, {too_long} clips above {WINDOW_SECONDS:g} s"
     )
     return Corpus("asterisk", tuple(utterances), source)

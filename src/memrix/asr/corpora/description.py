@@ -27,7 +27,7 @@ class CorpusDescription(BaseModel):
 
     Attributes:
         name: of the corpus.
-        source, licence: where it is from.
+        source, license: where it is from.
         recordings_stay: whether recordings may lie outside of its folder.
         dictionary: path of its pronunciations.
         left_out: utterances that were left out, by the reason.
@@ -39,7 +39,7 @@ class CorpusDescription(BaseModel):
 
     name: Annotated[PlainText, Field(min_length=1)]
     source: PlainText | None = None
-    licence: PlainText | None = None
+    license: PlainText | None = None
     recordings_stay: bool = False
     dictionary: PlainText | None = None
     left_out: dict[PlainText, Count] = Field(default_factory=dict)

@@ -67,7 +67,7 @@ def prepare_manifests(
             except DataError as error:
                 collection.refuse(where, error)
             progress(done, total)
-    description = {"source": str(source.resolve()), "licence": "that of its source", STAYS: True}
+    description = {"source": str(source.resolve()), "license": "that of its source", STAYS: True}
     return collection.written(folder, description)
 
 

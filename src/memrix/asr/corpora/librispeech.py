@@ -19,7 +19,7 @@ from memrix.asr.corpora.transcripts import transcript
 from memrix.asr.outside import plain_text
 from memrix.errors import DataError
 
-LICENCE = "CC-BY-4.0, Vassil Panayotov and others"
+LICENSE = "CC-BY-4.0, Vassil Panayotov and others"
 
 
 def prepare_librispeech(
@@ -56,7 +56,7 @@ def prepare_librispeech(
         folder,
         {
             "source": str(root),
-            "licence": LICENCE,
+            "license": LICENSE,
             STAYS: True,
             "parts": {split: [part.name for part in found] for split, found in parts.items()},
         },

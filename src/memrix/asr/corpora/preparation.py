@@ -32,7 +32,7 @@ class Utterance:
 
     Attributes:
         id: of the utterance; part of a file's name.
-        text: normalised transcript.
+        text: normalized transcript.
         speaker: or character.
         samples: reads its audio: mono, 16 kHz, in [-1, 1]; ``[samples]``.
     """
@@ -60,7 +60,7 @@ def prepare(
         folder: where to; audio that is there is kept.
         utterances: of all splits.
         split_of: split of every id.
-        description: source and licence, for people.
+        description: source and license, for people.
         progress: is told how many utterances of how many are done.
         skip_bad: leave out audio that cannot be used.
 

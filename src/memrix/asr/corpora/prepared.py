@@ -41,7 +41,7 @@ class PreparedCorpus:
     Attributes:
         name: of the corpus.
         folder: where it is; it may be moved.
-        description: source, licence, how it was prepared, statistics.
+        description: source, license, how it was prepared, statistics.
     """
 
     name: str

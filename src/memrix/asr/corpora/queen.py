@@ -17,12 +17,12 @@ from memrix.asr.corpora.fixed_splits import fixed_splits
 from memrix.asr.corpora.preparation import Progress, Utterance, prepare
 from memrix.asr.corpora.prepared import PreparedCorpus
 from memrix.asr.corpora.queen_archive import Line, QueenArchive
-from memrix.asr.corpora.transcripts import has_digits, normalised
+from memrix.asr.corpora.transcripts import has_digits, normalized
 from memrix.asr.packages import fetch_debian
 from memrix.asr.pronunciation import cmu_dictionary, merged, missing_words, own_dictionary
 from memrix.errors import DataError
 
-LICENCE = (
+LICENSE = (
     "the game's own: use and modify freely with its notices kept, not to be sold alone; John Passfield, "
     "Steve Stamatiadis"
 )
@@ -68,7 +68,7 @@ def prepare_queen(
     utterances = []
     for line in chosen:
         samples = partial(_samples, archive, line.id)
-        utterances.append(Utterance(line.id, normalised(line.text), line.speaker, samples))
+        utterances.append(Utterance(line.id, normalized(line.text), line.speaker, samples))
     return prepare(
         "queen",
         folder,
@@ -76,7 +76,7 @@ def prepare_queen(
         splits,
         {
             "source": f"Debian package {_PACKAGE}" if source is None else str(source.resolve()),
-            "licence": LICENCE,
+            "license": LICENSE,
             "left_out": {
                 **left_out,
                 "not in the fixed splits": sum(item.id not in splits for item in utterances),
@@ -88,12 +88,12 @@ def prepare_queen(
 
 
 def usable_lines(lines: Iterable[Line]) -> tuple[list[Line], dict[str, int]]:
-    """The lines that a recogniser can learn from, and how many are left out for which reason."""
+    """The lines that a recognizer can learn from, and how many are left out for which reason."""
     dictionary = merged(cmu_dictionary(), own_dictionary("queen"))
     kept: list[Line] = []
     left_out: Counter[str] = Counter()
     for line in lines:
-        text = normalised(line.text)
+        text = normalized(line.text)
         if has_digits(line.text):
             left_out["digits"] += 1
         elif len(text.split()) < 2:

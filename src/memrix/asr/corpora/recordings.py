@@ -48,7 +48,7 @@ def window(
     Args:
         recording: of one channel.
         name: id of the utterance.
-        text: normalised transcript.
+        text: normalized transcript.
         speaker: who says it.
         start: in seconds.
         end: in seconds; None is the end of the recording.

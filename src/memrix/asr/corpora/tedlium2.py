@@ -22,7 +22,7 @@ from memrix.asr.corpora.transcripts import is_remark, transcript, with_joined_en
 from memrix.asr.outside import plain_text
 from memrix.errors import DataError
 
-LICENCE = "CC-BY-NC-ND 3.0, TED Conferences LLC and LIUM, University of Le Mans"
+LICENSE = "CC-BY-NC-ND 3.0, TED Conferences LLC and LIUM, University of Le Mans"
 DICTIONARY = "TEDLIUM.152k.dic"
 
 _IGNORED = "ignore_time_segment_in_scoring"
@@ -77,7 +77,7 @@ def prepare_tedlium2(
         folder,
         {
             "source": str(root),
-            "licence": LICENCE,
+            "license": LICENSE,
             STAYS: True,
             "dictionary": str(root / DICTIONARY),
             "left_out": dict(left_out),

@@ -1,4 +1,4 @@
-"""Transcripts as recognisers are trained on them: words in lower case, of letters and apostrophes."""
+"""Transcripts as recognizers are trained on them: words in lower case, of letters and apostrophes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _OTHERS = re.compile(r"[^a-z' ]")
 _CLITIC = re.compile(r"(?<=[A-Za-z]) '(?=(?:s|t|d|m|ll|re|ve|clock)\b)", re.IGNORECASE)
 
 
-def normalised(text: str) -> str:
+def normalized(text: str) -> str:
     """Words of ``[a-z']`` with single spaces between; remarks in brackets are dropped, hyphens part words.
 
     Apostrophes around a word are quotation marks and go, accents go; digits have no one reading, and are the caller's
@@ -23,7 +23,7 @@ def normalised(text: str) -> str:
 
 
 def transcript(text: str) -> str:
-    """The normalised text, where that keeps everything that is said.
+    """The normalized text, where that keeps everything that is said.
 
     Raises:
         DataError: no words are left, or there are digits or letters that would be dropped.
@@ -34,7 +34,7 @@ def transcript(text: str) -> str:
             f"the transcript {text!r} has {' '.join(lost)}, but words are of the letters a to z; write "
             "out what is said"
         )
-    words = normalised(text)
+    words = normalized(text)
     if not words:
         raise DataError(
             f"the transcript {text!r} is empty: no words are left of it" if text else "it has no transcript"

@@ -1,4 +1,4 @@
-"""Recognisers measured on a test split, with one lexicon and language model; what is measured is kept."""
+"""Recognizers measured on a test split, with one lexicon and language model; what is measured is kept."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from memrix.asr.experiment.trained import kept_search
 from memrix.asr.files import write_whole
 from memrix.asr.kept import parse_kept, validated, with_hash
 from memrix.asr.labels import Labels
-from memrix.asr.recogniser import Recogniser
-from memrix.asr.recogniser_files import load_recogniser, recogniser_digest
+from memrix.asr.recognizer import Recognizer
+from memrix.asr.recognizer_files import load_recognizer, recognizer_digest
 from memrix.asr.search.beam import BeamSearch
 from memrix.asr.search.language_model import LanguageModel
 from memrix.asr.search.lexicon import Lexicon
@@ -41,30 +41,30 @@ PRIOR_SCALES = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 
 @dataclass(frozen=True)
 class Digital:
-    """A recogniser, and the hash of what its file holds."""
+    """A recognizer, and the hash of what its file holds."""
 
-    recogniser: Recogniser
+    recognizer: Recognizer
     sha256: str
 
     @classmethod
     def read(cls, path: Path, bits: float | None) -> Digital:
-        """The recogniser of a file, whose weights are to have so many bits; None in float.
+        """The recognizer of a file, whose weights are to have so many bits; None in float.
 
         Raises:
             CheckpointError: it cannot be read, or its weights have other bits.
         """
-        recogniser = load_recogniser(path)[0]
-        hardware = recogniser.description.get("hardware")
+        recognizer = load_recognizer(path)[0]
+        hardware = recognizer.description.get("hardware")
         found = None if hardware is None else hardware["weight_bits"]
         if found != bits:
             wanted, got = ("in float" if number is None else f"of {number:g} bit" for number in (bits, found))
-            raise CheckpointError(f"{str(path)!r} holds a recogniser {got}; expected one {wanted}")
-        return cls(recogniser, recogniser_digest(path))
+            raise CheckpointError(f"{str(path)!r} holds a recognizer {got}; expected one {wanted}")
+        return cls(recognizer, recognizer_digest(path))
 
 
 @dataclass
 class Evaluation:
-    """Measures recognisers, and keeps what was measured for the next time that the same is asked for.
+    """Measures recognizers, and keeps what was measured for the next time that the same is asked for.
 
     Attributes:
         folder: where measurements are kept.
@@ -85,7 +85,7 @@ class Evaluation:
     language_model: LanguageModel
 
     def tuned(self, digital: Digital, beam: int) -> SearchSettings:
-        """Scales with the fewest errors of the float recogniser on the development split."""
+        """Scales with the fewest errors of the float recognizer on the development split."""
         kept = self.folder / "search.json"
         key = self._key(digital, beam, self._dev_content)
         if kept.is_file():
@@ -93,7 +93,7 @@ class Evaluation:
             if known == key:
                 return settings
         self.say("tuning the scales of the search on the development split")
-        found = emissions(digital.recogniser, self.dev)
+        found = emissions(digital.recognizer, self.dev)
         start = SearchSettings(beam_size=beam, token_beam=20, lm_scale=1.8, prior_scale=0.4)
         texts = {cut.id: cut.supervisions[0].text for cut in self.dev}
         tuning = tune(
@@ -134,7 +134,7 @@ class Evaluation:
         began = time.monotonic()
         # The prior is that of the digital model, for its chips too.
         search = self._search(tuned, self._prior_of(digital))
-        running = digital.recogniser
+        running = digital.recognizer
         if hardware is not None:
             running = on_chip(running, hardware, seed, self.train)
         measurement = measure(system, running, self.test, search, self._references, began, seed)
@@ -142,7 +142,7 @@ class Evaluation:
         return measurement
 
     def _key(self, digital: Digital, *parts: object) -> str:
-        """What a result depends on: a recogniser, all that words are found with, and more."""
+        """What a result depends on: a recognizer, all that words are found with, and more."""
         found_with = (self.language_model.sha256, self._lexicon.fingerprint)
         return hash_of(memrix.__version__, digital.sha256, *found_with, *parts)
 
@@ -155,7 +155,7 @@ class Evaluation:
         missing = self.labels.unspellable(words)
         if missing:
             raise DataError(
-                f"{len(missing)} words of the corpus cannot be spelled in the labels of the recogniser: "
+                f"{len(missing)} words of the corpus cannot be spelled in the labels of the recognizer: "
                 f"{', '.join(missing)}; write their pronunciations into a file, a line for each such as "
                 f"'memrix M EH M R IH K S', and name it with --dictionary (setting dictionaries)"
             )
@@ -177,7 +177,7 @@ class Evaluation:
         kept = self.folder / "systems" / f"prior-{self._key(digital, self._dev_content, _PRIOR)[:20]}.json"
         if kept.is_file():
             return _kept_prior(kept)
-        prior = _prior(emissions(digital.recogniser, self.dev).values())
+        prior = _prior(emissions(digital.recognizer, self.dev).values())
         write_whole(kept, json.dumps(with_hash({_PRIOR: prior.tolist()})).encode())
         return prior
 

@@ -21,7 +21,7 @@ from memrix.asr.scoring import (
 
 @dataclass(frozen=True)
 class Row:
-    """Word error rates of the chips of one kind, or of one digital recogniser; shares, 0.04 is 4 %.
+    """Word error rates of the chips of one kind, or of one digital recognizer; shares, 0.04 is 4 %.
 
     Attributes:
         name: what it is.
@@ -31,11 +31,11 @@ class Row:
         deviation, lowest, highest: over chips; None for one system.
         interval: of the rate, 95 %, by ``wer_interval``.
         label_error_rate: by greedy search, mean over chips.
-        over_float: relative difference to the float recogniser, with its paired 95 % interval; None for itself.
-        over_quantised: the same to the same network quantised digitally; None for digital ones.
+        over_float: relative difference to the float recognizer, with its paired 95 % interval; None for itself.
+        over_quantized: the same to the same network quantized digitally; None for digital ones.
         cells: of one chip.
         clipped: share of conversions beyond the converters' range.
-        chips: how many the rates are the mean of; 0 for a digital recogniser.
+        chips: how many the rates are the mean of; 0 for a digital recognizer.
         resampled: what the intervals were taken over.
     """
 
@@ -49,7 +49,7 @@ class Row:
     interval: tuple[float, float]
     label_error_rate: float
     over_float: tuple[float, float, float] | None
-    over_quantised: tuple[float, float, float] | None
+    over_quantized: tuple[float, float, float] | None
     cells: int
     clipped: float
     chips: int
@@ -57,15 +57,15 @@ class Row:
 
 
 def rows_of(result: ExperimentResult) -> list[Row]:
-    """Float, then for every number of bits the quantised recogniser and each kind of chip."""
+    """Float, then for every number of bits the quantized recognizer and each kind of chip."""
     floating = result.of("float")
     rows = [_row("float", floating, None, None)]
     for bits in result.settings.weight_bits:
-        quantised = result.of("quantised", bits)
-        rows.append(_row(f"quantised, {bits:g} bit", quantised, floating[0], None))
+        quantized = result.of("quantized", bits)
+        rows.append(_row(f"quantized, {bits:g} bit", quantized, floating[0], None))
         for variant in result.settings.variants(bits):
             chips = result.of("chip", bits, variant)
-            rows.append(_row(f"{variant}, {bits:g} bit", chips, floating[0], quantised[0]))
+            rows.append(_row(f"{variant}, {bits:g} bit", chips, floating[0], quantized[0]))
     return rows
 
 
@@ -84,7 +84,7 @@ def to_json(result: ExperimentResult) -> dict[str, Any]:
     }
 
 
-HEAD = ("system", "WER", "95 %", "sd", "min", "max", "label errors", "over float", "over quantised", "cells")
+HEAD = ("system", "WER", "95 %", "sd", "min", "max", "label errors", "over float", "over quantized", "cells")
 """Of the columns that ``cells_of`` fills."""
 
 
@@ -98,7 +98,7 @@ def cells_of(row: Row) -> tuple[str, ...]:
         f"{100 * row.label_error_rate:.1f}",
         *(
             "" if figures is None else "{:+.1f} ({:+.1f} to {:+.1f})".format(*(100 * value for value in figures))
-            for figures in (row.over_float, row.over_quantised)
+            for figures in (row.over_float, row.over_quantized)
         ),
         f"{row.cells / 1e6:.1f} M" if row.cells else "",
     )
@@ -111,7 +111,7 @@ def to_markdown(result: ExperimentResult) -> str:
 
 
 def _row(
-    name: str, measured: Sequence[Measurement], floating: Measurement | None, quantised: Measurement | None
+    name: str, measured: Sequence[Measurement], floating: Measurement | None, quantized: Measurement | None
 ) -> Row:
     words = measured[0].words
     rates = [word_error_rate(item.errors, words) for item in measured]
@@ -129,7 +129,7 @@ def _row(
         interval=wer_interval(errors, words),
         label_error_rate=statistics.mean(item.label_errors / max(item.labels, 1) for item in measured),
         over_float=_relative(errors, floating, words),
-        over_quantised=_relative(errors, quantised, words),
+        over_quantized=_relative(errors, quantized, words),
         cells=measured[0].cells,
         clipped=statistics.mean(item.clipped for item in measured),
         chips=len(measured) if system.kind == "chip" else 0,

@@ -18,7 +18,7 @@ from memrix.asr.corpora.prepared import open_corpus
 from memrix.asr.experiment.evaluation import Digital, Evaluation
 from memrix.asr.experiment.settings import ExperimentSettings
 from memrix.asr.experiment.systems import Measurement, System
-from memrix.asr.experiment.trained import TrainedRecognisers
+from memrix.asr.experiment.trained import TrainedRecognizers
 from memrix.asr.files import write_whole
 from memrix.asr.labels import Labels, PhonemeLabels
 from memrix.asr.pronunciation import corpus_pronunciations
@@ -41,13 +41,13 @@ class ExperimentResult:
     Attributes:
         settings: of the experiment.
         corpus: name of the corpus.
-        trained: the recognisers, and the search, whose settings were tuned with the float one on development data.
+        trained: the recognizers, and the search, whose settings were tuned with the float one on development data.
         measurements: of every system.
     """
 
     settings: ExperimentSettings
     corpus: str
-    trained: TrainedRecognisers
+    trained: TrainedRecognizers
     measurements: tuple[Measurement, ...]
 
     def of(self, kind: str, bits: float | None = None, variant: str = "") -> list[Measurement]:
@@ -74,7 +74,7 @@ def run_experiment(
         report: is told of every step of a training.
 
     Raises:
-        DataError, CheckpointError, SettingsError, AssetError: corpus, folder, recognisers or programs that are needed
+        DataError, CheckpointError, SettingsError, AssetError: corpus, folder, recognizers or programs that are needed
             cannot be used.
     """
     return _Experiment(settings, file_path(folder, DataError, "the folder of an experiment"), say, report).run()
@@ -106,7 +106,7 @@ class _Experiment:
 
     def run(self) -> ExperimentResult:
         settings = self._settings
-        path = self._float_recogniser()
+        path = self._float_recognizer()
         floating = Digital.read(path, None)
         language_model = self._language_model()
         evaluation = Evaluation(
@@ -116,21 +116,21 @@ class _Experiment:
             self._dev,
             self._test,
             {word for text in self._texts for word in text.split()},
-            self._lexicon_labels(floating.recogniser.labels),
+            self._lexicon_labels(floating.recognizer.labels),
             language_model,
         )
         tuned = self._search(evaluation, floating)
         found = [evaluation.measured(System("float"), floating, tuned)]
         paths = []
         for bits in settings.weight_bits:
-            paths.append((bits, self._coarse_recogniser(bits, path)))
+            paths.append((bits, self._coarse_recognizer(bits, path)))
             coarse = Digital.read(paths[-1][1], bits)
-            found.append(evaluation.measured(System("quantised", bits), coarse, tuned))
+            found.append(evaluation.measured(System("quantized", bits), coarse, tuned))
             for variant, hardware in settings.variants(bits).items():
                 for chip in range(settings.chips):
                     system = System("chip", bits, variant, chip)
                     found.append(evaluation.measured(system, coarse, tuned, hardware, settings.seed + chip))
-        trained = TrainedRecognisers(path, tuple(paths), language_model.path, tuned)
+        trained = TrainedRecognizers(path, tuple(paths), language_model.path, tuned)
         return ExperimentResult(settings, self._corpus.name, trained, tuple(found))
 
     def _search(self, evaluation: Evaluation, floating: Digital) -> SearchSettings:
@@ -139,12 +139,12 @@ class _Experiment:
             return evaluation.tuned(floating, settings.beam or DEFAULT_BEAM)
         return settings.search if settings.beam is None else replace(settings.search, beam_size=settings.beam)
 
-    def _float_recogniser(self) -> Path:
-        if self._settings.recogniser is not None:
-            return Path(self._settings.recogniser)
+    def _float_recognizer(self) -> Path:
+        if self._settings.recognizer is not None:
+            return Path(self._settings.recognizer)
         return self._trained(self._settings.float_training(), "float")
 
-    def _coarse_recogniser(self, bits: float, start: Path) -> Path:
+    def _coarse_recognizer(self, bits: float, start: Path) -> Path:
         given = dict(self._settings.coarse)
         if bits in given:
             return Path(given[bits])

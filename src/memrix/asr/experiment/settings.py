@@ -30,7 +30,7 @@ class ExperimentSettings:
         corpus: name or folder of a prepared corpus.
         dictionaries: files of pronunciations beside that of the corpus.
         size: of the Conformer, which brings its recipe of training.
-        weight_bits: one quantised network and its chips at each of these; 1.5 for ternary weights.
+        weight_bits: one quantized network and its chips at each of these; 1.5 for ternary weights.
         hardware: chips to program: presets or files. The first one is what training knows; scale and range of weights
             are on all of them those that the network was trained with.
         chips: how many of each kind.
@@ -40,8 +40,8 @@ class ExperimentSettings:
         coarse_epochs: of the trainings with coarse weights: one number for all, or one for each of ``weight_bits``.
         weight_range: of those trainings, as in ``memrix.Hardware``; None is that of the hardware.
         weight_noise: of those trainings, as in ``memrix.Quantization``.
-        recogniser: file of a float recogniser, in place of training one.
-        coarse: files of recognisers trained with coarse weights by their bits, in place of training them.
+        recognizer: file of a float recognizer, in place of training one.
+        coarse: files of recognizers trained with coarse weights by their bits, in place of training them.
         language_model: ARPA file, in place of estimating one from the training text.
         search: settings of the search, in place of tuning them.
         part: of the test split to evaluate, such as ``test-other`` of LibriSpeech; None is all of it.
@@ -65,7 +65,7 @@ class ExperimentSettings:
     coarse_epochs: tuple[int, ...] = (10,)
     weight_range: str | None = None
     weight_noise: float = 0.0
-    recogniser: str | None = None
+    recognizer: str | None = None
     coarse: tuple[tuple[float, str], ...] = ()
     language_model: str | None = None
     search: SearchSettings | None = None
@@ -99,7 +99,7 @@ class ExperimentSettings:
             )
         if not is_count(self.seed, 0, LARGEST_SEED):
             problems.append(f"seed must be a whole number from 0 to {LARGEST_SEED}, got {shown(self.seed)}")
-        texts = {"corpus": self.corpus, "recogniser": self.recogniser, "language_model": self.language_model}
+        texts = {"corpus": self.corpus, "recognizer": self.recognizer, "language_model": self.language_model}
         problems += [
             f"{name}: {problem}"
             for name, text in texts.items()
@@ -120,12 +120,12 @@ class ExperimentSettings:
 
     @property
     def trains_float(self) -> bool:
-        """Whether the float recogniser is to be trained."""
-        return self.recogniser is None
+        """Whether the float recognizer is to be trained."""
+        return self.recognizer is None
 
     @property
     def trains_coarse(self) -> bool:
-        """Whether recognisers with coarse weights are to be trained."""
+        """Whether recognizers with coarse weights are to be trained."""
         return not set(self.weight_bits) <= set(dict(self.coarse))
 
     def variants(self, bits: float) -> dict[str, Hardware]:
@@ -157,14 +157,14 @@ class ExperimentSettings:
         return TrainingSettings.from_dict(table, source)
 
     def coarse_training(self, bits: float, start: str) -> TrainingSettings:
-        """The training with coarse weights, from a float recogniser: shorter, and from a lower learning rate."""
+        """The training with coarse weights, from a float recognizer: shorter, and from a lower learning rate."""
         hardware = Hardware.named(self.hardware[0]).replace(weight_bits=bits)
         if self.weight_range is not None:
             hardware = hardware.replace(weight_range=self.weight_range)
         recipe = self.float_training()
-        peak = max(recipe.optimiser.learning_rates)
+        peak = max(recipe.optimizer.learning_rates)
         epochs = dict(zip(self.weight_bits, self.coarse_epochs, strict=False)).get(bits, self.coarse_epochs[0])
-        optimiser = recipe.optimiser.model_copy(update={"learning_rates": (peak / 4, peak / 400), "phases": (1.0,)})
+        optimizer = recipe.optimizer.model_copy(update={"learning_rates": (peak / 4, peak / 400), "phases": (1.0,)})
         return recipe.model_copy(
             update={
                 "method": "quantization-aware",
@@ -172,7 +172,7 @@ class ExperimentSettings:
                 "model": None,
                 "hardware": hardware,
                 "quantization": replace(recipe.quantization, weight_noise=self.weight_noise),
-                "optimiser": optimiser,
+                "optimizer": optimizer,
                 "epochs": epochs,
                 "average": min(recipe.average, max(1, epochs // 3)),
             }

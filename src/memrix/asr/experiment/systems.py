@@ -1,4 +1,4 @@
-"""One system of an experiment: a recogniser in float, quantised or on a chip, and what it made of the test split."""
+"""One system of an experiment: a recognizer in float, quantized or on a chip, and what it made of the test split."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from torch import Tensor
 import memrix
 from memrix.asr.files import write_whole
 from memrix.asr.kept import Count, Seconds, Share, Text, parse_kept, validated, with_hash
-from memrix.asr.recogniser import Recogniser
-from memrix.asr.recogniser_files import chip_choice
+from memrix.asr.recognizer import Recognizer
+from memrix.asr.recognizer_files import chip_choice
 from memrix.asr.scoring import count_label_errors
 from memrix.asr.search.beam import BeamSearch
 from memrix.asr.search.greedy import greedy_labels
-from memrix.asr.training.calibration import calibrate_recogniser
+from memrix.asr.training.calibration import calibrate_recognizer
 from memrix.asr.transcription import emissions
 from memrix.errors import DataError
 from memrix.hardware import Hardware
@@ -32,15 +32,15 @@ from memrix.model.selection import select
 _MEASURE_AGAIN = "remove it to measure again"
 _CALIBRATION_SECONDS, _CALIBRATION_BATCHES = 60.0, 4
 
-Kind = Literal["float", "quantised", "chip"]
+Kind = Literal["float", "quantized", "chip"]
 
 
 @dataclass(frozen=True)
 class System:
-    """Which recogniser, and what it runs on.
+    """Which recognizer, and what it runs on.
 
     Attributes:
-        kind: in float, with fake quantisers, or on a chip.
+        kind: in float, with fake quantizers, or on a chip.
         bits: of its weights; None in float.
         variant: name of the kind of chip; empty where there is none.
         chip: number of the chip.
@@ -54,8 +54,8 @@ class System:
     def __str__(self) -> str:
         if self.kind == "float":
             return "float"
-        if self.kind == "quantised":
-            return f"quantised, {self.bits:g} bit"
+        if self.kind == "quantized":
+            return f"quantized, {self.bits:g} bit"
         return f"{self.variant}, {self.bits:g} bit, chip {self.chip}"
 
 
@@ -114,37 +114,37 @@ class Measurement:
 _MEASUREMENT = TypeAdapter(Measurement)
 
 
-def on_chip(recogniser: Recogniser, hardware: Hardware, seed: int, train: CutSet) -> Recogniser:
-    """The recogniser with its network on a chip, which holds the integers that the network was trained with.
+def on_chip(recognizer: Recognizer, hardware: Hardware, seed: int, train: CutSet) -> Recognizer:
+    """The recognizer with its network on a chip, which holds the integers that the network was trained with.
 
     Args:
-        recogniser: quantised, with its activation ranges.
-        hardware: the chip; scale and range of weights are those of the recogniser.
+        recognizer: quantized, with its activation ranges.
+        hardware: the chip; scale and range of weights are those of the recognizer.
         seed: the same seed is the same chip.
         train: utterances for hardware that is tuned on test vectors.
     """
-    trained = recogniser.description["hardware"]
+    trained = recognizer.description["hardware"]
     hardware = hardware.replace(**{setting: trained[setting] for setting in ("weight_scale", "weight_range")})
-    choice = chip_choice(recogniser, hardware)
+    choice = chip_choice(recognizer, hardware)
     # The vectors are those of the digital network: chips of one network share them.
-    if not all(has_test_vectors(layer) for layer in select(recogniser.network, choice, None)):
+    if not all(has_test_vectors(layer) for layer in select(recognizer.network, choice, None)):
         # With the ranges that the network was trained with: its digital twin has no others.
-        calibrate_recogniser(
-            recogniser,
+        calibrate_recognizer(
+            recognizer,
             hardware,
             train,
             batches=_CALIBRATION_BATCHES,
             seconds=_CALIBRATION_SECONDS,
             keep_ranges=True,
         )
-    other = recogniser.with_network(memrix.program(recogniser.network, choice, seed=seed))
+    other = recognizer.with_network(memrix.program(recognizer.network, choice, seed=seed))
     other.eval()
     return other
 
 
 def measure(
     system: System,
-    recogniser: Recogniser,
+    recognizer: Recognizer,
     cuts: CutSet,
     search: BeamSearch,
     references: Mapping[str, Sequence[int]],
@@ -155,7 +155,7 @@ def measure(
 
     Args:
         system: what it is.
-        recogniser: as it runs.
+        recognizer: as it runs.
         cuts: the utterances.
         search: with the settings tuned on development data.
         references: labels of every utterance.
@@ -164,19 +164,19 @@ def measure(
     """
     chip = system.kind == "chip"
     if chip:
-        memrix.reset_statistics(recogniser.network)
-        memrix.reseed(recogniser.network, read=seed)
+        memrix.reset_statistics(recognizer.network)
+        memrix.reseed(recognizer.network, read=seed)
     with torch.random.fork_rng():
-        found = emissions(recogniser, cuts)
+        found = emissions(recognizer, cuts)
     ids = tuple(cut.id for cut in cuts)
     texts = {cut.id: cut.supervisions[0].text for cut in cuts}
     hypotheses = search.transcribe_each([found[name] for name in ids])
-    # Transcripts are plain words already: nothing is to be normalised.
+    # Transcripts are plain words already: nothing is to be normalized.
     counts = [
         count_label_errors(texts[name].split(), heard.split()) for name, heard in zip(ids, hypotheses, strict=True)
     ]
     label_counts = [count_label_errors(references[name], _greedy(found[name])) for name in ids]
-    described = memrix.summary(recogniser.network) if chip else None
+    described = memrix.summary(recognizer.network) if chip else None
     return Measurement(
         system=system,
         ids=ids,

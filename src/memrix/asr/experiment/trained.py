@@ -1,4 +1,4 @@
-"""Recognisers that are trained already, with all that they are searched with: one folder, of yours or of memrix."""
+"""Recognizers that are trained already, with all that they are searched with: one folder, of yours or of memrix."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
-class TrainedRecognisers:
-    """A recogniser in float, those with coarse weights that were trained from it, and their search.
+class TrainedRecognizers:
+    """A recognizer in float, those with coarse weights that were trained from it, and their search.
 
     Attributes:
-        floating: file of the float recogniser.
+        floating: file of the float recognizer.
         coarse: bits of the weights and file of the others, most bits first.
         language_model: ARPA file.
-        search: settings of the search, tuned with the float recogniser on development data.
+        search: settings of the search, tuned with the float recognizer on development data.
     """
 
     floating: Path
@@ -45,7 +45,7 @@ class TrainedRecognisers:
     def settings(self) -> dict[str, Any]:
         """What they are to an experiment, as settings of it."""
         return {
-            "recogniser": str(self.floating),
+            "recognizer": str(self.floating),
             "coarse": tuple((bits, str(path)) for bits, path in self.coarse),
             "weight_bits": tuple(bits for bits, _ in self.coarse),
             "language_model": str(self.language_model),
@@ -53,13 +53,13 @@ class TrainedRecognisers:
         }
 
 
-def shipped_recognisers() -> tuple[str, ...]:
+def shipped_recognizers() -> tuple[str, ...]:
     """Names of those that memrix brings."""
     return tuple(sorted(folder.name for folder in _shipped().iterdir() if folder.is_dir()))
 
 
-def open_trained(name_or_folder: str) -> TrainedRecognisers:
-    """Those of a folder that ``write_trained`` has written, or of a name in ``shipped_recognisers``.
+def open_trained(name_or_folder: str) -> TrainedRecognizers:
+    """Those of a folder that ``write_trained`` has written, or of a name in ``shipped_recognizers``.
 
     Raises:
         CheckpointError: there is no such folder or name, or the folder lacks something.
@@ -67,13 +67,13 @@ def open_trained(name_or_folder: str) -> TrainedRecognisers:
     """
     folder = (
         _shipped() / name_or_folder
-        if name_or_folder in shipped_recognisers()
+        if name_or_folder in shipped_recognizers()
         else file_path(name_or_folder, DataError, "the name of trained recognizers")
     )
     if not folder.is_dir():
         raise CheckpointError(
-            f"there are no trained recognisers {name_or_folder!r}{closest(name_or_folder, shipped_recognisers())}; "
-            f"name one that memrix brings ({', '.join(shipped_recognisers())}) or a folder that "
+            f"there are no trained recognizers {name_or_folder!r}{closest(name_or_folder, shipped_recognizers())}; "
+            f"name one that memrix brings ({', '.join(shipped_recognizers())}) or a folder that "
             f"`memrix experiment paper --save-trained` has written"
         )
     missing = [name for name in (_FLOAT, _LANGUAGE_MODEL, _SEARCH) if not (folder / name).is_file()]
@@ -83,9 +83,9 @@ def open_trained(name_or_folder: str) -> TrainedRecognisers:
             f"`memrix experiment paper --save-trained` has written"
         )
     if open_language_model(folder / _LANGUAGE_MODEL).counts is None:
-        raise DataError(f"{folder / _LANGUAGE_MODEL} is a binary language model; a folder of recognisers holds ARPA")
+        raise DataError(f"{folder / _LANGUAGE_MODEL} is a binary language model; a folder of recognizers holds ARPA")
     coarse = [(_number(found["bits"]), path) for path in folder.iterdir() if (found := _COARSE.fullmatch(path.name))]
-    return TrainedRecognisers(
+    return TrainedRecognizers(
         folder / _FLOAT,
         tuple(sorted(coarse, reverse=True)),
         folder / _LANGUAGE_MODEL,
@@ -93,20 +93,20 @@ def open_trained(name_or_folder: str) -> TrainedRecognisers:
     )
 
 
-def write_trained(folder: Path, trained: TrainedRecognisers) -> None:
-    """Write recognisers at half precision, language model and settings of the search into one folder.
+def write_trained(folder: Path, trained: TrainedRecognizers) -> None:
+    """Write recognizers at half precision, language model and settings of the search into one folder.
 
     Raises:
-        CheckpointError: a recogniser cannot be read, or the folder not be written.
+        CheckpointError: a recognizer cannot be read, or the folder not be written.
         DataError: the language model is no ARPA file.
     """
     # torch takes seconds to import, and what is trained is looked up without it.
-    from memrix.asr.recogniser_files import load_recogniser, save_recogniser
+    from memrix.asr.recognizer_files import load_recognizer, save_recognizer
 
     file_path(folder, DataError, "the folder of trained recognizers").mkdir(parents=True, exist_ok=True)
     for name, path in _named(trained):
-        recogniser, training = load_recogniser(path)
-        save_recogniser(folder / name, recogniser, training, half=True)
+        recognizer, training = load_recognizer(path)
+        save_recognizer(folder / name, recognizer, training, half=True)
     write_whole(folder / _LANGUAGE_MODEL, _gzipped_arpa(trained.language_model))
     write_whole(folder / _SEARCH, json.dumps(with_hash({"settings": asdict(trained.search)}), indent=1).encode())
 
@@ -128,7 +128,7 @@ def kept_search(path: Path, remedy: str) -> tuple[SearchSettings, str | None]:
     return settings, key if isinstance(key, str) else None
 
 
-def _named(trained: TrainedRecognisers) -> Iterable[tuple[str, Path]]:
+def _named(trained: TrainedRecognizers) -> Iterable[tuple[str, Path]]:
     yield _FLOAT, trained.floating
     for bits, path in trained.coarse:
         yield f"{bits:g}-bit.safetensors", path
@@ -136,7 +136,7 @@ def _named(trained: TrainedRecognisers) -> Iterable[tuple[str, Path]]:
 
 def _gzipped_arpa(path: Path) -> bytes:
     if open_language_model(path).counts is None:
-        raise DataError(f"{path} is a binary language model; only an ARPA file can be kept beside recognisers")
+        raise DataError(f"{path} is a binary language model; only an ARPA file can be kept beside recognizers")
     content = path.read_bytes()
     return content if content.startswith(_GZIP) else gzip.compress(content, mtime=0)
 

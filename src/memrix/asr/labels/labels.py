@@ -55,5 +55,5 @@ class Labels(ABC):
         return sorted(word for word in words if not self.spellings(word))
 
     def shortest_frames(self, labels: Sequence[int]) -> int:
-        """Frames that CTC needs for these labels: one each, and a blank between equal neighbours."""
+        """Frames that CTC needs for these labels: one each, and a blank between equal neighbors."""
         return len(labels) + sum(a == b for a, b in itertools.pairwise(labels))

@@ -16,7 +16,7 @@ from memrix.errors import AssetError, SettingsError
 
 _LENGTHS = ("_get_subsampling_output_length", "_get_feat_extract_output_lengths")
 _DIGITAL = {"ctc_head", "lm_head", "subsampling", "subsampler", "feature_extractor", "feature_projection"}
-_DIGITAL |= {"pos_conv_embed"}  # its weight is normalised anew at each call
+_DIGITAL |= {"pos_conv_embed"}  # its weight is normalized anew at each call
 """Output layers and front ends, by the names that they have in the models of transformers."""
 
 _ROOM = 1.1

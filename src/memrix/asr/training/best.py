@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from memrix._support.archive import FileKind, read_archive, write_archive
-from memrix.asr.recogniser import Recogniser
+from memrix.asr.recognizer import Recognizer
 
 _EPOCH = FileKind("weights of an epoch", "`memrix train`", "`memrix train`")
 
@@ -27,11 +27,11 @@ class BestEpochs:
         self._count = count
         folder.mkdir(parents=True, exist_ok=True)
 
-    def update(self, epoch: int, recogniser: Recogniser, errors: Sequence[float]) -> None:
+    def update(self, epoch: int, recognizer: Recognizer, errors: Sequence[float]) -> None:
         """Keep the weights after ``epoch`` if they are among the best; ``errors`` has one value an epoch."""
         best = self.epochs(errors)
         if epoch in best:
-            write_archive(self._path(epoch), dict(recogniser.state_dict()), {"epoch": epoch})
+            write_archive(self._path(epoch), dict(recognizer.state_dict()), {"epoch": epoch})
         for path in self._folder.glob("epoch-*.safetensors"):
             if path not in {self._path(other) for other in best}:
                 path.unlink()

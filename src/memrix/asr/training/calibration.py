@@ -1,4 +1,4 @@
-"""Activation ranges and test vectors of a recogniser, from utterances of the training split."""
+"""Activation ranges and test vectors of a recognizer, from utterances of the training split."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import itertools
 from lhotse import CutSet
 
 import memrix
-from memrix.asr.recogniser import Recogniser
-from memrix.asr.recogniser_files import chip_choice
+from memrix.asr.recognizer import Recognizer
+from memrix.asr.recognizer_files import chip_choice
 from memrix.asr.training.batches import padded_audio, training_batches
 from memrix.hardware import Hardware
 
 
-def calibrate_recogniser(
-    recogniser: Recogniser,
+def calibrate_recognizer(
+    recognizer: Recognizer,
     hardware: Hardware,
     cuts: CutSet,
     *,
@@ -26,7 +26,7 @@ def calibrate_recogniser(
     """Run ``memrix.calibrate`` for the layers that go to the hardware.
 
     Args:
-        recogniser: in float or quantised.
+        recognizer: in float or quantized.
         hardware: the chip.
         cuts: utterances to draw from.
         batches: how many, the first ones of an epoch.
@@ -36,5 +36,5 @@ def calibrate_recogniser(
     """
     known = {cut.id: cut for cut in cuts}
     plan = itertools.islice(training_batches(cuts, seconds, seed, 0), batches)
-    inputs = [recogniser.inputs(*padded_audio(known[name] for name in ids)) for ids in plan]
-    memrix.calibrate(recogniser.network, inputs, chip_choice(recogniser, hardware), keep_ranges=keep_ranges)
+    inputs = [recognizer.inputs(*padded_audio(known[name] for name in ids)) for ids in plan]
+    memrix.calibrate(recognizer.network, inputs, chip_choice(recognizer, hardware), keep_ranges=keep_ranges)

@@ -25,7 +25,7 @@ from memrix.asr.content import content_of, hash_of
 from memrix.asr.corpora.prepared import open_corpus
 from memrix.asr.files import write_whole
 from memrix.asr.outside import json_of
-from memrix.asr.recogniser_files import load_weights, recogniser_digest, save_recogniser
+from memrix.asr.recognizer_files import load_weights, recognizer_digest, save_recognizer
 from memrix.asr.training.batches import training_batches
 from memrix.asr.training.best import BestEpochs
 from memrix.asr.training.data import SpeechData, collate
@@ -33,7 +33,7 @@ from memrix.asr.training.devices import require_devices
 from memrix.asr.training.schedule import learning_rate
 from memrix.asr.training.settings import TrainingSettings
 from memrix.asr.training.setup import TrainingSetup, prepare_training, validation_data
-from memrix.asr.training.state import optimiser_state, read_state, write_state
+from memrix.asr.training.state import optimizer_state, read_state, write_state
 from memrix.asr.training.validation import Validation, summed_loss, validate
 from memrix.errors import CheckpointError, NumericsError
 
@@ -86,7 +86,7 @@ Report = Callable[[Step | Epoch | TrainingSetup], None]
 
 
 def train(settings: TrainingSettings, folder: str | Path, report: Report = lambda news: None) -> Path:
-    """Train a recogniser, or go on with a training that was interrupted; the file of the result.
+    """Train a recognizer, or go on with a training that was interrupted; the file of the result.
 
     The folder holds ``last.ckpt`` (the whole state), ``settings.json``, TensorBoard's files, and at the end
     ``model.safetensors``. Called again, it goes on where it stopped, with the same data in the same order.
@@ -131,14 +131,14 @@ class _Training:
         self._report = report if self._fabric.is_global_zero else lambda news: None
         self._setup = prepare_training(settings)
         self._report(self._setup)
-        self._recogniser = self._setup.recogniser
-        self._data = SpeechData(self._setup.train, self._recogniser.labels, settings.augmentation, settings.seed)
+        self._recognizer = self._setup.recognizer
+        self._data = SpeechData(self._setup.train, self._recognizer.labels, settings.augmentation, settings.seed)
         self._dev_data, self._dev_batches = validation_data(self._setup)
         self._best = BestEpochs(folder / "best", settings.average)
-        optimiser = torch.optim.RAdam(
-            [parameter for parameter in self._recogniser.parameters() if parameter.requires_grad],
-            lr=settings.optimiser.learning_rates[0],
-            weight_decay=settings.optimiser.weight_decay,
+        optimizer = torch.optim.RAdam(
+            [parameter for parameter in self._recognizer.parameters() if parameter.requires_grad],
+            lr=settings.optimizer.learning_rates[0],
+            weight_decay=settings.optimizer.weight_decay,
             decoupled_weight_decay=True,
         )
         self._epoch, self._batch = 0, 0
@@ -146,14 +146,14 @@ class _Training:
         self._history: list[dict[str, Any]] = []
         state = self._read_state()
         if state is not None:
-            load_weights(self._recogniser, state["recogniser"], str(folder / STATE))
-            parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
-            known = optimiser_state(folder / STATE, state["optimiser"], optimiser.state_dict(), parameters)
-            optimiser.load_state_dict(known)
+            load_weights(self._recognizer, state["recognizer"], str(folder / STATE))
+            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+            known = optimizer_state(folder / STATE, state["optimizer"], optimizer.state_dict(), parameters)
+            optimizer.load_state_dict(known)
             self._epoch, self._batch = state["epoch"], state["batch"]
             self._loss, self._labels = state["loss"], state["labels"]
             self._history = state["history"]
-        self._model, self._optimiser = self._fabric.setup(self._recogniser, optimiser)
+        self._model, self._optimizer = self._fabric.setup(self._recognizer, optimizer)
         self._kept = time.monotonic()
 
     def run(self) -> Path:
@@ -166,9 +166,9 @@ class _Training:
     def _run_epoch(self, interrupted: list[bool]) -> None:
         began = time.monotonic()
         settings = self._settings
-        quantised = "hardware" in self._recogniser.description
-        if quantised:
-            memrix.set_epoch(self._recogniser.network, self._epoch)
+        quantized = "hardware" in self._recognizer.description
+        if quantized:
+            memrix.set_epoch(self._recognizer.network, self._epoch)
         plan = training_batches(self._setup.train, settings.seconds_per_batch, settings.seed, self._epoch)
         loader = DataLoader(
             self._data,
@@ -180,10 +180,10 @@ class _Training:
         for batch in loader:
             rate = learning_rate(
                 (self._epoch + self._batch / len(plan)) / settings.epochs,
-                settings.optimiser.learning_rates,
-                settings.optimiser.phases,
+                settings.optimizer.learning_rates,
+                settings.optimizer.phases,
             )
-            for group in self._optimiser.param_groups:
+            for group in self._optimizer.param_groups:
                 group["lr"] = rate
             total = self._data.labels_of(plan[self._batch])
             # A step draws from a stream of its own: nothing about random numbers needs to be kept.
@@ -202,9 +202,9 @@ class _Training:
                     f"the loss of epoch {self._epoch}, batch {self._batch} is {loss}; the state before is kept in "
                     f"{self._folder}: lower the learning rates, or look at {', '.join(plan[self._batch][:5])}"
                 )
-            self._fabric.clip_gradients(self._model, self._optimiser, max_norm=settings.optimiser.gradient_clip)
-            self._optimiser.step()
-            self._optimiser.zero_grad()
+            self._fabric.clip_gradients(self._model, self._optimizer, max_norm=settings.optimizer.gradient_clip)
+            self._optimizer.step()
+            self._optimizer.zero_grad()
             self._fabric.log_dict({"loss": loss / total, "rate": rate}, step=self._steps(len(plan)))
             self._report(Step(self._epoch, settings.epochs, self._batch, len(plan), loss / total, rate))
             self._loss, self._labels, self._batch = self._loss + loss, self._labels + total, self._batch + 1
@@ -225,7 +225,7 @@ class _Training:
     def _end_epoch(self, seconds: float) -> None:
         mine = self._dev_batches[self._fabric.global_rank :: self._fabric.world_size]
         device = self._fabric.device
-        found = validate(self._recogniser, (self._dev_data.batch(0, ids).to(device) for ids in mine))
+        found = validate(self._recognizer, (self._dev_data.batch(0, ids).to(device) for ids in mine))
         sums = torch.tensor([found.loss, found.errors, found.labels], dtype=torch.float64, device=device)
         loss, errors, labels = self._fabric.all_reduce(sums, reduce_op="sum").tolist()
         total = Validation(loss, int(errors), int(labels))
@@ -233,7 +233,7 @@ class _Training:
         self._history.append(vars(epoch))
         self._fabric.log_dict({"dev loss": epoch.dev_loss, "dev error rate": epoch.dev_error_rate}, step=self._epoch)
         if self._fabric.is_global_zero:
-            self._best.update(self._epoch, self._recogniser, [item["dev_error_rate"] for item in self._history])
+            self._best.update(self._epoch, self._recognizer, [item["dev_error_rate"] for item in self._history])
         self._epoch, self._batch, self._loss, self._labels = self._epoch + 1, 0, 0.0, 0
         self._keep()
         self._report(epoch)
@@ -242,13 +242,13 @@ class _Training:
         result = self._folder / RESULT
         if self._fabric.is_global_zero:
             errors = [item["dev_error_rate"] for item in self._history]
-            load_weights(self._recogniser, self._best.average(errors), str(self._folder))
+            load_weights(self._recognizer, self._best.average(errors), str(self._folder))
             training = {
                 "settings": self._settings.model_dump(mode="json"),
                 "epochs": self._history,
                 "averaged": self._best.epochs(errors),
             }
-            save_recogniser(result, self._recogniser, training)
+            save_recognizer(result, self._recognizer, training)
         self._fabric.barrier()
         return result
 
@@ -260,8 +260,8 @@ class _Training:
             write_state(
                 self._folder / STATE,
                 {
-                    "recogniser": self._recogniser.state_dict(),
-                    "optimiser": self._optimiser.state_dict(),
+                    "recognizer": self._recognizer.state_dict(),
+                    "optimizer": self._optimizer.state_dict(),
                     "epoch": self._epoch,
                     "batch": self._batch,
                     "loss": self._loss,
@@ -335,10 +335,10 @@ def _known_settings(folder: Path) -> dict[str, Any] | None:
 
 def _hash_of_start(start: str) -> str:
     try:
-        return recogniser_digest(start)
+        return recognizer_digest(start)
     except CheckpointError as error:
         raise CheckpointError(
-            f"the recogniser {start!r} to start from cannot be used; name a file that `memrix train` wrote: {error}"
+            f"the recognizer {start!r} to start from cannot be used; name a file that `memrix train` wrote: {error}"
         ) from error
 
 

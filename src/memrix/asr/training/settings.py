@@ -73,7 +73,7 @@ class LabelSettings(_Settings):
     size: int = Field(256, ge=2, le=1 << 20)
 
 
-class OptimiserSettings(_Settings):
+class OptimizerSettings(_Settings):
     """RAdam with decoupled weight decay; the defaults are those of arXiv 2505.24721.
 
     Attributes:
@@ -108,9 +108,9 @@ class TrainingSettings(_Settings):
     Attributes:
         corpus: name of a prepared corpus, or a folder that holds one.
         dictionaries: files of pronunciations beside that of the corpus.
-        method: ``float``; ``quantization-aware``: with fake quantisers of the chip's bits; ``hardware-aware``: every
+        method: ``float``; ``quantization-aware``: with fake quantizers of the chip's bits; ``hardware-aware``: every
             step on a chip of its own.
-        start: file of a trained recogniser to go on from; None begins with random weights.
+        start: file of a trained recognizer to go on from; None begins with random weights.
         model: a preset (small, medium, paper), sizes of a Conformer, or a CTC model of ``transformers``. By default
             that of ``start``, or else ``paper``.
         labels: what the model writes. By default those of ``start``, or else phonemes.
@@ -118,7 +118,7 @@ class TrainingSettings(_Settings):
         hardware: the chip whose bits the weights are to have; a preset, a file or a table. Of no account in float.
         quantization: how training lives with coarse weights; fresh chips and seed are those of ``method`` and
             ``seed``. Of no account in float.
-        optimiser: and its learning rates.
+        optimizer: and its learning rates.
         epochs: passes over the training data.
         seconds_per_batch: of audio.
         average: how many of the best checkpoints are averaged into the result.
@@ -138,7 +138,7 @@ class TrainingSettings(_Settings):
     augmentation: Augmentation = Augmentation()
     hardware: HardwareTable = Field(default_factory=lambda: Hardware.preset("paper"))
     quantization: QuantizationTable = Quantization(output_quantizers=True)
-    optimiser: OptimiserSettings = OptimiserSettings()
+    optimizer: OptimizerSettings = OptimizerSettings()
     epochs: int = Field(50, ge=1, le=100_000)
     seconds_per_batch: float = Field(180.0, gt=0, le=1e7)
     average: int = Field(5, ge=1, le=1000)

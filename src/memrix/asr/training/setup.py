@@ -1,4 +1,4 @@
-"""From settings to what a training needs: utterances, labels, recogniser."""
+"""From settings to what a training needs: utterances, labels, recognizer."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from memrix.asr.corpora.prepared import open_corpus
 from memrix.asr.labels import Labels, PhonemeLabels, PieceLabels
 from memrix.asr.models.conformer import PRESETS
 from memrix.asr.pronunciation import corpus_pronunciations
-from memrix.asr.recogniser import Recogniser
-from memrix.asr.recogniser_files import load_recogniser, new_recogniser, quantize_recogniser
+from memrix.asr.recognizer import Recognizer
+from memrix.asr.recognizer_files import load_recognizer, new_recognizer, quantize_recognizer
 from memrix.asr.training.batches import evaluation_batches, padded_audio
-from memrix.asr.training.calibration import calibrate_recogniser
+from memrix.asr.training.calibration import calibrate_recognizer
 from memrix.asr.training.data import SpeechData
 from memrix.asr.training.settings import LabelSettings, TrainingSettings
 from memrix.errors import CheckpointError, DataError
@@ -34,43 +34,43 @@ class TrainingSetup:
     """What a training works on.
 
     Attributes:
-        recogniser: with its first weights.
+        recognizer: with its first weights.
         train: utterances to learn from.
         dev: utterances to validate on.
         left_out: ids of training utterances too short for their labels.
     """
 
-    recogniser: Recogniser
+    recognizer: Recognizer
     train: CutSet
     dev: CutSet
     left_out: list[str]
 
 
 def prepare_training(settings: TrainingSettings) -> TrainingSetup:
-    """Open the corpus, choose the labels, and build the recogniser or read the one to start from.
+    """Open the corpus, choose the labels, and build the recognizer or read the one to start from.
 
     Raises:
         DataError: the corpus cannot be used, or words without pronunciation, all listed.
-        CheckpointError: the recogniser to start from is of another kind than asked for.
+        CheckpointError: the recognizer to start from is of another kind than asked for.
     """
     corpus = open_corpus(settings.corpus)
     train, dev = corpus.cuts("train").to_eager(), corpus.cuts("dev").to_eager()
-    start = None if settings.start is None else load_recogniser(Path(settings.start))[0]
+    start = None if settings.start is None else load_recognizer(Path(settings.start))[0]
     labels = _labels(settings, train, dev) if start is None else start.labels
     _check_spellings(labels, train, dev)
     if start is None:
         with torch.random.fork_rng():
             torch.manual_seed(derive(settings.seed, "weights"))
-            recogniser = new_recogniser(settings.model or PRESETS["paper"], labels)
+            recognizer = new_recognizer(settings.model or PRESETS["paper"], labels)
     else:
-        recogniser = start
-        _check_start(recogniser, settings)
-    usable, left_out = _long_enough(train, recogniser, max(settings.augmentation.speeds))
+        recognizer = start
+        _check_start(recognizer, settings)
+    usable, left_out = _long_enough(train, recognizer, max(settings.augmentation.speeds))
     if start is None:
-        _set_statistics(recogniser, usable)
+        _set_statistics(recognizer, usable)
     if settings.method != "float":
-        _quantize(recogniser, settings, usable)
-    return TrainingSetup(recogniser.train(), usable, dev, left_out)
+        _quantize(recognizer, settings, usable)
+    return TrainingSetup(recognizer.train(), usable, dev, left_out)
 
 
 def _labels(settings: TrainingSettings, train: CutSet, dev: CutSet) -> Labels:
@@ -86,18 +86,18 @@ def _check_spellings(labels: Labels, *parts: CutSet) -> None:
     missing = labels.unspellable(cut.supervisions[0].text for part in parts for cut in part)
     if missing:
         raise DataError(
-            f"{len(missing)} words cannot be spelled in the labels of this recogniser: {', '.join(missing)}; give "
+            f"{len(missing)} words cannot be spelled in the labels of this recognizer: {', '.join(missing)}; give "
             "their pronunciations in a dictionary of your own (setting `dictionaries`), lines such as "
             "`hello HH AH L OW`"
         )
 
 
-def _long_enough(cuts: CutSet, recogniser: Recogniser, fastest: float) -> tuple[CutSet, list[str]]:
+def _long_enough(cuts: CutSet, recognizer: Recognizer, fastest: float) -> tuple[CutSet, list[str]]:
     """Utterances with a frame for every label at the fastest speed, and the ids of the others."""
-    labels = recogniser.labels
+    labels = recognizer.labels
     short = []
     for cut in cuts:
-        frames = int(recogniser.frames(torch.tensor(int(cut.num_samples / fastest))))
+        frames = int(recognizer.frames(torch.tensor(int(cut.num_samples / fastest))))
         if frames < labels.shortest_frames(labels.encode(cut.supervisions[0].text)):
             short.append(cut.id)
     left_out = set(short)
@@ -107,32 +107,32 @@ def _long_enough(cuts: CutSet, recogniser: Recogniser, fastest: float) -> tuple[
     return kept, short
 
 
-def _set_statistics(recogniser: Recogniser, cuts: CutSet) -> None:
+def _set_statistics(recognizer: Recognizer, cuts: CutSet) -> None:
     """Mean and deviation of every feature over a sample of the training data."""
     sample = sorted(cuts, key=lambda cut: derive(0, "statistics", cut.id))[:_STATISTICS_UTTERANCES]
     total, squares, frames = 0.0, 0.0, 0
     for cut in sample:
-        features, _ = recogniser.features(*padded_audio([cut]))
+        features, _ = recognizer.features(*padded_audio([cut]))
         total = total + features.double().sum(dim=(0, 1))
         squares = squares + features.double().square().sum(dim=(0, 1))
         frames += features.shape[1]
     mean = torch.as_tensor(total) / frames
     variance = torch.as_tensor(squares) / frames - mean.square()
-    recogniser.mean.copy_(mean)
+    recognizer.mean.copy_(mean)
     # A band above the bandwidth of the recordings is constant.
-    recogniser.deviation.copy_(variance.clamp(min=1e-4).sqrt())
+    recognizer.deviation.copy_(variance.clamp(min=1e-4).sqrt())
 
 
-def _check_start(recogniser: Recogniser, settings: TrainingSettings) -> None:
-    """What is asked for must be what the recogniser to start from is."""
-    known: dict[str, Any] = recogniser.description
+def _check_start(recognizer: Recognizer, settings: TrainingSettings) -> None:
+    """What is asked for must be what the recognizer to start from is."""
+    known: dict[str, Any] = recognizer.description
     problems = []
     if settings.model is not None and known["model"] != settings.model.model_dump(mode="json"):
         problems.append(f"its model is {known['model']}, asked for {settings.model.model_dump(mode='json')}")
     if settings.labels is not None and known["labels"]["kind"] != settings.labels.kind:
         problems.append(f"its labels are {known['labels']['kind']}, asked for {settings.labels.kind}")
     if "hardware" in known and settings.method == "float":
-        problems.append("its weights are coarse, and the method `float` starts from a float recogniser")
+        problems.append("its weights are coarse, and the method `float` starts from a float recognizer")
     elif "hardware" in known and _lacks_output_ranges(known["quantization"], settings.quantization):
         problems.append(
             "its outputs have no ranges, and the observer `fixed` finds none; set `quantization.output_quantizers` "
@@ -141,7 +141,7 @@ def _check_start(recogniser: Recogniser, settings: TrainingSettings) -> None:
     if problems:
         raise CheckpointError(
             f"the training cannot start from {settings.start}; leave out what is to be as there, or start from "
-            "another recogniser:\n  " + "\n  ".join(problems)
+            "another recognizer:\n  " + "\n  ".join(problems)
         )
 
 
@@ -149,15 +149,15 @@ def _lacks_output_ranges(known: dict[str, Any], asked: Quantization) -> bool:
     return asked.observer == "fixed" and asked.output_quantizers and not known["output_quantizers"]
 
 
-def _quantize(recogniser: Recogniser, settings: TrainingSettings, cuts: CutSet) -> None:
-    """Fake quantisers as asked for, with ranges from data where neither the start nor training has them."""
+def _quantize(recognizer: Recognizer, settings: TrainingSettings, cuts: CutSet) -> None:
+    """Fake quantizers as asked for, with ranges from data where neither the start nor training has them."""
     quantization = settings.complete_quantization
-    if "hardware" in recogniser.description:
-        _keep_learned_ranges(recogniser)
-    quantize_recogniser(recogniser, settings.hardware, quantization)
+    if "hardware" in recognizer.description:
+        _keep_learned_ranges(recognizer)
+    quantize_recognizer(recognizer, settings.hardware, quantization)
     if quantization.fresh_chips or quantization.learned_steps or quantization.observer == "fixed":
-        calibrate_recogniser(
-            recogniser,
+        calibrate_recognizer(
+            recognizer,
             settings.hardware,
             cuts,
             batches=_CALIBRATION_BATCHES,
@@ -167,14 +167,14 @@ def _quantize(recogniser: Recogniser, settings: TrainingSettings, cuts: CutSet) 
         )
 
 
-def _keep_learned_ranges(recogniser: Recogniser) -> None:
+def _keep_learned_ranges(recognizer: Recognizer) -> None:
     """Make activation ranges that were learned the known ones: they outlast the steps of other hardware."""
-    for module in recogniser.network.modules():
+    for module in recognizer.network.modules():
         if isinstance(module, QuantizedLayer) and module.memrix.learned_range is not None:
             module.memrix.input_range.copy_(module.memrix.learned_range.detach().abs())
 
 
 def validation_data(setup: TrainingSetup) -> tuple[SpeechData, list[list[str]]]:
     """The held-out utterances and how they are batched."""
-    data = SpeechData(setup.dev, setup.recogniser.labels, None)
+    data = SpeechData(setup.dev, setup.recognizer.labels, None)
     return data, evaluation_batches(setup.dev, VALIDATION_SECONDS)

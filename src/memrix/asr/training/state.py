@@ -35,7 +35,7 @@ class _Epoch(BaseModel):
     seconds: Annotated[FiniteFloat, Field(ge=0)]
 
 
-class _Optimiser(BaseModel):
+class _Optimizer(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=True)
 
     state: dict[int, dict[Literal["step", "exp_avg", "exp_avg_sq"], Tensor]]
@@ -43,13 +43,13 @@ class _Optimiser(BaseModel):
 
 
 class _State(BaseModel):
-    """What a state must be; the weights themselves are held against the recogniser that takes them."""
+    """What a state must be; the weights themselves are held against the recognizer that takes them."""
 
     model_config = ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=True)
 
     format: Literal[1]
-    recogniser: dict[str, Tensor]
-    optimiser: _Optimiser
+    recognizer: dict[str, Tensor]
+    optimizer: _Optimizer
     epoch: Annotated[int, Field(ge=0, le=_MOST_EPOCHS)]
     batch: Count
     loss: FiniteFloat
@@ -94,16 +94,16 @@ def read_state(path: Path) -> dict[str, Any]:
         raise _damaged(path, told(error)) from error
     if len(checked.history) != checked.epoch or any(item.epoch != i for i, item in enumerate(checked.history)):
         raise _damaged(path, f"{len(checked.history)} epochs in its history, and epoch {checked.epoch} under way")
-    for name, value in checked.recogniser.items():
+    for name, value in checked.recognizer.items():
         if value.layout is not torch.strided or value.is_meta:
             raise _damaged(path, f"{name} is no plain tensor")
     return state
 
 
-def optimiser_state(
+def optimizer_state(
     path: Path, kept: Mapping[str, Any], own: Mapping[str, Any], parameters: list[Tensor]
 ) -> dict[str, Any]:
-    """The kept state of an optimiser, for parameters in this order, with the settings that it has ``own``.
+    """The kept state of an optimizer, for parameters in this order, with the settings that it has ``own``.
 
     Raises:
         CheckpointError: the state is of other parameters.

@@ -1,4 +1,4 @@
-"""How good a recogniser is on held-out data: loss and label error rate."""
+"""How good a recognizer is on held-out data: loss and label error rate."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rapidfuzz.distance import Levenshtein
 from torch import Tensor
 from torch.nn.functional import ctc_loss
 
-from memrix.asr.recogniser import Recogniser
+from memrix.asr.recognizer import Recognizer
 from memrix.asr.search.greedy import greedy_labels
 from memrix.asr.training.data import SpeechBatch
 
@@ -56,18 +56,18 @@ def summed_loss(log_probabilities: Tensor, lengths: Tensor, batch: SpeechBatch) 
 
 
 @torch.no_grad()
-def validate(recogniser: Recogniser, batches: Iterable[SpeechBatch]) -> Validation:
+def validate(recognizer: Recognizer, batches: Iterable[SpeechBatch]) -> Validation:
     """Loss and errors over batches, without gradients and in evaluation mode."""
-    training = recogniser.training
-    recogniser.eval()
+    training = recognizer.training
+    recognizer.eval()
     loss, errors, labels = 0.0, 0, 0
     for batch in batches:
-        log_probabilities, lengths = recogniser(batch.audio, batch.samples)
+        log_probabilities, lengths = recognizer(batch.audio, batch.samples)
         loss += float(summed_loss(log_probabilities, lengths, batch))
         for heard, said, count in zip(
             greedy_labels(log_probabilities, lengths), batch.labels.tolist(), batch.label_counts.tolist(), strict=True
         ):
             errors += Levenshtein.distance(heard, said[:count])
             labels += count
-    recogniser.train(training)
+    recognizer.train(training)
     return Validation(loss, errors, labels)

@@ -1,1 +1,1 @@
-"""Whisper as it was pretrained: in float, quantised and on chips, without training for coarse weights."""
+"""Whisper as it was pretrained: in float, quantized and on chips, without training for coarse weights."""

@@ -1,4 +1,4 @@
-"""Word error rates of one recogniser in float, quantised, and on memristor chips."""
+"""Word error rates of one recognizer in float, quantized, and on memristor chips."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import memrix
 from memrix.asr.corpus import Corpus, Utterance, check_audio, shorter_than, split
 from memrix.asr.whisper.journal import Journal
 from memrix.asr.whisper.measurement import Measurement
-from memrix.asr.whisper.recogniser import WhisperRecogniser
+from memrix.asr.whisper.recognizer import WhisperRecognizer
 from memrix.asr.whisper.reporting import Reporter, SilentReporter
 from memrix.asr.whisper.results import (
     BatchRecord,
@@ -27,7 +27,7 @@ from memrix.asr.whisper.results import (
     Execution,
     Row,
     mean_of_chips,
-    summarise,
+    summarize,
 )
 from memrix.asr.whisper.settings import EvaluationSettings
 from memrix.hardware import Hardware
@@ -35,20 +35,20 @@ from memrix.hardware import Hardware
 
 def evaluate(
     settings: EvaluationSettings,
-    recogniser: WhisperRecogniser,
+    recognizer: WhisperRecognizer,
     corpus: Corpus,
     *,
     reporter: Reporter | None = None,
     fresh: bool = False,
 ) -> EvaluationResult:
-    """Run the recogniser in float, quantised and on chips over the same utterances.
+    """Run the recognizer in float, quantized and on chips over the same utterances.
 
     Every finished batch is kept in the cache folder. The same call, interrupted and repeated, goes on where
     it stopped and ends with the same figures. More bits and more chips add to what is there.
 
     Args:
         settings: what to evaluate.
-        recogniser: with its float model, which is left untouched.
+        recognizer: with its float model, which is left untouched.
         corpus: recordings and what is said in them.
         reporter: hears about progress.
         fresh: forget what earlier calls have measured.
@@ -64,13 +64,13 @@ def evaluate(
         corpus = shorter_than(corpus, settings.longest_clip)
     evaluated, calibration = split(corpus, settings.limit, settings.calibration_clips, settings.seed)
     versions = _versions()
-    description = _describe(settings, recogniser, evaluated, calibration, versions)
+    description = _describe(settings, recognizer, evaluated, calibration, versions)
     journal = Journal.of_run(description, fresh=fresh)
-    run = _Run(settings, recogniser, evaluated, calibration, journal, reporter)
+    run = _Run(settings, recognizer, evaluated, calibration, journal, reporter)
     rows = run.rows()
     return EvaluationResult(
         rows=rows,
-        model=recogniser.source,
+        model=recognizer.source,
         corpus={
             "name": corpus.name,
             "source": corpus.source,
@@ -93,19 +93,19 @@ class _Run:
     def __init__(
         self,
         settings: EvaluationSettings,
-        recogniser: WhisperRecogniser,
+        recognizer: WhisperRecognizer,
         evaluated: Corpus,
         calibration: Corpus,
         journal: Journal,
         reporter: Reporter,
     ) -> None:
         self.settings = settings
-        self.recogniser = recogniser
+        self.recognizer = recognizer
         self.batches = _in_batches(evaluated.utterances, settings.batch_size)
         self.calibration = _in_batches(calibration.utterances, settings.batch_size)
         self.journal = journal
         self.reporter = reporter
-        self.measurement = Measurement(recogniser, settings.seed)
+        self.measurement = Measurement(recognizer, settings.seed)
         self._calibrated: WhisperForConditionalGeneration | None = None
 
     def rows(self) -> tuple[Row, ...]:
@@ -122,7 +122,7 @@ class _Run:
         rows = []
         for execution in executions:
             self._complete(execution)
-            row = summarise(execution, self._measured(execution), self._measured(executions[0]))
+            row = summarize(execution, self._measured(execution), self._measured(executions[0]))
             self.reporter.row(execution, row)
             rows.append(row)
         return tuple(rows)
@@ -160,7 +160,7 @@ class _Run:
         with self.reporter.stage(str(execution), total) as advance:
             advance(done)
             for index in missing:
-                batch = self.recogniser.batch(self.batches[index])
+                batch = self.recognizer.batch(self.batches[index])
                 record = self.measurement.measure(execution, model, index, batch, cells)
                 self.journal.append(execution, record)
                 done += len(self.batches[index])
@@ -168,11 +168,11 @@ class _Run:
 
     def _build(self, execution: Execution) -> WhisperForConditionalGeneration:
         if execution.kind == "float":
-            return self.recogniser.model
+            return self.recognizer.model
         calibrated = self._calibrate()
         assert execution.weight_bits is not None
         hardware = self._layers(self.settings.hardware.replace(weight_bits=execution.weight_bits))
-        if execution.kind == "quantised":
+        if execution.kind == "quantized":
             twin = copy.deepcopy(calibrated)
             memrix.quantize(twin, hardware)
             return twin
@@ -193,8 +193,8 @@ class _Run:
 
     def _calibrate(self) -> WhisperForConditionalGeneration:
         if self._calibrated is None:
-            model = copy.deepcopy(self.recogniser.model)
-            inputs = (self.recogniser.calibration_inputs(self.recogniser.batch(batch)) for batch in self.calibration)
+            model = copy.deepcopy(self.recognizer.model)
+            inputs = (self.recognizer.calibration_inputs(self.recognizer.batch(batch)) for batch in self.calibration)
             with self.reporter.stage("calibration", len(self.calibration)) as advance:
                 memrix.calibrate(
                     model,
@@ -213,7 +213,7 @@ def _in_batches(utterances: Sequence[Utterance], size: int) -> list[Sequence[Utt
 
 def _describe(
     settings: EvaluationSettings,
-    recogniser: WhisperRecogniser,
+    recognizer: WhisperRecognizer,
     evaluated: Corpus,
     calibration: Corpus,
     versions: Mapping[str, str],
@@ -227,7 +227,7 @@ def _describe(
         },
         "hardware": settings.hardware.to_dict(),
         "device": repr(dataclasses.asdict(settings.hardware.parameters)),
-        "model": recogniser.source,
+        "model": recognizer.source,
         "evaluated": [_identity(utterance) for utterance in evaluated.utterances],
         "calibration": [_identity(utterance) for utterance in calibration.utterances],
         "versions": dict(versions),

@@ -1,4 +1,4 @@
-"""One batch of speech through one execution of a recogniser: transcripts, losses, errors, time."""
+"""One batch of speech through one execution of a recognizer: transcripts, losses, errors, time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from transformers import WhisperForConditionalGeneration
 
 import memrix
 from memrix.asr.scoring import count_errors
-from memrix.asr.whisper.recogniser import SpeechBatch, WhisperRecogniser
+from memrix.asr.whisper.recognizer import SpeechBatch, WhisperRecognizer
 from memrix.asr.whisper.results import BatchRecord, Execution, UtteranceRecord
 from memrix.errors import NumericsError
 
@@ -24,13 +24,13 @@ class Measurement:
     """Runs batches through executions and compares them with the float model.
 
     Args:
-        recogniser: with its float model.
+        recognizer: with its float model.
         seed: of the read noise; each chip, batch and pass has a stream of its own, so that a batch gives the
             same figures whether or not others ran before it in this process.
     """
 
-    def __init__(self, recogniser: WhisperRecogniser, seed: int) -> None:
-        self._recogniser = recogniser
+    def __init__(self, recognizer: WhisperRecognizer, seed: int) -> None:
+        self._recognizer = recognizer
         self._seed = seed
         self._float_outputs: OrderedDict[int, Tensor] = OrderedDict()
 
@@ -47,21 +47,21 @@ class Measurement:
         Raises:
             NumericsError: outputs that are not finite.
         """
-        recogniser = self._recogniser
+        recognizer = self._recognizer
         on_chip = execution.kind == "chip"
         with torch.no_grad():
             if on_chip:
                 memrix.reset_statistics(model)
                 self._reseed(model, execution, index, reading=0)
             start = time.perf_counter()
-            encoder_output = recogniser.encode(model, batch)
-            hypotheses = recogniser.transcribe(model, batch, encoder_output)
+            encoder_output = recognizer.encode(model, batch)
+            hypotheses = recognizer.transcribe(model, batch, encoder_output)
             seconds = time.perf_counter() - start
             conversions, clipped = _converters(model) if on_chip else (0, 0)
             if on_chip:
                 # The loss must not depend on how many reads the transcription happened to take.
                 self._reseed(model, execution, index, reading=1)
-            nll, tokens = recogniser.reference_loss(model, batch, encoder_output)
+            nll, tokens = recognizer.reference_loss(model, batch, encoder_output)
             if execution.kind == "float":
                 self._keep(index, encoder_output)
             float_output = self._float_output(index, batch)
@@ -97,7 +97,7 @@ class Measurement:
 
     def _float_output(self, index: int, batch: SpeechBatch) -> Tensor:
         if index not in self._float_outputs:
-            self._keep(index, self._recogniser.encode(self._recogniser.model, batch))
+            self._keep(index, self._recognizer.encode(self._recognizer.model, batch))
         return self._float_outputs[index]
 
     def _keep(self, index: int, output: Tensor) -> None:

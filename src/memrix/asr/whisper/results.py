@@ -26,16 +26,16 @@ from memrix.errors import DataError
 
 @dataclass(frozen=True)
 class Execution:
-    """One way to run the network: in float, quantised digitally, or on a chip."""
+    """One way to run the network: in float, quantized digitally, or on a chip."""
 
-    kind: Literal["float", "quantised", "chip"]
+    kind: Literal["float", "quantized", "chip"]
     weight_bits: Annotated[int, Field(ge=1, le=64)] | None = None
     chip: Count | None = None
 
     def __str__(self) -> str:
         if self.kind == "float":
             return "float"
-        where = "quantised" if self.kind == "quantised" else f"chip {self.chip}"
+        where = "quantized" if self.kind == "quantized" else f"chip {self.chip}"
         return f"{where}, {self.weight_bits} bit"
 
 
@@ -46,7 +46,7 @@ class UtteranceRecord:
     Attributes:
         id: of the utterance.
         reference: what was said.
-        hypothesis: what was recognised.
+        hypothesis: what was recognized.
         errors: word errors of the hypothesis.
         words: words of the reference.
         nll: negative log likelihood of the reference in nats.
@@ -110,7 +110,7 @@ class Row:
     """Figures of one execution over all evaluated utterances.
 
     Attributes:
-        execution: "float", "quantised" or "chip".
+        execution: "float", "quantized" or "chip".
         weight_bits: None in float.
         chip: number of the chip; None where there is none.
         wer: word errors over reference words.
@@ -129,7 +129,7 @@ class Row:
         utterances: how many were evaluated.
     """
 
-    execution: Literal["float", "quantised", "chip"]
+    execution: Literal["float", "quantized", "chip"]
     weight_bits: int | None
     chip: int | None
     wer: float
@@ -147,7 +147,7 @@ class Row:
     utterances: int
 
 
-def summarise(execution: Execution, batches: Sequence[BatchRecord], baseline: Sequence[BatchRecord]) -> Row:
+def summarize(execution: Execution, batches: Sequence[BatchRecord], baseline: Sequence[BatchRecord]) -> Row:
     """The row of an execution; ``baseline`` are the batches of the float model, in the same order."""
     utterances = _utterances(batches)
     errors = [utterance.errors for utterance in utterances]
@@ -243,7 +243,7 @@ class EvaluationResult:
 
     Attributes:
         rows: one for each execution.
-        model: where the recogniser comes from.
+        model: where the recognizer comes from.
         corpus: name, source, fingerprint; utterances, words and seconds evaluated; what was skipped.
         settings: of the evaluation.
         hardware: the description of the chip.

@@ -1,4 +1,4 @@
-"""What to evaluate: a recogniser, recordings, and the chips to run on."""
+"""What to evaluate: a recognizer, recordings, and the chips to run on."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class EvaluationSettings:
     """What to evaluate.
 
     Attributes:
-        model: name of the recogniser.
+        model: name of the recognizer.
         corpus: name or path of the recordings.
         hardware: the chip; its ``weight_bits`` are replaced by those below.
         hardware_name: what to call the chip in tables and charts.
-        weight_bits: one quantised execution, and one for each chip, at each of these.
+        weight_bits: one quantized execution, and one for each chip, at each of these.
         chips: how many chips to program at each number of bits.
         limit: utterances to evaluate; None takes all that calibration leaves.
         calibration_clips: utterances that the activation ranges are taken from; none of them is evaluated.
@@ -75,10 +75,10 @@ class EvaluationSettings:
 
     @property
     def executions(self) -> tuple[Execution, ...]:
-        """What is run, in order: float, then for each number of bits quantised and chip after chip."""
+        """What is run, in order: float, then for each number of bits quantized and chip after chip."""
         executions = [Execution("float")]
         for bits in self.weight_bits:
-            executions.append(Execution("quantised", bits))
+            executions.append(Execution("quantized", bits))
             executions += [Execution("chip", bits, chip) for chip in range(self.chips)]
         return tuple(executions)
 

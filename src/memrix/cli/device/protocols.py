@@ -17,7 +17,7 @@ _INTRODUCTION = """\
 # Programming protocols
 
 Made by `memrix device protocols --output {path}`, for the device `{source}`: {weights:,} normally distributed
-weights, quantised to the bits given with one scale for all, programmed by each protocol and in each mapping that it
+weights, quantized to the bits given with one scale for all, programmed by each protocol and in each mapping that it
 allows.
 
 - *spread*: standard deviation of the current at {vmax:g} V of cells with one target, in units of the current of a

@@ -5,9 +5,9 @@ The model (Hennen et al., 10.3389/fnins.2022.941753): the features of cycle ``n`
 with scores of variance 1, and ``(mu, sigma)`` of a device are drawn from a Gaussian mixture. Estimated in this order:
 
 1. mean and deviation of each feature in each device;
-2. ``Gamma``: least squares between the quantiles of the standardised features of all devices and normal scores;
+2. ``Gamma``: least squares between the quantiles of the standardized features of all devices and normal scores;
 3. the autoregressions, from the normal scores that invert ``Gamma``;
-4. the mixture of the means and deviations, by expectation maximisation.
+4. the mixture of the means and deviations, by expectation maximization.
 
 A series of ``C`` correlated cycles has a mean of its own, a deviation that is too low, and a smoothed distribution.
 With the built-in device and ``C = 300`` the mean of the LRS resistance is uncertain by 0.3 of the deviation, and the
@@ -42,7 +42,7 @@ from memrix.device.fitting.layout import HIGH_CURVE, LOW_CURVE
 from memrix.device.fitting.memory import fit_autoregressions
 from memrix.device.fitting.population import Mixture, SamplingError, fit_mixture, sampling_error, simulated_series
 from memrix.device.fitting.process import covariance_of_mean
-from memrix.device.fitting.shapes import fit_polynomials, invert, largest_score, quantiles, standardise
+from memrix.device.fitting.shapes import fit_polynomials, invert, largest_score, quantiles, standardize
 from memrix.device.fitting.sufficiency import CYCLES_PER_ORDER, DEGREES, DEVICES_PER_COMPONENT, require_sufficient
 from memrix.device.parameters import FEATURES, HRS, LRS, Array, DeviceParameters
 from memrix.device.parametric import RESET_EXPONENT
@@ -102,18 +102,18 @@ def fit_parameters(
 
     low, high = fit_curves(cycles, read_voltage)
 
-    standardised, means, deviations = standardise(cycles.features)
-    limit = largest_score(standardised.size // len(FEATURES))
-    measured = quantiles(standardised)
+    standardized, means, deviations = standardize(cycles.features)
+    limit = largest_score(standardized.size // len(FEATURES))
+    measured = quantiles(standardized)
     polynomials = fit_polynomials(measured, FEATURE_DEGREE, limit)
     # Divided by its own deviation, a series that happens to wander far counts no more than one that does not, and the
     # memory seems shorter than it is: multiplied by it again, series are averaged as they were measured.
-    scores = invert(polynomials, standardised, limit) * (deviations / deviations.mean(axis=0))[:, None]
+    scores = invert(polynomials, standardized, limit) * (deviations / deviations.mean(axis=0))[:, None]
     autoregressions = fit_autoregressions(scores, highest) if order is not None else _memory_shown(scores, highest)
     order = max(autoregressions)
     for _ in range(_CORRECTION_ROUNDS):
         series = simulated_series(autoregressions[order], polynomials, cycles.count, seed)
-        smoothing = quantiles(standardise(series)[0]) - quantiles(series / series.std(axis=(0, 1)))
+        smoothing = quantiles(standardize(series)[0]) - quantiles(series / series.std(axis=(0, 1)))
         polynomials = fit_polynomials(measured - smoothing, FEATURE_DEGREE, limit)
     series = simulated_series(autoregressions[order], polynomials, cycles.count, seed)
     mixture = _suitable_mixture(means, deviations, sampling_error(series), components, seed)

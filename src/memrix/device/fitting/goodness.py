@@ -212,13 +212,13 @@ def _pooled(features: Array) -> Array:
 def _figures(features: Array) -> dict[str, Array]:
     """What is compared, of features ``[devices, cycles, 4]``."""
     means, deviations = features.mean(axis=1), features.std(axis=1)
-    centred = features - means[:, None]
-    variance = (centred**2).mean(axis=(0, 1))
+    centerd = features - means[:, None]
+    variance = (centerd**2).mean(axis=(0, 1))
     # Cycles that do not vary are correlated with nothing.
     divisor = np.where(variance > 0, variance, 1.0)
     lags = [lag for lag in LAGS if lag < features.shape[1]]
-    lagged = [(centred[:, lag:] * centred[:, :-lag]).mean(axis=(0, 1)) / divisor for lag in lags]
-    products = np.einsum("dci,dcj->ij", centred, centred) / centred[..., 0].size
+    lagged = [(centerd[:, lag:] * centerd[:, :-lag]).mean(axis=(0, 1)) / divisor for lag in lags]
+    products = np.einsum("dci,dcj->ij", centerd, centerd) / centerd[..., 0].size
     return {
         "mean": means.mean(axis=0),
         "within": np.sqrt(variance),

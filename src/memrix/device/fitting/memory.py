@@ -43,12 +43,12 @@ def fit_autoregressions(scores: Array, order: int) -> dict[int, Array]:
     return {lower: matrix for lower in range(1, order + 1) if (matrix := _solve(covariances, lower)) is not None}
 
 
-def _lagged_products(centred: Array, order: int) -> Array:
+def _lagged_products(centerd: Array, order: int) -> Array:
     """``[order + 1, 4, 4]``: mean product of the scores of a cycle with those 0 to ``order`` cycles earlier."""
-    cycles = centred.shape[1]
+    cycles = centerd.shape[1]
     products = np.empty((order + 1, WIDTH, WIDTH))
     for lag in range(order + 1):
-        later, earlier = centred[:, lag:].reshape(-1, WIDTH), centred[:, : cycles - lag].reshape(-1, WIDTH)
+        later, earlier = centerd[:, lag:].reshape(-1, WIDTH), centerd[:, : cycles - lag].reshape(-1, WIDTH)
         products[lag] = later.T @ earlier / len(later)
     return products
 

@@ -11,7 +11,7 @@ from memrix.device.fitting.process import WIDTH, apply_polynomials, draw_scores
 from memrix.device.parameters import Array
 
 _STARTS = 5
-_REGULARISATION = 1e-4  # of the variance between devices
+_REGULARIZATION = 1e-4  # of the variance between devices
 _LEAST_SHARE = 0.02  # of the variance that is seen in a direction, and is taken to be the devices' own
 _SERIES = 4000
 _SIMULATED_CYCLES = 2_000_000
@@ -56,15 +56,15 @@ def sampling_error(series: Array) -> SamplingError:
 def fit_mixture(means: Array, deviations: Array, error: SamplingError, components: int, seed: int) -> Mixture:
     """The mixture behind the measured means and deviations of devices, ``[devices, 4]`` each.
 
-    By expectation maximisation on what is measured, with deviations freed of their bias. The covariance of every
+    By expectation maximization on what is measured, with deviations freed of their bias. The covariance of every
     component is then freed of the sampling error of its devices, which scales with their deviations.
     """
     scales = deviations / error.deviation
     measured = np.hstack([means, scales])
-    centre, spread = measured.mean(axis=0), measured.std(axis=0)
-    model = GaussianMixture(components, n_init=_STARTS, random_state=seed, reg_covar=_REGULARISATION, max_iter=500)
-    standardised = (measured - centre) / spread
-    shares = model.fit(standardised).predict_proba(standardised)
+    center, spread = measured.mean(axis=0), measured.std(axis=0)
+    model = GaussianMixture(components, n_init=_STARTS, random_state=seed, reg_covar=_REGULARIZATION, max_iter=500)
+    standardized = (measured - center) / spread
+    shares = model.fit(standardized).predict_proba(standardized)
     shares = shares / shares.sum(axis=0)
     # E[scale_i scale_j] as measured holds a sampling error of its own.
     excess = np.tile(1.0 + error.covariance[WIDTH:, WIDTH:], (2, 2))
@@ -75,7 +75,7 @@ def fit_mixture(means: Array, deviations: Array, error: SamplingError, component
         covariance = model.covariances_[component] * np.outer(spread, spread)
         factors.append(_subtracted(covariance, error.covariance * squares / excess))
     order = np.argsort(-model.weights_)
-    return Mixture(model.weights_[order], (model.means_ * spread + centre)[order], np.stack(factors)[order])
+    return Mixture(model.weights_[order], (model.means_ * spread + center)[order], np.stack(factors)[order])
 
 
 def _subtracted(covariance: Array, error: Array) -> Array:

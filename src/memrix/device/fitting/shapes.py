@@ -15,7 +15,7 @@ _QUANTILES = 20_001
 _GRID = 2001
 
 
-def standardise(features: Array) -> tuple[Array, Array, Array]:
+def standardize(features: Array) -> tuple[Array, Array, Array]:
     """Features ``[devices, cycles, 4]`` less the mean of their device, over its deviation; both, ``[devices, 4]``."""
     mean, deviation = features.mean(axis=1), features.std(axis=1)
     return (features - mean[:, None]) / deviation[:, None], mean, deviation
@@ -50,14 +50,14 @@ def fit_polynomials(values: Array, degree: int, limit: float) -> Array:
     """
     scores = normal_scores()
     powers = np.vander(scores, degree + 1)
-    return np.stack([_normalised(_rising(powers, feature, limit)) for feature in values])
+    return np.stack([_normalized(_rising(powers, feature, limit)) for feature in values])
 
 
-def invert(polynomials: Array, standardised: Array, limit: float) -> Array:
+def invert(polynomials: Array, standardized: Array, limit: float) -> Array:
     """Normal scores of ``[..., 4]``, held between -limit and +limit, where the polynomials rise."""
     grid = np.linspace(-limit, limit, _GRID)
     shaped = apply_polynomials(polynomials, np.repeat(grid[:, None], WIDTH, axis=1))
-    return np.stack([np.interp(standardised[..., i], shaped[:, i], grid) for i in range(WIDTH)], axis=-1)
+    return np.stack([np.interp(standardized[..., i], shaped[:, i], grid) for i in range(WIDTH)], axis=-1)
 
 
 def _rising(powers: Array, values: Array, limit: float) -> Array:
@@ -68,7 +68,7 @@ def _rising(powers: Array, values: Array, limit: float) -> Array:
     slopes = np.column_stack([np.vander(grid, degree) * np.arange(degree, 0, -1), np.zeros_like(grid)])
     if np.all(slopes @ plain >= _LEAST_SLOPE):
         return plain
-    # In coordinates where the sum of squares is a distance, so that the optimiser sees a round bowl.
+    # In coordinates where the sum of squares is a distance, so that the optimizer sees a round bowl.
     triangle = np.linalg.qr(powers, mode="r") / np.sqrt(len(powers))
     whitened = slopes @ np.linalg.inv(triangle)
     target = triangle @ plain
@@ -85,12 +85,12 @@ def _rising(powers: Array, values: Array, limit: float) -> Array:
     return repaired
 
 
-def _normalised(polynomial: Array) -> Array:
+def _normalized(polynomial: Array) -> Array:
     nodes, weights = hermegauss(2 * len(polynomial))
     shaped = np.polyval(polynomial, nodes)
     weights = weights / weights.sum()
     mean = weights @ shaped
-    centred = polynomial.copy()
-    centred[-1] -= mean
-    scaled: Array = centred / np.sqrt(weights @ (shaped - mean) ** 2)
+    centerd = polynomial.copy()
+    centerd[-1] -= mean
+    scaled: Array = centerd / np.sqrt(weights @ (shaped - mean) ** 2)
     return scaled

@@ -39,7 +39,7 @@ class Aspects(NamedTuple):
 
     Attributes:
         values: ``[devices, cycles, 4]``.
-        standardised: the same less the mean of the device, over its deviation.
+        standardized: the same less the mean of the device, over its deviation.
         means: ``[devices, 4]``.
         deviations: natural logarithms, ``[devices, 4]``.
         steps: ``[devices, cycles - order, 4]``: what is new in a cycle, given those before it; of variance 1 if the
@@ -47,7 +47,7 @@ class Aspects(NamedTuple):
     """
 
     values: Array
-    standardised: Array
+    standardized: Array
     means: Array
     deviations: Array
     steps: Array | None
@@ -62,7 +62,7 @@ class Symptoms:
         self._limit = largest_score(reference.shape[0] * reference.shape[1])
         aspects = self._aspects(reference)
         self._known = [None if part is None else np.sort(part.reshape(-1, WIDTH), axis=0) for part in aspects]
-        points = aspects.standardised.reshape(-1, WIDTH)
+        points = aspects.standardized.reshape(-1, WIDTH)
         self._shape = np.sort(points, axis=0)[:: max(1, len(points) // _SHAPE_POINTS)]
 
     def of(self, features: Array) -> dict[Symptom, float]:
@@ -76,19 +76,19 @@ class Symptoms:
                 if part is not None and known is not None:
                     figures[Symptom(name, kind)] = distance(part[..., i].ravel(), known[:, i])
         for i, name in enumerate(FEATURE_COLUMNS):
-            figures |= self._of_series(name, aspects.standardised[..., i], self._shape[:, i])
+            figures |= self._of_series(name, aspects.standardized[..., i], self._shape[:, i])
             if aspects.steps is not None:
                 figures |= _of_steps(name, aspects.steps[..., i])
-        return figures | _of_pairs(aspects.standardised)
+        return figures | _of_pairs(aspects.standardized)
 
     def oddest(self, features: Array, symptom: Symptom) -> int | None:
         """Number of the device to which a figure belongs, or None if it is one of all devices."""
         i = FEATURE_COLUMNS.index(symptom.feature) if symptom.feature in FEATURE_COLUMNS else None
         if symptom.kind == "single shape":
-            standardised = self._aspects(features).standardised[..., i]
-            return int(np.argmax([distance(series, self._shape[:, i]) for series in standardised]))
+            standardized = self._aspects(features).standardized[..., i]
+            return int(np.argmax([distance(series, self._shape[:, i]) for series in standardized]))
         if symptom.kind == "single levels":
-            return int(np.argmax(_two_levels(self._aspects(features).standardised[..., i])))
+            return int(np.argmax(_two_levels(self._aspects(features).standardized[..., i])))
         steps = self._aspects(features).steps if symptom.kind == "single jumps" else None
         return None if steps is None else int(np.argmax(_kurtosis(steps[..., i])))
 
@@ -97,14 +97,14 @@ class Symptoms:
         # A series that never changes has no shape; what is left of it is rounding.
         constant = deviations <= _ROUNDING * np.abs(means)
         deviations = np.where(constant, 1.0, deviations)
-        standardised = np.where(constant[:, None], 0.0, (features - means[:, None]) / deviations[:, None])
-        return Aspects(features, standardised, means, np.log(deviations), self._steps(standardised))
+        standardized = np.where(constant[:, None], 0.0, (features - means[:, None]) / deviations[:, None])
+        return Aspects(features, standardized, means, np.log(deviations), self._steps(standardized))
 
-    def _steps(self, standardised: Array) -> Array | None:
-        order, cycles = order_of(self._autoregression), standardised.shape[1]
+    def _steps(self, standardized: Array) -> Array | None:
+        order, cycles = order_of(self._autoregression), standardized.shape[1]
         if cycles < order + _FEWEST_STEPS:
             return None
-        scores = invert(self._parameters.feature_polynomials, standardised, self._limit)
+        scores = invert(self._parameters.feature_polynomials, standardized, self._limit)
         weights = self._autoregression[:, WIDTH:].reshape(WIDTH, order, WIDTH)
         steps = scores[:, order:].copy()
         for age in range(order):
@@ -165,10 +165,10 @@ def _of_steps(name: str, steps: Array) -> dict[Symptom, float]:
     }
 
 
-def _of_pairs(standardised: Array) -> dict[Symptom, float]:
-    flat = standardised.reshape(-1, WIDTH)
+def _of_pairs(standardized: Array) -> dict[Symptom, float]:
+    flat = standardized.reshape(-1, WIDTH)
     same = flat.T @ flat / len(flat)
-    later, earlier = standardised[:, 1:].reshape(-1, WIDTH), standardised[:, :-1].reshape(-1, WIDTH)
+    later, earlier = standardized[:, 1:].reshape(-1, WIDTH), standardized[:, :-1].reshape(-1, WIDTH)
     next_cycle = later.T @ earlier / max(1, len(later))
     figures = {}
     for i, j in combinations(range(WIDTH), 2):

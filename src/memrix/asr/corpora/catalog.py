@@ -180,8 +180,8 @@ def _test_split(corpus: PreparedCorpus) -> Corpus:
         whole = cut.start == 0 and abs(cut.duration - cut.recording.duration) < 1e-6
         part = {} if whole else {"start": float(cut.start), "seconds": float(cut.duration)}
         utterances.append(Utterance(cut.id, Path(sources[0].source), cut.supervisions[0].text, **part))
-    licence = corpus.description.get("licence", "licence unknown")
-    return Corpus(corpus.name, tuple(utterances), f"{corpus.description.get('source')} ({licence}); split test")
+    license = corpus.description.get("license", "license unknown")
+    return Corpus(corpus.name, tuple(utterances), f"{corpus.description.get('source')} ({license}); split test")
 
 
 def _transforms(recording: Recording) -> list[str]:

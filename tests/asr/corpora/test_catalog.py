@@ -3,7 +3,7 @@ import pytest
 import soundfile
 from lhotse import CutSet
 
-from memrix.asr.corpora.catalogue import already_prepared, load_corpus, prepare_corpus
+from memrix.asr.corpora.catalog import already_prepared, load_corpus, prepare_corpus
 from memrix.asr.corpora.prepared import corpora_folder, open_corpus
 from memrix.errors import DataError
 from tests.asr.miniature import noise, spoken_digits, write_manifests, write_queen, write_tedlium
@@ -91,7 +91,7 @@ def test_audio_that_is_changed_in_reading_is_not_evaluated(tmp_path):
 def test_a_prepared_corpus_is_there_at_once(tmp_path, monkeypatch):
     source = write_manifests(tmp_path / "source")
     first = prepare_corpus("mine", source, skip_bad=True)
-    monkeypatch.setattr("memrix.asr.corpora.catalogue.prepare_manifests", None)
+    monkeypatch.setattr("memrix.asr.corpora.catalog.prepare_manifests", None)
     assert prepare_corpus("mine", source) == first
     assert already_prepared("mine") == first
 

@@ -5,12 +5,12 @@ import torch
 from safetensors.torch import save_file
 
 import memrix
-from memrix.asr.recogniser_files import load_recogniser, recogniser_digest
+from memrix.asr.recognizer_files import load_recognizer, recognizer_digest
 from memrix.asr.training.best import BestEpochs
 from memrix.errors import CheckpointError
 
 
-@pytest.mark.parametrize("read", [load_recogniser, recogniser_digest])
+@pytest.mark.parametrize("read", [load_recognizer, recognizer_digest])
 def test_what_is_no_recognizer_names_the_command_that_writes_one(tmp_path, read):
     path = tmp_path / "model.safetensors"
     with pytest.raises(CheckpointError, match=r"there is no file .*; `memrix train` writes one"):
@@ -29,8 +29,8 @@ def test_a_chip_in_place_of_a_recognizer_is_told_apart(tmp_path):
     model = torch.nn.Sequential(torch.nn.Linear(2, 2))
     memrix.calibrate(model, [torch.ones(1, 2)], ideal)
     memrix.save(memrix.program(model, ideal), path)
-    with pytest.raises(CheckpointError, match="holds no recogniser; expected a file that `memrix train` wrote"):
-        load_recogniser(path)
+    with pytest.raises(CheckpointError, match="holds no recognizer; expected a file that `memrix train` wrote"):
+        load_recognizer(path)
 
 
 def test_a_missing_epoch_names_the_training(tmp_path):

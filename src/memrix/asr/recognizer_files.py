@@ -1,4 +1,4 @@
-"""Recognisers as files: weights, sizes, labels and how they were trained, in one safetensors file."""
+"""Recognizers as files: weights, sizes, labels and how they were trained, in one safetensors file."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from memrix.asr.corpus import listing
 from memrix.asr.labels import Labels
 from memrix.asr.models.building import build_network
 from memrix.asr.models.settings import ModelSettings
-from memrix.asr.recogniser import Recogniser
-from memrix.asr.recogniser_schema import KIND, CheckedDescription
+from memrix.asr.recognizer import Recognizer
+from memrix.asr.recognizer_schema import KIND, CheckedDescription
 from memrix.errors import CheckpointError
 from memrix.hardware import Hardware
 from memrix.nn.quantized import QuantizedLayer, move_keys
@@ -28,67 +28,67 @@ _SHOWN = 20  # differences that an error lists
 _RECOGNIZER = FileKind("recognizer", "`memrix train`", "`memrix train`")
 
 
-def new_recogniser(model: ModelSettings, labels: Labels) -> Recogniser:
-    """A recogniser with random weights, drawn from torch's generator."""
+def new_recognizer(model: ModelSettings, labels: Labels) -> Recognizer:
+    """A recognizer with random weights, drawn from torch's generator."""
     network = build_network(model, len(labels.symbols))
-    recogniser = Recogniser(network, labels)
+    recognizer = Recognizer(network, labels)
     settings = network.rebuilding_settings().model_dump(mode="json")
-    recogniser.description = {"model": settings, "labels": labels.description()}
-    return recogniser
+    recognizer.description = {"model": settings, "labels": labels.description()}
+    return recognizer
 
 
-def chip_choice(recogniser: Recogniser, hardware: Hardware) -> dict[str, Hardware | None]:
+def chip_choice(recognizer: Recognizer, hardware: Hardware) -> dict[str, Hardware | None]:
     """Which layers go to that hardware: all but those that the paper leaves digital."""
-    return {"*": hardware, **dict.fromkeys(recogniser.network.digital_layers)}
+    return {"*": hardware, **dict.fromkeys(recognizer.network.digital_layers)}
 
 
-def quantize_recogniser(recogniser: Recogniser, hardware: Hardware, quantization: Quantization) -> None:
-    """Put fake quantisers into the layers that the paper has on memristors; the description says so."""
-    memrix.quantize(recogniser.network, chip_choice(recogniser, hardware), quantization)
-    recogniser.description["hardware"] = hardware.to_dict()
-    recogniser.description["quantization"] = asdict(quantization)
+def quantize_recognizer(recognizer: Recognizer, hardware: Hardware, quantization: Quantization) -> None:
+    """Put fake quantizers into the layers that the paper has on memristors; the description says so."""
+    memrix.quantize(recognizer.network, chip_choice(recognizer, hardware), quantization)
+    recognizer.description["hardware"] = hardware.to_dict()
+    recognizer.description["quantization"] = asdict(quantization)
 
 
-def save_recogniser(
-    path: str | Path, recogniser: Recogniser, training: Mapping[str, Any] | None = None, *, half: bool = False
+def save_recognizer(
+    path: str | Path, recognizer: Recognizer, training: Mapping[str, Any] | None = None, *, half: bool = False
 ) -> None:
-    """Write a recogniser.
+    """Write a recognizer.
 
     Args:
         path: of the ``.safetensors`` file.
-        recogniser: its weights, ranges, labels and the statistics of its features.
+        recognizer: its weights, ranges, labels and the statistics of its features.
         training: how it was trained and what it reached, to be read by people and commands.
         half: whether weights take half of the space, at half precision.
 
     Raises:
         CheckpointError: the place cannot be written.
     """
-    tensors: dict[str, Tensor] = dict(recogniser.state_dict())
+    tensors: dict[str, Tensor] = dict(recognizer.state_dict())
     if half:
         tensors = {name: value.half() if value.dtype is torch.float32 else value for name, value in tensors.items()}
-    write_archive(path, tensors, {"kind": KIND, **recogniser.description, "training": dict(training or {})})
+    write_archive(path, tensors, {"kind": KIND, **recognizer.description, "training": dict(training or {})})
 
 
-def load_recogniser(path: str | Path) -> tuple[Recogniser, dict[str, Any]]:
-    """A recogniser in evaluation mode, on the CPU, and how it was trained.
+def load_recognizer(path: str | Path) -> tuple[Recognizer, dict[str, Any]]:
+    """A recognizer in evaluation mode, on the CPU, and how it was trained.
 
     Raises:
-        CheckpointError: the file is missing, damaged, of a newer version, or no recogniser of memrix.
+        CheckpointError: the file is missing, damaged, of a newer version, or no recognizer of memrix.
     """
     tensors, description = read_archive(file_path(path, CheckpointError, "the path of a recognizer"), _RECOGNIZER)
     checked = CheckedDescription(description, tensors, str(path))
-    recogniser = new_recogniser(checked.model, checked.labels)
+    recognizer = new_recognizer(checked.model, checked.labels)
     if checked.hardware is not None and checked.quantization is not None:
-        quantize_recogniser(recogniser, checked.hardware, checked.quantization)
+        quantize_recognizer(recognizer, checked.hardware, checked.quantization)
     load_weights(
-        recogniser,
+        recognizer,
         {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()},
         str(path),
     )
-    return recogniser.eval(), checked.training
+    return recognizer.eval(), checked.training
 
 
-def recogniser_digest(path: str | Path) -> str:
+def recognizer_digest(path: str | Path) -> str:
     """SHA-256 of what a recognizer's file holds, hexadecimal.
 
     Raises:
@@ -97,17 +97,17 @@ def recogniser_digest(path: str | Path) -> str:
     return content_digest(path, _RECOGNIZER)
 
 
-def load_weights(recogniser: Recogniser, tensors: Mapping[str, Tensor], source: str) -> None:
+def load_weights(recognizer: Recognizer, tensors: Mapping[str, Tensor], source: str) -> None:
     """Take weights over.
 
     Raises:
         CheckpointError: they are of another architecture; every difference is listed.
     """
     tensors = dict(tensors)
-    for name, module in recogniser.named_modules():
+    for name, module in recognizer.named_modules():
         if isinstance(module, QuantizedLayer):
             move_keys(module, tensors, f"{name}.")  # of files from before memrix kept all it has in one place
-    own = recogniser.state_dict()
+    own = recognizer.state_dict()
     problems = [f"{name} is missing" for name in own if name not in tensors]
     problems += [f"{name} has no place" for name in tensors if name not in own]
     problems += [
@@ -122,4 +122,4 @@ def load_weights(recogniser: Recogniser, tensors: Mapping[str, Tensor], source: 
     ]
     if problems:
         raise CheckpointError(f"the weights of {source} are of another architecture:{listing(problems, _SHOWN)}")
-    recogniser.load_state_dict(tensors)
+    recognizer.load_state_dict(tensors)

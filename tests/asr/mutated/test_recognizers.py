@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from memrix._support.archive import FileKind, read_archive, write_archive
 from memrix.asr.labels import PhonemeLabels, PieceLabels
 from memrix.asr.models.conformer import ConformerSettings
-from memrix.asr.recogniser_files import load_recogniser, new_recogniser, quantize_recogniser, save_recogniser
+from memrix.asr.recognizer_files import load_recognizer, new_recognizer, quantize_recognizer, save_recognizer
 from memrix.asr.training.state import read_state, write_state
 from memrix.errors import CalibrationError, CheckpointError
 from memrix.hardware import Hardware
@@ -23,7 +23,7 @@ RECOGNIZER = FileKind("recognizer", "`memrix train`", "`memrix train`")
 def small(labels):
     torch.manual_seed(0)
     sizes = {"width": 8, "blocks": 1, "heads": 2, "feed_forward": 8, "kernel": 3, "channels": (2, 2, 2, 2)}
-    return new_recogniser(ConformerSettings(**sizes, dropout=0.0), labels)
+    return new_recognizer(ConformerSettings(**sizes, dropout=0.0), labels)
 
 
 def phonemes():
@@ -31,39 +31,39 @@ def phonemes():
 
 
 @pytest.fixture(scope="module", params=["float", "coarse", "pieces"])
-def recogniser_file(request, place):
+def recognizer_file(request, place):
     labels = PieceLabels.trained(["one two three four"] * 3, 16) if request.param == "pieces" else phonemes()
-    recogniser = small(labels)
+    recognizer = small(labels)
     if request.param == "coarse":
-        quantize_recogniser(recogniser, Hardware.preset("paper"), Quantization())
-        for name, buffer in recogniser.network.named_buffers():
+        quantize_recognizer(recognizer, Hardware.preset("paper"), Quantization())
+        for name, buffer in recognizer.network.named_buffers():
             if name.endswith("input_range"):
                 buffer.fill_(2.0)
     path = place / f"{request.param}.safetensors"
-    save_recogniser(path, recogniser, {"epochs": [{"epoch": 0}]})
+    save_recognizer(path, recognizer, {"epochs": [{"epoch": 0}]})
     return path
 
 
-def require_sound(recogniser):
+def require_sound(recognizer):
     audio = torch.linspace(-0.1, 0.1, 4000).sin().unsqueeze(0)
     try:
         with torch.no_grad():
-            found, lengths = recogniser(audio, torch.tensor([4000]))
+            found, lengths = recognizer(audio, torch.tensor([4000]))
     except CalibrationError:  # a range that was not found yet is a sound one
         return
-    assert found.shape[2] == len(recogniser.labels.symbols)
+    assert found.shape[2] == len(recognizer.labels.symbols)
     assert int(lengths[0]) <= found.shape[1]
     assert found.exp().sum(dim=2).allclose(torch.ones(()), atol=1e-4)
 
 
 @pytest.mark.parametrize("count", COUNTS)
-def test_a_recogniser_of_another_description_is_refused_or_sound(recogniser_file, place, count):
-    tensors, description = read_archive(recogniser_file, RECOGNIZER)
+def test_a_recognizer_of_another_description_is_refused_or_sound(recognizer_file, place, count):
+    tensors, description = read_archive(recognizer_file, RECOGNIZER)
     path = place / "other.safetensors"
 
     def check(other):
         write_archive(path, tensors, other)
-        found = or_error(load_recogniser, path)
+        found = or_error(load_recognizer, path)
         if found is not None:
             require_sound(found[0])
 
@@ -71,8 +71,8 @@ def test_a_recogniser_of_another_description_is_refused_or_sound(recogniser_file
 
 
 @pytest.mark.parametrize("count", COUNTS)
-def test_a_recogniser_of_other_tensors_is_refused_or_sound(recogniser_file, place, count):
-    tensors, description = read_archive(recogniser_file, RECOGNIZER)
+def test_a_recognizer_of_other_tensors_is_refused_or_sound(recognizer_file, place, count):
+    tensors, description = read_archive(recognizer_file, RECOGNIZER)
     path = place / "other.safetensors"
     changes = {
         "shape": lambda value: value.flatten()[:-1],
@@ -90,7 +90,7 @@ def test_a_recogniser_of_other_tensors_is_refused_or_sound(recogniser_file, plac
     def check(drawn):
         name, kind = drawn
         write_archive(path, {**tensors, name: changes[kind](tensors[name])}, description)
-        found = or_error(load_recogniser, path)
+        found = or_error(load_recognizer, path)
         if found is not None and kind not in ("large", "huge"):
             require_sound(found[0])
 
@@ -98,18 +98,18 @@ def test_a_recogniser_of_other_tensors_is_refused_or_sound(recogniser_file, plac
 
 
 @pytest.mark.parametrize("count", COUNTS)
-def test_a_damaged_recogniser_is_refused_or_the_same(recogniser_file, place, count):
-    tensors, _ = read_archive(recogniser_file, RECOGNIZER)
+def test_a_damaged_recognizer_is_refused_or_the_same(recognizer_file, place, count):
+    tensors, _ = read_archive(recognizer_file, RECOGNIZER)
     path = place / "other.safetensors"
 
     def check(content):
         path.write_bytes(content)
-        found = or_error(load_recogniser, path)
+        found = or_error(load_recognizer, path)
         if found is not None:
             for name, value in found[0].state_dict().items():
                 assert torch.equal(value.nan_to_num(), tensors[name].nan_to_num())
 
-    explore(with_other_bytes(recogniser_file.read_bytes()), check, count)
+    explore(with_other_bytes(recognizer_file.read_bytes()), check, count)
 
 
 @pytest.mark.parametrize("count", COUNTS)
@@ -118,8 +118,8 @@ def test_a_damaged_state_is_refused_or_whole(place, count):
     epoch = {"epoch": 0, "loss": 1.0, "dev_loss": 1.0, "dev_error_rate": 0.5, "seconds": 2.0}
     moments = {"step": torch.tensor(1.0), "exp_avg": torch.zeros(2), "exp_avg_sq": torch.zeros(2)}
     state = {
-        "recogniser": {"mean": torch.ones(2)},
-        "optimiser": {"state": {0: moments}, "param_groups": [{"lr": 0.1, "params": [0]}]},
+        "recognizer": {"mean": torch.ones(2)},
+        "optimizer": {"state": {0: moments}, "param_groups": [{"lr": 0.1, "params": [0]}]},
         "epoch": 1,
         "batch": 0,
         "loss": 0.0,
@@ -137,9 +137,9 @@ def test_a_damaged_state_is_refused_or_whole(place, count):
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0])
-def test_deviations_that_features_are_divided_by_are_above_zero(recogniser_file, place, value):
-    tensors, description = read_archive(recogniser_file, RECOGNIZER)
+def test_deviations_that_features_are_divided_by_are_above_zero(recognizer_file, place, value):
+    tensors, description = read_archive(recognizer_file, RECOGNIZER)
     path = place / "other.safetensors"
     write_archive(path, {**tensors, "deviation": torch.full_like(tensors["deviation"], value)}, description)
     with pytest.raises(CheckpointError, match="deviation holds values that are not above 0"):
-        load_recogniser(path)
+        load_recognizer(path)

@@ -69,7 +69,7 @@ class CheckedDescription:
     def __init__(self, description: object, tensors: Mapping[str, Tensor], source: str) -> None:
         self._source = source
         if not isinstance(description, dict) or description.get("kind") != KIND:
-            raise CheckpointError(f"{source!r} holds no recogniser; expected a file that `memrix train` wrote")
+            raise CheckpointError(f"{source!r} holds no recognizer; expected a file that `memrix train` wrote")
         try:
             checked = _DESCRIPTION.validate_python(description)
             self.model: ModelSettings = model_settings(checked.model)
@@ -85,7 +85,7 @@ class CheckedDescription:
 
     def _refused(self, reason: object) -> CheckpointError:
         return CheckpointError(
-            f"{self._source!r} describes a recogniser that this memrix cannot build ({reason}); it may be of a newer "
+            f"{self._source!r} describes a recognizer that this memrix cannot build ({reason}); it may be of a newer "
             "one, or damaged"
         )
 
@@ -135,7 +135,7 @@ def _require_fit(model: ModelSettings, labels: Labels, tensors: Mapping[str, Ten
     if isinstance(model, ConformerSettings) and model.blocks > len(tensors):
         raise DataError(f"its model has {model.blocks} blocks, and the file {len(tensors)} tensors")
     if not isinstance(model, ConformerSettings) and model.checkpoint is not None:
-        raise DataError(f"its model is to be fetched from {shown(model.checkpoint)}; a recogniser brings its weights")
+        raise DataError(f"its model is to be fetched from {shown(model.checkpoint)}; a recognizer brings its weights")
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
         declared = sum(value.numel() for value in build_network(model, len(labels.symbols)).parameters())
     held = sum(math.prod(value.shape) for value in tensors.values())

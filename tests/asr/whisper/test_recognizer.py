@@ -9,11 +9,11 @@ import torch
 from torch.nn import functional as F
 from transformers.modeling_outputs import BaseModelOutput
 
-from memrix.asr.corpora.catalogue import load_corpus
+from memrix.asr.corpora.catalog import load_corpus
 from memrix.asr.corpus import Utterance, split
 from memrix.asr.scoring import count_errors, word_error_rate
 from memrix.asr.whisper.pretrained import load_pretrained
-from memrix.asr.whisper.recogniser import WhisperRecogniser, load_recogniser
+from memrix.asr.whisper.recognizer import WhisperRecognizer, load_recognizer
 from memrix.errors import AssetError, DataError, NumericsError
 
 # Tokens of the tiny model: the letters a to z, space and apostrophe, then the special ones.
@@ -26,16 +26,16 @@ def pretrained(whisper_folder):
 
 
 @pytest.fixture(scope="module")
-def recogniser(pretrained):
-    return WhisperRecogniser(pretrained)
+def recognizer(pretrained):
+    return WhisperRecognizer(pretrained)
 
 
-def with_settings(pretrained, **settings) -> WhisperRecogniser:
-    """A recogniser whose copy of the model has other settings of generation."""
+def with_settings(pretrained, **settings) -> WhisperRecognizer:
+    """A recognizer whose copy of the model has other settings of generation."""
     model = copy.deepcopy(pretrained.model)
     for name, value in settings.items():
         setattr(model.generation_config, name, value)
-    return WhisperRecogniser(replace(pretrained, model=model))
+    return WhisperRecognizer(replace(pretrained, model=model))
 
 
 @pytest.fixture(scope="module")
@@ -51,13 +51,13 @@ def utterances(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def batch(recogniser, utterances):
-    return recogniser.batch(utterances)
+def batch(recognizer, utterances):
+    return recognizer.batch(utterances)
 
 
 @pytest.fixture(scope="module")
-def encoded(recogniser, batch):
-    return recogniser.encode(recogniser.model, batch)
+def encoded(recognizer, batch):
+    return recognizer.encode(recognizer.model, batch)
 
 
 def test_a_batch_holds_features_of_a_full_window_and_what_was_said(batch):
@@ -78,8 +78,8 @@ def test_a_multilingual_model_is_asked_for_an_english_transcript(pretrained, utt
     tokenizer.add_tokens(["<|en|>", "<|transcribe|>"], special_tokens=True)
     model = copy.deepcopy(pretrained.model)
     model.generation_config.is_multilingual = True
-    recogniser = WhisperRecogniser(replace(pretrained, model=model, tokenizer=tokenizer))
-    assert recogniser.batch(utterances[:1]).labels[0, :4].tolist() == [31, 32, NO_TIMESTAMPS, SPACE]
+    recognizer = WhisperRecognizer(replace(pretrained, model=model, tokenizer=tokenizer))
+    assert recognizer.batch(utterances[:1]).labels[0, :4].tolist() == [31, 32, NO_TIMESTAMPS, SPACE]
 
 
 def test_a_tokenizer_without_the_prompt_is_an_error(pretrained):
@@ -87,60 +87,60 @@ def test_a_tokenizer_without_the_prompt_is_an_error(pretrained):
         with_settings(pretrained, is_multilingual=True)
 
 
-def test_calibration_runs_the_decoder_on_prompt_and_reference(recogniser, batch):
-    inputs = recogniser.calibration_inputs(batch)
+def test_calibration_runs_the_decoder_on_prompt_and_reference(recognizer, batch):
+    inputs = recognizer.calibration_inputs(batch)
     assert inputs["decoder_input_ids"][0, :6].tolist() == [START, NO_TIMESTAMPS, SPACE, 2, 0, 1]
-    assert recogniser.model(**inputs).logits.shape == (3, 14, VOCABULARY)
+    assert recognizer.model(**inputs).logits.shape == (3, 14, VOCABULARY)
 
 
-def test_the_encoder_output_has_1500_frames(recogniser, encoded):
+def test_the_encoder_output_has_1500_frames(recognizer, encoded):
     assert encoded.shape == (3, 1500, 16)
     assert not encoded.requires_grad
 
 
 def test_a_loop_is_cut_at_8_tokens_and_5_per_second(pretrained, batch, encoded):
-    recogniser = with_settings(pretrained, suppress_tokens=list(range(A + 1, NO_TIMESTAMPS)))
-    transcripts = recogniser.transcribe(recogniser.model, batch, encoded)
+    recognizer = with_settings(pretrained, suppress_tokens=list(range(A + 1, NO_TIMESTAMPS)))
+    transcripts = recognizer.transcribe(recognizer.model, batch, encoded)
     assert transcripts == ["a" * (8 + 2), "a" * (8 + 5), "a" * (8 + 10)]
 
 
 def test_the_cap_does_not_depend_on_the_reference(pretrained, utterances):
-    recogniser = with_settings(pretrained, suppress_tokens=list(range(A + 1, NO_TIMESTAMPS)))
-    batch = recogniser.batch([replace(utterances[0], text="a much longer text than before")])
-    encoded = recogniser.encode(recogniser.model, batch)
-    assert recogniser.transcribe(recogniser.model, batch, encoded) == ["a" * 10]
+    recognizer = with_settings(pretrained, suppress_tokens=list(range(A + 1, NO_TIMESTAMPS)))
+    batch = recognizer.batch([replace(utterances[0], text="a much longer text than before")])
+    encoded = recognizer.encode(recognizer.model, batch)
+    assert recognizer.transcribe(recognizer.model, batch, encoded) == ["a" * 10]
 
 
 def test_the_end_of_the_text_ends_the_transcript(pretrained, batch, encoded):
-    recogniser = with_settings(pretrained, suppress_tokens=[*range(END), START])
-    assert recogniser.transcribe(recogniser.model, batch, encoded) == ["", "", ""]
+    recognizer = with_settings(pretrained, suppress_tokens=[*range(END), START])
+    assert recognizer.transcribe(recognizer.model, batch, encoded) == ["", "", ""]
 
 
 def test_tokens_that_may_not_come_first_come_later(pretrained, batch, encoded):
-    recogniser = with_settings(pretrained, suppress_tokens=[*range(A + 1, END), START], begin_suppress_tokens=[END])
-    model = copy.deepcopy(recogniser.model)
+    recognizer = with_settings(pretrained, suppress_tokens=[*range(A + 1, END), START], begin_suppress_tokens=[END])
+    model = copy.deepcopy(recognizer.model)
     # The end of the text is now likelier than any letter, whatever was heard.
     model.proj_out = torch.nn.Linear(16, VOCABULARY)
     model.proj_out.weight.data.zero_()
     model.proj_out.bias.data.zero_()[END] = 1.0
-    assert recogniser.transcribe(model, batch, encoded) == ["a", "a", "a"]
+    assert recognizer.transcribe(model, batch, encoded) == ["a", "a", "a"]
 
 
-def test_a_batch_is_transcribed_as_its_utterances_are_alone(recogniser, utterances, batch, encoded):
-    together = recogniser.transcribe(recogniser.model, batch, encoded)
+def test_a_batch_is_transcribed_as_its_utterances_are_alone(recognizer, utterances, batch, encoded):
+    together = recognizer.transcribe(recognizer.model, batch, encoded)
     alone = []
     for row, utterance in enumerate(utterances):
-        single = recogniser.batch([utterance])
-        alone += recogniser.transcribe(recogniser.model, single, encoded[row : row + 1])
+        single = recognizer.batch([utterance])
+        alone += recognizer.transcribe(recognizer.model, single, encoded[row : row + 1])
     assert together == alone
     assert len(set(together)) > 1
 
 
-def test_the_cache_changes_no_token(recogniser, batch, encoded):
-    transcripts = recogniser.transcribe(recogniser.model, batch, encoded)
+def test_the_cache_changes_no_token(recognizer, batch, encoded):
+    transcripts = recognizer.transcribe(recognizer.model, batch, encoded)
     written = [START, NO_TIMESTAMPS]
     for _ in range(8 + 2):
-        logits = recogniser.model(
+        logits = recognizer.model(
             encoder_outputs=BaseModelOutput(last_hidden_state=encoded[:1]),
             decoder_input_ids=torch.tensor([written]),
             use_cache=False,
@@ -148,22 +148,22 @@ def test_the_cache_changes_no_token(recogniser, batch, encoded):
         written.append(int(logits.argmax()))
         if written[-1] == END:
             break
-    assert transcripts[0] == recogniser._tokenizer.decode(written, skip_special_tokens=True).strip()
+    assert transcripts[0] == recognizer._tokenizer.decode(written, skip_special_tokens=True).strip()
 
 
-def test_the_model_that_is_given_is_the_one_that_runs(recogniser, batch):
-    other = copy.deepcopy(recogniser.model)
+def test_the_model_that_is_given_is_the_one_that_runs(recognizer, batch):
+    other = copy.deepcopy(recognizer.model)
     torch.nn.init.zeros_(other.model.encoder.layer_norm.weight)
     torch.nn.init.ones_(other.model.encoder.layer_norm.bias)
-    assert torch.equal(recogniser.encode(other, batch), torch.ones(3, 1500, 16))
+    assert torch.equal(recognizer.encode(other, batch), torch.ones(3, 1500, 16))
 
 
-def test_the_loss_is_the_cross_entropy_of_text_and_end(recogniser, batch, encoded):
-    losses, tokens = recogniser.reference_loss(recogniser.model, batch, encoded)
+def test_the_loss_is_the_cross_entropy_of_text_and_end(recognizer, batch, encoded):
+    losses, tokens = recognizer.reference_loss(recognizer.model, batch, encoded)
     assert losses.dtype == torch.float64
     assert tokens.tolist() == [5, 7, 13]
     for row, count in enumerate(tokens.tolist()):
-        logits = recogniser.model(
+        logits = recognizer.model(
             encoder_outputs=BaseModelOutput(last_hidden_state=encoded[row : row + 1]),
             decoder_input_ids=torch.tensor([[START, *batch.labels[row, :count].tolist()]]),
         ).logits[0, 1:]
@@ -171,67 +171,67 @@ def test_the_loss_is_the_cross_entropy_of_text_and_end(recogniser, batch, encode
         torch.testing.assert_close(losses[row], expected, rtol=1e-5, atol=0)
 
 
-def test_a_model_that_knows_nothing_loses_the_logarithm_of_the_vocabulary_per_token(recogniser, batch, encoded):
-    model = copy.deepcopy(recogniser.model)
+def test_a_model_that_knows_nothing_loses_the_logarithm_of_the_vocabulary_per_token(recognizer, batch, encoded):
+    model = copy.deepcopy(recognizer.model)
     model.proj_out = torch.nn.Linear(16, VOCABULARY, bias=False)
     torch.nn.init.zeros_(model.proj_out.weight)
-    losses, tokens = recogniser.reference_loss(model, batch, encoded)
+    losses, tokens = recognizer.reference_loss(model, batch, encoded)
     torch.testing.assert_close(losses, tokens.double() * math.log(VOCABULARY), rtol=1e-6, atol=0)
 
 
-def test_torchs_generator_is_left_alone(recogniser, utterances):
+def test_torchs_generator_is_left_alone(recognizer, utterances):
     state = torch.get_rng_state()
-    batch = recogniser.batch(utterances)
-    encoded = recogniser.encode(recogniser.model, batch)
-    recogniser.transcribe(recogniser.model, batch, encoded)
-    recogniser.reference_loss(recogniser.model, batch, encoded)
+    batch = recognizer.batch(utterances)
+    encoded = recognizer.encode(recognizer.model, batch)
+    recognizer.transcribe(recognizer.model, batch, encoded)
+    recognizer.reference_loss(recognizer.model, batch, encoded)
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_outputs_that_are_not_finite_are_an_error(recogniser, batch, encoded):
-    broken = copy.deepcopy(recogniser.model)
+def test_outputs_that_are_not_finite_are_an_error(recognizer, batch, encoded):
+    broken = copy.deepcopy(recognizer.model)
     torch.nn.init.constant_(broken.model.encoder.layer_norm.weight, math.nan)
     torch.nn.init.constant_(broken.model.decoder.layer_norm.weight, math.nan)
     with pytest.raises(NumericsError, match="encoder output holds values that are not finite"):
-        recogniser.encode(broken, batch)
-    for run in (recogniser.transcribe, recogniser.reference_loss):
+        recognizer.encode(broken, batch)
+    for run in (recognizer.transcribe, recognizer.reference_loss):
         with pytest.raises(NumericsError, match="decoder output holds values that are not finite"):
             run(broken, batch, encoded)
 
 
-def test_an_empty_batch_is_an_error(recogniser):
+def test_an_empty_batch_is_an_error(recognizer):
     with pytest.raises(DataError, match="at least one utterance"):
-        recogniser.batch([])
+        recognizer.batch([])
 
 
-def test_a_clip_longer_than_the_window_is_named(recogniser, tmp_path):
+def test_a_clip_longer_than_the_window_is_named(recognizer, tmp_path):
     soundfile.write(tmp_path / "long.wav", np.zeros(31 * 8000), 8000)
     with pytest.raises(DataError, match=r"d: .*long\.wav lasts 31\.0 s, at most 30 s fit"):
-        recogniser.batch([Utterance("d", tmp_path / "long.wav", "text")])
+        recognizer.batch([Utterance("d", tmp_path / "long.wav", "text")])
 
 
-def test_a_transcript_longer_than_the_decoder_is_named(recogniser, utterances):
+def test_a_transcript_longer_than_the_decoder_is_named(recognizer, utterances):
     # The decoder takes 448 tokens, two of them the prompt; a space comes before the text.
-    assert recogniser.batch([replace(utterances[0], text="a" * 445)]).labels.shape == (1, 448)
+    assert recognizer.batch([replace(utterances[0], text="a" * 445)]).labels.shape == (1, 448)
     with pytest.raises(DataError, match="a: the transcript has 447 tokens, at most 446 fit"):
-        recogniser.batch([replace(utterances[0], text="a" * 446)])
+        recognizer.batch([replace(utterances[0], text="a" * 446)])
 
 
-def test_missing_audio_is_named(recogniser, tmp_path):
+def test_missing_audio_is_named(recognizer, tmp_path):
     with pytest.raises(DataError, match=r"no audio file at .*gone\.wav"):
-        recogniser.batch([Utterance("d", tmp_path / "gone.wav", "text")])
+        recognizer.batch([Utterance("d", tmp_path / "gone.wav", "text")])
 
 
 @pytest.mark.slow
 def test_tiny_en_hears_the_asterisk_prompts_with_less_than_8_percent_errors():
-    recogniser = load_recogniser("whisper-tiny.en")
+    recognizer = load_recognizer("whisper-tiny.en")
     evaluation, _ = split(load_corpus("asterisk"), 60, 4)
     errors, words = [], []
     for start in range(0, 60, 10):
-        batch = recogniser.batch(evaluation.utterances[start : start + 10])
-        encoded = recogniser.encode(recogniser.model, batch)
+        batch = recognizer.batch(evaluation.utterances[start : start + 10])
+        encoded = recognizer.encode(recognizer.model, batch)
         for reference, heard in zip(
-            batch.references, recogniser.transcribe(recogniser.model, batch, encoded), strict=True
+            batch.references, recognizer.transcribe(recognizer.model, batch, encoded), strict=True
         ):
             count = count_errors(reference, heard)
             errors.append(count.errors)
@@ -242,8 +242,8 @@ def test_tiny_en_hears_the_asterisk_prompts_with_less_than_8_percent_errors():
 
 @pytest.mark.slow
 def test_no_reference_of_the_asterisk_prompts_comes_near_the_cap():
-    recogniser = load_recogniser("whisper-tiny.en")
+    recognizer = load_recognizer("whisper-tiny.en")
     for utterance in load_corpus("asterisk").utterances:
-        batch = recogniser.batch([utterance])
+        batch = recognizer.batch([utterance])
         tokens = int((batch.labels != -100).sum()) - 2  # without the rest of the prompt and the end
-        assert recogniser._cap(batch.seconds[0]) >= tokens + 8, utterance.id
+        assert recognizer._cap(batch.seconds[0]) >= tokens + 8, utterance.id

@@ -1,4 +1,4 @@
-"""A CTC recogniser: features, acoustic model and labels, in one file."""
+"""A CTC recognizer: features, acoustic model and labels, in one file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from memrix.asr.models.building import AcousticModel
 from memrix.asr.models.masking import valid_frames
 
 
-class Recogniser(nn.Module):
+class Recognizer(nn.Module):
     """Audio to log-probabilities of CTC labels.
 
     Args:
@@ -22,7 +22,7 @@ class Recogniser(nn.Module):
         labels: what its outputs mean.
 
     Attributes:
-        description: what builds the same recogniser anew, for JSON.
+        description: what builds the same recognizer anew, for JSON.
     """
 
     mean: Tensor
@@ -37,8 +37,8 @@ class Recogniser(nn.Module):
         self.register_buffer("mean", torch.zeros(MEL_BINS))
         self.register_buffer("deviation", torch.ones(MEL_BINS))
 
-    def with_network(self, network: nn.Module) -> Recogniser:
-        """The same recogniser with another network in place of its own, such as a copy of it on a chip."""
+    def with_network(self, network: nn.Module) -> Recognizer:
+        """The same recognizer with another network in place of its own, such as a copy of it on a chip."""
         other = copy.copy(self)
         other._modules = {**self._modules, "network": network}
         return other
@@ -57,9 +57,9 @@ class Recogniser(nn.Module):
         if self.network.takes_audio:
             valid = valid_frames(samples, audio.shape[1])
             counts = samples.unsqueeze(1).clamp(min=1)
-            centred = (audio - (audio * valid).sum(dim=1, keepdim=True) / counts) * valid
-            power = centred.square().sum(dim=1, keepdim=True) / counts
-            return centred / power.clamp(min=torch.finfo(audio.dtype).tiny).sqrt(), samples
+            centerd = (audio - (audio * valid).sum(dim=1, keepdim=True) / counts) * valid
+            power = centerd.square().sum(dim=1, keepdim=True) / counts
+            return centerd / power.clamp(min=torch.finfo(audio.dtype).tiny).sqrt(), samples
         features, lengths = self.features(audio, samples)
         features = (features - self.mean) / self.deviation
         if masked is not None:
