@@ -50,21 +50,49 @@ def test_every_layer_on_a_chip_says_so(name):
     model = Net(build()).eval()
     memrix.calibrate(model, [torch.randn(3, 4)], {"layer": IDEAL})
     chip = memrix.program(model, {"layer": IDEAL})
-    shown = repr(chip)
-    assert f"(layer): Memristor{kind}(" in shown
-    assert "Crossbar(" in shown
-    assert "1 x 4 x 4, 2 planes" in shown
-    assert "(digital): Linear(in_features=4" in shown
+    _, layer, digital, _ = repr(chip).splitlines()
+    assert layer.startswith(f"  (layer): Memristor{kind}(")
+    assert layer.endswith("; on 2 tiles of 128 x 128, 3 bits)")
+    assert digital == "  (digital): Linear(in_features=4, out_features=4, bias=True)"
     assert "Memristor" not in repr(model)
     memrix.quantize(model, {"layer": IDEAL})
-    assert f"(layer): Quantized{kind}(" in repr(model)
-    assert "weights of 3 bit, inputs of 8 bit" in repr(model)
+    _, layer, digital, _ = repr(model).splitlines()
+    assert layer.startswith(f"  (layer): Quantized{kind}(")
+    assert layer.endswith("; weights of 3 bits, inputs of 8 bits)")
+    assert digital == "  (digital): Linear(in_features=4, out_features=4, bias=True)"
 
 
-def test_what_a_layer_prints_of_itself_is_kept():
-    model = nn.Sequential(Named(4, 2))
+@pytest.mark.parametrize(
+    ("layer", "shown"),
+    [
+        (Named(4, 2), "QuantizedNamed(4; "),
+        (Prefixed(4, 2), "QuantizedPrefixed(My QuantizedPrefixed(in_features=4, out_features=2, bias=True); "),
+        (nn.Linear(4, 2), "QuantizedLinear(in_features=4, out_features=2, bias=True; "),
+    ],
+)
+def test_what_a_layer_prints_of_itself_is_kept(layer, shown):
+    model = nn.Sequential(layer)
     memrix.quantize(model, IDEAL)
-    assert "QuantizedNamed(\n    Named(4)\n    (memrix): " in repr(model)
+    assert f"  (0): {shown}weights of 3 bits, inputs of 8 bits)\n" in repr(model)
+
+
+def test_a_layer_with_children_of_its_own_shows_them():
+    model = nn.Sequential(nn.Linear(4, 2))
+    model[0].adapter = nn.ReLU()
+    memrix.quantize(model, IDEAL)
+    assert repr(model[0]).splitlines() == [
+        "QuantizedLinear(",
+        "  in_features=4, out_features=2, bias=True",
+        "  (adapter): ReLU()",
+        "  weights of 3 bits, inputs of 8 bits",
+        ")",
+    ]
+
+
+def test_a_calibrated_layer_tells_its_range():
+    model = nn.Sequential(nn.Linear(2, 2))
+    memrix.calibrate(model, [torch.tensor([[0.5, -1.5]])], IDEAL, percentile=100)
+    assert "(memrix): LayerState(calibrated, inputs up to 1.5)" in repr(model)
 
 
 @pytest.mark.parametrize("layer", [nn.LSTM(4, 4), nn.GRUCell(4, 4), nn.MultiheadAttention(4, 2)])

@@ -17,7 +17,7 @@ from memrix.nn.geometry import STATE, Geometry
 from memrix.nn.graphs import graph_node, is_proxy
 from memrix.nn.inputs import require_dense
 from memrix.nn.recomputation import Call
-from memrix.nn.shown import under_its_class
+from memrix.nn.shown import with_state
 from memrix.nn.state import EPOCH, LEARNED_WEIGHT_STEP, OUTPUT_RANGE, RANGE, LayerState
 from memrix.quantization import (
     activation_step,
@@ -104,7 +104,8 @@ class QuantizedLayer(nn.Module):
         return quantized_output(self, output, call)
 
     def __repr__(self) -> str:
-        return under_its_class(self, super().__repr__())
+        digital = torch_type(type(self)).__name__
+        return with_state(self, super().__repr__(), digital, self.memrix, self.memrix.said)
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *others: Any) -> None:
         move_keys(self, state_dict, prefix)

@@ -77,11 +77,20 @@ class LayerState(ExactModule):
             layer.add_module(STATE, state)
         return state
 
-    def extra_repr(self) -> str:
-        """Bits of weights and inputs, once they are known."""
+    @property
+    def said(self) -> str:
+        """Where the layer runs, in a few words, such as ``on 12 tiles of 128 x 128, 3 bits``."""
         if self.hardware is None:
-            return "calibrated" if not bool(self.input_range.isnan()) else ""
-        return f"weights of {self.hardware.weight_bits:g} bit, inputs of {self.hardware.dac.bits} bit"
+            return f"calibrated, inputs up to {float(self.input_range):.3g}" if self.calibrated else "not calibrated"
+        bits = f"{self.hardware.weight_bits:g} bits"
+        if self.array is None:
+            return f"weights of {bits}, inputs of {self.hardware.dac.bits} bits"
+        layout = self.array.crossbar.layout
+        tiles = "1 tile" if layout.tiles == 1 else f"{layout.tiles:,} tiles"
+        return f"on {tiles} of {layout.tile.rows} x {layout.tile.columns}, {bits}"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.said})"
 
     @property
     def chip(self) -> Hardware:
