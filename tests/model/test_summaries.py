@@ -66,3 +66,43 @@ def test_what_programming_took_is_told():
     assert 1e-12 < summary.energy / summary.cells < 1e-9
     assert f"{summary.failed:,} cells failed verification" in str(summary)
     assert summary.to_dict()["pulses"] == summary.pulses
+
+
+class Marked(nn.Module):
+    """A layer whose name is markup."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_module("<b>", nn.Linear(3, 2))
+        self.table = nn.Embedding(5, 4)
+
+    def forward(self, x):
+        return self._modules["<b>"](x)
+
+
+def test_a_notebook_shows_tables_in_which_nothing_is_markup():
+    model = Marked()
+    memrix.calibrate(model, [torch.ones(2, 3)], PHYSICAL)
+    for report in (memrix.check(model, PHYSICAL), memrix.summary(memrix.program(model, PHYSICAL))):
+        shown = report._repr_html_()
+        assert "<td>&lt;b&gt;</td>" in shown
+        assert "<b>" not in shown
+        assert "looks rows up and multiplies nothing" in shown
+        for forbidden in ("src=", "href=", "<script", "<style", "<link"):
+            assert forbidden not in shown
+
+
+def test_a_frame_has_a_row_for_every_weighted_layer():
+    frame = memrix.summary(chip()).to_frame().set_index("name")
+    assert frame.runs_on.to_dict() == {"first": "crossbar", "second": "digital", "table": "digital"}
+    assert frame.weights.to_dict() == {"first": 2000, "second": 20, "table": 20}
+    assert frame.cells["first"] == 8000
+    assert frame.reason["second"] == "not selected"
+    planned = memrix.check(Net(), PHYSICAL).to_frame().set_index("name")
+    assert planned.cells[["first", "second"]].tolist() == [8000, 80]
+    assert planned.runs_on["table"] == "digital"
+
+
+def test_a_frame_of_a_digital_model_has_no_cells():
+    frame = memrix.summary(nn.Linear(2, 2)).to_frame()
+    assert frame.runs_on.tolist() == ["digital"]

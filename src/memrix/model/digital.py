@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from memrix._support.notebooks import html_table, html_text
 from memrix._support.tables import explained
 from memrix.model.inventory import Weighted, digital_reason
+
+_TITLE = "stays digital (share of all weights)"
 
 
 @dataclass(frozen=True)
@@ -51,4 +54,10 @@ def digital_layers(
 def digital_table(layers: Sequence[DigitalSummary]) -> str:
     """A section of a report; empty if there is no layer."""
     rows = [(layer.name, f"{layer.weights:,} weights", f"{layer.share:.1%}", layer.reason) for layer in layers]
-    return "\n\nstays digital (share of all weights)\n" + explained(rows) if rows else ""
+    return f"\n\n{_TITLE}\n" + explained(rows) if rows else ""
+
+
+def digital_html(layers: Sequence[DigitalSummary]) -> list[str]:
+    """The same in HTML; nothing if there is no layer."""
+    rows = [(layer.name, layer.kind, f"{layer.weights:,}", f"{layer.share:.1%}", layer.reason) for layer in layers]
+    return [html_text(_TITLE), html_table([("layer", "type", "weights", "share", "reason"), *rows])] if rows else []

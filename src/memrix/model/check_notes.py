@@ -1,0 +1,117 @@
+"""What is worth knowing of a model before it is programmed, and is no obstacle: one text a note."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+from memrix._support.tables import listed
+from memrix.crossbar.mapping import Layout
+from memrix.hardware import Hardware
+from memrix.model.inventory import Weighted
+from memrix.model.readiness import has_range, has_test_vectors
+from memrix.model.selection import Selected, Survey
+from memrix.nn.quantized import QuantizedLayer
+from memrix.nn.state import LEARNED_WEIGHT_STEP
+
+_EXACT = 1 << 24  # up to here float32 holds every integer
+
+
+def calibration_notes(selected: Sequence[Selected]) -> list[str]:
+    """Layers that ``memrix.program`` would still refuse, or that were trained for other hardware."""
+    unknown = [layer.name for layer in selected if not has_range(layer)]
+    untried = [layer.name for layer in selected if has_range(layer) and not has_test_vectors(layer)]
+    advice = "run memrix.calibrate(model, batches, hardware) before memrix.program"
+    notes = []
+    if unknown:
+        notes.append(f"not calibrated yet: {listed(unknown)}; {advice}")
+    if untried:
+        notes.append(f"without the test vectors that this hardware is tuned with: {listed(untried)}; {advice}")
+    others = [layer.name for layer in selected if _trained_otherwise(layer)]
+    if others:
+        notes.append(
+            f"trained for other bits, scales or weight ranges than they are to be programmed with: {listed(others)}"
+        )
+    return notes
+
+
+def _trained_otherwise(layer: Selected) -> bool:
+    """Whether a layer was quantized for hardware that makes other integers of its weights or inputs."""
+    module = layer.module
+    if not isinstance(module, QuantizedLayer):
+        return False
+    trained, asked = module.memrix.chip, layer.hardware
+    # A step that was learned does not ask where weights end.
+    other_range = LEARNED_WEIGHT_STEP not in module.memrix._parameters and trained.weight_range != asked.weight_range
+    return other_range or trained.steps_key != asked.steps_key
+
+
+def coverage_notes(found: Survey) -> list[str]:
+    """Layers that were asked for with all others and have no counterpart on a chip."""
+    if not found.passed_over:
+        return []
+    return [
+        f"no counterpart on a chip, so digital: {listed([name for name, _ in found.passed_over])}; select the others "
+        f"by name to make this explicit"
+    ]
+
+
+def reading_notes(weighted: Iterable[Weighted], chosen: Collection[str], *, watched: bool) -> list[str]:
+    """Layers that are called, and whose weight the code around them reads too; a run shows whether it does."""
+    if watched:
+        return []
+    by_reader: dict[str, list[str]] = {}
+    for layer in weighted:
+        if layer.may_be_read_by is not None and layer.name in chosen:
+            by_reader.setdefault(layer.may_be_read_by, []).append(layer.name)
+    return [
+        f"{reader} has code that reads the weight of a layer as well as calling it, and would not see the cells: "
+        f"{listed(names)}; memrix.check(model, hardware, batches=...) tells whether it does"
+        for reader, names in by_reader.items()
+    ]
+
+
+def unreached_notes(names: Sequence[str]) -> list[str]:
+    """Layers that no batch gave an input."""
+    if not names:
+        return []
+    return [
+        f"not reached by these batches: {listed(names)}; calibrate with batches that reach them, or with "
+        f"unreached='digital'"
+    ]
+
+
+def converter_notes(planned: Iterable[tuple[Selected, Layout]]) -> list[str]:
+    """Layers whose readings the ADC may clip, or that float32 rounds before the ADC sees them."""
+    planned = list(planned)
+
+    def grouped(figures: Callable[[Hardware, int], tuple[float, ...] | None]) -> dict[tuple[float, ...], list[str]]:
+        groups: dict[tuple[float, ...], list[str]] = {}
+        for layer, layout in planned:
+            found = figures(layer.hardware, layout.rows)
+            if found is not None:
+                groups.setdefault(found, []).append(layer.name)
+        return groups
+
+    clipping, rounding = grouped(_clips), grouped(_rounds)
+    return [
+        f"the ADC clips what {rows:g} rows at full input can read, up to {rows:g} full pairs, at {limit:g}: "
+        f"{listed(names)}; memrix.summary tells how often it does, adc.range_bits, smaller tiles or "
+        f"adc.per_layer mend it"
+        for (rows, limit), names in clipping.items()
+    ] + [
+        f"float32 adds up to {_EXACT:,} steps exactly, and {rows:g} rows of {steps:g} steps are more: "
+        f"{listed(names)}; readings near the end of the range are rounded before the ADC sees them; use smaller tiles"
+        for (rows, steps), names in rounding.items()
+    ]
+
+
+def _clips(hardware: Hardware, rows: int) -> tuple[float, float] | None:
+    adc = hardware.adc
+    limit = adc.largest_code * adc.step
+    return (rows, limit) if rows > limit and not adc.per_layer else None
+
+
+def _rounds(hardware: Hardware, rows: int) -> tuple[float, float] | None:
+    """Where readings have more steps, of the DAC or the ADC, than float32 tells apart."""
+    steps = max(float(hardware.dac.largest_code), 1 / hardware.adc.step)
+    return (rows, steps) if rows * steps > _EXACT else None
