@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import memrix
-from tests.nn.opening import randn
+from tests.nn.decomposing import randn
 
 LAYERS = {
     "linear": (lambda: nn.Linear(8, 4), randn(600, 8)),

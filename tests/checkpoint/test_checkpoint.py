@@ -15,8 +15,8 @@ import memrix
 from memrix.crossbar.protocols.population import fresh_means
 from memrix.device import load_parameters, save_parameters
 from memrix.errors import CheckpointError
-from memrix.nn import Composite, CrossbarLayer, OpenedLayer, QuantizedLayer, register_composite
-from memrix.nn.registry import parts_of
+from memrix.nn import Composite, CrossbarLayer, DecomposedLayer, QuantizedLayer, register_composite
+from memrix.nn.registry import submodules_of
 
 PHYSICAL = memrix.Hardware.preset("physical")
 TUNED = PHYSICAL.replace(column_calibration=True, **{"adc.per_layer": True, "tile.rows": 4})
@@ -200,12 +200,12 @@ class Pair(nn.Module):
         return nn.functional.linear(x, self.first.weight) + nn.functional.linear(x, self.second.weight)
 
 
-class OpenedPair(OpenedLayer):
+class DecomposedPair(DecomposedLayer):
     def forward(self, x):
         return self.first(x) + self.second(x)
 
 
-register_composite(Composite(Pair, OpenedPair, lambda pair: {"first": pair.first, "second": pair.second}))
+register_composite(Composite(Pair, DecomposedPair, lambda pair: {"first": pair.first, "second": pair.second}))
 
 
 @pytest.mark.parametrize("layers", [None, "*.first"])
@@ -214,8 +214,8 @@ def test_composite_layers_are_opened(layers, tmp_path):
     model = nn.Sequential(Pair())
     loaded = memrix.load(saved(tmp_path, chip), model)
     assert torch.equal(outputs(loaded), outputs(chip))
-    assert isinstance(loaded[0], OpenedPair)
-    assert parts_of(model[0]) is not None, "the model itself stays closed"
+    assert isinstance(loaded[0], DecomposedPair)
+    assert submodules_of(model[0]) is not None, "the model itself stays closed"
 
 
 def test_file_has_no_padding_and_half_takes_half(tmp_path):

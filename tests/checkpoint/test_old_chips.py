@@ -23,7 +23,7 @@ class Net(nn.Module):
 
 
 def test_a_chip_of_format_1_computes_what_it_did():
-    """A tuned layer on tiles of four rows, an opened GRU of verified cells, and a layer with learned steps."""
+    """A tuned layer on tiles of four rows, a decomposed GRU of verified cells, and a layer with learned steps."""
     chip = memrix.load(FILES / "chip-format-1.safetensors", Net().eval())
     memrix.reseed(chip, read=5)
     with torch.no_grad():

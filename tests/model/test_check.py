@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 import memrix
-from memrix.nn import Composite, OpenedLayer, register_composite
+from memrix.nn import Composite, DecomposedLayer, register_composite
 from memrix.nn.programming import integers_of
 
 PHYSICAL = memrix.Hardware.preset("physical")
@@ -154,13 +154,13 @@ def test_parts_of_composite_layers_are_planned_and_not_digital():
             super().__init__()
             self.matrix = nn.Parameter(torch.ones(4, 3))
 
-    class OpenedTwice(OpenedLayer):
+    class DecomposedTwice(DecomposedLayer):
         pass
 
     def part(start: int) -> nn.Linear:
         return nn.Linear(3, 2 + start)
 
-    register_composite(Composite(Twice, OpenedTwice, lambda module: {"upper": part(0), "lower": part(1)}))
+    register_composite(Composite(Twice, DecomposedTwice, lambda module: {"upper": part(0), "lower": part(1)}))
     model = nn.Sequential(Twice())
     check = memrix.check(model, PHYSICAL)
     assert [(layer.name, layer.kind, layer.weight_shape) for layer in check.layers] == [

@@ -9,7 +9,7 @@ from torch.nn.utils import parametrizations, prune
 
 import memrix
 from memrix.errors import CoverageWarning
-from tests.nn.opening import randn
+from tests.nn.decomposing import randn
 
 IDEAL = memrix.Hardware.preset("ideal")
 

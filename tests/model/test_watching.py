@@ -11,7 +11,7 @@ from torch.nn import functional
 import memrix
 from memrix.errors import CalibrationError, ConversionError, CoverageWarning
 from memrix.model.watching import Watch
-from tests.nn.opening import randn
+from tests.nn.decomposing import randn
 
 IDEAL = memrix.Hardware.preset("ideal")
 X = randn(32, 8)

@@ -7,7 +7,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import memrix
 from tests.models.one_call import LOOKUP, PHYSICAL, assert_runs_on_a_chip
-from tests.nn.opening import randn
+from tests.nn.decomposing import randn
 
 
 @pytest.mark.parametrize("batch_first", [True, False])

@@ -5,7 +5,7 @@ import torch
 
 import memrix
 from tests.models.one_call import LOOKUP, assert_runs_on_a_chip
-from tests.nn.opening import randn
+from tests.nn.decomposing import randn
 
 transformers = pytest.importorskip("transformers")
 

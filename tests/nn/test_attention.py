@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from torch import nn
 
 from memrix.errors import ConversionError
-from memrix.nn import OpenedLayer
-from tests.nn.opening import assert_same_results_and_gradients, opened, randn
+from memrix.nn import DecomposedLayer
+from tests.nn.decomposing import assert_same_results_and_gradients, decomposed, randn
 
 WIDTH, HEADS = 12, 3
 
@@ -76,7 +76,7 @@ def test_dropout_is_that_of_torch(need_weights):
 @pytest.mark.parametrize("options", [{}, {"kdim": 5, "vdim": 7}, {"bias": False, "add_bias_kv": True}])
 def test_checkpoints_fit_both_ways(options):
     layer, other = (nn.MultiheadAttention(WIDTH, HEADS, **options) for _ in range(2))
-    twin = opened(layer)
+    twin = decomposed(layer)
     assert list(twin.state_dict()) == list(layer.state_dict())
     assert [n for n, _ in twin.named_parameters()] == [n for n, _ in layer.named_parameters()]
     twin.load_state_dict(other.state_dict())
@@ -86,14 +86,14 @@ def test_checkpoints_fit_both_ways(options):
 
 
 def test_it_is_still_the_torch_layer_and_its_parts_have_names():
-    twin = opened(nn.MultiheadAttention(WIDTH, HEADS))
+    twin = decomposed(nn.MultiheadAttention(WIDTH, HEADS))
     assert isinstance(twin, nn.MultiheadAttention)
-    assert isinstance(twin, OpenedLayer)
+    assert isinstance(twin, DecomposedLayer)
     assert [name for name, _ in twin.named_children()] == ["q_proj", "k_proj", "v_proj", "out_proj"]
 
 
 def test_a_copy_has_projections_of_its_own():
-    twin = opened(nn.MultiheadAttention(WIDTH, HEADS))
+    twin = decomposed(nn.MultiheadAttention(WIDTH, HEADS))
     x = randn(3, 2, WIDTH)
     before = twin(x, x, x)[0]
     with torch.no_grad():
@@ -102,13 +102,13 @@ def test_a_copy_has_projections_of_its_own():
 
 
 def test_precision_follows_the_parameters():
-    twin = opened(nn.MultiheadAttention(WIDTH, HEADS)).double()
+    twin = decomposed(nn.MultiheadAttention(WIDTH, HEADS)).double()
     x = randn(3, 2, WIDTH).double()
     assert twin(x, x, x)[0].dtype == torch.float64
 
 
 def test_autocast():
-    twin, x = opened(nn.MultiheadAttention(WIDTH, HEADS, add_bias_kv=True)), randn(3, 2, WIDTH)
+    twin, x = decomposed(nn.MultiheadAttention(WIDTH, HEADS, add_bias_kv=True)), randn(3, 2, WIDTH)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         for need_weights in (False, True):
             mask = looking_ahead(3, 3, as_numbers=False)
@@ -116,7 +116,7 @@ def test_autocast():
 
 
 def test_compiles_in_one_graph():
-    twin, x = opened(nn.MultiheadAttention(WIDTH, HEADS)), randn(3, 2, WIDTH)
+    twin, x = decomposed(nn.MultiheadAttention(WIDTH, HEADS)), randn(3, 2, WIDTH)
     compiled = torch.compile(twin, backend="eager", fullgraph=True)
     torch.testing.assert_close(compiled(x, x, x)[0], twin(x, x, x)[0])
 
@@ -124,7 +124,7 @@ def test_compiles_in_one_graph():
 class TestBadInput:
     @pytest.fixture
     def attention(self):
-        return opened(nn.MultiheadAttention(WIDTH, HEADS, kdim=5, batch_first=True))
+        return decomposed(nn.MultiheadAttention(WIDTH, HEADS, kdim=5, batch_first=True))
 
     def test_nested_tensors(self, attention):
         x = torch.nested.nested_tensor([randn(3, WIDTH), randn(2, WIDTH)])

@@ -1,4 +1,4 @@
-"""How the verbs treat layers that are opened into parts."""
+"""How the verbs treat decomposed layers."""
 
 import pytest
 import torch
@@ -7,9 +7,9 @@ from torch import nn
 import memrix
 from memrix.errors import ConversionError
 from memrix.model.selection import survey
-from memrix.nn import CrossbarLayer, OpenedLayer, QuantizedLinear
+from memrix.nn import Composite, CrossbarLayer, DecomposedLayer, QuantizedLinear
 from memrix.nn.programming import integers_of
-from tests.nn.opening import randn
+from tests.nn.decomposing import randn
 
 PHYSICAL = memrix.Hardware.preset("physical")
 X = randn(5, 2, 8)
@@ -24,7 +24,7 @@ class Net(nn.Module):
         return self.rnn(self.attention(x, x, x)[0])[0]
 
 
-PARTS = [f"attention.{name}_proj" for name in ("q", "k", "v", "out")] + ["rnn.ih_l0", "rnn.hh_l0"]
+SUBMODULES = [f"attention.{name}_proj" for name in ("q", "k", "v", "out")] + ["rnn.ih_l0", "rnn.hh_l0"]
 
 
 def on_chip(model: nn.Module) -> list[str]:
@@ -33,8 +33,8 @@ def on_chip(model: nn.Module) -> list[str]:
 
 def test_parts_are_known_before_the_layer_is_opened():
     model = Net()
-    assert [layer.name for layer in survey(model, PHYSICAL, None).selected] == PARTS
-    assert not any(isinstance(module, OpenedLayer) for module in model.modules())
+    assert [layer.name for layer in survey(model, PHYSICAL, None).selected] == SUBMODULES
+    assert not any(isinstance(module, DecomposedLayer) for module in model.modules())
 
 
 def test_parts_run_on_crossbars_and_the_model_computes_as_before():
@@ -44,7 +44,7 @@ def test_parts_run_on_crossbars_and_the_model_computes_as_before():
     torch.testing.assert_close(model(X), before)
     assert list(model.state_dict()) == keys
     chip = memrix.program(model, PHYSICAL)
-    assert on_chip(chip) == PARTS
+    assert on_chip(chip) == SUBMODULES
     assert on_chip(model) == []
     with torch.no_grad():
         assert chip(X).shape == before.shape
@@ -65,7 +65,7 @@ def test_only_what_is_selected_is_opened():
     chip = memrix.program(model, PHYSICAL, layers="rnn.ih_*")
     assert on_chip(chip) == ["rnn.ih_l0"]
     digital = {layer.name: (layer.weights, layer.reason) for layer in memrix.summary(chip).digital}
-    expected = {name: (64, "not selected") for name in PARTS[:4]} | {"rnn.hh_l0": (48, "not selected")}
+    expected = {name: (64, "not selected") for name in SUBMODULES[:4]} | {"rnn.hh_l0": (48, "not selected")}
     assert digital == expected
 
 
@@ -88,14 +88,14 @@ def test_parts_train_with_learned_steps_and_noise():
     memrix.quantize(model, PHYSICAL, memrix.Quantization(learned_steps=True, weight_noise=0.1))
     model(X).sum().backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
-    assert on_chip(memrix.program(model, PHYSICAL)) == PARTS
+    assert on_chip(memrix.program(model, PHYSICAL)) == SUBMODULES
 
 
 def test_a_quantized_model_can_be_calibrated():
     model = Net()
     memrix.quantize(model, PHYSICAL)
     memrix.calibrate(model, [X], PHYSICAL)
-    assert on_chip(memrix.program(model, PHYSICAL)) == PARTS
+    assert on_chip(memrix.program(model, PHYSICAL)) == SUBMODULES
 
 
 def test_gradients_reach_the_parameters_through_a_chip():
@@ -152,3 +152,11 @@ class TestBadInput:
         second.in_proj_weight = first.in_proj_weight
         with pytest.raises(ConversionError, match=r"'0\.q_proj' and '1\.q_proj' share one weight"):
             memrix.calibrate(nn.Sequential(first, second), [X], PHYSICAL)
+
+
+def test_former_names_of_composites_warn():
+    with pytest.warns(DeprecationWarning, match="use memrix.nn.DecomposedLayer"):
+        assert memrix.nn.OpenedLayer is DecomposedLayer
+    with pytest.warns(DeprecationWarning, match="use Composite.decomposed"):
+        composite = Composite(nn.Linear, opened=DecomposedLayer, submodules=dict)
+    assert composite.decomposed is DecomposedLayer

@@ -1,4 +1,4 @@
-"""Layers of transformers that hold all experts in one tensor, opened matrix by matrix."""
+"""Layers of transformers that hold all experts in one tensor, decomposed matrix by matrix."""
 
 import copy
 from types import SimpleNamespace
@@ -9,8 +9,8 @@ from torch import nn
 
 import memrix
 from memrix.errors import ConversionError
-from memrix.nn.registry import parts_of
-from tests.nn.opening import assert_same_results_and_gradients, opened, randn
+from memrix.nn.registry import submodules_of
+from tests.nn.decomposing import assert_same_results_and_gradients, decomposed, randn
 from tests.nn.test_ideal_composites import assert_ideal_chip_is_the_quantized_layer
 
 transformers = pytest.importorskip("transformers")
@@ -62,20 +62,20 @@ def test_a_token_that_is_routed_nowhere_gets_nothing():
     layer = experts("gate and up, outputs first")
     tokens, index, shares = routed()
     index[0] = 4
-    output = opened(layer)(tokens, index, shares)
+    output = decomposed(layer)(tokens, index, shares)
     assert not output[0].any()
     torch.testing.assert_close(output, layer(tokens, index, shares))
 
 
 def test_names_of_the_router_are_taken_too():
-    layer = opened(experts("interleaved, outputs last, biases"))
+    layer = decomposed(experts("interleaved, outputs last, biases"))
     tokens, index, shares = routed()
     by_name = layer(tokens, router_indices=index, routing_weights=shares)
     torch.testing.assert_close(by_name, layer(tokens, index, shares), rtol=0, atol=0)
 
 
 def test_experts_without_a_router_are_refused():
-    layer = opened(experts("gate and up, outputs first"))
+    layer = decomposed(experts("gate and up, outputs first"))
     tokens, index, shares = routed()
     with pytest.raises(ConversionError, match="top_k_index"):
         layer(tokens)
@@ -95,13 +95,13 @@ def test_experts_that_cannot_be_opened_say_why(change, reason):
     layer = experts("gate and up, outputs first")
     for name, value in change.items():
         setattr(layer, name, value)
-    assert reason in parts_of(layer)
+    assert reason in submodules_of(layer)
 
 
 def test_a_subclass_that_computes_something_else_is_not_taken_for_its_parent():
     layer = experts("gate and up, outputs first")
     layer.__class__ = type("Other", (type(layer),), {"forward": lambda self, *routed: None})
-    assert "overrides forward" in parts_of(layer)
+    assert "overrides forward" in submodules_of(layer)
 
 
 def mixture(name: str) -> nn.Module:

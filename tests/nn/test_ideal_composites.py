@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 
 import memrix
 from memrix.nn import CrossbarLayer, QuantizedLayer
-from tests.nn.opening import randn
+from tests.nn.decomposing import randn
 from tests.nn.test_ideal import hardwares
 
 pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")

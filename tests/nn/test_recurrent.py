@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence
 
 from memrix.errors import ConversionError
-from tests.nn.opening import assert_same_results_and_gradients, opened, randn
+from tests.nn.decomposing import assert_same_results_and_gradients, decomposed, randn
 
 INPUTS, HIDDEN = 5, 6
 KINDS = [nn.LSTM, nn.GRU, nn.RNN]
@@ -62,7 +62,7 @@ def test_packed_sequences_come_back_packed_as_torch_does(data):
     packed = pack_sequence(sequences, enforce_sorted=False)
     state = initial(layer, len(lengths)) if data.draw(st.booleans()) else None
     expected, final = layer(packed, state)
-    output, own_final = opened(layer)(packed, state)
+    output, own_final = decomposed(layer)(packed, state)
     assert torch.equal(output.batch_sizes, expected.batch_sizes)
     torch.testing.assert_close(output.data, expected.data)
     torch.testing.assert_close(own_final, final)
@@ -73,7 +73,7 @@ def test_packed_sequences_come_back_packed_as_torch_does(data):
 def test_packed_sequences_that_are_sorted():
     layer = nn.LSTM(INPUTS, HIDDEN, 2, bidirectional=True)
     packed = pack_padded_sequence(randn(4, 3, INPUTS), [4, 2, 1])
-    torch.testing.assert_close(opened(layer)(packed)[0].data, layer(packed)[0].data)
+    torch.testing.assert_close(decomposed(layer)(packed)[0].data, layer(packed)[0].data)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -99,18 +99,18 @@ def test_cells_are_those_of_torch(data):
 
 
 def test_parts_have_names():
-    layer = opened(nn.LSTM(INPUTS, HIDDEN, 2, bidirectional=True, proj_size=2))
+    layer = decomposed(nn.LSTM(INPUTS, HIDDEN, 2, bidirectional=True, proj_size=2))
     names = [
         f"{what}_l{layer}{suffix}" for layer in (0, 1) for suffix in ("", "_reverse") for what in ("ih", "hh", "hr")
     ]
     assert [name for name, _ in layer.named_children()] == names
-    assert [name for name, _ in opened(nn.GRUCell(3, 4)).named_children()] == ["ih", "hh"]
+    assert [name for name, _ in decomposed(nn.GRUCell(3, 4)).named_children()] == ["ih", "hh"]
 
 
 @pytest.mark.parametrize("kind", KINDS + CELLS)
 def test_checkpoints_fit_both_ways(kind):
     layer, other = kind(INPUTS, HIDDEN), kind(INPUTS, HIDDEN)
-    twin = opened(layer)
+    twin = decomposed(layer)
     assert list(twin.state_dict()) == list(layer.state_dict())
     twin.load_state_dict(other.state_dict())
     torch.testing.assert_close(twin(randn(4, INPUTS)), other(randn(4, INPUTS)))
@@ -119,7 +119,7 @@ def test_checkpoints_fit_both_ways(kind):
 
 @pytest.mark.parametrize("kind", KINDS + CELLS)
 def test_a_copy_in_another_precision_is_on_its_own(kind):
-    twin, x = opened(kind(INPUTS, HIDDEN)), randn(4, INPUTS)
+    twin, x = decomposed(kind(INPUTS, HIDDEN)), randn(4, INPUTS)
     before = twin(x)
     converted = copy.deepcopy(twin).double()
     torch.testing.assert_close(converted(x.double()), before, check_dtype=False, rtol=1e-4, atol=1e-5)
@@ -130,7 +130,7 @@ def test_a_copy_in_another_precision_is_on_its_own(kind):
 
 
 def test_a_device_keeps_the_weights_that_torch_has_flattened():
-    twin = opened(nn.LSTM(INPUTS, HIDDEN)).to("meta")
+    twin = decomposed(nn.LSTM(INPUTS, HIDDEN)).to("meta")
     assert twin.ih_l0.weight.device.type == "meta"
     assert all(weight.device.type == "meta" for weight in twin._flat_weights)
 
@@ -138,12 +138,12 @@ def test_a_device_keeps_the_weights_that_torch_has_flattened():
 def test_autocast():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         for kind in KINDS:
-            assert torch.isfinite(opened(kind(INPUTS, HIDDEN, 2))(randn(4, 2, INPUTS))[0]).all()
+            assert torch.isfinite(decomposed(kind(INPUTS, HIDDEN, 2))(randn(4, 2, INPUTS))[0]).all()
 
 
 def test_a_compiled_model_may_hold_one():
     # Dynamo leaves every nn.LSTM to Python.
-    twin, x = nn.Sequential(nn.Linear(3, INPUTS), opened(nn.LSTM(INPUTS, HIDDEN))), randn(3, 2, 3)
+    twin, x = nn.Sequential(nn.Linear(3, INPUTS), decomposed(nn.LSTM(INPUTS, HIDDEN))), randn(3, 2, 3)
     torch.testing.assert_close(torch.compile(twin, backend="eager")(x), twin(x))
 
 
@@ -151,24 +151,24 @@ class TestBadInput:
     @pytest.mark.parametrize("shape", [(5,), (1, 2, 3, 5)])
     def test_axes(self, shape):
         with pytest.raises(ConversionError, match=r"takes \[length, batch, 5\].*PackedSequence, got"):
-            opened(nn.LSTM(INPUTS, HIDDEN))(randn(*shape))
+            decomposed(nn.LSTM(INPUTS, HIDDEN))(randn(*shape))
 
     def test_width(self):
         with pytest.raises(ConversionError, match=r"GRU takes 5 features in each step, got an input of \[4, 2, 6\]"):
-            opened(nn.GRU(INPUTS, HIDDEN))(randn(4, 2, 6))
+            decomposed(nn.GRU(INPUTS, HIDDEN))(randn(4, 2, 6))
 
     def test_no_steps(self):
         with pytest.raises(ConversionError, match="no steps"):
-            opened(nn.GRU(INPUTS, HIDDEN))(randn(0, 2, INPUTS))
+            decomposed(nn.GRU(INPUTS, HIDDEN))(randn(0, 2, INPUTS))
 
     def test_state_of_another_shape(self):
         with pytest.raises(ConversionError, match=r"must be a tensor of \[1, 2, 6\], got \[1, 3, 6\]"):
-            opened(nn.GRU(INPUTS, HIDDEN))(randn(4, 2, INPUTS), randn(1, 3, HIDDEN))
+            decomposed(nn.GRU(INPUTS, HIDDEN))(randn(4, 2, INPUTS), randn(1, 3, HIDDEN))
         with pytest.raises(ConversionError, match=r"pair of tensors of \[1, 2, 6\] and \[1, 2, 6\], got \[1, 2, 6\]"):
-            opened(nn.LSTM(INPUTS, HIDDEN))(randn(4, 2, INPUTS), randn(1, 2, HIDDEN))
+            decomposed(nn.LSTM(INPUTS, HIDDEN))(randn(4, 2, INPUTS), randn(1, 2, HIDDEN))
 
     def test_cells(self):
         with pytest.raises(ConversionError, match=r"takes \[batch, 5\] or \[5\], got \[2, 6\]"):
-            opened(nn.GRUCell(INPUTS, HIDDEN))(randn(2, 6))
+            decomposed(nn.GRUCell(INPUTS, HIDDEN))(randn(2, 6))
         with pytest.raises(ConversionError, match=r"a pair of tensors of \[2, 6\], got \[2, 6\]"):
-            opened(nn.LSTMCell(INPUTS, HIDDEN))(randn(2, INPUTS), randn(2, HIDDEN))
+            decomposed(nn.LSTMCell(INPUTS, HIDDEN))(randn(2, INPUTS), randn(2, HIDDEN))

@@ -101,7 +101,7 @@ def test_every_part_of_a_composite_layer_says_so(layer):
     model = Net(copy.deepcopy(layer)).eval()
     memrix.calibrate(model, [torch.randn(3, 4)], IDEAL)
     shown = repr(memrix.program(model, IDEAL))
-    assert f"(layer): Opened{name}(" in shown
+    assert f"(layer): Decomposed{name}(" in shown
     assert "MemristorProjection(" in shown
 
 
@@ -113,5 +113,5 @@ def test_a_composite_layer_with_a_repr_of_its_own_shows_its_parts():
     model = Net(Quiet(4, 4)).eval()
     memrix.calibrate(model, [torch.randn(3, 4)], IDEAL)
     shown = repr(memrix.program(model, IDEAL))
-    assert "(layer): OpenedQuiet(" in shown
+    assert "(layer): DecomposedQuiet(" in shown
     assert "(hh_l0): MemristorProjection(" in shown

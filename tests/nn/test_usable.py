@@ -9,7 +9,7 @@ from torch.testing._internal.two_tensor import TwoTensor
 
 import memrix
 from memrix.errors import ConversionError, CoverageWarning
-from tests.nn.opening import randn
+from tests.nn.decomposing import randn
 
 IDEAL = memrix.Hardware.preset("ideal").replace(weight_bits=8)
 X = randn(64, 6)

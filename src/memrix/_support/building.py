@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any, TypeVar
 
 from memrix._support.records import closest
+from memrix._support.renamed import in_present_names
 from memrix._support.schema import Reading, inside, invalid, kinds, read_value
 from memrix._support.validation import shown
 from memrix.errors import MemrixError
@@ -26,6 +27,7 @@ def build(kind: type[T], table: object, place: str, problems: list[str], *, comp
     if not isinstance(table, dict):
         problems.append(f"{place} must be a table of settings, got {shown(table)}")
         return None
+    table = in_present_names(kind, table)
     known = [f.name for f in dataclasses.fields(kind)]  # type: ignore[arg-type]
     before = len(problems)
     given = {}

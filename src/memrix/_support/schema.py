@@ -29,6 +29,7 @@ from typing import (
 )
 
 from memrix._support.records import closest
+from memrix._support.renamed import in_present_names
 from memrix._support.validation import is_integer, is_number, shown
 from memrix.errors import MemrixError
 
@@ -131,6 +132,7 @@ def read_record(kind: type[T], value: object, place: str, reading: Reading) -> T
     """An object of a dataclass from a table, or ``invalid()``; problems are noted in the reading."""
     if not isinstance(value, dict):
         return reading.expect(place, "a table", value)
+    value = in_present_names(kind, value)
     fields = {f.name: f for f in dataclasses.fields(kind) if f.init}  # type: ignore[arg-type]
     before = len(reading.problems)
     for name in value:

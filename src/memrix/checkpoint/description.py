@@ -9,12 +9,13 @@ from typing import Annotated, Any, TypedDict
 
 from torch import Tensor, nn
 
+from memrix._support.renamed import formerly
 from memrix._support.schema import Between, read
 from memrix._support.validation import is_integer, shown
 from memrix.crossbar import Crossbar, WordLines
 from memrix.device.parameter_files import format_parameters
 from memrix.hardware import Hardware
-from memrix.nn.composite import OpenedLayer
+from memrix.nn.composite import DecomposedLayer
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.geometry import STATE
 from memrix.nn.layer_record import LayerRecord
@@ -24,7 +25,8 @@ from memrix.nn.registry import Handler, handler_of
 from memrix.nn.state import LayerState
 from memrix.quantization import Quantization
 
-FORMAT = 2  # of descriptions; 1 had neither ``not_finite``, ``types`` nor ``format``
+FORMAT = 3  # of descriptions
+"""In 2, ``decomposed`` was called ``opened``; 1 had neither ``not_finite``, ``types`` nor ``format``."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class ChipDescription:
         layers: by their paths in the model.
         devices: texts of the device parameters of the layers, as in their files, which may be gone.
         modules: class and settings of every module, as far as torch knows them, by path.
-        opened: paths of composite layers that call their parts.
+        decomposed: paths of composite layers that call their submodules.
         not_finite: names of parameters and buffers that held NaN or infinite values when the chip was saved.
         types: of the tensors of the file, by name, such as ``float32``.
         format: of the description. One of the present format has every field; an older one may lack those that are
@@ -84,7 +86,7 @@ class ChipDescription:
     layers: dict[str, LayerDescription]
     devices: tuple[str, ...]
     modules: dict[str, ModuleDescription]
-    opened: tuple[str, ...]
+    decomposed: tuple[str, ...] = field(metadata=formerly("opened"))
     not_finite: tuple[str, ...] = ()
     types: dict[str, str] = field(default_factory=dict)
     format: Annotated[int, Between(1, FORMAT)] = 1
@@ -103,8 +105,8 @@ class ChipDescription:
                         devices.append(text)
                     device = devices.index(text)
                 layers[path] = _describe(module, device)
-        modules, opened = describe_modules(chip), opened_layers(chip)
-        return cls(version, layers, tuple(devices), modules, opened, format=FORMAT)
+        modules, decomposed = describe_modules(chip), decomposed_layers(chip)
+        return cls(version, layers, tuple(devices), modules, decomposed, format=FORMAT)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and tables."""
@@ -132,9 +134,9 @@ def describe_modules(model: nn.Module) -> dict[str, ModuleDescription]:
     }
 
 
-def opened_layers(model: nn.Module) -> tuple[str, ...]:
-    """Paths of the composite layers that call their parts."""
-    return tuple(path for path, module in model.named_modules() if isinstance(module, OpenedLayer))
+def decomposed_layers(model: nn.Module) -> tuple[str, ...]:
+    """Paths of the composite layers that call their submodules."""
+    return tuple(path for path, module in model.named_modules() if isinstance(module, DecomposedLayer))
 
 
 def _describe(module: QuantizedLayer, device: int | None) -> LayerDescription:

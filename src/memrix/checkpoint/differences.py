@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from memrix._support.validation import shown
-from memrix.checkpoint.description import ChipDescription, describe_modules, opened_layers
+from memrix.checkpoint.description import ChipDescription, decomposed_layers, describe_modules
 from memrix.crossbar.word_lines import STORED
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.geometry import STATE
@@ -52,12 +52,12 @@ def module_differences(model: nn.Module, description: ChipDescription) -> Iterat
     for path, module in model.named_modules():
         if isinstance(module, QuantizedLayer) and path not in description.layers:
             yield f"layer {path or THE_MODEL!r} is quantized in the model and float in the file"
-    # A layer that calibration has opened has parts more, and computes the same.
-    opened = tuple(join(owner, "") for owner in set(opened_layers(model)) - set(description.opened))
+    # Calibration may have decomposed a layer: it has more modules, and computes the same.
+    decomposed = tuple(join(owner, "") for owner in set(decomposed_layers(model)) - set(description.decomposed))
     missing = _missing_layers(model, description)
     for path in {**ours, **theirs}:
         called = path or THE_MODEL
-        if path in missing or path.startswith(opened):
+        if path in missing or path.startswith(decomposed):
             continue
         if path not in ours:
             yield f"module {called!r} ({theirs[path]['type']}) is not in the model"
@@ -116,8 +116,8 @@ def layer_differences(chip: nn.Module, description: ChipDescription) -> Iterator
                 theirs, present = sorted(theirs), sorted(present or ())
             if field.name != "device" and theirs != present:
                 yield f"layer {path or THE_MODEL!r} has {field.name} {shown(theirs)}, expected {shown(present)}"
-    if set(made.opened) != set(description.opened):
-        yield f"opened must be {list(made.opened)}, got {shown(description.opened)}"
+    if set(made.decomposed) != set(description.decomposed):
+        yield f"decomposed must be {list(made.decomposed)}, got {shown(description.decomposed)}"
 
 
 def _alike(one: torch.dtype, other: torch.dtype) -> bool:

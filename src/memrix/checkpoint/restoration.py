@@ -55,7 +55,7 @@ def restore_(model: nn.Module, tensors: Mapping[str, Tensor], description: ChipD
         HardwareError: the device parameters of the chip cannot be used.
     """
     weighted = weighted_modules(model)
-    _open(model, weighted, description.opened)
+    _decompose(model, weighted, description.decomposed)
     by_name = {name: layer for layer in weighted for name in layer.names}
     differences: list[str] = []
     for path, layer in description.layers.items():
@@ -76,16 +76,16 @@ def adopted_layers(model: nn.Module, description: ChipDescription) -> dict[nn.Mo
         if isinstance(handler, Handler) and any(name in description.layers for name in layer.names):
             adopted[layer.module] = combined(CrossbarLayer, torch_type(type(layer.module)))
             if layer.owner is not None:
-                adopted[layer.owner.module] = layer.owner.composite.opened
+                adopted[layer.owner.module] = layer.owner.composite.decomposed
     return adopted
 
 
-def _open(model: nn.Module, weighted: Iterable[Weighted], opened: Iterable[str]) -> None:
+def _decompose(model: nn.Module, weighted: Iterable[Weighted], decomposed: Iterable[str]) -> None:
     owners = {layer.owner.module: layer.owner for layer in weighted if layer.owner is not None}
-    paths = set(opened)
+    paths = set(decomposed)
     for path, module in list(model.named_modules()):
         if path in paths and module in owners:
-            owners[module].open_()
+            owners[module].decompose_()
 
 
 def _restore_layer(

@@ -103,7 +103,7 @@ def described_with(description: ChipDescription, tensors: Mapping[str, Tensor]) 
 
 def _contradictions(description: ChipDescription) -> Iterator[str]:
     """What cannot be true of a description, whatever the tensors are."""
-    for place, paths in (("layers", description.layers), ("opened", description.opened)):
+    for place, paths in (("layers", description.layers), ("decomposed", description.decomposed)):
         for path in paths:
             if path not in description.modules:
                 yield f"{place} must be modules of the chip, and there is no module {shown(path)}"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from memrix._support.renamed import formerly, with_former_names
 from memrix._support.validation import plain_settings, require_choice, require_integer, require_number
 from memrix.device import CellCurrent
 from memrix.device.parameters import Array
@@ -21,6 +22,7 @@ MOST_BITS = 20  # of the precision or of the range of an ADC
 LEAST_GAIN, MOST_GAIN = 1e-6, 1e6  # in front of an ADC
 
 
+@with_former_names
 @dataclass(frozen=True)
 class DAC:
     """One converter a word line, with ``2**bits + 1`` codes that are symmetric about 0 V.
@@ -38,7 +40,7 @@ class DAC:
 
     bits: int = 8
     vmax: float = 0.4
-    levels: Levels = "gain-corrected"
+    levels: Levels = field(default="gain-corrected", metadata=formerly(values={"linearising": "linearizing"}))
 
     def __post_init__(self) -> None:
         plain_settings(self)

@@ -12,8 +12,8 @@ from torch.nn.utils import parametrize
 from memrix.errors import ConversionError
 from memrix.model.code_reads import CodeReader
 from memrix.model.held_weights import packed_weights, parameters_of, unregistered, unregistered_modules
-from memrix.nn.composite import OpenedLayer, Unopened
-from memrix.nn.registry import Handler, handler_of, is_known, parts_of
+from memrix.nn.composite import DecomposedLayer, PendingDecomposition
+from memrix.nn.registry import Handler, handler_of, is_known, submodules_of
 
 # Their parameters multiply no vector: there is nothing to map.
 NO_PRODUCT = (nn.Embedding, nn.EmbeddingBag, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, nn.modules.batchnorm._NormBase)
@@ -24,13 +24,13 @@ _RULING = "_memrix_stays_digital"  # attribute of a layer, which goes with its c
 
 @dataclass
 class Weighted:
-    """A module that holds a weight of two or more axes, or a part of a composite layer that does.
+    """A module that holds a weight of two or more axes, or a submodule of a composite layer that does.
 
     Attributes:
         module: the layer.
         names: it goes by.
         tensors: its weights, biases aside.
-        owner: the composite layer that has to be opened before the layer is part of the model.
+        owner: the composite layer that has to be decomposed before the layer is part of the model.
         obstacle: why it cannot be mapped, known from its owner or from how its weights are held.
         certain: whether its tensors are weights for certain; a buffer may be anything.
         may_be_read_by: the class of a module whose code reads its weight as well as calling it.
@@ -39,7 +39,7 @@ class Weighted:
     module: nn.Module
     names: list[str] = field(default_factory=list)
     tensors: list[Tensor] = field(default_factory=list)
-    owner: Unopened | None = None
+    owner: PendingDecomposition | None = None
     obstacle: str | None = None
     certain: bool = True
     may_be_read_by: str | None = None
@@ -106,7 +106,7 @@ def _circle(module: nn.Module, name: str, above: dict[nn.Module, bool]) -> str |
 def weighted_modules(model: nn.Module) -> list[Weighted]:
     """Modules that hold a weight of two or more axes themselves, with every name they go by.
 
-    Of a composite layer, such as ``nn.MultiheadAttention``, these are the parts that it will have once opened. A
+    Of a composite layer, such as ``nn.MultiheadAttention``, these are the submodules that decomposition gives it. A
     weight may be held as a parameter, as a buffer, as a plain tensor or packed by torch, and a layer in a plain list.
 
     Raises:
@@ -121,7 +121,7 @@ class _Inventory:
 
     def __init__(self, model: nn.Module) -> None:
         self._found: dict[nn.Module, Weighted] = {}
-        self._owners: dict[nn.Module, Unopened] = {}
+        self._owners: dict[nn.Module, PendingDecomposition] = {}
         self._modules = set(model.modules())
         self._registered = {id(tensor) for tensor in (*model.parameters(), *model.buffers())}
         for name, module in model.named_modules(remove_duplicate=False):
@@ -134,19 +134,23 @@ class _Inventory:
         return list(self._found.values())
 
     def _take(self, name: str, module: nn.Module) -> None:
-        """Enter a module of the model, or its parts."""
-        if isinstance(module, (parametrize.ParametrizationList, OpenedLayer)):
-            return  # its owner, or its parts, are the layers
+        """Enter a module of the model, or its submodules."""
+        if isinstance(module, (parametrize.ParametrizationList, DecomposedLayer)):
+            return  # its owner, or its submodules, are the layers
         if any(isinstance(p, UninitializedParameter) for p in module.parameters(recurse=False)):
             raise ConversionError(f"layer {name!r} has no weights yet (lazy module); run the model once first")
-        composite = parts_of(module)
+        composite = submodules_of(module)
         if isinstance(composite, str):
             self._add(Weighted(module, [name], _weights_of(module, self._registered), obstacle=composite))
             self._add_all(name, module, f"its owner {name!r}: {composite}", skip=module)
         elif composite is not None:
-            owner = self._owners.setdefault(module, Unopened(module, *composite))
-            for part_name, part in owner.parts.items():
-                self._add(Weighted(part, [_join(name, part_name)], _weights_of(part, self._registered), owner))
+            owner = self._owners.setdefault(module, PendingDecomposition(module, *composite))
+            for submodule_name, submodule in owner.submodules.items():
+                self._add(
+                    Weighted(
+                        submodule, [_join(name, submodule_name)], _weights_of(submodule, self._registered), owner
+                    )
+                )
         else:
             self._add(_described(name, module, self._registered))
         for held_as, hidden in unregistered_modules(module).items():

@@ -16,7 +16,7 @@ from memrix.errors import ConversionError, CoverageWarning, NumericsError
 from memrix.hardware import Hardware
 from memrix.model.inventory import Weighted, digital_reason, require_module, weighted_modules
 from memrix.model.patterns import Choice, HardwareChoice, Layers
-from memrix.nn.composite import Projection, Unopened
+from memrix.nn.composite import PendingDecomposition, Projection
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.quantized import QuantizedLayer, combined, torch_type
 from memrix.nn.registry import Handler, registered_layers
@@ -31,7 +31,7 @@ class Selected:
         module: that it is.
         handler: how it is mapped.
         hardware: it is mapped to.
-        owner: the composite layer that has to be opened first.
+        owner: the composite layer that has to be decomposed first.
         explicit: whether a pattern or a predicate singled it out, rather than swept it in with all others.
     """
 
@@ -39,7 +39,7 @@ class Selected:
     module: nn.Module
     handler: Handler
     hardware: Hardware
-    owner: Unopened | None
+    owner: PendingDecomposition | None
     explicit: bool
 
 
@@ -138,12 +138,12 @@ def select(model: nn.Module, hardware: HardwareChoice, layers: Layers, *, anew: 
 
 
 def quantized_classes(selected: Iterable[Selected]) -> dict[nn.Module, type[nn.Module]]:
-    """The class that each selected layer, and each composite layer to be opened, has once it is quantized."""
+    """The class that each selected layer, and each composite layer to be decomposed, has once it is quantized."""
     return _classes(selected, QuantizedLayer)
 
 
 def programmed_classes(selected: Iterable[Selected]) -> dict[nn.Module, type[nn.Module]]:
-    """The class that each selected layer, and each composite layer to be opened, has once it is programmed."""
+    """The class that each selected layer, and each composite layer to be decomposed, has once it is programmed."""
     return _classes(selected, CrossbarLayer)
 
 
@@ -152,7 +152,7 @@ def _classes(selected: Iterable[Selected], kind: type[QuantizedLayer]) -> dict[n
     for layer in selected:
         classes[layer.module] = combined(kind, torch_type(type(layer.module)))
         if layer.owner is not None:
-            classes[layer.owner.module] = layer.owner.composite.opened
+            classes[layer.owner.module] = layer.owner.composite.decomposed
     return classes
 
 
@@ -178,10 +178,10 @@ def warn_of_digital(model: nn.Module, passed_over: Sequence[tuple[str, str]], *,
 
 
 def open_owners(selected: Iterable[Selected]) -> None:
-    """Open, in place, the composite layers that selected layers are parts of."""
+    """Decompose, in place, the composite layers that selected layers are submodules of."""
     for layer in selected:
         if layer.owner is not None:
-            layer.owner.open_()
+            layer.owner.decompose_()
 
 
 def weights_not_finite(selected: Iterable[Selected]) -> list[str]:

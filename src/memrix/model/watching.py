@@ -45,8 +45,9 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     Args:
         model: whose modules are known by their names.
-        layers: that are watched, by name. A part of a layer that is not opened yet stands for the layer itself.
-        owners: of such parts, by the name of the part.
+        layers: that are watched, by name. A submodule of a layer that is not decomposed yet stands for the
+            layer itself.
+        owners: of such submodules, by their names.
     """
 
     supports_higher_order_operators = True

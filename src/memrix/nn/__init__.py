@@ -6,7 +6,8 @@ A layer keeps its class, hooks, keys and owners; what memrix knows of it lies at
 
 from torch import nn
 
-from memrix.nn.composite import Composite, OpenedLayer, Projection
+from memrix._support.renamed import former_names
+from memrix.nn.composite import Composite, DecomposedLayer, Projection
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.geometry import Geometry
 from memrix.nn.quantized import QuantizedLayer, combined
@@ -25,6 +26,7 @@ MemristorEmbedding = combined(CrossbarLayer, nn.Embedding)
 __all__ = [
     "Composite",
     "CrossbarLayer",
+    "DecomposedLayer",
     "Geometry",
     "Handler",
     "MemristorConv1d",
@@ -34,10 +36,11 @@ __all__ = [
     "MemristorConvTranspose2d",
     "MemristorEmbedding",
     "MemristorLinear",
-    "OpenedLayer",
     "Projection",
     "QuantizedLayer",
     "QuantizedLinear",
     "register",
     "register_composite",
 ]
+
+__getattr__ = former_names(__name__, {"OpenedLayer": "DecomposedLayer"})

@@ -10,26 +10,26 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from memrix.errors import ConversionError
-from memrix.nn.composite import OpenedLayer, Parts, Projection, Rows
+from memrix.nn.composite import DecomposedLayer, Projection, Rows, Submodules
 from memrix.nn.inputs import require_dense
 
 _PROJECTIONS = ("q_proj", "k_proj", "v_proj")
 
 
-def attention_parts(module: nn.Module) -> Parts:
+def attention_submodules(module: nn.Module) -> Submodules:
     """``q_proj``, ``k_proj`` and ``v_proj``, which are rows of its parameters, and the ``out_proj`` that it has."""
     attention = cast(nn.MultiheadAttention, module)
     width, biased = attention.embed_dim, attention.in_proj_bias is not None
-    parts: dict[str, nn.Module] = {}
+    submodules: dict[str, nn.Module] = {}
     packed = attention._qkv_same_embed_dim
     for number, name in enumerate(_PROJECTIONS):
         own = (number * width, (number + 1) * width)
         weight = Rows("in_proj_weight", *own) if packed else Rows(f"{name}_weight")
-        parts[name] = Projection(attention, weight, Rows("in_proj_bias", *own) if biased else None)
-    return {**parts, "out_proj": attention.out_proj}
+        submodules[name] = Projection(attention, weight, Rows("in_proj_bias", *own) if biased else None)
+    return {**submodules, "out_proj": attention.out_proj}
 
 
-class OpenedAttention(OpenedLayer):
+class DecomposedAttention(DecomposedLayer):
     """``nn.MultiheadAttention`` that calls ``q_proj``, ``k_proj``, ``v_proj`` and ``out_proj``."""
 
     embed_dim: int

@@ -1,17 +1,19 @@
-"""Layers of torch that hold several matrices and multiply by them without calling anything: opened into their parts.
+"""Composite layers: torch layers that hold several matrices, decomposed into one submodule for each matrix.
 
-An opened layer does what it did before, through linear layers that are views of its own parameters: keys of its
-``state_dict``, optimizers and references stay as they are.
+``nn.MultiheadAttention`` or ``nn.LSTM`` multiply by their parameters without calling a module. A decomposed layer
+computes the same through linear layers that are views of its own parameters. The keys of its ``state_dict``,
+optimizers and references are unchanged.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
+from memrix._support.renamed import formerly, with_former_names
 from memrix.nn.graphs import one_node
 from memrix.nn.shown import under_its_class
 
@@ -79,11 +81,11 @@ class Projection(nn.Linear):
         return id(self.parameter), self._rows[0]
 
 
-Parts = Mapping[str, nn.Module]
+Submodules = Mapping[str, nn.Module]
 
 
-class OpenedLayer(nn.Module):
-    """A composite layer that calls its parts. Mixed into the torch layer, whose forward it replaces."""
+class DecomposedLayer(nn.Module):
+    """A composite layer that calls its submodules. Mixed into the torch layer, whose forward it replaces."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -91,10 +93,10 @@ class OpenedLayer(nn.Module):
             cls.forward = one_node(vars(cls)["forward"])
 
     @classmethod
-    def adopt(cls, layer: nn.Module, parts: Parts) -> None:
-        """Open a layer in place."""
-        layer.__class__ = _opened(cls, type(layer))
-        for name, part in parts.items():
+    def adopt(cls, layer: nn.Module, submodules: Submodules) -> None:
+        """Decompose a layer in place."""
+        layer.__class__ = _decomposed_class(cls, type(layer))
+        for name, submodule in submodules.items():
             *path, last = name.split(".")
             holder: nn.Module = layer
             for step in path:
@@ -102,29 +104,29 @@ class OpenedLayer(nn.Module):
                     holder.add_module(step, nn.ModuleDict())
                 holder = holder.get_submodule(step)
             holder._modules.pop(last, None)  # one that it had takes its place among the others
-            holder.add_module(last, part)
+            holder.add_module(last, submodule)
 
     def __repr__(self) -> str:
         return under_its_class(self, super().__repr__())
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         # A class that was made at run time cannot be found by its name.
-        made = next(key for key, kind in _OPENED.items() if kind is type(self))
+        made = next(key for key, kind in _DECOMPOSED.items() if kind is type(self))
         return _blank, made, self.__getstate__()  # type: ignore[no-untyped-call]
 
 
-def _blank(mixin: type[OpenedLayer], layer: type[nn.Module]) -> nn.Module:
-    return object.__new__(_opened(mixin, layer))
+def _blank(mixin: type[DecomposedLayer], layer: type[nn.Module]) -> nn.Module:
+    return object.__new__(_decomposed_class(mixin, layer))
 
 
-_OPENED: dict[tuple[type[OpenedLayer], type[nn.Module]], type[nn.Module]] = {}
+_DECOMPOSED: dict[tuple[type[DecomposedLayer], type[nn.Module]], type[nn.Module]] = {}
 
 
-def _opened(mixin: type[OpenedLayer], layer: type[nn.Module]) -> type[nn.Module]:
+def _decomposed_class(mixin: type[DecomposedLayer], layer: type[nn.Module]) -> type[nn.Module]:
     key = (mixin, layer)
-    if key not in _OPENED:
-        _OPENED[key] = type(f"Opened{layer.__name__}", key, {"__doc__": mixin.__doc__})
-    return _OPENED[key]
+    if key not in _DECOMPOSED:
+        _DECOMPOSED[key] = type(f"Decomposed{layer.__name__}", key, {"__doc__": mixin.__doc__})
+    return _DECOMPOSED[key]
 
 
 def no_objection(module: nn.Module) -> str | None:
@@ -132,35 +134,36 @@ def no_objection(module: nn.Module) -> str | None:
     return None
 
 
+@with_former_names
 @dataclass(frozen=True)
 class Composite:
-    """How one composite layer type, or a family of them, is opened.
+    """How a composite layer type, or a family of such types, is decomposed.
 
     Attributes:
         layer: the torch layer, or the full name of its class where its library is not to be imported.
-        opened: its counterpart that calls its parts.
-        parts: gives the parts of a layer, by the names that they are to have in it, without changing it; a dot
-            groups parts, as in ``"0.down"``.
+        decomposed: the counterpart whose ``forward`` calls the submodules.
+        submodules: gives the submodules of a layer by name, without changing the layer; a dot in a name groups
+            submodules, as in ``"0.down"``.
         recognizes: which classes are meant, where these are a family of many: ``layer`` is then its name.
-        objection: why a certain layer cannot be opened, or None.
+        objection: why this layer cannot be decomposed, or None.
     """
 
     layer: type[nn.Module] | str
-    opened: type[OpenedLayer]
-    parts: Callable[[nn.Module], Parts]
+    decomposed: type[DecomposedLayer] = field(metadata=formerly("opened"))
+    submodules: Callable[[nn.Module], Submodules] = field(metadata=formerly("parts"))
     recognizes: Callable[[type[nn.Module]], bool] | None = None
     objection: Callable[[nn.Module], str | None] = no_objection
 
 
 @dataclass(frozen=True, eq=False)
-class Unopened:
-    """A composite layer of a model that is still to be opened, with the parts that it will have."""
+class PendingDecomposition:
+    """A composite layer that is not decomposed yet, with the submodules that it will have."""
 
     module: nn.Module
     composite: Composite
-    parts: Parts
+    submodules: Submodules
 
-    def open_(self) -> None:
-        """Open the layer in place; once is enough."""
-        if not isinstance(self.module, OpenedLayer):
-            self.composite.opened.adopt(self.module, self.parts)
+    def decompose_(self) -> None:
+        """Decompose the layer in place; a second call does nothing."""
+        if not isinstance(self.module, DecomposedLayer):
+            self.composite.decomposed.adopt(self.module, self.submodules)

@@ -1,6 +1,6 @@
-"""Layers of transformers that hold the matrices of all experts in one tensor, opened into a linear layer a matrix.
+"""Layers of transformers that hold the matrices of all experts in one tensor: one linear layer for each matrix.
 
-The contract that they are opened by is that of ``transformers.integrations.moe``, whose kernels take the place of the
+The contract of the decomposition is that of ``transformers.integrations.moe``, whose kernels take the place of the
 ``forward`` of every class that is decorated with ``use_experts_implementation``: the flags on the layer say how its
 tensors are laid out, and ``_apply_gate`` what lies between its two products.
 """
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from memrix.errors import ConversionError
-from memrix.nn.composite import OpenedLayer, Parts, Projection, Rows
+from memrix.nn.composite import DecomposedLayer, Projection, Rows, Submodules
 
 _CONTRACT = "transformers.integrations.moe"
 _FLAGS = ("has_gate", "has_bias", "is_transposed", "has_post_expert_norm")
@@ -26,7 +26,7 @@ def computes_by_contract(kind: type[nn.Module]) -> bool:
 
 
 def experts_objection(module: nn.Module) -> str | None:
-    """Why certain experts cannot be opened."""
+    """Why certain experts cannot be decomposed."""
     name = type(module).__name__
     missing = [flag for flag in _FLAGS if not hasattr(module, flag)]
     if missing:
@@ -43,14 +43,14 @@ def experts_objection(module: nn.Module) -> str | None:
     return None
 
 
-def experts_parts(module: nn.Module) -> Parts:
+def experts_submodules(module: nn.Module) -> Submodules:
     """``0.gate_up`` (``0.up`` where nothing is gated), ``0.down``, ``1.gate_up``... : one linear layer a matrix."""
-    parts: dict[str, nn.Module] = {}
+    submodules: dict[str, nn.Module] = {}
     for expert in range(cast(int, module.num_experts)):
         rows = _layout(module, expert)
         for name in (_first(module), "down"):
-            parts[f"{expert}.{name}"] = Projection(module, rows[name], rows.get(f"{name}_bias"))
-    return parts
+            submodules[f"{expert}.{name}"] = Projection(module, rows[name], rows.get(f"{name}_bias"))
+    return submodules
 
 
 def _first(module: nn.Module) -> str:
@@ -66,7 +66,7 @@ def _layout(module: nn.Module, expert: int) -> dict[str, Rows]:
     return rows
 
 
-class OpenedExperts(OpenedLayer):
+class DecomposedExperts(DecomposedLayer):
     """Experts that call one linear layer for each of their matrices."""
 
     num_experts: int
@@ -117,7 +117,7 @@ class OpenedExperts(OpenedLayer):
 
     def _expert(self, expert: int, tokens: Tensor) -> Tensor:
         """``[tokens, features]`` of one expert."""
-        part: Any = self._modules[str(expert)]
+        submodule: Any = self._modules[str(expert)]
         between: Any = self._apply_gate if self.has_gate else self.act_fn
-        result: Tensor = part["down"](between(part["gate_up" if self.has_gate else "up"](tokens)))
+        result: Tensor = submodule["down"](between(submodule["gate_up" if self.has_gate else "up"](tokens)))
         return self.post_expert_norm(result) if self.has_post_expert_norm else result  # type: ignore[operator]

@@ -6,7 +6,7 @@ from torch import nn
 
 
 def disable_fast_paths(model: nn.Module) -> None:
-    """Make torch's own encoder layers call their parts, in place: a fused kernel would pass a crossbar by."""
+    """Make torch's own encoder layers call their submodules, in place: a fused kernel would pass a crossbar by."""
     for module in model.modules():
         if isinstance(module, nn.TransformerEncoderLayer):
             # The fast path asks for ReLU or GELU by this flag, which nothing else reads.

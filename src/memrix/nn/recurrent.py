@@ -11,13 +11,13 @@ from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence
 
 from memrix.errors import ConversionError
-from memrix.nn.composite import OpenedLayer, Parts, Projection, Rows
+from memrix.nn.composite import DecomposedLayer, Projection, Rows, Submodules
 from memrix.nn.inputs import require_dense
 from memrix.nn.reading import repeated
 from memrix.nn.recurrence import STEPS, State
 
 
-def recurrent_parts(module: nn.Module) -> Parts:
+def recurrent_submodules(module: nn.Module) -> Submodules:
     """``ih_l0`` from inputs, ``hh_l0`` from the hidden state, ``hr_l0`` to it where it is projected, and so on."""
     layer = cast(nn.RNNBase, module)
     names = (name.removeprefix("weight_") for names in layer._all_weights for name in names if "weight" in name)
@@ -29,7 +29,7 @@ def recurrent_parts(module: nn.Module) -> Parts:
     }
 
 
-class OpenedRecurrent(OpenedLayer):
+class DecomposedRecurrent(DecomposedLayer):
     """A recurrent layer that calls ``ih_l0`` for all steps at once and ``hh_l0`` step by step, and so on.
 
     Inside, sequences are steps one after the other, ``[steps * batch, features]``, as in a ``PackedSequence``: what
@@ -150,16 +150,16 @@ class OpenedRecurrent(OpenedLayer):
         return states if self.mode == "LSTM" else states[0]
 
 
-def _at_once(part: nn.Module, sequence: Tensor, sizes: list[int]) -> Tensor:
+def _at_once(submodule: nn.Module, sequence: Tensor, sizes: list[int]) -> Tensor:
     """A linear layer over all steps: ``[steps * batch, features]`` in and out.
 
     Its input is ``[batch, steps, features]``, as of a layer of another kind: noise that is shared over the first
     axis is shared over the batch and not over time. Sequences that differ in length are one of all their steps.
     """
     if sizes[0] != sizes[-1]:
-        return cast(Tensor, part(sequence.unsqueeze(0))).squeeze(0)
+        return cast(Tensor, submodule(sequence.unsqueeze(0))).squeeze(0)
     by_batch = sequence.view(len(sizes), sizes[0], sequence.shape[1]).transpose(0, 1)
-    return cast(Tensor, part(by_batch)).transpose(0, 1).flatten(0, 1)
+    return cast(Tensor, submodule(by_batch)).transpose(0, 1).flatten(0, 1)
 
 
 Advance = Callable[[Tensor, State], State]

@@ -7,12 +7,12 @@ from typing import Any, cast
 from torch import Tensor, nn
 
 from memrix.errors import ConversionError
-from memrix.nn.composite import OpenedLayer, Parts, Projection, Rows
+from memrix.nn.composite import DecomposedLayer, Projection, Rows, Submodules
 from memrix.nn.inputs import require_dense
 from memrix.nn.recurrence import STEPS, Step
 
 
-def cell_parts(module: nn.Module) -> Parts:
+def cell_submodules(module: nn.Module) -> Submodules:
     """``ih`` from inputs and ``hh`` from the hidden state."""
     cell = cast(nn.RNNCellBase, module)
     return {
@@ -21,7 +21,7 @@ def cell_parts(module: nn.Module) -> Parts:
     }
 
 
-class OpenedCell(OpenedLayer):
+class DecomposedCell(DecomposedLayer):
     """One step of a recurrent layer, which calls ``ih`` and ``hh``."""
 
     input_size: int
@@ -44,7 +44,7 @@ class OpenedCell(OpenedLayer):
             ConversionError: shapes that do not fit.
         """
         is_lstm = isinstance(self, nn.LSTMCell)
-        require_dense(type(self).__name__.removeprefix("Opened"), input)
+        require_dense(type(self).__name__.removeprefix("Decomposed"), input)
         shape = [*input.shape[:-1], self.hidden_size]
         if input.dim() not in (1, 2) or input.shape[-1] != self.input_size:
             raise ConversionError(

@@ -8,18 +8,23 @@ from dataclasses import dataclass
 from torch import nn
 from torch.nn.utils import parametrize
 
-from memrix.nn.attention import OpenedAttention, attention_parts
-from memrix.nn.composite import Composite, OpenedLayer, Parts, Projection, no_objection
+from memrix.nn.attention import DecomposedAttention, attention_submodules
+from memrix.nn.composite import Composite, DecomposedLayer, Projection, Submodules, no_objection
 from memrix.nn.conv import ConvolutionGeometry
 from memrix.nn.conv_transpose import TransposedConvolutionGeometry
 from memrix.nn.embedding import EmbeddingGeometry
-from memrix.nn.experts import OpenedExperts, computes_by_contract, experts_objection, experts_parts
+from memrix.nn.experts import DecomposedExperts, computes_by_contract, experts_objection, experts_submodules
 from memrix.nn.geometry import STATE, Geometry
 from memrix.nn.linear import LinearGeometry, TransposedLinearGeometry
 from memrix.nn.quantized import QuantizedLayer, torch_type
-from memrix.nn.recurrent import OpenedRecurrent, recurrent_parts
-from memrix.nn.recurrent_cells import OpenedCell, cell_parts
-from memrix.nn.stacked import OpenedLlama4Experts, OpenedParallelExperts, llama4_parts, parallel_parts
+from memrix.nn.recurrent import DecomposedRecurrent, recurrent_submodules
+from memrix.nn.recurrent_cells import DecomposedCell, cell_submodules
+from memrix.nn.stacked import (
+    DecomposedLlama4Experts,
+    DecomposedParallelExperts,
+    llama4_submodules,
+    parallel_submodules,
+)
 from memrix.nn.state import state_of
 from memrix.nn.usable import unusable_parameters, unusable_tensors
 
@@ -56,7 +61,7 @@ def register(handler: Handler) -> None:
 
 
 def register_composite(composite: Composite) -> None:
-    """Make a layer type known that is opened into parts, each of which is mapped by its own handler."""
+    """Register a layer type that is decomposed into submodules, each of which is mapped by its own handler."""
     _COMPOSITES[composite.layer] = composite
 
 
@@ -90,16 +95,16 @@ def _known(kind: type[nn.Module]) -> tuple[type[nn.Module], Handler] | None:
     return None
 
 
-def parts_of(module: nn.Module) -> tuple[Composite, Parts] | str | None:
-    """How a composite layer is opened and its parts, or why it cannot be; None for any other layer."""
+def submodules_of(module: nn.Module) -> tuple[Composite, Submodules] | str | None:
+    """How a composite layer is decomposed and its submodules, or why it cannot be; None for any other layer."""
     for ancestor in type(module).__mro__:
         composite = _composite_of(ancestor)
-        if composite is not None and not isinstance(module, OpenedLayer):
+        if composite is not None and not isinstance(module, DecomposedLayer):
             objection = _objection(module, ancestor) or unusable_parameters(module) or composite.objection(module)
             if objection is not None:
                 return objection
-            parts = composite.parts(module)
-            return _computed_weight(module, parts) or (composite, parts)
+            submodules = composite.submodules(module)
+            return _computed_weight(module, submodules) or (composite, submodules)
     return None
 
 
@@ -142,9 +147,9 @@ def _held_instead(module: nn.Module) -> str:
     return f"{held}, and memrix maps parameters; set layer.weight = torch.nn.Parameter(layer.weight)"
 
 
-def _computed_weight(module: nn.Module, parts: Parts) -> str | None:
-    """Why a composite layer cannot be opened whose weights are made by another computation."""
-    if all(part.parameter is not None for part in parts.values() if isinstance(part, Projection)):
+def _computed_weight(module: nn.Module, submodules: Submodules) -> str | None:
+    """Why a composite layer cannot be decomposed whose weights are made by another computation."""
+    if all(submodule.parameter is not None for submodule in submodules.values() if isinstance(submodule, Projection)):
         return None
     return f"a weight of this {type(module).__name__} is no parameter (weight norm?); remove what computes it first"
 
@@ -172,17 +177,21 @@ for _handler in (
     register(_handler)
 
 for _composite in (
-    Composite(nn.MultiheadAttention, OpenedAttention, attention_parts),
-    *(Composite(kind, OpenedRecurrent, recurrent_parts) for kind in (nn.LSTM, nn.GRU, nn.RNN)),
-    *(Composite(kind, OpenedCell, cell_parts) for kind in (nn.LSTMCell, nn.GRUCell, nn.RNNCell)),
+    Composite(nn.MultiheadAttention, DecomposedAttention, attention_submodules),
+    *(Composite(kind, DecomposedRecurrent, recurrent_submodules) for kind in (nn.LSTM, nn.GRU, nn.RNN)),
+    *(Composite(kind, DecomposedCell, cell_submodules) for kind in (nn.LSTMCell, nn.GRUCell, nn.RNNCell)),
     Composite(
-        "transformers.models.jetmoe.modeling_jetmoe.JetMoeParallelExperts", OpenedParallelExperts, parallel_parts
+        "transformers.models.jetmoe.modeling_jetmoe.JetMoeParallelExperts",
+        DecomposedParallelExperts,
+        parallel_submodules,
     ),
-    Composite("transformers.models.llama4.modeling_llama4.Llama4TextExperts", OpenedLlama4Experts, llama4_parts),
+    Composite(
+        "transformers.models.llama4.modeling_llama4.Llama4TextExperts", DecomposedLlama4Experts, llama4_submodules
+    ),
     Composite(
         "experts of transformers",
-        OpenedExperts,
-        experts_parts,
+        DecomposedExperts,
+        experts_submodules,
         recognizes=computes_by_contract,
         objection=experts_objection,
     ),

@@ -1,4 +1,4 @@
-"""Layers of transformers with stacks of matrices that each know which tokens they get, opened matrix by matrix."""
+"""Layers of transformers with stacks of matrices that route the tokens: one linear layer for each matrix."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from memrix.errors import ConversionError
-from memrix.nn.composite import OpenedLayer, Parts, Projection, Rows
+from memrix.nn.composite import DecomposedLayer, Projection, Rows, Submodules
 
 
-def parallel_parts(module: nn.Module) -> Parts:
+def parallel_submodules(module: nn.Module) -> Submodules:
     """``0``, ``1``... of ``JetMoeParallelExperts``: the entries of its ``weight [experts, outputs, inputs]``."""
     count = cast(int, module.num_experts)
     return {str(expert): Projection(module, Rows("weight", entry=expert), None) for expert in range(count)}
 
 
-class OpenedParallelExperts(OpenedLayer):
+class DecomposedParallelExperts(DecomposedLayer):
     """``JetMoeParallelExperts`` that calls one linear layer for each expert."""
 
     num_experts: int
@@ -31,12 +31,12 @@ class OpenedParallelExperts(OpenedLayer):
         """
         if len(expert_size) != self.num_experts:
             raise ConversionError(f"expected {self.num_experts} sizes, one for each expert, got {len(expert_size)}")
-        parts: Any = self._modules
+        submodules: Any = self._modules
         groups = torch.split(inputs, list(expert_size))
-        return torch.cat([parts[str(expert)](group) for expert, group in enumerate(groups)])
+        return torch.cat([submodules[str(expert)](group) for expert, group in enumerate(groups)])
 
 
-def llama4_parts(module: nn.Module) -> Parts:
+def llama4_submodules(module: nn.Module) -> Submodules:
     """``0.gate_up``, ``0.down``, ``1.gate_up``... of ``Llama4TextExperts``, whose outputs are on the last axis."""
     return {
         f"{expert}.{name}": Projection(module, Rows(f"{name}_proj", entry=expert, transposed=True), None)
@@ -45,7 +45,7 @@ def llama4_parts(module: nn.Module) -> Parts:
     }
 
 
-class OpenedLlama4Experts(OpenedLayer):
+class DecomposedLlama4Experts(DecomposedLayer):
     """``Llama4TextExperts`` that call one linear layer for each of their matrices."""
 
     num_experts: int
@@ -57,7 +57,7 @@ class OpenedLlama4Experts(OpenedLayer):
         act: Any = self.act_fn
         results = []
         for expert, own in enumerate(tokens):
-            part: Any = self._modules[str(expert)]
-            gate, up = part["gate_up"](own).chunk(2, dim=-1)
-            results.append(part["down"](up * act(gate)))
+            submodule: Any = self._modules[str(expert)]
+            gate, up = submodule["gate_up"](own).chunk(2, dim=-1)
+            results.append(submodule["down"](up * act(gate)))
         return torch.cat(results)

@@ -1,4 +1,4 @@
-"""Copies of torch layers that call their parts, and what is compared with the torch layers themselves."""
+"""Copies of torch layers that call their submodules, and what is compared with the torch layers themselves."""
 
 import copy
 from typing import Any
@@ -7,15 +7,15 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_leaves
 
-from memrix.nn.composite import Unopened
-from memrix.nn.registry import parts_of
+from memrix.nn.composite import PendingDecomposition
+from memrix.nn.registry import submodules_of
 
 
-def opened(layer: nn.Module) -> nn.Module:
+def decomposed(layer: nn.Module) -> nn.Module:
     twin = copy.deepcopy(layer)
-    found = parts_of(twin)
+    found = submodules_of(twin)
     assert isinstance(found, tuple), found
-    Unopened(twin, *found).open_()
+    PendingDecomposition(twin, *found).decompose_()
     return twin
 
 
@@ -24,9 +24,9 @@ def randn(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def assert_same_results_and_gradients(layer: nn.Module, *inputs: Any, **options: Any) -> None:
-    """Outputs, and the gradients of a weighted sum of them, of a layer and of a copy of it that is opened."""
+    """Outputs, and the gradients of a weighted sum of them, of a layer and of a copy of it that is decomposed."""
     found = []
-    for each in (layer, opened(layer)):
+    for each in (layer, decomposed(layer)):
         torch.manual_seed(0)
         arguments = [i.clone().requires_grad_() if _is_float(i) else i for i in inputs]
         outputs = [o for o in tree_leaves(each(*arguments, **options)) if torch.is_tensor(o) and o.requires_grad]

@@ -1,0 +1,90 @@
+"""Former names of the public interface: each works for one more version and warns."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_NAME, _VALUES = "former name", "former values"
+
+
+def warn_renamed(old: str, new: str, stacklevel: int = 3) -> None:
+    """Warn that a name was renamed: ``stacklevel`` 3 is the caller of the function that calls this one."""
+    warnings.warn(f"{old} was renamed: use {new}", DeprecationWarning, stacklevel=stacklevel)
+
+
+def former_names(module: str, renamed: Mapping[str, str]) -> Callable[[str], Any]:
+    """A ``__getattr__`` for a module: its former names give the present objects.
+
+    Args:
+        module: ``__name__`` of the module.
+        renamed: present names by former ones. A dotted present name is that of an object in another module.
+    """
+
+    def get(name: str) -> Any:  # noqa: ANN401
+        if name not in renamed:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        home, _, present = renamed[name].rpartition(".")
+        warn_renamed(f"{module}.{name}", f"{home or module}.{present}")
+        return getattr(importlib.import_module(home) if home else sys.modules[module], present)
+
+    return get
+
+
+def formerly(name: str | None = None, *, values: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Metadata of a dataclass field: the name that it had before, or present values by their former names."""
+    return {_NAME: name, _VALUES: values or {}}
+
+
+def in_present_names(kind: type[Any], table: Mapping[str, Any], stacklevel: int = 3) -> dict[str, Any]:
+    """The settings of a dataclass by present names and values; a former one warns.
+
+    A former name stays where the present one is given, too: the reader of the settings refuses it.
+    """
+    present = dict(table)
+    for field in dataclasses.fields(kind):
+        old, values = field.metadata.get(_NAME), field.metadata.get(_VALUES, {})
+        if old in present and field.name not in present:
+            warn_renamed(f"{kind.__name__}.{old}", f"{kind.__name__}.{field.name}", stacklevel)
+            present[field.name] = present.pop(old)
+        value = present.get(field.name)
+        if isinstance(value, str) and value in values:
+            warn_renamed(f"{field.name}={value!r}", f"{field.name}={values[value]!r}", stacklevel)
+            present[field.name] = values[value]
+    return present
+
+
+def with_former_names(kind: type[T]) -> type[T]:
+    """Decorate a dataclass: its constructor and its attributes also know what its fields were called before."""
+    construct = kind.__init__
+    fields: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(kind)  # type: ignore[arg-type]
+    order = [field.name for field in fields if field.init and not field.kw_only]
+
+    @functools.wraps(construct)
+    def accept(self: Any, *args: Any, **given: Any) -> None:  # noqa: ANN401
+        present = in_present_names(kind, {**dict(zip(order, args, strict=False)), **given}, stacklevel=4)
+        repeated = set(order[: len(args)]) & given.keys()
+        if repeated or len(args) > len(order):
+            construct(self, *args, **given)  # raises the error of every constructor
+        construct(self, **present)
+
+    kind.__init__ = accept  # type: ignore[method-assign]
+    for field in fields:
+        if old := field.metadata.get(_NAME):
+            setattr(kind, old, property(_former_attribute(kind.__name__, old, field.name)))
+    return kind
+
+
+def _former_attribute(kind: str, old: str, new: str) -> Callable[[Any], Any]:
+    def get(self: Any) -> Any:  # noqa: ANN401
+        warn_renamed(f"{kind}.{old}", f"{kind}.{new}")
+        return getattr(self, new)
+
+    return get
