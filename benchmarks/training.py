@@ -23,7 +23,7 @@ OTHERS = {
     "learned steps": memrix.Quantization(learned_steps=True),
     "outputs too": memrix.Quantization(output_quantizers=True),
     "weight noise": memrix.Quantization(weight_noise=0.05),
-    "fresh chips": memrix.Quantization(fresh_chips=True),
+    "device resampling": memrix.Quantization(device_resampling=True),
 }
 ROUNDS = 7
 HARDWARE = memrix.Hardware.preset("physical").replace(weight_bits=3)

@@ -102,7 +102,7 @@ def study(bits: float, model: nn.Module, data: Digits, steps: int) -> list[tuple
     ways = {
         "not retrained": None,
         "quantization-aware": memrix.Quantization(),
-        "on fresh chips": memrix.Quantization(fresh_chips=True),
+        "with device resampling": memrix.Quantization(device_resampling=True),
     }
     rows = []
     for name, quantization in ways.items():

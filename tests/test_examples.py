@@ -28,7 +28,7 @@ def test_digits_run_from_end_to_end(tmp_path):
     assert load("digits").main(["--bits", "3", "--steps", "30", "--output", str(document)]) == 0
     assert [row[:2] for row in rows(document)] == [
         ["3", way + columns]
-        for way in ("not retrained", "quantization-aware", "on fresh chips")
+        for way in ("not retrained", "quantization-aware", "with device resampling")
         for columns in ("", ", columns calibrated")
     ]
 
@@ -39,13 +39,13 @@ def test_trained_digits_lose_at_most_a_point_at_three_bits(tmp_path):
     load("digits").main(["--bits", "3", "--output", str(document)])
     losses = {row[1]: float(row[6]) for row in rows(document)}
     assert losses["quantization-aware"] <= 1.0
-    assert losses["on fresh chips"] <= 1.0
+    assert losses["with device resampling"] <= 1.0
 
 
 @pytest.mark.slow
 def test_the_tuned_chip_is_as_near_to_float_as_the_quantized_network(tmp_path):
     document = tmp_path / "whisper.md"
     arguments = ["--bits", "5", "--utterances", "4", "--calibration", "8", "--output", str(document)]
-    assert load("whisper_levers").main(arguments) == 0
+    assert load("whisper_mitigations").main(arguments) == 0
     ratio = next(line for line in document.read_text().splitlines() if "preset `tuned`" in line).split("|")[3]
     assert float(ratio) < 1.15

@@ -114,10 +114,10 @@ def loaded_in_place(walk: Walk) -> nn.Module:
 
 def copied(walk: Walk) -> nn.Module:
     chip = walk.chip()
-    twin = copy.deepcopy(chip)
+    other_copy = copy.deepcopy(chip)
     for parameter in chip.parameters():
         parameter.data.zero_()  # the copy has its own
-    return twin
+    return other_copy
 
 
 def pickled(walk: Walk) -> nn.Module:
@@ -164,8 +164,8 @@ def cast_there_and_back(walk: Walk) -> nn.Module:
     return walk.chip().double().float()
 
 
-def trained_on_fresh_chips(walk: Walk) -> nn.Module:
-    return walk.quantized(memrix.Quantization(observer="fixed", fresh_chips=True)).train()
+def trained_with_device_resampling(walk: Walk) -> nn.Module:
+    return walk.quantized(memrix.Quantization(observer="fixed", device_resampling=True)).train()
 
 
 ON_CHIP = [
@@ -184,7 +184,7 @@ ON_CHIP = [
     summarized,
     checked,
     cast_there_and_back,
-    trained_on_fresh_chips,
+    trained_with_device_resampling,
 ]
 
 

@@ -201,13 +201,13 @@ def test_weights_that_are_edited_in_a_quantized_model_are_followed(example, tmp_
         model(*example.inputs)
     before = by_hand.weights_of(made(example).layer)
     for edit, change in EDITS.items():
-        twin = copy.deepcopy(model)
+        other_copy = copy.deepcopy(model)
         with torch.no_grad():
-            twin(*example.inputs)
-        change(twin.layer)
-        weights = {name: twin.layer.get_parameter(name).detach().double() for name in before}
+            other_copy(*example.inputs)
+        change(other_copy.layer)
+        weights = {name: other_copy.layer.get_parameter(name).detach().double() for name in before}
         with torch.no_grad():
-            output = twin(*example.inputs)
+            output = other_copy(*example.inputs)
         error = by_hand.distance(output, walk.expected(weights, ranges_of=before))
         assert error < rounding(example), f"{edit}: {error:.3g}"
 
@@ -231,9 +231,9 @@ def shared(example: Example) -> Two:
 
 def copied(example: Example) -> Two:
     model = made(example)
-    twin = copy.deepcopy(model)
+    other_copy = copy.deepcopy(model)
     edited_in_place(model.layer)
-    return Two(model, twin)
+    return Two(model, other_copy)
 
 
 def _both(example: Example) -> list[str] | None:

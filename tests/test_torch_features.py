@@ -28,13 +28,15 @@ def network() -> nn.Sequential:
     return model
 
 
-def twin(quantization: memrix.Quantization | None = None) -> nn.Module:
+def fake_quantized(quantization: memrix.Quantization | None = None) -> nn.Module:
     model = network()
     memrix.quantize(model, QUIET, quantization)
     return model
 
 
-@pytest.mark.parametrize("made", [twin, lambda: memrix.program(network(), QUIET)], ids=["twin", "chip"])
+@pytest.mark.parametrize(
+    "made", [fake_quantized, lambda: memrix.program(network(), QUIET)], ids=["fake-quantized", "chip"]
+)
 def test_compiled_modules_give_the_same_outputs(made):
     module, x = made().eval(), inputs(4, 3, 8)
     compiled = torch.compile(module, backend="aot_eager")
@@ -75,7 +77,9 @@ def test_tracing_knows_quiet_chips_alone():
             torch.jit.trace(memrix.program(model, memrix.Hardware.preset("physical")).eval(), x)
 
 
-@pytest.mark.parametrize("made", [twin, lambda: memrix.program(network(), QUIET)], ids=["twin", "quiet chip"])
+@pytest.mark.parametrize(
+    "made", [fake_quantized, lambda: memrix.program(network(), QUIET)], ids=["fake-quantized", "quiet chip"]
+)
 def test_exported_graphs_give_the_same_outputs(made):
     module, x = made().eval(), inputs(4, 3, 8)
     with torch.no_grad():
@@ -87,7 +91,7 @@ def _train(rank: int, processes: int, port: int, results: dict[int, list[float]]
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", rank=rank, world_size=processes)
-    model = DistributedDataParallel(twin(memrix.Quantization(observer="fixed", learned_steps=True)))
+    model = DistributedDataParallel(fake_quantized(memrix.Quantization(observer="fixed", learned_steps=True)))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     losses = []
     for step in range(4):

@@ -1,4 +1,4 @@
-"""The errors of memrix: each says what was given, what was expected and how to mend it."""
+"""The errors of memrix: each says what was given, what was expected and how to fix it."""
 
 from __future__ import annotations
 
@@ -48,4 +48,4 @@ class AssetError(MemrixError, RuntimeError):
 
 
 class CoverageWarning(UserWarning):
-    """A weighted layer stays digital although nobody asked for that."""
+    """A layer stays digital although the selection did not exclude it."""

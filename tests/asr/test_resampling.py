@@ -8,7 +8,7 @@ from memrix.asr.scoring import compare, paired_difference_interval, resampled, w
 from memrix.errors import DataError
 
 FLOAT_RATE = 0.35  # as on the lines of the game
-LOST, GAINED = 0.05, 0.03  # shares of errors that another system mends, and of right words that it gets wrong
+LOST, GAINED = 0.05, 0.03  # shares of errors that another system corrects, and of right words that it gets wrong
 QUANTIZED_RATE = FLOAT_RATE * (1 - LOST) + (1 - FLOAT_RATE) * GAINED
 CHIP_RATE = QUANTIZED_RATE * (1 - LOST) + (1 - QUANTIZED_RATE) * GAINED
 

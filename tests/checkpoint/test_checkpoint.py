@@ -109,7 +109,7 @@ def test_any_digital_model_will_do_and_stays_as_it_is(state, tmp_path):
     assert before.keys() == model.state_dict().keys()
 
 
-def test_twins_that_are_left_in_a_chip_come_back(tmp_path):
+def test_fake_quantized_layers_that_are_left_in_a_chip_come_back(tmp_path):
     model = Net().eval()
     memrix.calibrate(model, [X], PHYSICAL, layers=LAYERS)
     memrix.quantize(model, PHYSICAL, memrix.Quantization(learned_steps=True, output_quantizers=True), layers=LAYERS)
@@ -287,14 +287,14 @@ class TestStateDict:
 
 def test_deep_copies_are_equal_and_independent():
     chip = programmed(TUNED)
-    twin = copy.deepcopy(chip)
-    assert torch.equal(outputs(twin), outputs(chip))
+    copied = copy.deepcopy(chip)
+    assert torch.equal(outputs(copied), outputs(chip))
     expected = outputs(chip)
     with torch.no_grad():
-        twin.up.memrix.array.crossbar.difference.zero_()
-        twin.norm.weight.zero_()
+        copied.up.memrix.array.crossbar.difference.zero_()
+        copied.norm.weight.zero_()
     assert torch.equal(outputs(chip), expected)
-    assert not torch.equal(outputs(twin), expected)
+    assert not torch.equal(outputs(copied), expected)
 
 
 class TestRefusals:

@@ -70,10 +70,10 @@ def test_small_readings_follow_every_change_of_the_crossbar():
 def test_a_copy_that_was_read_has_cells_of_its_own(copied):
     array, inputs = crossbar(QUIET), codes(2)
     first = array(inputs)
-    twin = copied(array)
-    assert torch.equal(twin(inputs), first)
-    twin.difference.zero_()
-    assert not twin(inputs).any()
+    other_copy = copied(array)
+    assert torch.equal(other_copy(inputs), first)
+    other_copy.difference.zero_()
+    assert not other_copy(inputs).any()
     assert torch.equal(array(inputs), first)
 
 

@@ -17,7 +17,7 @@ from tests.oracle import fresh_cells
 CELLS = 2000
 
 
-class Twins:
+class Pair:
     """Cells of the numpy package and of memrix that share devices, first cycle and every random number."""
 
     def __init__(self, seed: int, order: int = 10) -> None:
@@ -96,21 +96,21 @@ def partial_resets() -> list[float | np.ndarray]:
     ids=["sweeps", "random train", "partial resets", "full cycles"],
 )
 def test_states_are_those_of_the_numpy_package_after_every_pulse(train):
-    twins = Twins(seed=3)
+    pair = Pair(seed=3)
     for volts in train:
-        twins.pulse(volts)
-        twins.compare()
-    assert twins.theirs.n.max() > 0
+        pair.pulse(volts)
+        pair.compare()
+    assert pair.theirs.n.max() > 0
 
 
 def test_aliased_threshold_of_the_package_would_make_cells_that_never_reset_again():
     """What the fault does: the first reset overwrites the drawn RESET voltage of a fresh array."""
-    faulty, mended = fresh_cells(CELLS, 5, copy_threshold=False), fresh_cells(CELLS, 5)
-    for cells in (faulty, mended):
+    faulty, repaired = fresh_cells(CELLS, 5, copy_threshold=False), fresh_cells(CELLS, 5)
+    for cells in (faulty, repaired):
         for volts in (2.0, -2.0, 2.0):
             reference.applyVoltage(cells, volts)
     assert faulty.n.max() == 0
-    assert np.mean(mended.n == 1) > 0.999
+    assert np.mean(repaired.n == 1) > 0.999
     ours = Cells(CELLS)
     for volts in (2.0, -2.0, 2.0):
         ours.apply_voltage(volts)
@@ -119,11 +119,11 @@ def test_aliased_threshold_of_the_package_would_make_cells_that_never_reset_agai
 
 @pytest.mark.parametrize("order", [1, 2, 7])
 def test_history_of_any_order_is_that_of_the_numpy_package(order):
-    twins = Twins(seed=4, order=order)
+    pair = Pair(seed=4, order=order)
     for volts in [-2.0, 2.0] * (order + 8):
-        twins.pulse(volts)
-    twins.compare()
-    assert (twins.theirs.n == order + 8).mean() > 0.99
+        pair.pulse(volts)
+    pair.compare()
+    assert (pair.theirs.n == order + 8).mean() > 0.99
 
 
 def test_partial_reset_leaves_fresh_cells_as_they_are():
@@ -346,21 +346,21 @@ def test_saved_cells_go_on_as_the_uninterrupted_ones(saved_after, monkeypatch):
     for volts in train[:saved_after]:
         cells.apply_voltage(volts)
     other.load_state_dict(cells.state_dict())
-    twin = copy.deepcopy(cells)
+    copied = copy.deepcopy(cells)
     for volts in train[saved_after:]:
-        for each in (cells, other, twin):
+        for each in (cells, other, copied):
             each.apply_voltage(volts)
     assert torch.equal(other.r, cells.r)
-    assert torch.equal(twin.r, cells.r)
+    assert torch.equal(copied.r, cells.r)
 
 
 def test_pickled_cells_go_on():
     cells = Cells(50, seed=1)
-    twin = pickle.loads(pickle.dumps(cells))
-    for each in (cells, twin):
+    copied = pickle.loads(pickle.dumps(cells))
+    for each in (cells, copied):
         for volts in (-2.0, 2.0, -2.0, 1.0):
             each.apply_voltage(volts)
-    assert torch.equal(cells.r, twin.r)
+    assert torch.equal(cells.r, copied.r)
 
 
 @pytest.mark.parametrize(

@@ -260,7 +260,7 @@ class TestKeywords:
         assert float(model.t.memrix.input_range) == pytest.approx(float(x.abs().max()))
         programmed = memrix.program(model, memrix.Hardware.preset("ideal"))
         assert memrix.summary(programmed, [x]).layers[0].snr > 40
-        memrix.quantize(model, PHYSICAL, memrix.Quantization(fresh_chips=True))
+        memrix.quantize(model, PHYSICAL, memrix.Quantization(device_resampling=True))
         assert model.train()(x).shape == (2, 3, 16, 16)
 
     def test_an_input_may_come_by_the_name_that_the_torch_layer_gives_it(self):
@@ -281,19 +281,19 @@ class TestKeywords:
         assert model(X).shape == (4, 3)
 
     def test_no_input_at_all_is_said(self):
-        for model in (chip().first, twin().first):
+        for model in (chip().first, fake_quantized().first):
             with pytest.raises(ConversionError, match="called without its 'input'"):
                 model()
 
 
-def twin() -> nn.Module:
+def fake_quantized() -> nn.Module:
     model = Net()
     memrix.calibrate(model, [X], PHYSICAL)
     memrix.quantize(model, PHYSICAL)
     return model
 
 
-@pytest.mark.parametrize("made", [chip, twin])
+@pytest.mark.parametrize("made", [chip, fake_quantized])
 def test_layers_of_chips_and_quantized_layers_take_dense_tensors(made):
     model = made()
     for given in (

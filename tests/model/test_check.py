@@ -101,7 +101,7 @@ def test_missing_calibration_is_a_note():
     assert noted(memrix.check(model, tuned, layers=layers), "not calibrated yet: first, second")
     memrix.calibrate(model, [X], PHYSICAL, layers=layers)
     check = memrix.check(model, tuned, layers=layers)
-    assert noted(check, "test vectors that this hardware is tuned with: first, second")
+    assert noted(check, "calibration samples that this hardware is tuned with: first, second")
     assert not any(layer.calibrated for layer in check.layers)
     memrix.calibrate(model, [X], tuned, layers=layers)
     assert all(layer.calibrated for layer in memrix.check(model, tuned, layers=layers).layers)
@@ -197,7 +197,7 @@ def test_what_is_no_model_or_no_hardware_is_a_problem_too():
         ([1], PHYSICAL, "torch.nn.Module, got list"),
         (Net(), "paper", "expected a memrix.Hardware"),
         (nn.LazyLinear(3), PHYSICAL, "no weights yet"),
-        (nn.ReLU(), PHYSICAL, "no weighted layer"),
+        (nn.ReLU(), PHYSICAL, "no layer with a weight matrix"),
     ):
         (problem,) = memrix.check(model, hardware).problems
         assert text in problem

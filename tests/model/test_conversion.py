@@ -200,7 +200,7 @@ class TestBadInput:
     def test_model_without_a_mappable_layer(self):
         with pytest.raises(ConversionError, match=r"no layer to map.*LSTM.*of the model: .*Bilinear"):
             memrix.program(nn.Bilinear(3, 3, 3), PHYSICAL)
-        with pytest.raises(ConversionError, match="no weighted layer"):
+        with pytest.raises(ConversionError, match="no layer with a weight matrix"):
             memrix.program(nn.ReLU(), PHYSICAL)
 
     def test_selected_layer_that_is_not_supported(self):

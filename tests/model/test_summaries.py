@@ -92,7 +92,7 @@ def test_a_notebook_shows_tables_in_which_nothing_is_markup():
             assert forbidden not in shown
 
 
-def test_a_frame_has_a_row_for_every_weighted_layer():
+def test_a_frame_has_a_row_for_every_candidate_layer():
     frame = memrix.summary(chip()).to_frame().set_index("name")
     assert frame.runs_on.to_dict() == {"first": "crossbar", "second": "digital", "table": "digital"}
     assert frame.weights.to_dict() == {"first": 2000, "second": 20, "table": 20}

@@ -137,13 +137,13 @@ def test_a_run_shows_which_weights_are_read_past_their_layer(kind, reason):
     assert reason in problem
     with pytest.warns(CoverageWarning, match="outside of its calls|never called"):
         memrix.calibrate(model, [X], IDEAL)
-    twin = copy.deepcopy(model)
+    fake_quantized = copy.deepcopy(model)
     chip = memrix.program(model, IDEAL)
-    memrix.quantize(twin, IDEAL)
-    for each in (chip, twin):
+    memrix.quantize(fake_quantized, IDEAL)
+    for each in (chip, fake_quantized):
         assert type(each.second) is nn.Linear
         assert reason in reasons(chip)["second"]
-    torch.testing.assert_close(chip(X), twin(X), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(chip(X), fake_quantized(X), rtol=1e-4, atol=1e-5)
     with pytest.raises(ConversionError, match=r"(?s)'second' cannot be mapped: its .*have the model call them"):
         memrix.calibrate(kind(), [X], IDEAL, layers=["first", "second"])
 

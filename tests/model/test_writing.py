@@ -114,12 +114,12 @@ def test_what_is_written_is_what_the_cells_hold(edit):
     edit(chip[0])
     memrix.write(chip)
     expected = copy.deepcopy(chip)
-    twin = nn.Linear(16, 12)
-    twin.load_state_dict({name: expected[0].get_parameter(name).detach() for name in ("weight", "bias")})
-    memrix.calibrate(twin, [X], IDEAL)
-    twin.memrix.input_range.copy_(chip[0].memrix.input_range)
-    memrix.quantize(twin, IDEAL)
-    torch.testing.assert_close(chip[0](X), twin.eval()(X), rtol=1e-4, atol=1e-4)
+    fake_quantized = nn.Linear(16, 12)
+    fake_quantized.load_state_dict({name: expected[0].get_parameter(name).detach() for name in ("weight", "bias")})
+    memrix.calibrate(fake_quantized, [X], IDEAL)
+    fake_quantized.memrix.input_range.copy_(chip[0].memrix.input_range)
+    memrix.quantize(fake_quantized, IDEAL)
+    torch.testing.assert_close(chip[0](X), fake_quantized.eval()(X), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ from memrix.nn.registry import submodules_of
 
 
 def decomposed(layer: nn.Module) -> nn.Module:
-    twin = copy.deepcopy(layer)
-    found = submodules_of(twin)
+    copied = copy.deepcopy(layer)
+    found = submodules_of(copied)
     assert isinstance(found, tuple), found
-    PendingDecomposition(twin, *found).decompose_()
-    return twin
+    PendingDecomposition(copied, *found).decompose_()
+    return copied
 
 
 def randn(*shape: int, seed: int = 0) -> torch.Tensor:

@@ -48,12 +48,12 @@ def assert_ideal_chip_is_the_quantized_layer(
     model = nn.Sequential(layer)
     memrix.calibrate(model, [x], hardware, layers=layers)
     chip = memrix.program(model, hardware, layers=layers)
-    twin = copy.deepcopy(model)
-    memrix.quantize(twin, hardware, layers=layers)
+    fake_quantized = copy.deepcopy(model)
+    memrix.quantize(fake_quantized, hardware, layers=layers)
     assert isinstance(chip[0], type(layer))
-    assert isinstance(twin[0], type(layer))
+    assert isinstance(fake_quantized[0], type(layer))
     with torch.no_grad():
-        expected, output = twin(x), chip(x)
+        expected, output = fake_quantized(x), chip(x)
         assert output.shape == model(x).shape
     # Products may cancel in a sum, and their converters' steps remain.
     product = float(layer.weight.detach().abs().max()) * (float(x.abs().max()) if x.is_floating_point() else 1.0)

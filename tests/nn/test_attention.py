@@ -76,49 +76,49 @@ def test_dropout_is_that_of_torch(need_weights):
 @pytest.mark.parametrize("options", [{}, {"kdim": 5, "vdim": 7}, {"bias": False, "add_bias_kv": True}])
 def test_checkpoints_fit_both_ways(options):
     layer, other = (nn.MultiheadAttention(WIDTH, HEADS, **options) for _ in range(2))
-    twin = decomposed(layer)
-    assert list(twin.state_dict()) == list(layer.state_dict())
-    assert [n for n, _ in twin.named_parameters()] == [n for n, _ in layer.named_parameters()]
-    twin.load_state_dict(other.state_dict())
+    copied = decomposed(layer)
+    assert list(copied.state_dict()) == list(layer.state_dict())
+    assert [n for n, _ in copied.named_parameters()] == [n for n, _ in layer.named_parameters()]
+    copied.load_state_dict(other.state_dict())
     inputs = randn(4, 2, WIDTH), randn(3, 2, other.kdim), randn(3, 2, other.vdim)
-    torch.testing.assert_close(twin(*inputs), other(*inputs))
-    layer.load_state_dict(twin.state_dict())
+    torch.testing.assert_close(copied(*inputs), other(*inputs))
+    layer.load_state_dict(copied.state_dict())
 
 
 def test_it_is_still_the_torch_layer_and_its_parts_have_names():
-    twin = decomposed(nn.MultiheadAttention(WIDTH, HEADS))
-    assert isinstance(twin, nn.MultiheadAttention)
-    assert isinstance(twin, DecomposedLayer)
-    assert [name for name, _ in twin.named_children()] == ["q_proj", "k_proj", "v_proj", "out_proj"]
+    copied = decomposed(nn.MultiheadAttention(WIDTH, HEADS))
+    assert isinstance(copied, nn.MultiheadAttention)
+    assert isinstance(copied, DecomposedLayer)
+    assert [name for name, _ in copied.named_children()] == ["q_proj", "k_proj", "v_proj", "out_proj"]
 
 
 def test_a_copy_has_projections_of_its_own():
-    twin = decomposed(nn.MultiheadAttention(WIDTH, HEADS))
+    copied = decomposed(nn.MultiheadAttention(WIDTH, HEADS))
     x = randn(3, 2, WIDTH)
-    before = twin(x, x, x)[0]
+    before = copied(x, x, x)[0]
     with torch.no_grad():
-        copy.deepcopy(twin).in_proj_weight.zero_()
-    torch.testing.assert_close(twin(x, x, x)[0], before)
+        copy.deepcopy(copied).in_proj_weight.zero_()
+    torch.testing.assert_close(copied(x, x, x)[0], before)
 
 
 def test_precision_follows_the_parameters():
-    twin = decomposed(nn.MultiheadAttention(WIDTH, HEADS)).double()
+    copied = decomposed(nn.MultiheadAttention(WIDTH, HEADS)).double()
     x = randn(3, 2, WIDTH).double()
-    assert twin(x, x, x)[0].dtype == torch.float64
+    assert copied(x, x, x)[0].dtype == torch.float64
 
 
 def test_autocast():
-    twin, x = decomposed(nn.MultiheadAttention(WIDTH, HEADS, add_bias_kv=True)), randn(3, 2, WIDTH)
+    copied, x = decomposed(nn.MultiheadAttention(WIDTH, HEADS, add_bias_kv=True)), randn(3, 2, WIDTH)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         for need_weights in (False, True):
             mask = looking_ahead(3, 3, as_numbers=False)
-            assert twin(x, x, x, need_weights=need_weights, attn_mask=mask)[0].dtype == torch.bfloat16
+            assert copied(x, x, x, need_weights=need_weights, attn_mask=mask)[0].dtype == torch.bfloat16
 
 
 def test_compiles_in_one_graph():
-    twin, x = decomposed(nn.MultiheadAttention(WIDTH, HEADS)), randn(3, 2, WIDTH)
-    compiled = torch.compile(twin, backend="eager", fullgraph=True)
-    torch.testing.assert_close(compiled(x, x, x)[0], twin(x, x, x)[0])
+    copied, x = decomposed(nn.MultiheadAttention(WIDTH, HEADS)), randn(3, 2, WIDTH)
+    compiled = torch.compile(copied, backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(x, x, x)[0], copied(x, x, x)[0])
 
 
 class TestBadInput:

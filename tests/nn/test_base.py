@@ -66,8 +66,8 @@ def test_values_are_the_chip_s_with_and_without_gradients(chip):
 
 def test_copy_of_a_chip_reads_the_same(chip):
     chip(inputs(2, 20))
-    twin = copy.deepcopy(chip)
-    assert torch.equal(chip(inputs(8, 20)), twin(inputs(8, 20)))
+    copied = copy.deepcopy(chip)
+    assert torch.equal(chip(inputs(8, 20)), copied(inputs(8, 20)))
 
 
 class Named(nn.Linear):

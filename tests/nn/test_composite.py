@@ -6,7 +6,7 @@ from torch import nn
 
 import memrix
 from memrix.errors import ConversionError
-from memrix.model.selection import survey
+from memrix.model.selection import plan
 from memrix.nn import Composite, CrossbarLayer, DecomposedLayer, QuantizedLinear
 from memrix.nn.programming import integers_of
 from tests.nn.decomposing import randn
@@ -33,7 +33,7 @@ def on_chip(model: nn.Module) -> list[str]:
 
 def test_parts_are_known_before_the_layer_is_opened():
     model = Net()
-    assert [layer.name for layer in survey(model, PHYSICAL, None).selected] == SUBMODULES
+    assert [layer.name for layer in plan(model, PHYSICAL, None).selected] == SUBMODULES
     assert not any(isinstance(module, DecomposedLayer) for module in model.modules())
 
 

@@ -67,11 +67,11 @@ WAYS = [
     memrix.Quantization(weight_noise=0.1),
     memrix.Quantization(learned_steps=True),
     memrix.Quantization(learned_steps=True, weight_noise=0.01),
-    memrix.Quantization(fresh_chips=True),
+    memrix.Quantization(device_resampling=True),
 ]
 
 
-@pytest.mark.parametrize("quantization", WAYS, ids=["noise", "learned", "learned and noise", "fresh chips"])
+@pytest.mark.parametrize("quantization", WAYS, ids=["noise", "learned", "learned and noise", "device resampling"])
 @pytest.mark.parametrize("weight_range", ["min-max", "mean-square-error"])
 def test_dead_outputs_in_training_are_their_bias(quantization, weight_range):
     hardware = PHYSICAL.replace(weight_range=weight_range)
@@ -85,7 +85,7 @@ def test_dead_outputs_in_training_are_their_bias(quantization, weight_range):
     assert bool(model[0].weight.grad[DEAD].any())
 
 
-@pytest.mark.parametrize("quantization", WAYS, ids=["noise", "learned", "learned and noise", "fresh chips"])
+@pytest.mark.parametrize("quantization", WAYS, ids=["noise", "learned", "learned and noise", "device resampling"])
 def test_an_adapter_that_starts_at_zero_learns(quantization):
     target = seeded(1, lambda: torch.randn(12, 6))
     model = nn.Sequential(nn.Linear(12, 6, bias=False))
@@ -151,10 +151,10 @@ def test_ranges_are_relative_to_nothing_but_themselves(magnitude):
     memrix.calibrate(model, [x(40, 12)], hardware)
     memrix.calibrate(small, [magnitude * x(40, 12)], hardware)
     for learned in (False, True):
-        twins = [copy.deepcopy(each) for each in (model, small)]
-        for twin in twins:
-            memrix.quantize(twin, hardware, memrix.Quantization(learned_steps=learned))
-        one, other = twins[0].eval()(x(40, 12)), twins[1].eval()(magnitude * x(40, 12))
+        fake_quantized = [copy.deepcopy(network) for network in (model, small)]
+        for each in fake_quantized:
+            memrix.quantize(each, hardware, memrix.Quantization(learned_steps=learned))
+        one, other = fake_quantized[0].eval()(x(40, 12)), fake_quantized[1].eval()(magnitude * x(40, 12))
         torch.testing.assert_close(other, one, rtol=1e-3, atol=2e-2)
         assert float(other.detach().abs().max()) > 0.5
     chips = memrix.program(model, hardware)(x(40, 12)), memrix.program(small, hardware)(magnitude * x(40, 12))

@@ -127,14 +127,14 @@ def test_ideal_chip_of_a_mixture_is_the_quantized_model(name):
         expected = model(**batch).logits
         memrix.calibrate(model, [batch], hardware)
         torch.testing.assert_close(model(**batch).logits, expected)
-        twin = copy.deepcopy(model)
-        memrix.quantize(twin, hardware)
+        copied = copy.deepcopy(model)
+        memrix.quantize(copied, hardware)
         chip = memrix.program(model, hardware)
-        torch.testing.assert_close(chip(**batch).logits, twin(**batch).logits, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(chip(**batch).logits, copied(**batch).logits, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_every_call_of_an_expert_on_an_ideal_chip_is_that_of_its_twin(layout):
+def test_every_call_of_an_expert_on_an_ideal_chip_is_that_of_the_fake_quantized_one(layout):
     tokens, index, shares = routed(24)
     batch = {"hidden_states": tokens, "top_k_index": index, "top_k_weights": shares}
     assert_ideal_chip_is_the_quantized_layer(experts(layout).eval(), batch, memrix.Hardware.preset("ideal"))

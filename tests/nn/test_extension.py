@@ -100,15 +100,15 @@ def test_a_quantized_network_trains_the_layer(model):
 
 def test_gradient_goes_through_the_cells(model):
     memrix.calibrate(model, [X], IDEAL)
-    chip, twin = memrix.program(model, IDEAL), copy.deepcopy(model)
-    memrix.quantize(twin, IDEAL)
+    chip, fake_quantized = memrix.program(model, IDEAL), copy.deepcopy(model)
+    memrix.quantize(fake_quantized, IDEAL)
     gradients = []
-    for network in (chip, twin):
+    for network in (chip, fake_quantized):
         x = X.clone().requires_grad_()
         network(x).square().sum().backward()
         gradients.append((x.grad, network[0].weight.grad, network[0].bias.grad))
-    for on_chip, on_twin in zip(*gradients, strict=True):
-        torch.testing.assert_close(on_chip, on_twin, rtol=1e-3, atol=1e-3)
+    for on_chip, on_quantized in zip(*gradients, strict=True):
+        torch.testing.assert_close(on_chip, on_quantized, rtol=1e-3, atol=1e-3)
 
 
 def test_a_wrong_shape_is_refused_by_the_layer(model):

@@ -22,8 +22,8 @@ WAYS = {
     "learned steps": (PHYSICAL, Q(learned_steps=True)),
     "outputs too": (PHYSICAL, Q(observer="moving-average", averaging=0.3, output_quantizers=True)),
     "weight noise": (PHYSICAL, Q(weight_noise=0.1)),
-    "fresh chips": (PHYSICAL, Q(fresh_chips=True)),
-    "fresh chips, own converters": (TUNED, Q(fresh_chips=True, observer="moving-average", averaging=0.3)),
+    "device resampling": (PHYSICAL, Q(device_resampling=True)),
+    "device resampling, own converters": (TUNED, Q(device_resampling=True, observer="moving-average", averaging=0.3)),
 }
 HOW = {"plain": None, "reentrant": True, "not reentrant": False}
 
@@ -108,7 +108,9 @@ class Recurrent(nn.Module):
         return checkpoint(self.run, x, use_reentrant=False) if self.checkpointed else self.run(x)
 
 
-@pytest.mark.parametrize("quantization", [Q(fresh_chips=True), Q(weight_noise=0.1), Q(observer="moving-average")])
+@pytest.mark.parametrize(
+    "quantization", [Q(device_resampling=True), Q(weight_noise=0.1), Q(observer="moving-average")]
+)
 def test_recurrent_layers_run_on_one_chip_a_step_with_checkpointing_too(quantization):
     found = []
     for checkpointed in (False, True):
@@ -125,7 +127,7 @@ def test_recurrent_layers_run_on_one_chip_a_step_with_checkpointing_too(quantiza
         assert torch.equal(one, other)
 
 
-@pytest.mark.parametrize("quantization", [Q(weight_noise=0.1), Q(fresh_chips=True)])
+@pytest.mark.parametrize("quantization", [Q(weight_noise=0.1), Q(device_resampling=True)])
 def test_training_noise_follows_manual_seed_and_reseed(quantization):
     with torch.random.fork_rng():
         model = Blocks(None)

@@ -27,15 +27,15 @@ both_corrections = pytest.mark.parametrize("corrected", [False, True])
 
 
 def case(kind: str, **changes: Any) -> tuple[CrossbarLayer, nn.Module, Tensor]:
-    """A layer on a chip, its digital twin and an input that spans its range."""
+    """A layer on a chip, its fake-quantized layer and an input that spans its range."""
     make, shape = LAYERS[kind]
     layer, x = seeded(0, lambda: (make(), torch.rand(shape) * 1.8 - 0.9))
     hardware = SMOOTH.replace(**changes)
     memrix.calibrate(layer, [x.new_ones(shape), *[x] * 4], hardware, percentile=100)
-    chip, twin = memrix.program(layer, hardware), copy.deepcopy(layer)
-    memrix.quantize(twin, hardware)
+    chip, fake_quantized = memrix.program(layer, hardware), copy.deepcopy(layer)
+    memrix.quantize(fake_quantized, hardware)
     assert isinstance(chip, CrossbarLayer)
-    return chip, twin, x
+    return chip, fake_quantized, x
 
 
 def gradients(layer: nn.Module, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -74,10 +74,10 @@ def test_gradient_with_respect_to_inputs_is_that_of_the_mean_reading(kind, level
 
 @every_layer
 def test_cells_differ_from_the_weights_that_were_meant(kind):
-    """Without it the test above could not tell the gradient of the chip from that of its twin."""
-    chip, twin, x = case(kind)
-    on_chip, on_twin = gradients(chip, x)[0], gradients(twin, x)[0]
-    assert (on_chip - on_twin).norm() > 0.05 * on_twin.norm()
+    """Without it the test above could not tell the gradient of the chip from that of its fake-quantized layer."""
+    chip, fake_quantized, x = case(kind)
+    on_chip, on_quantized = gradients(chip, x)[0], gradients(fake_quantized, x)[0]
+    assert (on_chip - on_quantized).norm() > 0.05 * on_quantized.norm()
 
 
 @every_layer
@@ -92,23 +92,23 @@ def test_clipped_inputs_get_no_gradient(kind, levels):
 
 
 @every_layer
-def test_gradient_with_respect_to_the_weight_is_that_of_the_twin(kind):
-    chip, twin, x = case(kind, **{"dac.levels": "linearizing"})
-    torch.testing.assert_close(gradients(chip, x)[1], gradients(twin, x)[1])
+def test_gradient_with_respect_to_the_weight_is_that_of_the_fake_quantized_layer(kind):
+    chip, fake_quantized, x = case(kind, **{"dac.levels": "linearizing"})
+    torch.testing.assert_close(gradients(chip, x)[1], gradients(fake_quantized, x)[1])
 
 
 @every_layer
 def test_gradient_with_respect_to_the_weight_sees_the_currents_of_equal_voltage_steps(kind):
-    chip, twin, x = case(kind)
-    on_chip, on_twin = gradients(chip, x)[1], gradients(twin, x)[1]
+    chip, fake_quantized, x = case(kind)
+    on_chip, on_quantized = gradients(chip, x)[1], gradients(fake_quantized, x)[1]
     # The current departs from a straight line by up to 8 % of its slope.
-    assert 0.001 < (on_chip - on_twin).norm() / on_twin.norm() < 0.1
+    assert 0.001 < (on_chip - on_quantized).norm() / on_quantized.norm() < 0.1
 
 
 @every_layer
 def test_gradient_with_respect_to_the_bias_is_exact(kind):
-    chip, twin, x = case(kind, noise="physical", **{"adc.precision_bits": 4, "adc.range_bits": 4})
-    assert torch.equal(gradients(chip, x)[2], gradients(twin, x)[2])
+    chip, fake_quantized, x = case(kind, noise="physical", **{"adc.precision_bits": 4, "adc.range_bits": 4})
+    assert torch.equal(gradients(chip, x)[2], gradients(fake_quantized, x)[2])
 
 
 def test_embedding_hands_the_gradient_to_the_rows_that_were_read():

@@ -22,13 +22,14 @@ pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not sup
 def assert_ideal_chip_is_the_quantized_layer(model: nn.Module, batch: dict, hardware: memrix.Hardware) -> None:
     """Every call of a part gives what the chip gave for the same input, and so does the whole.
 
-    The twin goes on with what the chip gave: the last bit of an ADC may carry a value over the edge of a DAC code.
+    The fake-quantized layer continues with what the chip gave: the last bit of an ADC may carry a value over the edge
+    of a DAC code.
     """
     model.eval()
     memrix.calibrate(model, [batch], hardware)
     chip = memrix.program(model, hardware)
-    twin = copy.deepcopy(model)
-    memrix.quantize(twin, hardware)
+    fake_quantized = copy.deepcopy(model)
+    memrix.quantize(fake_quantized, hardware)
     calls = deque()
     for name, part in chip.named_modules():
         if isinstance(part, CrossbarLayer):
@@ -41,12 +42,12 @@ def assert_ideal_chip_is_the_quantized_layer(model: nn.Module, batch: dict, hard
         torch.testing.assert_close(output, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max() + 1e-6))
         return expected
 
-    for name, part in twin.named_modules():
+    for name, part in fake_quantized.named_modules():
         if isinstance(part, QuantizedLayer):
             part.register_forward_hook(lambda part, inputs, output, name=name: follow(name, inputs, output))
     with torch.no_grad():
         output = _tensors(chip(**batch))
-        torch.testing.assert_close(_tensors(twin(**batch)), output)
+        torch.testing.assert_close(_tensors(fake_quantized(**batch)), output)
     assert not calls
 
 

@@ -119,13 +119,13 @@ def test_output_size_of_a_call(axes, data, hardware):
         size = [*x.shape[:-axes], *size]  # as of another tensor: torch reads the last axes
     expected = layer(x, output_size=size)
     memrix.calibrate(layer, [(x, size)], hardware)
-    chip, twin = memrix.program(layer, hardware), copy.deepcopy(layer)
-    memrix.quantize(twin, hardware)
-    geometry = twin.memrix.geometry
-    functional = geometry.functional_forward(twin, x, layer.weight, layer.bias, output_size=size)
+    chip, fake_quantized = memrix.program(layer, hardware), copy.deepcopy(layer)
+    memrix.quantize(fake_quantized, hardware)
+    geometry = fake_quantized.memrix.geometry
+    functional = geometry.functional_forward(fake_quantized, x, layer.weight, layer.bias, output_size=size)
     torch.testing.assert_close(functional, expected)
     scale = float(layer.weight.detach().abs().max()) * float(x.abs().max()) + float(expected.detach().abs().max())
-    quantized = twin(x, output_size=size)
+    quantized = fake_quantized(x, output_size=size)
     torch.testing.assert_close(chip(x, size), quantized, rtol=1e-4, atol=1e-4 * scale)
     torch.testing.assert_close(chip(x, output_size=size), chip(x, size))
 
@@ -153,11 +153,11 @@ def test_output_size_from_calibration_to_a_chip_and_its_summary():
     assert chip.up.weight.grad.isfinite().all()
 
 
-def test_output_size_in_training_on_fresh_chips():
+def test_output_size_in_training_with_device_resampling():
     x, odd = seeded(0, lambda: (torch.randn(2, 2, 8, 8), torch.randn(2, 2, 7, 9)))
     model = seeded(0, Unet)
     memrix.calibrate(model, [x, odd], IDEAL)
-    memrix.quantize(model, IDEAL, memrix.Quantization(fresh_chips=True))
+    memrix.quantize(model, IDEAL, memrix.Quantization(device_resampling=True))
     model.train()
     for image in (x, odd):
         output = model(image)

@@ -50,18 +50,18 @@ def test_attributes_of_a_layer_survive_every_verb(hardware, tmp_path):
         memrix.reseed(chip, read=0)
         memrix.reseed(loaded, read=0)
         memrix.summary(copy.deepcopy(chip), [X])
-        twin = copy.deepcopy(network)
-        memrix.quantize(twin, hardware, memrix.Quantization(output_quantizers=True, learned_steps=True))
-        twin.train()(X)
+        fake_quantized = copy.deepcopy(network)
+        memrix.quantize(fake_quantized, hardware, memrix.Quantization(output_quantizers=True, learned_steps=True))
+        fake_quantized.train()(X)
         fresh = copy.deepcopy(network)
-        memrix.quantize(fresh, hardware, memrix.Quantization(fresh_chips=True))
+        memrix.quantize(fresh, hardware, memrix.Quantization(device_resampling=True))
         with torch.random.fork_rng():
             torch.manual_seed(0)
             trained = fresh.train()(X)
-        for made in (network, chip, loaded, twin, fresh):
+        for made in (network, chip, loaded, fake_quantized, fresh):
             if network is model:
                 assert {name: getattr(made[0], name) for name in own} == own
-        outputs.append((chip(X), loaded(X), twin.eval()(X), trained))
+        outputs.append((chip(X), loaded(X), fake_quantized.eval()(X), trained))
     for one, other in zip(*outputs, strict=True):
         assert torch.equal(one, other)
 

@@ -110,29 +110,29 @@ def test_parts_have_names():
 @pytest.mark.parametrize("kind", KINDS + CELLS)
 def test_checkpoints_fit_both_ways(kind):
     layer, other = kind(INPUTS, HIDDEN), kind(INPUTS, HIDDEN)
-    twin = decomposed(layer)
-    assert list(twin.state_dict()) == list(layer.state_dict())
-    twin.load_state_dict(other.state_dict())
-    torch.testing.assert_close(twin(randn(4, INPUTS)), other(randn(4, INPUTS)))
-    layer.load_state_dict(twin.state_dict())
+    copied = decomposed(layer)
+    assert list(copied.state_dict()) == list(layer.state_dict())
+    copied.load_state_dict(other.state_dict())
+    torch.testing.assert_close(copied(randn(4, INPUTS)), other(randn(4, INPUTS)))
+    layer.load_state_dict(copied.state_dict())
 
 
 @pytest.mark.parametrize("kind", KINDS + CELLS)
 def test_a_copy_in_another_precision_is_on_its_own(kind):
-    twin, x = decomposed(kind(INPUTS, HIDDEN)), randn(4, INPUTS)
-    before = twin(x)
-    converted = copy.deepcopy(twin).double()
+    copied, x = decomposed(kind(INPUTS, HIDDEN)), randn(4, INPUTS)
+    before = copied(x)
+    converted = copy.deepcopy(copied).double()
     torch.testing.assert_close(converted(x.double()), before, check_dtype=False, rtol=1e-4, atol=1e-5)
     with torch.no_grad():
         for parameter in converted.parameters():
             parameter.zero_()
-    torch.testing.assert_close(twin(x), before)
+    torch.testing.assert_close(copied(x), before)
 
 
 def test_a_device_keeps_the_weights_that_torch_has_flattened():
-    twin = decomposed(nn.LSTM(INPUTS, HIDDEN)).to("meta")
-    assert twin.ih_l0.weight.device.type == "meta"
-    assert all(weight.device.type == "meta" for weight in twin._flat_weights)
+    copied = decomposed(nn.LSTM(INPUTS, HIDDEN)).to("meta")
+    assert copied.ih_l0.weight.device.type == "meta"
+    assert all(weight.device.type == "meta" for weight in copied._flat_weights)
 
 
 def test_autocast():
@@ -143,8 +143,8 @@ def test_autocast():
 
 def test_a_compiled_model_may_hold_one():
     # Dynamo leaves every nn.LSTM to Python.
-    twin, x = nn.Sequential(nn.Linear(3, INPUTS), decomposed(nn.LSTM(INPUTS, HIDDEN))), randn(3, 2, 3)
-    torch.testing.assert_close(torch.compile(twin, backend="eager")(x), twin(x))
+    copied, x = nn.Sequential(nn.Linear(3, INPUTS), decomposed(nn.LSTM(INPUTS, HIDDEN))), randn(3, 2, 3)
+    torch.testing.assert_close(torch.compile(copied, backend="eager")(x), copied(x))
 
 
 class TestBadInput:

@@ -72,7 +72,7 @@ def test_without_a_quantization_ranges_stay_as_calibrated():
         memrix.Quantization(observer="mean-square-error", output_quantizers=True),
         memrix.Quantization(learned_steps=True),
         memrix.Quantization(weight_noise=0.02),
-        memrix.Quantization(fresh_chips=True),
+        memrix.Quantization(device_resampling=True),
     ],
     ids=lambda quantization: repr(quantization)[13:40],
 )
@@ -154,7 +154,7 @@ def test_noise_follows_the_default_generator_of_torch():
 def test_a_step_runs_on_one_chip_and_the_next_on_another():
     model = network()
     memrix.calibrate(model, [inputs(64, 12)], HARDWARE)
-    memrix.quantize(model, HARDWARE.replace(noise="off"), memrix.Quantization(fresh_chips=True))
+    memrix.quantize(model, HARDWARE.replace(noise="off"), memrix.Quantization(device_resampling=True))
     x = inputs(4, 12)
     model.train()
     first, second = model(x), model(x)
@@ -169,7 +169,7 @@ def test_a_recurrent_layer_is_one_chip_in_a_step():
         torch.manual_seed(0)
         model = nn.LSTM(6, 5)
     memrix.calibrate(model, [inputs(7, 3, 6)], HARDWARE)
-    memrix.quantize(model, HARDWARE, memrix.Quantization(fresh_chips=True))
+    memrix.quantize(model, HARDWARE, memrix.Quantization(device_resampling=True))
     model.train()
     for step in range(3):
         output, _ = model(inputs(7, 3, 6, seed=step))

@@ -114,7 +114,7 @@ def test_an_overflow_in_training_does_not_spoil_a_range(observer):
 
 def test_a_frozen_layer_has_a_chip_for_every_step_too():
     model = network()
-    memrix.quantize(model, THREE.replace(programming="reset-set"), Q(fresh_chips=True))
+    memrix.quantize(model, THREE.replace(programming="reset-set"), Q(device_resampling=True))
     model[0].requires_grad_(False)
     model.train()
     for step in range(3):
@@ -122,22 +122,22 @@ def test_a_frozen_layer_has_a_chip_for_every_step_too():
     assert model[0].memrix.training_forward._chips == 3
 
 
-def test_hooks_run_once_on_a_fresh_chip():
+def test_hooks_run_once_with_device_resampling():
     model = network()
-    memrix.quantize(model, THREE, Q(fresh_chips=True))
+    memrix.quantize(model, THREE, Q(device_resampling=True))
     calls = []
     model[0].register_forward_hook(lambda *_: calls.append(1))
     model.train()(inputs(4, 16))
     assert len(calls) == 1
 
 
-def test_fresh_chips_of_a_recurrent_layer_have_converters_of_their_own():
+def test_resampled_devices_of_a_recurrent_layer_have_converters_of_their_own():
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = nn.LSTM(6, 5)
     tuned = memrix.Hardware.preset("tuned")
     memrix.calibrate(model, [inputs(30, 3, 6)], tuned)
-    memrix.quantize(model, tuned, Q(fresh_chips=True))
+    memrix.quantize(model, tuned, Q(device_resampling=True))
     model.train()(inputs(7, 3, 6))
     chip = model.hh_l0.memrix.training_forward._chip
     assert chip.memrix.array.crossbar.circuit.adc.gain != 1.0
@@ -145,7 +145,7 @@ def test_fresh_chips_of_a_recurrent_layer_have_converters_of_their_own():
 
 def test_noise_of_weights_and_of_chips_exclude_each_other():
     with pytest.raises(HardwareError, match="give one of them"):
-        Q(fresh_chips=True, weight_noise=0.1)
+        Q(device_resampling=True, weight_noise=0.1)
 
 
 def test_a_chip_does_not_move_its_ranges():
@@ -162,7 +162,7 @@ def test_what_is_missing_is_known_before_a_cell_is_programmed():
     tuned = memrix.Hardware.preset("tuned")
     model = network()
     memrix.calibrate(model, [inputs(8, 16)], tuned)
-    assert "without the test vectors" in str(memrix.check(model, tuned))
+    assert "without the calibration samples" in str(memrix.check(model, tuned))
     with pytest.raises(CalibrationError, match="at least 16 vectors"):
         memrix.program(model, tuned)
     memrix.quantize(model, THREE, Q(observer="fixed", output_quantizers=True))
@@ -189,8 +189,8 @@ def test_weights_that_hold_nothing_are_a_problem_to_check(layer, said):
 def test_opened_layers_can_be_pickled():
     model = nn.Sequential(nn.LSTM(4, 3))
     memrix.calibrate(model, [inputs(5, 2, 4)], THREE)
-    twin = pickle.loads(pickle.dumps(model))
-    assert torch.equal(twin(inputs(5, 2, 4))[0], model(inputs(5, 2, 4))[0])
+    copied = pickle.loads(pickle.dumps(model))
+    assert torch.equal(copied(inputs(5, 2, 4))[0], model(inputs(5, 2, 4))[0])
 
 
 def test_a_batch_of_no_sequences_is_one():

@@ -72,28 +72,30 @@ def test_every_layer_gets_a_converter_of_its_own_of_as_many_bits():
 def test_a_model_calibrated_for_another_chip_is_refused(hardware):
     model = network()
     memrix.calibrate(model, [batch(1)], FIXED)
-    with pytest.raises(CalibrationError, match=r"no test vectors, or too few: 0.*memrix\.calibrate.*same hardware"):
+    with pytest.raises(
+        CalibrationError, match=r"no calibration samples, or too few: 0.*memrix\.calibrate.*same hardware"
+    ):
         memrix.program(model, hardware)
 
 
 def test_columns_are_not_fitted_to_a_handful_of_vectors():
     layer = nn.Linear(20, 4)
     memrix.calibrate(layer, [torch.randn(15, 20)], COLUMNS)
-    with pytest.raises(CalibrationError, match=r"no test vectors, or too few: \(the model\); .* at least 16"):
+    with pytest.raises(CalibrationError, match=r"no calibration samples, or too few: \(the model\); .* at least 16"):
         memrix.program(layer, COLUMNS)
 
 
-def test_calibration_for_a_chip_that_is_not_tuned_drops_old_test_vectors():
+def test_calibration_for_a_chip_that_is_not_tuned_drops_old_calibration_samples():
     model = network()
     memrix.calibrate(model, [batch(1)], COLUMNS)
     memrix.calibrate(model, [batch(1)], FIXED)
-    with pytest.raises(CalibrationError, match="no test vectors"):
+    with pytest.raises(CalibrationError, match="no calibration samples"):
         memrix.program(model, COLUMNS)
 
 
 @pytest.mark.parametrize("layers", [None, "5"])
 @pytest.mark.parametrize("quantized", [False, True])
-def test_test_vectors_stay_with_the_model(layers, quantized):
+def test_calibration_samples_stay_with_the_model(layers, quantized):
     model = network()
     keys = set(model.state_dict())
     memrix.calibrate(model, [batch(1)], BOTH)
@@ -107,7 +109,7 @@ def test_test_vectors_stay_with_the_model(layers, quantized):
     memrix.program(model, BOTH, layers=layers)
 
 
-def test_a_layer_keeps_at_most_512_test_vectors():
+def test_a_layer_keeps_at_most_512_calibration_samples():
     model = network()
     memrix.calibrate(model, [batch(1), batch(2)], BOTH)
     shapes = [tuple(getattr(model[position].memrix, SAMPLE).shape) for position in (0, 2, 5)]

@@ -135,15 +135,15 @@ def test_unusual_weights_are_right_against_float64(kind):
     model, x = nn.Sequential(layer), X.to(values.dtype)
     memrix.calibrate(model, [x], IDEAL, percentile=100)
     chip = memrix.program(model, IDEAL)
-    twin = copy.deepcopy(model)
-    memrix.quantize(twin, IDEAL)
+    fake_quantized = copy.deepcopy(model)
+    memrix.quantize(fake_quantized, IDEAL)
     exact = values.detach().double()
     step = exact.abs().amax(1, keepdim=True) / 127
     held = (exact / step).round() * step
     volt, largest = chip[0].memrix.activation_step.double(), IDEAL.dac.largest_code
     inputs = (x.double() / volt).round().clamp(-largest, largest) * volt
     expected = inputs @ held.t() + layer.bias.double()
-    for each in (chip, twin):
+    for each in (chip, fake_quantized):
         output = each(x)
         assert output.dtype == values.dtype
         torch.testing.assert_close(output.double(), expected, rtol=0, atol=tolerance * float(expected.abs().max()))

@@ -103,3 +103,9 @@ def test_compiled_and_tensor_searches_find_the_same_range(shape, largest):
 def test_least_error_range_of_zeros_is_zero_and_of_tiny_values_theirs():
     assert float(least_error_range(torch.zeros(4), 3)) == 0.0
     assert float(least_error_range(1e-30 * torch.tensor([0.0, 1.0, 2.0, 3.0]), 3)) == pytest.approx(3e-30)
+
+
+def test_the_former_name_of_device_resampling_warns():
+    with pytest.warns(DeprecationWarning, match="use Quantization.device_resampling"):
+        quantization = Quantization(fresh_chips=True)
+    assert quantization == Quantization(device_resampling=True)

@@ -24,8 +24,8 @@ def test_derived_seeds_differ_by_path():
 def test_copy_of_a_stream_goes_on_from_the_same_place():
     stream = RandomStream(3)
     torch.rand(5, generator=stream.on(CPU))
-    twin = copy.deepcopy(stream)
-    assert torch.equal(torch.rand(5, generator=stream.on(CPU)), torch.rand(5, generator=twin.on(CPU)))
+    copied = copy.deepcopy(stream)
+    assert torch.equal(torch.rand(5, generator=stream.on(CPU)), torch.rand(5, generator=copied.on(CPU)))
 
 
 def test_pickled_stream_starts_anew():

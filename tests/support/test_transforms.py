@@ -118,8 +118,8 @@ class TestWhatCannotBeTransformedSaysSo:
 
     @pytest.mark.parametrize(
         "quantization",
-        [Quantization(), Quantization("fixed", weight_noise=0.1), Quantization("fixed", fresh_chips=True)],
-        ids=["observed", "noisy", "fresh chips"],
+        [Quantization(), Quantization("fixed", weight_noise=0.1), Quantization("fixed", device_resampling=True)],
+        ids=["observed", "noisy", "device resampling"],
     )
     def test_training_that_changes_state(self, transform, quantization):
         with pytest.raises(ConversionError, match=r"'0' updates ranges or draws noise in training mode.*eval"):

@@ -167,11 +167,11 @@ class RandomStream:
         self._generator = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> RandomStream:
-        twin = copy.copy(self)
+        copied = copy.copy(self)
         if self._generator is not None:
-            twin._generator = torch.Generator(self._generator.device)
-            twin._generator.set_state(self._generator.get_state())
-        return twin
+            copied._generator = torch.Generator(self._generator.device)
+            copied._generator.set_state(self._generator.get_state())
+        return copied
 
     def __getstate__(self) -> dict[str, Any]:
         # A pickled chip starts its reading anew: generators are bound to a device that may not be there.

@@ -84,7 +84,7 @@ class Corpus:
             problems += [f"the {what} {problem}" for what, text in named if (problem := text_problem(text))]
         problems += [f"{name}: {count} utterances have this id" for name, count in ids.items() if count > 1]
         if problems:
-            raise DataError(f"the corpus {self.name} cannot be used; mend or remove:{listing(problems)}")
+            raise DataError(f"the corpus {self.name} cannot be used; fix or remove:{listing(problems)}")
 
     @property
     def fingerprint(self) -> str:
@@ -127,10 +127,10 @@ def check_audio(
             continue
         good.append(utterance)
     if problems and not (skip_bad and good):
-        mend = "none is left" if skip_bad else "mend them, or leave them out with --skip-bad"
+        fix = "none is left" if skip_bad else "fix them, or leave them out with --skip-bad"
         raise DataError(
             f"{len(problems)} of {len(corpus.utterances)} recordings of the corpus {corpus.name} cannot be "
-            f"used; {mend}:{listing(problems)}"
+            f"used; {fix}:{listing(problems)}"
         )
     return replace(corpus, utterances=tuple(good)), tuple(problems)
 

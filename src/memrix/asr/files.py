@@ -19,7 +19,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     """A file to write, which is there once the block ends well.
 
     Raises:
-        OSError: it cannot be written; whoever knows what the file is for says how to mend it.
+        OSError: it cannot be written; whoever knows what the file is for says how to fix it.
     """
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
@@ -41,8 +41,8 @@ def write_whole(path: Path, content: bytes) -> None:
         with whole_file(path) as stream:
             stream.write(content)
     except OSError as error:
-        mend = "free some space and run again" if disk_is_full(error) else "name another place"
-        raise DataError(f"{path} cannot be written ({error.strerror or error}); {mend}") from error
+        fix = "free some space and run again" if disk_is_full(error) else "name another place"
+        raise DataError(f"{path} cannot be written ({error.strerror or error}); {fix}") from error
 
 
 def disk_is_full(error: OSError) -> bool:

@@ -122,10 +122,10 @@ def _workspace() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(dir=cache_dir(), prefix="download-")
 
 
-def _check_hash(file: Path, expected: str, mend: str) -> None:
+def _check_hash(file: Path, expected: str, fix: str) -> None:
     found = sha256_of(file)
     if found != expected.lower():
-        raise AssetError(f"{file} has SHA-256 {found}, expected {expected}; {mend}")
+        raise AssetError(f"{file} has SHA-256 {found}, expected {expected}; {fix}")
 
 
 def _check_marker(tree: Path, known: Mapping[str, str]) -> None:
@@ -166,8 +166,8 @@ def _download_debian(package: str, folder: Path) -> Path:
         stale = False
     archives = list(folder.glob("*.deb"))
     if result.returncode != 0 or not archives:
-        mend = "run `sudo apt-get update` and try again" if stale else "check the network and apt's sources"
-        raise AssetError(f"apt-get could not download {package}: {_last_line(result)}; {mend}")
+        fix = "run `sudo apt-get update` and try again" if stale else "check the network and apt's sources"
+        raise AssetError(f"apt-get could not download {package}: {_last_line(result)}; {fix}")
     return archives[0]
 
 

@@ -26,11 +26,11 @@ from memrix.crossbar.word_lines import STORED
 from memrix.device import DeviceParameters, ReadRange
 from memrix.device.parameter_files import parse_parameters
 from memrix.hardware import Hardware
-from memrix.model.inventory import Weighted, weighted_modules
+from memrix.model.inventory import Candidate, candidate_layers
 from memrix.nn.crossbar_layer import CrossbarLayer
+from memrix.nn.device_resampling import DeviceResampling, TrainingSteps
 from memrix.nn.fast_path import disable_fast_paths
 from memrix.nn.fingerprint import Written
-from memrix.nn.fresh_chips import FreshChips, TrainingSteps
 from memrix.nn.geometry import STATE
 from memrix.nn.layer_record import LayerRecord
 from memrix.nn.programmed import ProgrammedArray
@@ -54,9 +54,9 @@ def restore_(model: nn.Module, tensors: Mapping[str, Tensor], description: ChipD
         ConversionError: a layer of the model has no weights yet.
         HardwareError: the device parameters of the chip cannot be used.
     """
-    weighted = weighted_modules(model)
-    _decompose(model, weighted, description.decomposed)
-    by_name = {name: layer for layer in weighted for name in layer.names}
+    candidates = candidate_layers(model)
+    _decompose(model, candidates, description.decomposed)
+    by_name = {name: layer for layer in candidates for name in layer.names}
     differences: list[str] = []
     for path, layer in description.layers.items():
         differences += _restore_layer(path, layer, by_name.get(path), tensors, description.devices, model)
@@ -71,7 +71,7 @@ def restore_(model: nn.Module, tensors: Mapping[str, Tensor], description: ChipD
 def adopted_layers(model: nn.Module, description: ChipDescription) -> dict[nn.Module, type[nn.Module]]:
     """The class that each layer of a model has once it is the chip of a description, as far as it can be."""
     adopted: dict[nn.Module, type[nn.Module]] = {}
-    for layer in weighted_modules(model):
+    for layer in candidate_layers(model):
         handler = layer.handler
         if isinstance(handler, Handler) and any(name in description.layers for name in layer.names):
             adopted[layer.module] = combined(CrossbarLayer, torch_type(type(layer.module)))
@@ -80,8 +80,8 @@ def adopted_layers(model: nn.Module, description: ChipDescription) -> dict[nn.Mo
     return adopted
 
 
-def _decompose(model: nn.Module, weighted: Iterable[Weighted], decomposed: Iterable[str]) -> None:
-    owners = {layer.owner.module: layer.owner for layer in weighted if layer.owner is not None}
+def _decompose(model: nn.Module, candidates: Iterable[Candidate], decomposed: Iterable[str]) -> None:
+    owners = {layer.owner.module: layer.owner for layer in candidates if layer.owner is not None}
     paths = set(decomposed)
     for path, module in list(model.named_modules()):
         if path in paths and module in owners:
@@ -91,7 +91,7 @@ def _decompose(model: nn.Module, weighted: Iterable[Weighted], decomposed: Itera
 def _restore_layer(
     path: str,
     layer: LayerDescription,
-    found: Weighted | None,
+    found: Candidate | None,
     tensors: Mapping[str, Tensor],
     devices: Sequence[str],
     model: nn.Module,
@@ -120,8 +120,8 @@ def _restore_layer(
     state.learned_for = layer.hardware.steps_key if LEARNED_WEIGHT_STEP in state._parameters else None
     matrix = handler.geometry.weight_to_matrix(module, module.weight.detach().float())
     state.train_with(layer.quantization, matrix)
-    if layer.quantization is not None and layer.quantization.fresh_chips and not on_chip:
-        state.training_forward = FreshChips(layer.quantization.seed, TrainingSteps.of(model))
+    if layer.quantization is not None and layer.quantization.device_resampling and not on_chip:
+        state.training_forward = DeviceResampling(layer.quantization.seed, TrainingSteps.of(model))
     return problems
 
 

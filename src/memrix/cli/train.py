@@ -21,7 +21,7 @@ def train(
     output: Path,
     threads: Annotated[int | None, Parameter()] = None,
 ) -> None:
-    """Train a speech recognizer: in float, with coarse weights, or on fresh chips.
+    """Train a speech recognizer: in float, with coarse weights, or with device resampling.
 
     Interrupted or killed, the same command goes on where it stopped. Several processes: `devices` in the
     settings, `torchrun`, or SLURM.

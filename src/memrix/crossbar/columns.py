@@ -1,4 +1,4 @@
-"""Digital gain and offset of every column, fitted to a programmed crossbar from test vectors."""
+"""Digital gain and offset of every column, fitted to a programmed crossbar from calibration samples."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def column_corrections(crossbar: Crossbar, codes: Tensor, integers: Tensor) -> t
 
     Args:
         crossbar: programmed.
-        codes: test vectors ``[groups, vectors, inputs]``.
+        codes: calibration samples ``[groups, vectors, inputs]``.
         integers: the weights that were meant, ``[groups, inputs, outputs]``.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What happens to cells that no protocol mends: stuck cells, and the drift of conductances over time."""
+"""What happens to cells that programming does not correct: stuck cells, and the drift of conductances over time."""
 
 from __future__ import annotations
 

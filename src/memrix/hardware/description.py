@@ -12,6 +12,7 @@ from memrix._support.building import build
 from memrix._support.documents import file_path, load_tree, parse_json, parse_toml
 from memrix._support.preset_names import SYNAPTOGEN, is_hardware_file, unknown_preset
 from memrix._support.records import closest, merged, nested, toml
+from memrix._support.renamed import warn_renamed
 from memrix._support.schema import FileName, Reading, invalid
 from memrix._support.validation import is_number, plain_settings, require_choice, require_integer, shown
 from memrix.crossbar import ADC, DAC, CellTechnology, Drift, Faults, ProgrammingProtocol, ResetSet, Tile
@@ -77,7 +78,7 @@ class Hardware:
         faults: stuck cells; none by default.
         drift: of conductances over time; none by default.
         column_calibration: whether ``memrix.program`` fits a digital gain and offset to every column of the
-            programmed chip from test vectors, which ``memrix.calibrate`` collects.
+            programmed chip from calibration samples, which ``memrix.calibrate`` collects.
     """
 
     weight_bits: float = 4
@@ -124,7 +125,7 @@ class Hardware:
         ``physical``: the same cells, tiles and converters, with word lines that stay within +-0.4 V, where readings
         disturb next to no cell, the read noise that physics gives them and a weight scale per output channel, which
         costs nothing in hardware: the default.
-        ``tuned``: ``physical`` with every lever that wins accuracy back: cells programmed by a closed-loop ramp, a
+        ``tuned``: ``physical`` with every mitigation technique: cells programmed by a closed-loop ramp, a
         linearizing DAC, an ADC whose bits and gain suit each layer, columns calibrated after programming. It costs
         about 65 pulses a cell instead of 1.1, and the bits of the converters stay the same.
         ``ideal``: no variability, no noise, converters that lose nothing (on tiles of up to 2048 rows and with a DAC
@@ -288,9 +289,15 @@ class Hardware:
         return self.weight_bits, self.weight_scale, self.dac.bits
 
     @property
-    def needs_test_vectors(self) -> bool:
+    def needs_calibration_samples(self) -> bool:
         """Whether a chip is tuned after programming."""
         return self.adc.per_layer or self.column_calibration
+
+    @property
+    def needs_test_vectors(self) -> bool:
+        """The former name of ``needs_calibration_samples``."""
+        warn_renamed("Hardware.needs_test_vectors", "Hardware.needs_calibration_samples")
+        return self.needs_calibration_samples
 
     def layout(self, groups: int, inputs: int, outputs: int) -> Layout:
         """How ``groups`` matrices of ``inputs`` x ``outputs`` weights lie on this chip."""

@@ -1,4 +1,4 @@
-"""Activation ranges and test vectors from data."""
+"""Activation ranges and calibration samples from data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from memrix.model.modes import evaluating, observing
 from memrix.model.patterns import HardwareChoice, Layers
 from memrix.model.readiness import has_range
 from memrix.model.references import require_live_functions
-from memrix.model.selection import Selected, open_owners, quantized_classes, select, warn_of_digital
+from memrix.model.selection import Selected, decompose_owners, quantized_classes, select, warn_of_digital
 from memrix.model.undo import unchanged_on_failure
 from memrix.model.unreached import require_known, stays_digital
 from memrix.model.watching import Watch
@@ -30,7 +30,7 @@ from memrix.nn.state import OUTPUT_RANGE, LayerState, state_of
 from memrix.quantization.observers import RangeObserver
 from memrix.quantization.sampling import VectorSampler
 
-TEST_VECTORS = 512  # of every layer, for hardware that is tuned after programming
+CALIBRATION_SAMPLES = 512  # of every layer, for hardware that is tuned after programming
 
 
 def calibrate(
@@ -60,7 +60,8 @@ def calibrate(
         layers: name patterns or a predicate; all that can be mapped by default.
         percentile: of the input magnitudes; what lies above is clipped. 100 takes the largest (min/max observers,
             as in arXiv 2505.24721), and leaves few steps to the rest where a network has outliers.
-        keep_ranges: leave layers that have a range with it, such as those of a training; they get test vectors alone.
+        keep_ranges: do not change the ranges of layers that have one, such as that of a training; such layers only
+            get calibration samples.
         max_batches: more are refused, before the first if ``len(batches)`` is known; a hundred are plenty as a rule.
         unreached: what becomes of layers that no batch gives an input, such as experts that get no token:
             ``"error"``, or ``"digital"``: they stay digital in ``quantize`` and ``program``, with the reason in
@@ -85,7 +86,7 @@ def calibrate(
     require_live_functions(Contents.of(model), quantized_classes(selected), copied=False)
     watched = [_Watched(layer, percentile) for layer in selected if layer.handler.geometry.observed]
     with unchanged_on_failure(model):
-        open_owners(selected)
+        decompose_owners(selected)
         watch = Watch(model, {layer.name: layer.module for layer in selected})
 
         def around(number: int) -> AbstractContextManager[None]:
@@ -130,7 +131,7 @@ def observe_uses(
 
 def vector_sampler(name: str) -> VectorSampler:
     """What collects the calibration samples of a layer of that name."""
-    return VectorSampler(TEST_VECTORS, derive(0, "test vectors", name))
+    return VectorSampler(CALIBRATION_SAMPLES, derive(0, "test vectors", name))
 
 
 class _Watched:
@@ -162,7 +163,7 @@ class _Watched:
                 f"the input of layer {self.layer.name!r} holds NaN or infinite values during calibration; "
                 f"look at the batch, or at the layers before it"
             )
-        if self.layer.hardware.needs_test_vectors:
+        if self.layer.hardware.needs_calibration_samples:
             vectors = self.layer.handler.geometry.unfold(module, activations.detach().float())
             self._sampler.observe(vectors.flatten(1, 2))
 
@@ -198,7 +199,9 @@ class _Watched:
                 state.keep_range(self._observer.range())
                 if self.quantizes_output:
                     getattr(state, OUTPUT_RANGE).fill_(self._output_observer.range())
-            state.keep_sample(self._sampler.vectors().clone() if self.layer.hardware.needs_test_vectors else None)
+            state.keep_sample(
+                self._sampler.vectors().clone() if self.layer.hardware.needs_calibration_samples else None
+            )
 
 
 def _warn_of_silence(names: Sequence[str]) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from memrix._support.tables import listed
 from memrix.crossbar.mapping import Layout
 from memrix.hardware import Hardware
-from memrix.model.inventory import Weighted
-from memrix.model.readiness import has_range, has_test_vectors
-from memrix.model.selection import Selected, Survey
+from memrix.model.inventory import Candidate
+from memrix.model.readiness import has_calibration_samples, has_range
+from memrix.model.selection import Plan, Selected
 from memrix.nn.quantized import QuantizedLayer
 from memrix.nn.state import LEARNED_WEIGHT_STEP
 
@@ -19,13 +19,13 @@ _EXACT = 1 << 24  # up to here float32 holds every integer
 def calibration_notes(selected: Sequence[Selected]) -> list[str]:
     """Layers that ``memrix.program`` would still refuse, or that were trained for other hardware."""
     unknown = [layer.name for layer in selected if not has_range(layer)]
-    untried = [layer.name for layer in selected if has_range(layer) and not has_test_vectors(layer)]
+    untried = [layer.name for layer in selected if has_range(layer) and not has_calibration_samples(layer)]
     advice = "run memrix.calibrate(model, batches, hardware) before memrix.program"
     notes = []
     if unknown:
         notes.append(f"not calibrated yet: {listed(unknown)}; {advice}")
     if untried:
-        notes.append(f"without the test vectors that this hardware is tuned with: {listed(untried)}; {advice}")
+        notes.append(f"without the calibration samples that this hardware is tuned with: {listed(untried)}; {advice}")
     others = [layer.name for layer in selected if _trained_otherwise(layer)]
     if others:
         notes.append(
@@ -45,22 +45,22 @@ def _trained_otherwise(layer: Selected) -> bool:
     return other_range or trained.steps_key != asked.steps_key
 
 
-def coverage_notes(found: Survey) -> list[str]:
+def coverage_notes(found: Plan) -> list[str]:
     """Layers that were asked for with all others and have no counterpart on a chip."""
-    if not found.passed_over:
+    if not found.skipped:
         return []
     return [
-        f"no counterpart on a chip, so digital: {listed([name for name, _ in found.passed_over])}; select the others "
+        f"no counterpart on a chip, so digital: {listed([name for name, _ in found.skipped])}; select the others "
         f"by name to make this explicit"
     ]
 
 
-def reading_notes(weighted: Iterable[Weighted], chosen: Collection[str], *, watched: bool) -> list[str]:
+def reading_notes(candidates: Iterable[Candidate], chosen: Collection[str], *, watched: bool) -> list[str]:
     """Layers that are called, and whose weight the code around them reads too; a run shows whether it does."""
     if watched:
         return []
     by_reader: dict[str, list[str]] = {}
-    for layer in weighted:
+    for layer in candidates:
         if layer.may_be_read_by is not None and layer.name in chosen:
             by_reader.setdefault(layer.may_be_read_by, []).append(layer.name)
     return [
@@ -95,8 +95,8 @@ def converter_notes(planned: Iterable[tuple[Selected, Layout]]) -> list[str]:
     clipping, rounding = grouped(_clips), grouped(_rounds)
     return [
         f"the ADC clips what {rows:g} rows at full input can read, up to {rows:g} full pairs, at {limit:g}: "
-        f"{listed(names)}; memrix.summary tells how often it does, adc.range_bits, smaller tiles or "
-        f"adc.per_layer mend it"
+        f"{listed(names)}; memrix.summary counts how often it does; increase adc.range_bits, use smaller "
+        f"tiles, or set adc.per_layer"
         for (rows, limit), names in clipping.items()
     ] + [
         f"float32 adds up to {_EXACT:,} steps exactly, and {rows:g} rows of {steps:g} steps are more: "

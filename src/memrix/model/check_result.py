@@ -24,7 +24,7 @@ class PlannedLayer:
         tiles: pairs of arrays.
         cells: that would hold a weight.
         utilization: share of the cells of all arrays that would.
-        calibrated: whether it has the activation range, and the test vectors, that ``memrix.program`` needs.
+        calibrated: whether it has the activation range, and the calibration samples, that ``memrix.program`` needs.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Check:
         problems: each keeps the model from being programmed.
         notes: worth knowing, but no obstacle.
         layers: that would run on crossbars.
-        digital: weighted layers that would not.
+        digital: candidate layers that would not.
     """
 
     problems: tuple[str, ...]
@@ -74,7 +74,7 @@ class Check:
         return {"ok": self.ok, **asdict(self), "cells": self.cells, "tiles": self.tiles}
 
     def to_frame(self) -> Any:  # noqa: ANN401 - of pandas
-        """A ``pandas.DataFrame`` with a row for each weighted layer; ``runs_on``: ``"crossbar"`` or ``"digital"``.
+        """A ``pandas.DataFrame`` with a row for each candidate layer; ``runs_on``: ``"crossbar"`` or ``"digital"``.
 
         Raises:
             MemrixError: pandas is not installed.

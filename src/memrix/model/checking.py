@@ -21,11 +21,11 @@ from memrix.model.check_result import Check, PlannedLayer
 from memrix.model.contents import Contents
 from memrix.model.digital import digital_layers
 from memrix.model.feasibility import hardware_problems, programming_notes
-from memrix.model.inventory import weighted_modules
+from memrix.model.inventory import candidate_layers
 from memrix.model.patterns import HardwareChoice, Layers
-from memrix.model.readiness import foreign_steps, has_range, has_test_vectors
+from memrix.model.readiness import foreign_steps, has_calibration_samples, has_range
 from memrix.model.references import stale_functions
-from memrix.model.selection import Selected, programmed_classes, survey, weights_not_finite
+from memrix.model.selection import Selected, plan, programmed_classes, weights_not_finite
 
 __all__ = ["Check", "PlannedLayer", "check"]
 
@@ -51,17 +51,17 @@ def check(
     objections: dict[str, str] = {}
     unreached: list[str] = []
     try:
-        found = survey(model, hardware, layers)
+        found = plan(model, hardware, layers)
         if batches is not None and found.selected:
             objections, unreached = observe_uses(model, batches, found.selected)
-            found = survey(model, hardware, layers, objections=objections)
+            found = plan(model, hardware, layers, objections=objections)
     except (CalibrationError, ConversionError, NumericsError) as error:
         return Check((str(error),), (), (), ())
     selected = found.selected
     planned = [(layer, _layout(layer)) for layer in selected]
     # By name: what a composite layer will consist of is another object every time.
     chosen = {layer.name for layer in selected}
-    weighted = weighted_modules(model)
+    candidates = candidate_layers(model)
     return Check(
         problems=tuple(
             [
@@ -76,14 +76,14 @@ def check(
             [
                 *calibration_notes(selected),
                 *coverage_notes(found),
-                *reading_notes(weighted, chosen, watched=batches is not None),
+                *reading_notes(candidates, chosen, watched=batches is not None),
                 *unreached_notes(unreached),
                 *converter_notes(planned),
                 *programming_notes(planned),
             ]
         ),
         layers=tuple(_plan(layer, layout) for layer, layout in planned),
-        digital=digital_layers(weighted, lambda each: each.name in chosen, objections),
+        digital=digital_layers(candidates, lambda each: each.name in chosen, objections),
     )
 
 
@@ -102,7 +102,7 @@ def _plan(layer: Selected, layout: Layout) -> PlannedLayer:
         tiles=layout.tiles,
         cells=layout.cells,
         utilization=layout.utilization,
-        calibrated=has_range(layer) and has_test_vectors(layer),
+        calibrated=has_range(layer) and has_calibration_samples(layer),
     )
 
 

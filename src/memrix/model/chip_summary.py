@@ -14,7 +14,7 @@ from memrix.model.layer_summary import LayerSummary
 
 @dataclass(frozen=True)
 class Summary:
-    """All weighted layers of a model. Prints as a table."""
+    """All candidate layers of a model. Prints as a table."""
 
     layers: tuple[LayerSummary, ...]
     digital: tuple[DigitalSummary, ...]
@@ -92,7 +92,7 @@ class Summary:
         }
 
     def to_frame(self) -> Any:  # noqa: ANN401 - of pandas
-        """A ``pandas.DataFrame`` with a row for each weighted layer; ``runs_on``: ``"crossbar"`` or ``"digital"``.
+        """A ``pandas.DataFrame`` with a row for each candidate layer; ``runs_on``: ``"crossbar"`` or ``"digital"``.
 
         Raises:
             MemrixError: pandas is not installed.

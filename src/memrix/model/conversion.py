@@ -17,11 +17,11 @@ from memrix.model.contents import Contents
 from memrix.model.copying import copy_model, copy_of
 from memrix.model.inventory import require_module
 from memrix.model.patterns import HardwareChoice, Layers
-from memrix.model.readiness import foreign_steps, has_range, has_test_vectors
+from memrix.model.readiness import foreign_steps, has_calibration_samples, has_range
 from memrix.model.references import require_live_functions
 from memrix.model.selection import (
     Selected,
-    open_owners,
+    decompose_owners,
     programmed_classes,
     quantized_classes,
     require_finite_weights,
@@ -30,8 +30,8 @@ from memrix.model.selection import (
 from memrix.model.undo import unchanged_on_failure
 from memrix.model.witness import Witness
 from memrix.nn.crossbar_layer import CrossbarLayer
+from memrix.nn.device_resampling import DeviceResampling, TrainingSteps
 from memrix.nn.fast_path import disable_fast_paths
-from memrix.nn.fresh_chips import FreshChips, TrainingSteps
 from memrix.nn.programming import program_layer, tune
 from memrix.nn.quantized import QuantizedLayer
 from memrix.nn.state import EPOCH, state_of
@@ -71,15 +71,15 @@ def quantize(
     require_finite_weights(selected)
     require_live_functions(Contents.of(model), quantized_classes(selected), copied=False)
     with unchanged_on_failure(model):
-        open_owners(selected)
-        steps = TrainingSteps.of(model) if quantization is not None and quantization.fresh_chips else None
+        decompose_owners(selected)
+        steps = TrainingSteps.of(model) if quantization is not None and quantization.device_resampling else None
         for layer in selected:
             geometry = layer.handler.geometry
             quantized = QuantizedLayer.adopt(layer.module, geometry, layer.name, layer.hardware)
             weight = quantized.weight.detach().float()
             quantized.memrix.train_with(quantization, geometry.weight_to_matrix(quantized, weight))
             if quantization is not None and steps is not None:
-                quantized.memrix.training_forward = FreshChips(quantization.seed, steps)
+                quantized.memrix.training_forward = DeviceResampling(quantization.seed, steps)
         disable_fast_paths(model)
 
 
@@ -170,8 +170,8 @@ def _write(
 def reseed(model: nn.Module, *, read: int) -> None:
     """Restart the noise of a chip: the same read seed repeats the same readings.
 
-    The noise of training, of weights or of fresh chips, follows torch's default generator, as dropout does: for a
-    quantized model in training this is ``torch.manual_seed(read)``.
+    The noise of training (weight noise, device resampling) follows torch's default generator, as dropout does: for a
+    quantized model in training mode use ``torch.manual_seed``.
 
     Raises:
         ConversionError: the model is no module, or no layer of it runs on a chip or is quantized.
@@ -245,10 +245,10 @@ def _require_readiness(selected: list[Selected]) -> None:
             f"these layers have no activation range: {listed(missing)}; run memrix.calibrate(model, batches, "
             f"hardware) with the same selection first"
         )
-    untried = [layer.name for layer in selected if not has_test_vectors(layer)]
+    untried = [layer.name for layer in selected if not has_calibration_samples(layer)]
     if untried:
         raise CalibrationError(
-            f"these layers have no test vectors, or too few: {listed(untried)}; this hardware is tuned with them "
-            f"after programming: run memrix.calibrate(model, batches, hardware) with the same hardware, on batches "
-            f"that give every layer at least {FEWEST_VECTORS} vectors"
+            f"these layers have no calibration samples, or too few: {listed(untried)}; this hardware is tuned with "
+            f"them after programming: run memrix.calibrate(model, batches, hardware) with the same hardware, on "
+            f"batches that give every layer at least {FEWEST_VECTORS} vectors"
         )

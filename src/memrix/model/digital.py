@@ -1,4 +1,4 @@
-"""Weighted layers that are not on a crossbar, and why."""
+"""Candidate layers that are not on a crossbar, and why."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from memrix._support.notebooks import html_table, html_text
 from memrix._support.tables import explained
-from memrix.model.inventory import Weighted, digital_reason
+from memrix.model.inventory import Candidate, digital_reason
 
 _TITLE = "stays digital (share of all weights)"
 
 
 @dataclass(frozen=True)
 class DigitalSummary:
-    """One weighted layer that is not on a crossbar, and the reason.
+    """One candidate layer that is not on a crossbar, and the reason.
 
     Attributes:
         name: of the layer.
@@ -32,14 +32,14 @@ class DigitalSummary:
 
 
 def digital_layers(
-    weighted: Sequence[Weighted], is_mapped: Callable[[Weighted], bool], reasons: Mapping[str, str] | None = None
+    candidates: Sequence[Candidate], is_mapped: Callable[[Candidate], bool], reasons: Mapping[str, str] | None = None
 ) -> tuple[DigitalSummary, ...]:
     """What there is to say of the layers of a model that are not mapped; ``reasons``: that are known beforehand."""
-    total = sum(layer.weights for layer in weighted)
-    mapped = [layer for layer in weighted if is_mapped(layer)]
+    total = sum(layer.weights for layer in candidates)
+    mapped = [layer for layer in candidates if is_mapped(layer)]
     holders = {id(tensor): layer.name for layer in mapped for tensor in layer.tensors}
     found = []
-    for layer in weighted:
+    for layer in candidates:
         if is_mapped(layer):
             continue
         reason = (reasons or {}).get(layer.name) or digital_reason(layer)

@@ -1,4 +1,4 @@
-"""The weighted layers of a model: how each can be mapped, or why it cannot."""
+"""The candidate layers of a model: how each can be mapped, or why it cannot."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _RULING = "_memrix_stays_digital"  # attribute of a layer, which goes with its c
 
 
 @dataclass
-class Weighted:
-    """A module that holds a weight of two or more axes, or a submodule of a composite layer that does.
+class Candidate:
+    """A candidate layer: a module, or a submodule of a composite layer, that holds a weight of two or more axes.
 
     Attributes:
         module: the layer.
@@ -103,7 +103,7 @@ def _circle(module: nn.Module, name: str, above: dict[nn.Module, bool]) -> str |
     return None
 
 
-def weighted_modules(model: nn.Module) -> list[Weighted]:
+def candidate_layers(model: nn.Module) -> list[Candidate]:
     """Modules that hold a weight of two or more axes themselves, with every name they go by.
 
     Of a composite layer, such as ``nn.MultiheadAttention``, these are the submodules that decomposition gives it. A
@@ -120,7 +120,7 @@ class _Inventory:
     """The layers of a model in its order, as they are found."""
 
     def __init__(self, model: nn.Module) -> None:
-        self._found: dict[nn.Module, Weighted] = {}
+        self._found: dict[nn.Module, Candidate] = {}
         self._owners: dict[nn.Module, PendingDecomposition] = {}
         self._modules = set(model.modules())
         self._registered = {id(tensor) for tensor in (*model.parameters(), *model.buffers())}
@@ -129,7 +129,7 @@ class _Inventory:
         self._look_at_code(model)
 
     @property
-    def layers(self) -> list[Weighted]:
+    def layers(self) -> list[Candidate]:
         """Those with weights."""
         return list(self._found.values())
 
@@ -141,13 +141,13 @@ class _Inventory:
             raise ConversionError(f"layer {name!r} has no weights yet (lazy module); run the model once first")
         composite = submodules_of(module)
         if isinstance(composite, str):
-            self._add(Weighted(module, [name], _weights_of(module, self._registered), obstacle=composite))
+            self._add(Candidate(module, [name], _weights_of(module, self._registered), obstacle=composite))
             self._add_all(name, module, f"its owner {name!r}: {composite}", skip=module)
         elif composite is not None:
             owner = self._owners.setdefault(module, PendingDecomposition(module, *composite))
             for submodule_name, submodule in owner.submodules.items():
                 self._add(
-                    Weighted(
+                    Candidate(
                         submodule, [_join(name, submodule_name)], _weights_of(submodule, self._registered), owner
                     )
                 )
@@ -185,28 +185,28 @@ class _Inventory:
                 found.obstacle = obstacle
                 self._add(found)
 
-    def _add(self, layer: Weighted | None) -> None:
+    def _add(self, layer: Candidate | None) -> None:
         if layer is None:
             return
         entry = self._found.setdefault(layer.module, layer)
         entry.names += [name for name in layer.names if name not in entry.names]
 
 
-def _described(name: str, module: nn.Module, registered: Collection[int]) -> Weighted | None:
+def _described(name: str, module: nn.Module, registered: Collection[int]) -> Candidate | None:
     """What there is to say of a module that is no composite; None if it has no weight."""
     if packed := packed_weights(module):
         obstacle = (
             f"torch has quantized this {type(module).__name__} and packed its integers; start from the float model"
         )
-        return Weighted(module, [name], packed, obstacle=obstacle)
+        return Candidate(module, [name], packed, obstacle=obstacle)
     weights, known = parameters_of(module), is_known(module)
     if known and not weights and isinstance(weight := getattr(module, "weight", None), Tensor):
-        return Weighted(module, [name], [weight])
+        return Candidate(module, [name], [weight])
     others = {} if known or isinstance(module, NO_PRODUCT) else unregistered(module, registered)
     if not (weights or others):
         return None
     reason = f"{type(module).__name__} has no crossbar counterpart for its {', '.join([*weights, *others])}"
-    return Weighted(
+    return Candidate(
         module,
         [name],
         [*weights.values(), *others.values()],
@@ -224,8 +224,8 @@ def _join(owner: str, name: str) -> str:
     return f"{owner}.{name}".strip(".")
 
 
-def digital_reason(layer: Weighted) -> str:
-    """Why a weighted module of a chip is not on a crossbar."""
+def digital_reason(layer: Candidate) -> str:
+    """Why a candidate layer of a chip is not on a crossbar."""
     handler = layer.handler
     if isinstance(handler, Handler):
         return layer.ruling or handler.on_request or "not selected"

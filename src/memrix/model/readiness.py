@@ -19,9 +19,9 @@ def has_range(layer: Selected) -> bool:
     return (state.calibrated or not layer.handler.geometry.observed) and (output is None or bool(output.isfinite()))
 
 
-def has_test_vectors(layer: Selected) -> bool:
+def has_calibration_samples(layer: Selected) -> bool:
     """Whether the layer has what its hardware is tuned with after programming."""
-    if not (layer.handler.geometry.observed and layer.hardware.needs_test_vectors):
+    if not (layer.handler.geometry.observed and layer.hardware.needs_calibration_samples):
         return True
     state = state_of(layer.module)
     sample = None if state is None else state.sample

@@ -14,7 +14,7 @@ from torch import nn
 from memrix._support.tables import listed
 from memrix.errors import ConversionError, CoverageWarning, NumericsError
 from memrix.hardware import Hardware
-from memrix.model.inventory import Weighted, digital_reason, require_module, weighted_modules
+from memrix.model.inventory import Candidate, candidate_layers, digital_reason, require_module
 from memrix.model.patterns import Choice, HardwareChoice, Layers
 from memrix.nn.composite import PendingDecomposition, Projection
 from memrix.nn.crossbar_layer import CrossbarLayer
@@ -32,7 +32,7 @@ class Selected:
         handler: how it is mapped.
         hardware: it is mapped to.
         owner: the composite layer that has to be decomposed first.
-        explicit: whether a pattern or a predicate singled it out, rather than swept it in with all others.
+        explicit: whether a name pattern or a predicate selected it, rather than the default of all layers.
     """
 
     name: str
@@ -44,29 +44,29 @@ class Selected:
 
 
 @dataclass(frozen=True)
-class Survey:
-    """What a selection means for a model.
+class Plan:
+    """Which layers of a model are mapped, and which are skipped.
 
     Attributes:
         selected: the layers to be mapped, in the order of the model.
         problems: why they cannot be mapped as asked.
-        passed_over: layers that were swept in with all others and cannot be mapped: names and reasons.
+        skipped: layers that cannot be mapped and were not selected by name: names and reasons.
     """
 
     selected: tuple[Selected, ...]
     problems: tuple[str, ...]
-    passed_over: tuple[tuple[str, str], ...]
+    skipped: tuple[tuple[str, str], ...]
 
 
-def survey(
+def plan(
     model: nn.Module,
     hardware: HardwareChoice,
     layers: Layers,
     *,
     anew: bool = False,
     objections: Mapping[str, str] | None = None,
-) -> Survey:
-    """What a selection means, without touching the model.
+) -> Plan:
+    """Plan a selection without changing the model.
 
     Args:
         model: any module.
@@ -83,13 +83,13 @@ def survey(
     require_module(model)
     if any(isinstance(module, CrossbarLayer) for module in model.modules()):
         raise ConversionError("this model runs on a chip already; start again from the digital model")
-    weighted = weighted_modules(model)
-    names = [name for layer in weighted for name in layer.names]
+    candidates = candidate_layers(model)
+    names = [name for layer in candidates for name in layer.names]
     choice = Choice(layers, hardware, names)
     problems = choice.unmatched([name for name, _ in model.named_modules(remove_duplicate=False)])
     chosen: list[Selected] = []
-    passed_over: list[tuple[str, str]] = []
-    for layer in weighted:
+    skipped: list[tuple[str, str]] = []
+    for layer in candidates:
         asked = [choice.asked(alias, layer.module) for alias in layer.names]
         chips = [choice.chip(alias) for alias in layer.names]
         chip, by_name = chips[-1]
@@ -109,31 +109,31 @@ def survey(
             if exactly:
                 problems.append(f"layer {layer.name!r} stays digital: {ruling}; leave it out of the selection")
             else:
-                passed_over.append((layer.name, ruling))
+                skipped.append((layer.name, ruling))
         elif isinstance(handler, Handler):
             if handler.on_request is None or exactly or callable(layers):
                 chosen.append(Selected(layer.name, layer.module, handler, chip, layer.owner, explicit))
         elif explicit and (layer.multiplies or exactly):
             problems.append(f"layer {layer.name!r} cannot be mapped: {handler}; leave it out of the selection")
         elif layer.multiplies:
-            passed_over.append((layer.name, handler))
+            skipped.append((layer.name, handler))
     problems += _tied(chosen)
     if not chosen and not problems:
-        problems.append(_nothing_to_map(weighted, objections or {}))
-    return Survey(tuple(chosen), tuple(problems), tuple(passed_over))
+        problems.append(_nothing_to_map(candidates, objections or {}))
+    return Plan(tuple(chosen), tuple(problems), tuple(skipped))
 
 
 def select(model: nn.Module, hardware: HardwareChoice, layers: Layers, *, anew: bool = False) -> list[Selected]:
-    """The layers to be mapped, as ``survey`` finds them; each that was swept in and cannot be is warned of.
+    """The layers to be mapped, as ``plan`` finds them. Layers that are skipped are named in a warning.
 
     Raises:
         ConversionError: nothing can be mapped, a pattern matches nothing, a selected layer cannot be mapped, or
             the model is on a chip already. Every problem is listed.
     """
-    found = survey(model, hardware, layers, anew=anew)
+    found = plan(model, hardware, layers, anew=anew)
     if found.problems:
         raise ConversionError("the layers cannot be mapped as asked:\n  " + "\n  ".join(found.problems))
-    warn_of_digital(model, found.passed_over, stacklevel=4)
+    warn_of_digital(model, found.skipped, stacklevel=4)
     return list(found.selected)
 
 
@@ -160,24 +160,24 @@ _WARNED: WeakKeyDictionary[nn.Module, set[tuple[str, str]]] = WeakKeyDictionary(
 """Layers that each model has been warned of, and why they stay digital: every verb selects, and once is enough."""
 
 
-def warn_of_digital(model: nn.Module, passed_over: Sequence[tuple[str, str]], *, stacklevel: int = 3) -> None:
+def warn_of_digital(model: nn.Module, skipped: Sequence[tuple[str, str]], *, stacklevel: int = 3) -> None:
     """Warn of layers that stay digital although all were asked for: names and reasons.
 
     A model is warned of them once, whatever is done with it, and again when there is one that was not among them.
     """
-    if set(passed_over) <= _WARNED.get(model, set()):
+    if set(skipped) <= _WARNED.get(model, set()):
         return
-    told = ", ".join(f"{name!r} ({reason})" for name, reason in passed_over)
+    told = ", ".join(f"{name!r} ({reason})" for name, reason in skipped)
     warnings.warn(
-        f"these weighted layers stay digital: {told}; select the others by name to make this explicit",
+        f"these layers stay digital: {told}; select the others by name to make this explicit",
         CoverageWarning,
         stacklevel=stacklevel,
     )
     # Afterwards: whoever turns warnings into errors gets one each time.
-    _WARNED.setdefault(model, set()).update(passed_over)
+    _WARNED.setdefault(model, set()).update(skipped)
 
 
-def open_owners(selected: Iterable[Selected]) -> None:
+def decompose_owners(selected: Iterable[Selected]) -> None:
     """Decompose, in place, the composite layers that selected layers are submodules of."""
     for layer in selected:
         if layer.owner is not None:
@@ -224,12 +224,12 @@ def _tied(chosen: list[Selected]) -> list[str]:
     ]
 
 
-def _nothing_to_map(weighted: Sequence[Weighted], objections: Mapping[str, str]) -> str:
+def _nothing_to_map(candidates: Sequence[Candidate], objections: Mapping[str, str]) -> str:
     text = f"there is no layer to map: memrix maps {', '.join(registered_layers())}, and "
-    if not weighted:
-        return text + "this model has no weighted layer"
+    if not candidates:
+        return text + "this model has no layer with a weight matrix"
     by_reason: dict[str, list[str]] = {}
-    for layer in weighted:
+    for layer in candidates:
         by_reason.setdefault(objections.get(layer.name) or digital_reason(layer), []).append(layer.name)
     reasons = "; ".join(f"{listed(names)} ({reason})" for reason, names in by_reason.items())
-    return text + f"the selection holds none of those; weighted layers of the model: {reasons}"
+    return text + f"the selection holds none of those; the layers of the model are: {reasons}"

@@ -11,7 +11,7 @@ from memrix.model.batches import MOST_BATCHES
 from memrix.model.chip_summary import Summary
 from memrix.model.digital import digital_layers
 from memrix.model.fidelity import Fidelity, measure
-from memrix.model.inventory import weighted_modules
+from memrix.model.inventory import candidate_layers
 from memrix.model.layer_summary import LayerSummary
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.registry import Handler, handler_of
@@ -26,7 +26,7 @@ def summary(
     max_batches: int = MOST_BATCHES,
     progress: Callable[[int], None] | None = None,
 ) -> Summary:
-    """Describe every weighted layer of a model, on a chip or digital; readings since the last reset are counted.
+    """Describe every candidate layer of a model, on a chip or digital; readings since the last reset are counted.
 
     Args:
         model: any module.
@@ -40,13 +40,13 @@ def summary(
         CalibrationError: there is no batch among them, or too many; or the chip does not take one.
     """
     measured = {} if batches is None else measure(model, batches, max_batches=max_batches, progress=progress)
-    weighted = weighted_modules(model)
+    candidates = candidate_layers(model)
     layers = [
         _describe(layer.name, layer.module, measured.get(layer.module))
-        for layer in weighted
+        for layer in candidates
         if isinstance(layer.module, CrossbarLayer)
     ]
-    return Summary(tuple(layers), digital_layers(weighted, lambda layer: isinstance(layer.module, CrossbarLayer)))
+    return Summary(tuple(layers), digital_layers(candidates, lambda layer: isinstance(layer.module, CrossbarLayer)))
 
 
 def _describe(name: str, module: CrossbarLayer, fidelity: Fidelity | None) -> LayerSummary:

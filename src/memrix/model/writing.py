@@ -63,7 +63,9 @@ def write(
             f"the weights of these layers hold NaN or infinite values: {listed(broken)}; a chip can hold finite "
             f"weights only: load or train them again"
         )
-    tuned = [layer for layer in changed if layer.memrix.geometry.observed and layer.memrix.chip.needs_test_vectors]
+    tuned = [
+        layer for layer in changed if layer.memrix.geometry.observed and layer.memrix.chip.needs_calibration_samples
+    ]
     if tuned and batches is None:
         raise WriteError(
             f"the hardware of these layers is tuned after programming: {listed([x.memrix.name for x in tuned])}; "

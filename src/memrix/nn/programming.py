@@ -86,7 +86,7 @@ def tune(layer: CrossbarLayer, integers: Tensor) -> None:
     """
     state, array = layer.memrix, layer.memrix.programmed
     hardware, sample = state.chip, state.sample
-    if not (state.geometry.observed and hardware.needs_test_vectors):
+    if not (state.geometry.observed and hardware.needs_calibration_samples):
         return
     if sample is None:
         raise CalibrationError(

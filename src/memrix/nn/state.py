@@ -253,11 +253,11 @@ class LayerState(ExactModule):
         quantization = self.quantization
         if not training or quantization is None:
             return
-        if quantization.observer != "fixed" or quantization.weight_noise or quantization.fresh_chips:
+        if quantization.observer != "fixed" or quantization.weight_noise or quantization.device_resampling:
             raise ConversionError(
                 f"layer {self.name!r} updates ranges or draws noise in training mode, which torch.func and "
                 f"forward-mode differentiation cannot transform; call .eval() on the model, or train with "
-                f"memrix.Quantization(observer='fixed') without noise or fresh chips"
+                f"memrix.Quantization(observer='fixed') without noise or device resampling"
             )
 
     def require_calibration(self) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
+from memrix._support.renamed import formerly, with_former_names
 from memrix._support.validation import require_choice, require_integer, require_number
 from memrix.errors import HardwareError
 from memrix.quantization.least_error import least_error_range
@@ -17,29 +18,30 @@ Observer = Literal["fixed", "min-max", "moving-average", "percentile", "mean-squ
 _SAMPLE = 1 << 16  # values of a batch that a percentile or a search looks at
 
 
+@with_former_names
 @dataclass(frozen=True)
 class Quantization:
-    """How layers are trained to live with coarse weights; their bits are those of the hardware.
+    """Settings of quantization-aware training. The bits are those of the hardware.
 
     Attributes:
         observer: how activation ranges follow the training batches. ``min-max`` (arXiv 2505.24721): the largest
             magnitude so far; ``moving-average`` of the largest magnitudes of batches; ``percentile`` or
-            ``mean-square-error``: the same average, of a percentile or of the range that loses least;
-            ``fixed``: as ``memrix.calibrate`` found them. In evaluation mode ranges stay as they are.
+            ``mean-square-error``: the same average, of a percentile or of the range with the least squared error;
+            ``fixed``: as ``memrix.calibrate`` found them. In evaluation mode ranges do not change.
         percentile: of the magnitudes, for the observer of this name.
         averaging: weight of a new batch in a moving average.
         learned_steps: whether steps of weights and activations are parameters, trained by their own gradient (LSQ,
             Esser et al., arXiv 1902.08153). They start from calibrated ranges, or else from what the observer finds
-            in the first training batch; from then on observers have no say.
+            in the first training batch; observers have no effect from then on.
         output_quantizers: whether outputs too are quantized to the bits of the DAC, as in arXiv 2505.24721; on a
             chip this stays digital.
         weight_noise: standard deviation of Gaussian noise on the weight of every plane in training, as a share of the
             plane's full scale (arXiv 2505.24721: 0.0125 to 0.1).
         noise_start_epoch: epoch from which on weights are noisy, from 0; ``memrix.set_epoch`` tells the epoch.
-        fresh_chips: whether every training step runs on a chip of its own: programmed with the present weights, read
-            with noise, with the gradients of the analog mean.
-        seed: tells the noise and the chips of one training from those of another with the same ``torch.manual_seed``,
-            whose generator they follow.
+        device_resampling: whether each training step samples a new chip: programmed with the current weights and read
+            with noise. The gradients are those of the analog mean.
+        seed: separates the noise and the chips of one training from those of another with the same
+            ``torch.manual_seed``, whose generator they follow.
     """
 
     observer: Observer = "min-max"
@@ -49,22 +51,22 @@ class Quantization:
     output_quantizers: bool = False
     weight_noise: float = 0.0
     noise_start_epoch: int = 0
-    fresh_chips: bool = False
+    device_resampling: bool = field(default=False, metadata=formerly("fresh_chips"))
     seed: int = 0
 
     def __post_init__(self) -> None:
         require_choice("observer", self.observer, get_args(Observer))
         require_number("percentile", self.percentile, 50.0, 100.0)
         require_number("averaging", self.averaging, 1e-6, 1.0)
-        for name in ("learned_steps", "output_quantizers", "fresh_chips"):
+        for name in ("learned_steps", "output_quantizers", "device_resampling"):
             require_choice(name, getattr(self, name), (True, False))
         require_number("weight_noise", self.weight_noise, 0.0, 10.0)
         require_integer("noise_start_epoch", self.noise_start_epoch, 0, 1 << 31)
         require_integer("seed", self.seed, 0, (1 << 63) - 1)
-        if self.fresh_chips and self.weight_noise:
+        if self.device_resampling and self.weight_noise:
             raise HardwareError(
-                f"fresh_chips bring the noise of real cells, and weight_noise={self.weight_noise} stands for it "
-                f"where there are none; give one of them"
+                f"device_resampling trains with the noise of real cells, and weight_noise={self.weight_noise} is a "
+                f"stand-in for it; give one of them"
             )
 
 

@@ -13,7 +13,7 @@ def test_all_problems_are_told_at_once(tmp_path):
     with pytest.raises(DataError) as caught:
         collection.written(tmp_path / "out", {})
     assert str(caught.value).splitlines() == [
-        "2 parts of the corpus tiny cannot be used; mend it, or leave it out with --skip-bad:",
+        "2 parts of the corpus tiny cannot be used; fix it, or leave it out with --skip-bad:",
         "  a: another utterance has this id",
         "  b: too loud",
     ]

@@ -160,7 +160,7 @@ def test_recognizers_can_be_given(quick, done, tmp_path):
     assert [row.rate for row in rows_of(result)] == [row.rate for row in rows_of(done.result)]
 
 
-def test_hardware_that_is_tuned_gets_its_test_vectors(quick, done, tmp_path):
+def test_hardware_that_is_tuned_gets_its_calibration_samples(quick, done, tmp_path):
     settings = quick(
         hardware=("tuned",),
         chips=1,

@@ -1,4 +1,4 @@
-"""Two processes follow the course of one."""
+"""Two processes follow the history of one."""
 
 import os
 import subprocess

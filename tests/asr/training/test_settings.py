@@ -76,7 +76,7 @@ def test_phases_are_finite(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('method = "quantization-aware"\nquantization = {fresh_chips = true}', "method 'hardware-aware'$"),
+        ('method = "quantization-aware"\nquantization = {device_resampling = true}', "method 'hardware-aware'$"),
         ('method = "hardware-aware"\nquantization = {weight_noise = 0.1}', "or take method 'quantization-aware'$"),
         ('method = "hardware-aware"\nseed = 3\nquantization = {seed = 4}', "seed=4 .* seed=3"),
         ('method = "quantization-aware"\nquantization = {seed = 4}', "seed=4 .* seed=0"),
@@ -88,15 +88,15 @@ def test_a_quantization_that_contradicts_the_training_is_refused(tmp_path, text,
 
 
 def test_every_contradiction_is_listed_at_once(tmp_path):
-    text = 'method = "quantization-aware"\nquantization = {fresh_chips = true, seed = 4}'
-    with pytest.raises(SettingsError, match=r"\n  quantization\.fresh_chips.*\n  quantization\.seed"):
+    text = 'method = "quantization-aware"\nquantization = {device_resampling = true, seed = 4}'
+    with pytest.raises(SettingsError, match=r"\n  quantization\.device_resampling.*\n  quantization\.seed"):
         loaded(tmp_path, text)
 
 
 @pytest.mark.parametrize(("method", "fresh"), [("quantization-aware", False), ("hardware-aware", True)])
 def test_chips_and_seed_of_a_quantization_are_those_of_the_training(method, fresh):
     settings = TrainingSettings.from_dict({"method": method, "seed": 3})
-    assert (settings.complete_quantization.fresh_chips, settings.complete_quantization.seed) == (fresh, 3)
+    assert (settings.complete_quantization.device_resampling, settings.complete_quantization.seed) == (fresh, 3)
     again = TrainingSettings.from_dict(settings.model_dump(mode="json"))
     assert again.complete_quantization == settings.complete_quantization
 

@@ -55,7 +55,7 @@ def prepared(corpus, **changes):
     return prepare_training(TrainingSettings.from_dict(tone_settings(corpus, **changes))).recognizer
 
 
-def twins(recognizer):
+def quantized_layers(recognizer):
     return {name: layer for name, layer in recognizer.network.named_modules() if isinstance(layer, QuantizedLayer)}
 
 
@@ -73,13 +73,13 @@ def assert_kept(recognizer, start, *names):
         torch.testing.assert_close(value, there[name], rtol=0, atol=0, msg=name)
 
 
-def test_fresh_chips_start_from_coarse_weights(corpus, coarse):
+def test_device_resampling_starts_from_coarse_weights(corpus, coarse):
     hardware = {"preset": "tuned", "weight_bits": 4}
     recognizer = prepared(corpus, start=coarse, method="hardware-aware", hardware=hardware)
-    assert recognizer.description["quantization"]["fresh_chips"]
+    assert recognizer.description["quantization"]["device_resampling"]
     assert recognizer.description["hardware"] == Hardware.preset("tuned").replace(weight_bits=4).to_dict()
-    assert all(layer.memrix.training_forward is not None for layer in twins(recognizer).values())
-    assert all(getattr(layer.memrix, SAMPLE).numel() for layer in twins(recognizer).values())
+    assert all(layer.memrix.training_forward is not None for layer in quantized_layers(recognizer).values())
+    assert all(getattr(layer.memrix, SAMPLE).numel() for layer in quantized_layers(recognizer).values())
     assert_kept(recognizer, coarse, RANGE, OUTPUT_RANGE)
 
 
@@ -88,15 +88,15 @@ def test_noise_and_other_bits_start_from_coarse_weights(corpus, coarse):
     recognizer = prepared(corpus, start=coarse, **changes)
     assert recognizer.description["quantization"]["weight_noise"] == 0.05
     assert recognizer.description["hardware"]["weight_bits"] == 3
-    for layer in twins(recognizer).values():
+    for layer in quantized_layers(recognizer).values():
         assert (layer.memrix.hardware.weight_bits, layer.memrix.quantization.weight_noise) == (3, 0.05)
     assert_kept(recognizer, coarse, RANGE, OUTPUT_RANGE)
 
 
-def test_a_training_on_fresh_chips_goes_on_from_coarse_weights(training_of, coarse):
+def test_a_training_with_device_resampling_goes_on_from_coarse_weights(training_of, coarse):
     result, training = load_recognizer(training_of(start=coarse, method="hardware-aware", hardware=FOUR_BITS))
     assert training["settings"]["method"] == "hardware-aware"
-    assert result.description["quantization"]["fresh_chips"]
+    assert result.description["quantization"]["device_resampling"]
 
 
 def test_steps_are_learned_from_a_float_recognizer(learned):
@@ -118,7 +118,7 @@ def test_learned_ranges_outlast_the_steps(corpus, learned, quantization):
     known = scales(load_recognizer(learned)[0], LEARNED_RANGE)
     assert known
     for name, value in known.items():
-        state = twins(recognizer)[name.removesuffix(f".memrix.{LEARNED_RANGE}")].memrix
+        state = quantized_layers(recognizer)[name.removesuffix(f".memrix.{LEARNED_RANGE}")].memrix
         torch.testing.assert_close(state.input_range, value.abs(), rtol=0, atol=0)
         assert torch.equal(state.activation_step * state.hardware.dac.largest_code, value.abs())
         assert (LEARNED_WEIGHT_STEP in state._parameters) == bool(quantization)

@@ -51,9 +51,9 @@ class Collection:
                 folder cannot be written to.
         """
         if self.problems and not (self._skip_bad and self._seen):
-            mend = "nothing else is left" if self._skip_bad else "mend it, or leave it out with --skip-bad"
+            fix = "nothing else is left" if self._skip_bad else "fix it, or leave it out with --skip-bad"
             raise DataError(
-                f"{len(self.problems)} parts of the corpus {self._name} cannot be used; {mend}:"
+                f"{len(self.problems)} parts of the corpus {self._name} cannot be used; {fix}:"
                 f"{listing(self.problems)}"
             )
         if not self._seen:

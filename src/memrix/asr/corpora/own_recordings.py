@@ -44,7 +44,7 @@ def read_manifest(path: Path) -> Corpus:
             continue
         utterances.append(Utterance(name, place, text))
     if problems:
-        raise DataError(f"the manifest {path} has lines that cannot be used; mend or remove:{listing(problems)}")
+        raise DataError(f"the manifest {path} has lines that cannot be used; fix or remove:{listing(problems)}")
     if not utterances:
         raise DataError(f'the manifest {path} is empty; expected lines such as {{"audio": "a.wav", "text": "hello"}}')
     return Corpus(path.stem, tuple(utterances), f"manifest {path}")

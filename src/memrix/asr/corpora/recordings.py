@@ -63,7 +63,7 @@ def window(
     if not (start >= 0 and end <= length + _LATE and min(end, length) - start >= _SHORTEST):
         raise DataError(
             f"it lasts from {start:g} to {end:g} s, and its recording {recording.id} from 0 to {length:g} s; "
-            "mend these times, or copy the recording again if it was cut off"
+            "fix these times, or copy the recording again if it was cut off"
         )
     seconds = round(min(end, length) - start, 8)
     said = SupervisionSegment(name, recording.id, 0, seconds, text=text, speaker=speaker, language="English")

@@ -29,8 +29,8 @@ def writing(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         kept = "free some space and run again: what is done is kept"
-        mend = kept if disk_is_full(error) else "name another with --output"
-        raise DataError(f"the folder {folder} cannot be written to ({error.strerror or error}); {mend}") from error
+        fix = kept if disk_is_full(error) else "name another with --output"
+        raise DataError(f"the folder {folder} cannot be written to ({error.strerror or error}); {fix}") from error
 
 
 def write_cuts(path: Path, cuts: Iterable[MonoCut]) -> None:

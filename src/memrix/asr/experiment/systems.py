@@ -26,7 +26,7 @@ from memrix.asr.training.calibration import calibrate_recognizer
 from memrix.asr.transcription import emissions
 from memrix.errors import DataError
 from memrix.hardware import Hardware
-from memrix.model.readiness import has_test_vectors
+from memrix.model.readiness import has_calibration_samples
 from memrix.model.selection import select
 
 _MEASURE_AGAIN = "remove it to measure again"
@@ -121,14 +121,14 @@ def on_chip(recognizer: Recognizer, hardware: Hardware, seed: int, train: CutSet
         recognizer: quantized, with its activation ranges.
         hardware: the chip; scale and range of weights are those of the recognizer.
         seed: the same seed is the same chip.
-        train: utterances for hardware that is tuned on test vectors.
+        train: utterances for hardware that is tuned on calibration samples.
     """
     trained = recognizer.description["hardware"]
     hardware = hardware.replace(**{setting: trained[setting] for setting in ("weight_scale", "weight_range")})
     choice = chip_choice(recognizer, hardware)
     # The vectors are those of the digital network: chips of one network share them.
-    if not all(has_test_vectors(layer) for layer in select(recognizer.network, choice, None)):
-        # With the ranges that the network was trained with: its digital twin has no others.
+    if not all(has_calibration_samples(layer) for layer in select(recognizer.network, choice, None)):
+        # With the ranges that the network was trained with: its fake-quantized layer has no others.
         calibrate_recognizer(
             recognizer,
             hardware,

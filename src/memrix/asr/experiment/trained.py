@@ -115,7 +115,7 @@ def kept_search(path: Path, remedy: str) -> tuple[SearchSettings, str | None]:
     """Settings of a search from a file that holds them as ``settings``, and what they depend on, if it says so.
 
     Raises:
-        DataError: the file is damaged; ``remedy`` says how to mend it.
+        DataError: the file is damaged; ``remedy`` says how to fix it.
     """
     try:
         table, _ = parse_kept(path.read_bytes())

@@ -38,7 +38,7 @@ class Lexicon:
             raise DataError("a lexicon needs words, got none; give a mapping such as {'cat': [('K', 'AE', 'T#')]}")
         problems = [problem for word, ways in self.spellings.items() for problem in _problems(word, ways)]
         if problems:
-            raise DataError(f"the lexicon has entries that cannot be used; mend or remove:{listing(problems)}")
+            raise DataError(f"the lexicon has entries that cannot be used; fix or remove:{listing(problems)}")
         copied = {word: tuple(dict.fromkeys(tuple(way) for way in ways)) for word, ways in self.spellings.items()}
         object.__setattr__(self, "spellings", copied)
 

@@ -54,7 +54,7 @@ class Resources:
 class Network:
     """A tree of spellings, a language model, and columns of scores as flashlight's decoder needs them.
 
-    The decoder of flashlight departs from CTC at the ends of words. Columns beside those of the labels mend that:
+    The decoder of flashlight departs from CTC at the ends of words. Columns beside those of the labels fix that:
 
     - The last label of a word would last one frame only. So a word is also found by its spelling with that label once
       more, unless another word begins like that. A blank between the two is accepted, which CTC would not do.

@@ -1,1 +1,1 @@
-"""Training of CTC models, in float, with coarse weights, or on fresh chips: one setting apart."""
+"""Training of CTC models, in float, with coarse weights, or with device resampling: one setting apart."""

@@ -1,4 +1,4 @@
-"""Activation ranges and test vectors of a recognizer, from utterances of the training split."""
+"""Activation ranges and calibration samples of a recognizer, from utterances of the training split."""
 
 from __future__ import annotations
 

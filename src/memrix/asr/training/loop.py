@@ -1,4 +1,4 @@
-"""The training loop: any number of processes, killed and resumed anywhere, always the same course."""
+"""The training loop: any number of processes, killed and resumed anywhere, always the same history."""
 
 from __future__ import annotations
 

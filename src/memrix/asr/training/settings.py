@@ -109,14 +109,14 @@ class TrainingSettings(_Settings):
         corpus: name of a prepared corpus, or a folder that holds one.
         dictionaries: files of pronunciations beside that of the corpus.
         method: ``float``; ``quantization-aware``: with fake quantizers of the chip's bits; ``hardware-aware``: every
-            step on a chip of its own.
+            step on a new chip (device resampling).
         start: file of a trained recognizer to go on from; None begins with random weights.
         model: a preset (small, medium, paper), sizes of a Conformer, or a CTC model of ``transformers``. By default
             that of ``start``, or else ``paper``.
         labels: what the model writes. By default those of ``start``, or else phonemes.
         augmentation: of the training audio.
         hardware: the chip whose bits the weights are to have; a preset, a file or a table. Of no account in float.
-        quantization: how training lives with coarse weights; fresh chips and seed are those of ``method`` and
+        quantization: how training lives with coarse weights; device resampling and seed are those of ``method`` and
             ``seed``. Of no account in float.
         optimizer: and its learning rates.
         epochs: passes over the training data.
@@ -161,9 +161,9 @@ class TrainingSettings(_Settings):
         """Settings of the quantization that the method or the seed of the training says otherwise."""
         fresh, given = self.method == "hardware-aware", self.quantization
         problems = []
-        if given.fresh_chips and not fresh:
+        if given.device_resampling and not fresh:
             problems.append(
-                f"quantization.fresh_chips contradicts method {self.method!r}; every step on a chip of its own is "
+                f"quantization.device_resampling contradicts method {self.method!r}; a new chip at each step is "
                 "method 'hardware-aware'"
             )
         if given.weight_noise and fresh:
@@ -181,7 +181,9 @@ class TrainingSettings(_Settings):
     @property
     def complete_quantization(self) -> Quantization:
         """The quantization, with what method and seed say of it."""
-        return dataclasses.replace(self.quantization, fresh_chips=self.method == "hardware-aware", seed=self.seed)
+        return dataclasses.replace(
+            self.quantization, device_resampling=self.method == "hardware-aware", seed=self.seed
+        )
 
     @classmethod
     def from_dict(cls, table: Any, source: str = "these settings") -> TrainingSettings:  # noqa: ANN401

@@ -155,7 +155,7 @@ def _quantize(recognizer: Recognizer, settings: TrainingSettings, cuts: CutSet) 
     if "hardware" in recognizer.description:
         _keep_learned_ranges(recognizer)
     quantize_recognizer(recognizer, settings.hardware, quantization)
-    if quantization.fresh_chips or quantization.learned_steps or quantization.observer == "fixed":
+    if quantization.device_resampling or quantization.learned_steps or quantization.observer == "fixed":
         calibrate_recognizer(
             recognizer,
             settings.hardware,

@@ -70,8 +70,8 @@ def write_state(path: Path, state: dict[str, Any]) -> None:
             os.fsync(file.fileno())
     except (OSError, RuntimeError) as error:
         full = isinstance(error, OSError) and disk_is_full(error)
-        mend = "free some space and run the same command again" if full else "name another folder"
-        raise CheckpointError(f"the state of the training cannot be written to {path} ({error}); {mend}") from error
+        fix = "free some space and run the same command again" if full else "name another folder"
+        raise CheckpointError(f"the state of the training cannot be written to {path} ({error}); {fix}") from error
 
 
 def read_state(path: Path) -> dict[str, Any]:

@@ -173,9 +173,9 @@ class _Run:
         assert execution.weight_bits is not None
         hardware = self._layers(self.settings.hardware.replace(weight_bits=execution.weight_bits))
         if execution.kind == "quantized":
-            twin = copy.deepcopy(calibrated)
-            memrix.quantize(twin, hardware)
-            return twin
+            fake_quantized = copy.deepcopy(calibrated)
+            memrix.quantize(fake_quantized, hardware)
+            return fake_quantized
         assert execution.chip is not None
         number = self.settings.seed + execution.chip
         with self.reporter.stage(f"{execution}: programming", 1) as advance:

