@@ -18,7 +18,8 @@ FLOORS = [
     {"studies", "asr"},
     {"cli"},
 ]
-CORE = {"torch", "numba", "numpy", "safetensors", "synaptogen", "memrix"}
+# llvmlite is the part of numba that takes instructions, and comes with it.
+CORE = {"torch", "numba", "llvmlite", "numpy", "safetensors", "synaptogen", "memrix"}
 
 
 def floor_of(room: str) -> int:
