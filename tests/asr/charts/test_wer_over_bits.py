@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 from matplotlib.image import imread
-from memrix.analysis import charts, experiment_chart
 
+from memrix.asr.charts import experiment
+from memrix.asr.charts import wer_over_bits as charts
 from memrix.asr.charts.experiment import wer_over_bits_of_experiment
 from memrix.asr.charts.systems_axis import QUANTIZED, BitsAxis, colors_of_chips
 from memrix.asr.charts.wer_over_bits import wer_over_bits
@@ -64,7 +65,7 @@ def test_title_and_labels_say_what_is_shown(tmp_path, readable_svg):
     wer_over_bits(FULL, tmp_path / "chart.svg")
     texts = texts_of(tmp_path / "chart.svg")
     assert "whisper-tiny.en on prompts (345 words), hardware: paper" in texts
-    assert {"bits of a weight", "word error rate (%)", "float", "quantized", "on the chip"} <= set(texts)
+    assert {"bits per weight", "word error rate (%)", "float", "quantized", "on the chip"} <= set(texts)
     # Only the bits that were measured are marked on the axis.
     assert {"4", "8"} <= set(texts)
     assert "6" not in texts
@@ -117,7 +118,7 @@ def test_names_that_ask_for_one_color_are_told_apart():
 def drawn(monkeypatch):
     """The figure of a chart."""
     figures = []
-    for module in (charts, experiment_chart):
+    for module in (charts, experiment):
         monkeypatch.setattr(module, "save_chart", lambda figure, path: figures.append(figure))
     return figures
 

@@ -110,10 +110,10 @@ def _draw_differences(axes: Axes, rows: Sequence[Row], axis: BitsAxis, colors: M
     if max(drawn) > _PAPER_LOST / 2:
         axes.axhline(_PAPER_LOST, color=FLOAT, linestyle=":")
         axes.annotate(
-            "lost by the paper at 3 bits", (axis.bits[-1], _PAPER_LOST), ha="right", va="bottom", fontsize=8
+            "increase in the paper at 3 bits", (axis.bits[-1], _PAPER_LOST), ha="right", va="bottom", fontsize=8
         )
         drawn.append(_PAPER_LOST)
-    axes.set_ylabel("WER over float, %")
+    axes.set_ylabel("WER increase over float, %")
     axes.set_title("Relative difference to float, paired", fontsize=11)
     axis.label(axes)
     show_differences(axes, drawn)

@@ -73,7 +73,7 @@ class BitsAxis:
         if self.bits:
             axes.set_xticks(self.bits, [f"{value:g}" for value in self.bits])
             axes.set_xlim(self.bits[0] - self._gap / 2, self.bits[-1] + self._gap / 2)
-        axes.set_xlabel("bits of a weight")
+        axes.set_xlabel("bits per weight")
 
 
 def show_differences(axes: Axes, values: Sequence[float]) -> None:

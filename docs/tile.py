@@ -1,0 +1,103 @@
+"""Draws docs/tile.svg, the picture of the glossary: `python docs/tile.py`."""
+
+from pathlib import Path
+
+INK, SOFT, ACCENT, PALE = "#333333", "#8a8a8a", "#0072b2", "#e8f1f8"
+LINES = [150 + 62 * i for i in range(4)]  # y of the word lines
+# Two outputs, each of two bit slices, each a differential pair of bit lines: x of every pair.
+PAIRS = [[(230, 266), (330, 366)], [(470, 506), (570, 606)]]
+# Weights 3, -1, 0, 2 and -2, 1, 3, -1: their magnitudes have a bit for each slice, most significant first.
+WEIGHTS = [[3, -1, 0, 2], [-2, 1, 3, -1]]
+
+
+def text(x: float, y: float, words: str, size: int = 13, color: str = INK, anchor: str = "middle") -> str:
+    """A line of text around, or from, a point."""
+    return f'<text x="{x}" y="{y}" font-size="{size}" fill="{color}" text-anchor="{anchor}">{words}</text>'
+
+
+def line(x1: float, y1: float, x2: float, y2: float, color: str = INK, width: float = 1.5) -> str:
+    """A straight line."""
+    return f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="{color}" stroke-width="{width}"/>'
+
+
+def box(x: float, y: float, width: float, height: float, label: str, fill: str = PALE) -> str:
+    """A rectangle with a word in it."""
+    shape = f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="4" fill="{fill}" stroke="{INK}"/>'
+    return shape + text(x + width / 2, y + height / 2 + 5, label)
+
+
+def cell(x: float, y: float, on: bool) -> str:
+    """A memristor where a word line crosses a bit line: filled if it is ON."""
+    return (
+        f'<circle cx="{x}" cy="{y}" r="8" fill="{ACCENT if on else "#ffffff"}" stroke="{ACCENT}" stroke-width="2"/>'
+    )
+
+
+def drawing() -> str:
+    """The whole picture."""
+    bottom, subtract, convert, total = LINES[-1] + 40, LINES[-1] + 72, LINES[-1] + 106, LINES[-1] + 186
+    shapes = [f'<rect x="196" y="108" width="446" height="{bottom - 108}" rx="8" fill="#fafafa" stroke="{SOFT}"/>']
+    shapes += [text(480, 30, "One tile of a crossbar: 4 of its 128 word lines, 2 outputs, 3-bit weights", 16)]
+    for i, y in enumerate(LINES):
+        shapes += [
+            text(34, y + 5, f"x<tspan dy='4' font-size='10'>{i + 1}</tspan>"),
+            line(48, y, 76, y),
+            box(76, y - 15, 56, 30, "DAC"),
+            line(132, y, 632, y, SOFT),
+            text(164, y - 7, f"U<tspan dy='4' font-size='10'>{i + 1}</tspan>"),
+        ]
+    for output, slices in enumerate(PAIRS):
+        left, right = slices[0][0], slices[1][1]
+        middle = (left + right) / 2
+        shapes.append(
+            text(
+                middle,
+                70,
+                f"output {output + 1}: weights {', '.join(map(str, WEIGHTS[output])).replace('-', '−')}",
+                13,
+            )
+        )
+        for number, pair in enumerate(slices):
+            bit, center = 1 - number, sum(pair) / 2
+            shapes.append(text(center, 98, f"bit slice {bit}", 12, ACCENT))
+            for sign, x in zip((1, -1), pair, strict=True):
+                shapes += [line(x, 130, x, bottom + 14, SOFT), text(x, 125, "+" if sign > 0 else "−", 14)]
+                for weight, y in zip(WEIGHTS[output], LINES, strict=True):
+                    shapes.append(cell(x, y, weight * sign > 0 and bool(abs(weight) >> bit & 1)))
+            shapes += [
+                line(pair[0], bottom + 14, center, subtract),
+                line(pair[1], bottom + 14, center, subtract),
+                f'<circle cx="{center}" cy="{subtract}" r="10" fill="#ffffff" stroke="{INK}"/>',
+                text(center, subtract + 5, "−", 15),
+                line(center, subtract + 10, center, convert),
+                box(center - 28, convert, 56, 30, "ADC"),
+                line(center, convert + 30, middle, total),
+                text(center + (-20 if number == 0 else 20), convert + 54, f"× {1 << bit}"),
+            ]
+        shapes += [
+            f'<circle cx="{middle}" cy="{total}" r="13" fill="#ffffff" stroke="{INK}"/>',
+            text(middle, total + 6, "Σ", 16),
+            line(middle, total + 13, middle, total + 34),
+            text(middle, total + 52, f"y<tspan dy='4' font-size='10'>{output + 1}</tspan>"),
+        ]
+    notes = [
+        (LINES[0], "word line: one input voltage"),
+        (LINES[1], "cell, ON: conducts well"),
+        (LINES[2], "cell, OFF: conducts little"),
+    ]
+    shapes += [cell(668, LINES[1], True), cell(668, LINES[2], False), line(656, LINES[0], 680, LINES[0], SOFT)]
+    shapes += [text(690, y + 5, words, 12, anchor="start") for y, words in notes]
+    steps = [
+        (bottom - 4, "bit line: adds the currents of its cells"),
+        (subtract + 5, "differential pair: I⁺ − I⁻"),
+        (convert + 20, "one conversion per tile, slice and column"),
+        (total + 5, "digital: slices and tiles are added,"),
+        (total + 21, "then scaled by weight and input step"),
+    ]
+    shapes += [text(656, y, words, 12, anchor="start") for y, words in steps]
+    head = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 960 610" font-family="Helvetica, Arial, sans-serif">'
+    return "\n".join([head, '<rect width="960" height="610" fill="#ffffff"/>', *shapes, "</svg>"]) + "\n"
+
+
+if __name__ == "__main__":
+    (Path(__file__).parent / "tile.svg").write_text(drawing(), encoding="utf-8")
