@@ -1,6 +1,10 @@
-"""The errors of memrix: each says what was given, what was expected and how to fix it."""
+"""The errors of memrix. The class says whose mistake it is; the message says what was given, what is expected and
+how to fix it.
+"""
 
 from __future__ import annotations
+
+from memrix._support.renamed import former_names
 
 
 class MemrixError(Exception):
@@ -8,44 +12,41 @@ class MemrixError(Exception):
 
 
 class SettingsError(MemrixError, ValueError):
-    """Settings that do not exist, or whose values cannot be."""
-
-
-class HardwareError(SettingsError):
-    """A description of a chip that cannot be built."""
-
-
-class DeviceError(MemrixError, ValueError):
-    """Voltages or states that cells cannot take."""
+    """A value given: a setting that does not exist or is out of its range, such as a field of ``Hardware``."""
 
 
 class ConversionError(MemrixError, ValueError):
-    """A model or a layer that cannot be mapped to crossbars as asked."""
+    """The model: a layer that cannot be mapped to crossbars as asked, or weights that are not finite."""
+
+
+class InputError(MemrixError, ValueError):
+    """The input of a call: an activation of a wrong shape, type or device, or one that is not finite."""
 
 
 class CalibrationError(MemrixError, RuntimeError):
-    """Activation ranges are missing, or cannot be taken from the data given."""
+    """The calibration: activation ranges are missing, or cannot be taken from the batches given."""
 
 
 class WriteError(MemrixError, RuntimeError):
-    """A chip whose weights are no longer those that its cells were written from, or cannot be written again."""
+    """The weights of a chip: they have changed since they were written to its cells, or cannot be written again."""
 
 
 class CheckpointError(MemrixError, RuntimeError):
-    """A saved chip that cannot be written, read, or taken over by the model given."""
-
-
-class NumericsError(MemrixError, ValueError):
-    """Weights or activations that are not finite numbers."""
+    """The file: a saved chip that cannot be written or read, or does not fit the model given."""
 
 
 class DataError(MemrixError, ValueError):
-    """A corpus, an audio file or a transcript that cannot be used."""
+    """The data: a corpus, a recording, a transcript or a file of measurements that cannot be used."""
 
 
 class AssetError(MemrixError, RuntimeError):
-    """A download that is missing, damaged or out of reach."""
+    """A download: missing, damaged or out of reach."""
 
 
 class CoverageWarning(UserWarning):
     """A layer stays digital although the selection did not exclude it."""
+
+
+__getattr__ = former_names(
+    __name__, {"HardwareError": "SettingsError", "DeviceError": "SettingsError", "NumericsError": "InputError"}
+)

@@ -9,7 +9,7 @@ import pytest
 
 from memrix.cli.evaluate import parse_weight_bits
 from memrix.cli.main import main
-from memrix.errors import HardwareError
+from memrix.errors import SettingsError
 from memrix.hardware import Hardware
 from tests.asr.miniature import spoken_digits, write_tedlium
 
@@ -194,7 +194,7 @@ def test_weight_bits_are_a_list_of_whole_numbers(text, bits):
 
 @pytest.mark.parametrize("text", ["", "8,", "8;4", "1", "-4", "1e1", "²"])
 def test_other_weight_bits_are_refused(text):
-    with pytest.raises(HardwareError, match="separated by commas"):
+    with pytest.raises(SettingsError, match="separated by commas"):
         parse_weight_bits(text)
 
 

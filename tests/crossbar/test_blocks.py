@@ -11,7 +11,7 @@ from memrix._support.compilation import compiled
 from memrix._support.random import noise_quantiles
 from memrix.crossbar import kernels
 from memrix.crossbar.blocks import CompiledBlock, TensorBlock
-from memrix.errors import ConversionError
+from memrix.errors import InputError
 from tests.crossbar.test_crossbar import GROUPS, OUTPUTS, codes, crossbar
 
 SHARED, VECTORS = 3, 11
@@ -83,7 +83,7 @@ def test_what_is_no_code_is_refused(value, noise):
     array = crossbar(Hardware.preset("physical").replace(weight_bits=3, noise=noise))
     inputs = codes(2).double()
     inputs[1, 0, 1, -1] = value
-    with pytest.raises(ConversionError, match="from -128 to 128"):
+    with pytest.raises(InputError, match="from -128 to 128"):
         array(inputs)
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from memrix import Hardware
-from memrix.errors import ConversionError
+from memrix.errors import InputError
 from tests.crossbar.test_crossbar import GROUPS, INPUTS, codes, crossbar
 
 ARRAY = crossbar(Hardware.preset("physical"))
@@ -21,14 +21,14 @@ NONSENSE = {
 def test_what_is_no_code_is_refused(given):
     before = ARRAY.counts.conversions
     for call in (lambda: ARRAY(given), lambda: ARRAY.readings(given[:, 0])):
-        with pytest.raises(ConversionError, match="give whole numbers from -128 to 128"):
+        with pytest.raises(InputError, match="give whole numbers from -128 to 128"):
             call()
     assert ARRAY.counts.conversions == before
 
 
 @pytest.mark.parametrize("given", [None, 5, [[1]], torch.zeros(3), codes(2)[0]])
 def test_codes_come_in_a_tensor_of_the_right_axes(given):
-    with pytest.raises(ConversionError, match="takes DAC codes in a tensor of 4 axes"):
+    with pytest.raises(InputError, match="takes DAC codes in a tensor of 4 axes"):
         ARRAY(given)
 
 
@@ -44,5 +44,5 @@ def test_whole_numbers_of_any_real_type_are_codes(dtype):
     [torch.tensor([-1]), torch.tensor([INPUTS]), torch.tensor([0.0]), torch.tensor([[1]]), torch.tensor([1j]), 3],
 )
 def test_rows_that_are_not_there_are_refused(rows):
-    with pytest.raises(ConversionError, match="rows"):
+    with pytest.raises(InputError, match="rows"):
         ARRAY.look_up(rows)

@@ -6,7 +6,7 @@ import torch
 
 from memrix.crossbar import ADC, DAC
 from memrix.device import CellCurrent, load_parameters
-from memrix.errors import HardwareError
+from memrix.errors import SettingsError
 
 PARAMETERS = load_parameters()
 CURRENT = CellCurrent(PARAMETERS)
@@ -75,14 +75,14 @@ def test_equal_levels_leave_an_error_of_several_percent():
     ],
 )
 def test_impossible_converters_are_refused_with_the_value(kind, settings):
-    with pytest.raises(HardwareError, match=str(next(iter(settings.values())))):
+    with pytest.raises(SettingsError, match=str(next(iter(settings.values())))):
         kind(**settings)
 
 
 def test_linearizing_is_refused_where_the_current_does_not_rise():
     # The current of the low-resistance extreme turns over at 1 V.
     turning = replace(PARAMETERS, low_resistance=np.array([-1e-4, 0, 3e-4, 0]), high_resistance=np.array([1e-5, 0]))
-    with pytest.raises(HardwareError, match=r"smaller dac\.vmax"):
+    with pytest.raises(SettingsError, match=r"smaller dac\.vmax"):
         DAC(vmax=1.2, levels="linearizing").voltages(CellCurrent(turning))
     DAC(vmax=0.9, levels="linearizing").voltages(CellCurrent(turning))
 
@@ -90,7 +90,7 @@ def test_linearizing_is_refused_where_the_current_does_not_rise():
 @pytest.mark.parametrize("levels", ["equal", "linearizing"])
 def test_no_level_lies_where_the_device_was_not_measured(levels):
     short = replace(PARAMETERS, full_reset_voltage=0.5)
-    with pytest.raises(HardwareError, match=r"dac\.vmax must not lie beyond 0\.5 V"):
+    with pytest.raises(SettingsError, match=r"dac\.vmax must not lie beyond 0\.5 V"):
         DAC(vmax=0.6, levels=levels).voltages(CellCurrent(short))
 
 

@@ -8,7 +8,7 @@ import memrix
 from memrix import Hardware, Seeds
 from memrix.crossbar import Drift, Faults, Pairs, drift_, program_pairs
 from memrix.device import load_parameters
-from memrix.errors import HardwareError
+from memrix.errors import SettingsError
 from tests.crossbar.test_crossbar import crossbar, integers
 
 PARAMETERS = load_parameters()
@@ -153,5 +153,5 @@ def test_a_saved_chip_is_as_old_as_it_was(tmp_path):
     ],
 )
 def test_degradation_that_cannot_be_is_refused(kind, settings, message):
-    with pytest.raises(HardwareError, match=message):
+    with pytest.raises(SettingsError, match=message):
         kind(**settings)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from memrix.crossbar import Reader
-from memrix.errors import ConversionError
+from memrix.errors import InputError
 from memrix.hardware import Hardware
 from tests.crossbar.test_crossbar import FINE, codes, crossbar
 
@@ -46,7 +46,7 @@ def test_more_calls_than_were_announced_and_other_sizes_are_read_too():
 
 
 def test_vectors_of_another_length_are_refused():
-    with pytest.raises(ConversionError, match="got vectors for"):
+    with pytest.raises(InputError, match="got vectors for"):
         Reader(crossbar(PHYSICAL))(torch.zeros(1, 1, 2, 3))
 
 

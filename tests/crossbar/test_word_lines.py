@@ -11,7 +11,7 @@ import memrix
 from memrix import Hardware, Seeds
 from memrix.crossbar import Crossbar, ExposedCells, Pairs, ProgrammingReport, Reach, program_pairs
 from memrix.device import Cells, ReadRange
-from memrix.errors import ConversionError, HardwareError
+from memrix.errors import ConversionError, SettingsError
 from tests.crossbar.test_crossbar import crossbar
 
 # One plane of pairs: the positive cells of a matrix, then its negative ones.
@@ -240,7 +240,7 @@ def test_a_protocol_that_does_not_tell_is_refused_where_readings_disturb():
 
     weights = torch.zeros(1, 8, 8, dtype=torch.int32)
     assert crossbar(QUIET.replace(programming=Silent()), weights).reach() is None
-    with pytest.raises(HardwareError, match="does not tell which cells are within reach"):
+    with pytest.raises(SettingsError, match="does not tell which cells are within reach"):
         crossbar(DISTURBED.replace(programming=Silent()), weights)
 
 

@@ -6,7 +6,7 @@ import torch
 
 from memrix.crossbar.protocols.read_back import ReadBack
 from memrix.device import Cells, load_parameters
-from memrix.errors import DeviceError, HardwareError, MemrixError
+from memrix.errors import MemrixError, SettingsError
 
 HUGE = pytest.param(10**5000, id="huge")  # Python makes no text of it
 
@@ -15,7 +15,7 @@ HUGE = pytest.param(10**5000, id="huge")  # Python makes no text of it
     "shape", [-1, 2.0, "12", None, (2, -3), (2, 1.5), [True], torch.zeros(2), 1 << 40, (1 << 20, 1 << 20), HUGE, 1j]
 )
 def test_shapes_that_are_none_are_refused(shape):
-    with pytest.raises(DeviceError, match="array"):
+    with pytest.raises(SettingsError, match="array"):
         Cells(shape)
 
 
@@ -26,25 +26,25 @@ def test_shapes_may_be_any_integers(shape):
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta", 7.5, None.__class__, "cpu:x"])
 def test_devices_that_torch_cannot_compute_on_are_refused(device):
-    with pytest.raises(DeviceError, match="cells need a device that torch can compute on"):
+    with pytest.raises(SettingsError, match="cells need a device that torch can compute on"):
         Cells(3, device=device)
 
 
 @pytest.mark.parametrize("parameters", ["synaptogen", {}, 5, object()])
 def test_parameters_must_be_parameters(parameters):
-    with pytest.raises(DeviceError, match=r"as memrix\.device\.load_parameters gives them"):
+    with pytest.raises(SettingsError, match=r"as memrix\.device\.load_parameters gives them"):
         Cells(3, parameters)
 
 
 @pytest.mark.parametrize("order", [0, 3.0, "10", True, [10], HUGE])
 def test_an_order_must_be_one_that_the_parameters_hold(order):
-    with pytest.raises(HardwareError, match="hold no autoregression of order"):
+    with pytest.raises(SettingsError, match="hold no autoregression of order"):
         Cells(3, order=order)
 
 
 @pytest.mark.parametrize("seed", [-1, 1.0, "0", None, True, 1 << 63, HUGE, 1j])
 def test_seeds_are_integers_that_torch_can_hold(seed):
-    with pytest.raises(HardwareError, match="the seed of 'chip' must be an integer from 0"):
+    with pytest.raises(SettingsError, match="the seed of 'chip' must be an integer from 0"):
         Cells(3, seed=seed)
 
 
@@ -54,7 +54,7 @@ def test_a_numpy_seed_is_a_seed():
 
 @pytest.mark.parametrize("width", [0, 1e-12, 10.0, float("nan"), "1", 1j, True])
 def test_pulse_widths_without_meaning_are_refused(width):
-    with pytest.raises(HardwareError, match=r"pulse_width must be a number from 1e-10 to 1 s \(the measured"):
+    with pytest.raises(SettingsError, match=r"pulse_width must be a number from 1e-10 to 1 s \(the measured"):
         Cells(3, pulse_width=width)
 
 
@@ -79,7 +79,7 @@ def test_a_mask_must_be_bool_of_the_shape_of_the_cells(where):
         lambda: cells.ramp([0.5, 0.6], torch.ones(3), CIRCUIT, where),
     ]
     for call in calls:
-        with pytest.raises(DeviceError, match=r"'where' must be a bool tensor of the cells' shape \(3,\)"):
+        with pytest.raises(SettingsError, match=r"'where' must be a bool tensor of the cells' shape \(3,\)"):
             call()
 
 
@@ -88,7 +88,7 @@ def test_pulses_without_meaning_are_refused_and_change_nothing(volts):
     cells = Cells(3)
     before = cells.r.clone()
     for call in (cells.apply_voltage, cells.disturbed):
-        with pytest.raises(DeviceError, match=r"5 V|real numbers"):
+        with pytest.raises(SettingsError, match=r"5 V|real numbers"):
             call(volts)
     assert torch.equal(cells.r, before)
     assert cells.pulses == 0
@@ -98,7 +98,7 @@ def test_pulses_without_meaning_are_refused_and_change_nothing(volts):
 def test_currents_are_known_where_they_were_measured(volts):
     cells = Cells(3)
     for call in (cells.read, cells.current):
-        with pytest.raises(DeviceError, match=r"within \+-1\.5 V \(beyond, the currents|real numbers"):
+        with pytest.raises(SettingsError, match=r"within \+-1\.5 V \(beyond, the currents|real numbers"):
             call(volts)
     assert cells.reads == 0
     assert cells.current(1.5).shape == (3,)
@@ -116,7 +116,7 @@ def test_currents_are_known_where_they_were_measured(volts):
     ],
 )
 def test_conditions_of_a_reading_without_meaning_are_refused(settings, said):
-    with pytest.raises(HardwareError, match=said):
+    with pytest.raises(SettingsError, match=said):
         Cells(3).read(0.2, **settings)
 
 
@@ -143,7 +143,7 @@ EVERYONE = torch.ones(3, dtype=torch.bool)
 )
 def test_ramps_that_cannot_be_are_refused(volts, aim, circuit):
     cells = Cells(3)
-    with pytest.raises(DeviceError):
+    with pytest.raises(SettingsError):
         cells.ramp(volts, aim, circuit, EVERYONE)
     assert (cells.pulses, cells.reads) == (0, 0)
 

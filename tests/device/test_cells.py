@@ -11,7 +11,7 @@ import torch
 from memrix import Seeds
 from memrix.device import Cells
 from memrix.device.cells import BLOCK
-from memrix.errors import DeviceError, HardwareError
+from memrix.errors import SettingsError
 from tests.oracle import fresh_cells
 
 CELLS = 2000
@@ -207,7 +207,7 @@ def test_reading_chosen_cells_counts_and_draws_for_them_alone():
     assert not readings[~where].any()
     torch.testing.assert_close(readings[where], cells.current(0.65)[where], rtol=0.05, atol=0)
     assert cells.disturbing_reads == int((cells.features[3] < 0.65)[where].sum())
-    with pytest.raises(DeviceError, match="read at one voltage"):
+    with pytest.raises(SettingsError, match="read at one voltage"):
         cells.read(torch.zeros(100), where)
 
 
@@ -293,7 +293,7 @@ def test_state_of_other_cells_is_refused_with_every_difference():
     state = Cells(12, order=3).state_dict()
     del state["cycles"]
     before = cells.r.clone()
-    with pytest.raises(DeviceError, match=r"cycles is missing\n.*devices has shape \(8, 12\), expected \(8, 10\)"):
+    with pytest.raises(SettingsError, match=r"cycles is missing\n.*devices has shape \(8, 12\), expected \(8, 10\)"):
         cells.load_state_dict(state)
     assert torch.equal(cells.r, before)
 
@@ -304,36 +304,36 @@ def test_state_of_other_cells_is_refused_with_every_difference():
 def test_voltages_that_cannot_be_are_refused_and_change_nothing(volts):
     cells = Cells(3)
     before = cells.state_dict()
-    with pytest.raises(DeviceError, match="voltage"):
+    with pytest.raises(SettingsError, match="voltage"):
         cells.apply_voltage(volts)
     for name, tensor in cells.state_dict().items():
         assert torch.equal(tensor, before[name])
 
 
 def test_voltages_of_more_dimensions_than_the_cells_are_refused_as_a_pulse():
-    with pytest.raises(DeviceError, match="one voltage, or one for each cell"):
+    with pytest.raises(SettingsError, match="one voltage, or one for each cell"):
         Cells(3).apply_voltage(torch.zeros(5, 3))
 
 
 def test_mask_of_another_shape_or_type_is_refused():
     for where in (torch.ones(4, dtype=torch.bool), torch.ones(3)):
-        with pytest.raises(DeviceError, match="'where' must be a bool tensor"):
+        with pytest.raises(SettingsError, match="'where' must be a bool tensor"):
             Cells(3).apply_voltage(1.0, where=where)
 
 
 @pytest.mark.parametrize("shape", [-1, (2, -3), 2.5, "ten", (2, True)])
 def test_shape_must_be_of_an_array(shape):
-    with pytest.raises(DeviceError, match="integers from 0"):
+    with pytest.raises(SettingsError, match="integers from 0"):
         Cells(shape)
 
 
 def test_order_that_the_parameters_lack_is_refused():
-    with pytest.raises(HardwareError, match="no autoregression of order 11"):
+    with pytest.raises(SettingsError, match="no autoregression of order 11"):
         Cells(3, order=11)
 
 
 def test_pulse_width_must_be_positive():
-    with pytest.raises(HardwareError, match="pulse_width"):
+    with pytest.raises(SettingsError, match="pulse_width"):
         Cells(3, pulse_width=0.0)
 
 
@@ -372,7 +372,7 @@ def test_pickled_cells_go_on():
     ],
 )
 def test_more_input_that_cannot_be(call, said):
-    with pytest.raises((DeviceError, HardwareError), match=said):
+    with pytest.raises(SettingsError, match=said):
         call(Cells(3))
 
 
@@ -395,6 +395,6 @@ def test_a_damaged_state_changes_nothing(name, value, said):
     cells, state = Cells(10), Cells(10, seed=1).state_dict()
     before = cells.r.clone()
     state[name] = value
-    with pytest.raises(DeviceError, match=said):
+    with pytest.raises(SettingsError, match=said):
         cells.load_state_dict(state)
     assert torch.equal(cells.r, before)

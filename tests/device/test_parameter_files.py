@@ -9,7 +9,7 @@ import torch
 
 from memrix.device import FreshCells, load_parameters, save_parameters
 from memrix.device.parameter_files import parse_parameters
-from memrix.errors import HardwareError
+from memrix.errors import SettingsError
 from tests.mutations import NASTY_TEXTS, json_text, mutations, with_duplicate
 
 
@@ -32,7 +32,7 @@ def test_autoregression_is_of_order_ten():
 
 
 def test_missing_file_says_what_to_give():
-    with pytest.raises(HardwareError, match=r"cannot be read.*'synaptogen'"):
+    with pytest.raises(SettingsError, match=r"cannot be read.*'synaptogen'"):
         load_parameters("no/such/device.json")
 
 
@@ -44,7 +44,7 @@ def test_numbers_that_describe_no_device_are_refused(tmp_path, field, value):
     raw = json.loads((resources.files("synaptogen") / "default_params.json").read_text(encoding="utf-8"))
     path = tmp_path / "device.json"
     path.write_text(json.dumps({**raw, field: value}))
-    with pytest.raises(HardwareError, match="not laid out like"), np.errstate(all="ignore"):
+    with pytest.raises(SettingsError, match="not laid out like"), np.errstate(all="ignore"):
         load_parameters(str(path))
 
 
@@ -60,7 +60,7 @@ def test_a_file_that_changed_is_read_again(tmp_path):
 def test_file_of_another_layout_is_refused(tmp_path, content):
     path = tmp_path / "device.json"
     path.write_text(content)
-    with pytest.raises(HardwareError, match=r"not laid out like|not valid JSON"):
+    with pytest.raises(SettingsError, match=r"not laid out like|not valid JSON"):
         load_parameters(str(path))
 
 
@@ -80,7 +80,7 @@ def test_every_problem_of_a_file_is_listed_at_once(tmp_path):
     }
     path = tmp_path / "device.json"
     path.write_text(json.dumps(raw))
-    with pytest.raises(HardwareError) as caught:
+    with pytest.raises(SettingsError) as caught:
         load_parameters(str(path))
     for problem in (
         "η must be a number from 0.001 to 100, but it is missing",
@@ -106,7 +106,7 @@ def test_every_problem_of_a_file_is_listed_at_once(tmp_path):
 def test_fields_that_contradict_each_other_are_refused(tmp_path, change, problem):
     path = tmp_path / "device.json"
     path.write_text(json.dumps({**built_in(), **change}))
-    with pytest.raises(HardwareError, match=problem):
+    with pytest.raises(SettingsError, match=problem):
         load_parameters(str(path))
 
 
@@ -121,7 +121,7 @@ def test_saved_parameters_load_as_they_were(tmp_path):
     assert sorted(again.autoregressions) == list(range(1, 11))
     for order, matrix in parameters.autoregressions.items():
         np.testing.assert_array_equal(again.autoregression(order), matrix)
-    with pytest.raises(HardwareError, match="cannot be written"):
+    with pytest.raises(SettingsError, match="cannot be written"):
         save_parameters(parameters, tmp_path / "no" / "device.json")
 
 
@@ -131,7 +131,7 @@ def test_an_order_that_the_file_lacks_is_named_with_those_it_has(tmp_path):
     path.write_text(json.dumps({key: value for key, value in raw.items() if key not in ("VAR_007", "VAR_010")}))
     parameters = load_parameters(str(path))
     assert parameters.order == 9
-    with pytest.raises(HardwareError, match="no autoregression of order 7; the orders are 1, 2, 3, 4, 5, 6, 8, 9"):
+    with pytest.raises(SettingsError, match="no autoregression of order 7; the orders are 1, 2, 3, 4, 5, 6, 8, 9"):
         parameters.autoregression(7)
 
 
@@ -150,20 +150,20 @@ def test_an_order_that_the_file_lacks_is_named_with_those_it_has(tmp_path):
     ],
 )
 def test_fields_that_mean_nothing_are_refused(change, problem):
-    with pytest.raises(HardwareError) as caught:
+    with pytest.raises(SettingsError) as caught:
         parse_parameters(json.dumps({**built_in(), **change}), "device.json")
     assert problem in str(caught.value)
 
 
 def test_a_field_given_twice_is_refused():
     text = json.dumps(built_in(), ensure_ascii=False)
-    with pytest.raises(HardwareError, match="'Umax' is given twice"):
+    with pytest.raises(SettingsError, match="'Umax' is given twice"):
         parse_parameters(with_duplicate(text, "Umax", "2.0"), "device.json")
 
 
 @pytest.mark.parametrize("text", NASTY_TEXTS.values(), ids=NASTY_TEXTS.keys())
 def test_any_text_is_refused_with_the_name_of_the_file(text):
-    with pytest.raises(HardwareError, match="'mine'"):
+    with pytest.raises(SettingsError, match="'mine'"):
         parse_parameters(text, "mine")
 
 
@@ -175,7 +175,7 @@ def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path):
 @pytest.mark.parametrize("path", ["a\0b", "a\ud800b", 5, None, b"device.json"])
 def test_paths_that_no_file_can_have_are_named(path):
     for call in (load_parameters, lambda path: save_parameters(load_parameters(), path)):
-        with pytest.raises(HardwareError, match="device parameters"):
+        with pytest.raises(SettingsError, match="device parameters"):
             call(path)
 
 
@@ -185,7 +185,7 @@ def outcome(raw: object) -> str:
         parameters = parse_parameters(json_text(raw), "device.json")
         chip, cycle = (torch.Generator().manual_seed(seed) for seed in (0, 1))
         states = FreshCells(parameters).draw(torch.arange(64) < 32, chip=chip, programming=cycle)
-    except HardwareError as error:
+    except SettingsError as error:
         return "refused" if "device.json" in str(error) else f"the file is not named: {error}"
     return "cells" if bool(states.isfinite().all()) else "states are not finite"
 

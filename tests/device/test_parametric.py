@@ -6,7 +6,7 @@ from memrix import Hardware
 from memrix.crossbar.protocols import ResetSet
 from memrix.device import CellCurrent, Cells, load_parameters, parametric_device, save_parameters
 from memrix.device.parameters import HRS, LRS, RESET_VOLTAGE, SET_VOLTAGE
-from memrix.errors import HardwareError
+from memrix.errors import SettingsError
 
 CELLS = 100_000
 
@@ -82,5 +82,5 @@ def test_a_chip_is_made_of_such_cells(tmp_path):
     ],
 )
 def test_devices_that_are_none_are_refused(arguments, options, message):
-    with pytest.raises(HardwareError, match=message):
+    with pytest.raises(SettingsError, match=message):
         parametric_device(*arguments, **options)

@@ -11,7 +11,7 @@ from scipy.stats import ks_2samp
 from memrix import Seeds
 from memrix.crossbar.protocols.read_back import ReadBack
 from memrix.device import Cells
-from memrix.errors import DeviceError
+from memrix.errors import SettingsError
 
 CELLS = 20_000
 VOLTS = np.arange(0.5, 1.455, 0.01).tolist()
@@ -198,15 +198,15 @@ def test_cells_in_any_state_are_ramped_as_one_by_one(before):
 
 @pytest.mark.parametrize("volts", [[], [0.0, 1.0], [0.5, 0.5], [0.9, 0.8], [0.5, float("inf")], [1.0, 1.46]])
 def test_voltages_must_rise(volts):
-    with pytest.raises(DeviceError, match="must rise from above 0 V"):
+    with pytest.raises(SettingsError, match="must rise from above 0 V"):
         Cells(3).ramp(volts, torch.ones(3), circuit(), torch.ones(3, dtype=torch.bool))
 
 
 def test_aims_must_be_numbers():
-    with pytest.raises(DeviceError, match="an aim of a ramp is NaN or infinite"):
+    with pytest.raises(SettingsError, match="an aim of a ramp is NaN or infinite"):
         Cells(2).ramp([0.5], torch.tensor([0.5, torch.nan]), circuit(), torch.ones(2, dtype=torch.bool))
 
 
 def test_aims_must_fit():
-    with pytest.raises(DeviceError, match=r"the cells' shape \(3,\), got torch\.float32 of shape \(4,\)"):
+    with pytest.raises(SettingsError, match=r"the cells' shape \(3,\), got torch\.float32 of shape \(4,\)"):
         Cells(3).ramp([0.5], torch.ones(4), circuit(), torch.ones(3, dtype=torch.bool))

@@ -5,7 +5,7 @@ import pytest
 
 from memrix.device import DeviceParameters, load_parameters, pulse_voltages, switching_shares
 from memrix.device.parameters import RESET_VOLTAGE, SET_VOLTAGE
-from memrix.errors import DeviceError
+from memrix.errors import SettingsError
 
 PARAMETERS = load_parameters()
 
@@ -60,7 +60,7 @@ def test_larger_reset_thresholds_are_noticed():
 
 @pytest.mark.parametrize("volts", [10.0, -5.1, float("nan"), float("inf"), 1j, "2", True, 10**400, None.__class__])
 def test_voltages_without_meaning_are_refused(volts):
-    with pytest.raises(DeviceError, match=r"set_voltage must be a number from -5 to 5 V"):
+    with pytest.raises(SettingsError, match=r"set_voltage must be a number from -5 to 5 V"):
         switching_shares(PARAMETERS, set_voltage=volts)
 
 

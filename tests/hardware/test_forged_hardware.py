@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from memrix import Hardware
 from memrix._support.records import toml
-from memrix.errors import HardwareError
+from memrix.errors import SettingsError
 from tests.forging import AS_DESCRIBED, REFUSED, fuzz
 from tests.mutations import NASTY_TEXTS, json_text, mutations, places, replaced, trees
 
@@ -26,7 +26,7 @@ def outcome(text: str, path) -> str:
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     try:
         hardware = Hardware.load(path)
-    except HardwareError as error:
+    except SettingsError as error:
         return REFUSED if str(path) in str(error) else f"the file is not named: {error}"
     hardware.save(path)
     return AS_DESCRIBED if Hardware.load(path) == hardware else "another one when saved"
@@ -90,7 +90,7 @@ def test_texts_that_are_no_hardware(tmp_path, text, ending):
 def test_what_is_wrong_is_told_with_file_setting_and_value(tmp_path, text, problem):
     path = tmp_path / "chip.json"
     path.write_text(text)
-    with pytest.raises(HardwareError, match=rf"(?s)chip\.json.*{problem}"):
+    with pytest.raises(SettingsError, match=rf"(?s)chip\.json.*{problem}"):
         Hardware.load(path)
 
 
@@ -105,11 +105,11 @@ def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path, ending):
 @pytest.mark.parametrize("path", ["a\0b.json", "a\ud800b.json", b"chip.json", 5])
 def test_paths_that_no_file_can_have_are_named(path):
     for call in (Hardware.load, Hardware.named, Hardware().save):
-        with pytest.raises(HardwareError, match="the path of a file; it must"):
+        with pytest.raises(SettingsError, match="the path of a file; it must"):
             call(path)
 
 
 @pytest.mark.parametrize("path", ["a\0b.json", "a\ud800b.json"])
 def test_device_parameters_of_a_path_that_no_file_can_have_are_refused(path):
-    with pytest.raises(HardwareError, match=r"device\.parameters must"):
+    with pytest.raises(SettingsError, match=r"device\.parameters must"):
         Hardware().replace(**{"device.parameters": path})

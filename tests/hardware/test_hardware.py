@@ -4,7 +4,7 @@ import pytest
 
 from memrix import Hardware
 from memrix.crossbar import ADC, Cycled, Drift, Faults, Ideal, ResetRamp, ResetSet, WriteVerify
-from memrix.errors import HardwareError
+from memrix.errors import SettingsError
 
 
 @pytest.mark.parametrize("preset", ["paper", "physical", "ideal"])
@@ -39,7 +39,7 @@ def test_a_protocol_is_named_before_its_settings_are_given():
     for preset in ("paper", "tuned"):
         changes = {"programming.step": 0.005, "programming": "reset-ramp"}
         assert Hardware.preset(preset).replace(**changes).programming == ResetRamp(step=0.005)
-    with pytest.raises(HardwareError, match="programming has no setting 'step'"):
+    with pytest.raises(SettingsError, match="programming has no setting 'step'"):
         Hardware.preset("tuned").replace(programming="ideal", **{"programming.step": 0.01})
 
 
@@ -55,7 +55,7 @@ def test_a_file_may_name_a_few_settings_only(tmp_path):
 
 
 def test_unknown_preset_names_the_presets():
-    with pytest.raises(HardwareError, match=r"'papper' \(did you mean 'paper'\?\).*paper, physical, tuned, ideal"):
+    with pytest.raises(SettingsError, match=r"'papper' \(did you mean 'paper'\?\).*paper, physical, tuned, ideal"):
         Hardware.preset("papper")
 
 
@@ -67,7 +67,7 @@ def test_ternary_weights_take_as_many_cells_as_two_bits():
 
 @pytest.mark.parametrize("bits", [1, 0, -3, 2.5, "4", True, None, 17])
 def test_weight_bits_that_no_chip_can_hold_are_refused(bits):
-    with pytest.raises(HardwareError, match=r"weight_bits must be an integer from 2 to 16, or 1\.5 for ternary"):
+    with pytest.raises(SettingsError, match=r"weight_bits must be an integer from 2 to 16, or 1\.5 for ternary"):
         Hardware(weight_bits=bits)
 
 
@@ -91,7 +91,7 @@ def test_weight_bits_that_no_chip_can_hold_are_refused(bits):
     ],
 )
 def test_wrong_changes_are_refused(changes):
-    with pytest.raises(HardwareError):
+    with pytest.raises(SettingsError):
         Hardware().replace(**changes)
 
 
@@ -99,7 +99,7 @@ def test_every_problem_of_a_file_is_listed_at_once(tmp_path):
     path = tmp_path / "chip.json"
     settings = {"weight_bit": 3, "noise": "pink", "adc": {"range_bits": -1, "presicion_bits": 4}, "programming": "x"}
     path.write_text(json.dumps(settings))
-    with pytest.raises(HardwareError) as caught:
+    with pytest.raises(SettingsError) as caught:
         Hardware.load(path)
     message = str(caught.value)
     problems = ("weight_bit'", "'weight_bits'", "'pink'", "adc.range_bits", "'precision_bits'", "reset-set, cycled")
@@ -109,12 +109,12 @@ def test_every_problem_of_a_file_is_listed_at_once(tmp_path):
 @pytest.mark.parametrize(("name", "content"), [("a.json", "{"), ("a.toml", "= 3"), ("a.json", "[1]")])
 def test_damaged_files_are_refused_by_name(name, content, tmp_path):
     (tmp_path / name).write_text(content)
-    with pytest.raises(HardwareError, match=name):
+    with pytest.raises(SettingsError, match=name):
         Hardware.load(tmp_path / name)
 
 
 def test_protocol_that_is_no_name():
-    with pytest.raises(HardwareError, match="reset-set, cycled, write-verify, reset-ramp, ideal"):
+    with pytest.raises(SettingsError, match="reset-set, cycled, write-verify, reset-ramp, ideal"):
         Hardware.from_dict({"programming": {"protocol": ["ideal"]}})
 
 
@@ -141,7 +141,7 @@ def test_a_protocol_that_is_named_in_a_table_has_its_own_settings(table, base):
 
 def test_every_problem_of_changes_is_listed_at_once():
     table = {"weight_bits": 40, "noise": "x", "adc": {"rnage_bits": 5}, "dac.bits": 0, "drift": 3, "noise.level": 2}
-    with pytest.raises(HardwareError) as caught:
+    with pytest.raises(SettingsError) as caught:
         Hardware.from_dict(table, Hardware.preset("paper"))
     problems = ("weight_bits must", "got 'x'", "'adc.rnage_bits' (did", "dac.bits", "drift must be a table")
     assert all(problem in str(caught.value) for problem in problems)
@@ -151,12 +151,12 @@ def test_every_problem_of_changes_is_listed_at_once():
 @pytest.mark.parametrize("name", [["paper"], None, 5, {}])
 @pytest.mark.parametrize("open_chip", [Hardware.preset, Hardware.named, Hardware.load, Hardware().save])
 def test_what_is_no_name_is_refused(open_chip, name):
-    with pytest.raises(HardwareError, match="preset"):
+    with pytest.raises(SettingsError, match="preset"):
         open_chip(name)
 
 
 def test_what_is_no_table_is_refused():
-    with pytest.raises(HardwareError, match=r"must be a table of settings, got \[1\]"):
+    with pytest.raises(SettingsError, match=r"must be a table of settings, got \[1\]"):
         Hardware.from_dict([1])
 
 
@@ -171,22 +171,22 @@ def test_any_text_comes_back_from_a_file(tmp_path, ending, text):
 
 def test_text_that_toml_cannot_hold_is_refused(tmp_path):
     hardware = Hardware().replace(**{"device.parameters": "\udc80.json"})
-    with pytest.raises(HardwareError, match=r"save as \.json"):
+    with pytest.raises(SettingsError, match=r"save as \.json"):
         hardware.save(tmp_path / "chip.toml")
     assert not list(tmp_path.iterdir())
 
 
 def test_missing_file_and_unknown_ending(tmp_path):
-    with pytest.raises(HardwareError, match="cannot be written"):
+    with pytest.raises(SettingsError, match="cannot be written"):
         Hardware().save(tmp_path / "nowhere" / "chip.toml")
-    with pytest.raises(HardwareError, match="cannot be read"):
+    with pytest.raises(SettingsError, match="cannot be read"):
         Hardware.load(tmp_path / "none.toml")
-    with pytest.raises(HardwareError, match=r"\.toml or \.json"):
+    with pytest.raises(SettingsError, match=r"\.toml or \.json"):
         Hardware().save(tmp_path / "chip.yaml")
 
 
 def test_missing_device_file_is_named_when_it_is_needed():
-    with pytest.raises(HardwareError, match=r"gone\.json"):
+    with pytest.raises(SettingsError, match=r"gone\.json"):
         _ = Hardware().replace(**{"device.parameters": "gone.json"}).parameters
 
 
@@ -211,7 +211,7 @@ def test_dotted_names_reach_into_a_protocol():
 
 @pytest.mark.parametrize("protocol", [ResetSet(), Cycled(), WriteVerify()])
 def test_multi_level_mapping_needs_a_protocol_that_reaches_levels(protocol):
-    with pytest.raises(HardwareError, match="use programming 'reset-ramp' or 'ideal', or mapping 'bit-sliced'"):
+    with pytest.raises(SettingsError, match="use programming 'reset-ramp' or 'ideal', or mapping 'bit-sliced'"):
         Hardware(mapping="multi-level", programming=protocol)
 
 
@@ -220,5 +220,5 @@ def test_names_of_presets_are_known_without_their_chips():
     from memrix.hardware.description import _presets
 
     assert tuple(_presets()) == PRESETS
-    with pytest.raises(HardwareError, match=r"no hardware preset 'tund' \(did you mean 'tuned'\?\)"):
+    with pytest.raises(SettingsError, match=r"no hardware preset 'tund' \(did you mean 'tuned'\?\)"):
         Hardware.named("tund")

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import memrix
-from memrix.errors import CalibrationError, ConversionError, MemrixError, NumericsError
+from memrix.errors import CalibrationError, InputError, MemrixError
 from memrix.model.batches import run_batches
 
 PHYSICAL = memrix.Hardware.preset("physical")
@@ -282,7 +282,7 @@ class TestKeywords:
 
     def test_no_input_at_all_is_said(self):
         for model in (chip().first, fake_quantized().first):
-            with pytest.raises(ConversionError, match="called without its 'input'"):
+            with pytest.raises(InputError, match="called without its 'input'"):
                 model()
 
 
@@ -302,7 +302,7 @@ def test_layers_of_chips_and_quantized_layers_take_dense_tensors(made):
         torch.nested.nested_tensor([X], layout=torch.jagged),
         X.to_mkldnn(),
     ):
-        with pytest.raises(ConversionError, match=r"'first' must be a dense tensor, got .*to_dense"):
+        with pytest.raises(InputError, match=r"'first' must be a dense tensor, got .*to_dense"):
             model(given)
 
 
@@ -310,12 +310,12 @@ def test_layers_of_chips_and_quantized_layers_take_dense_tensors(made):
 def test_composite_layers_take_dense_tensors(kind):
     model = kind(6, 6)
     memrix.calibrate(model, [X], PHYSICAL)
-    with pytest.raises(ConversionError, match=rf"'{kind.__name__}' must be a dense tensor"):
+    with pytest.raises(InputError, match=rf"'{kind.__name__}' must be a dense tensor"):
         model(X.to_sparse())
 
 
-def test_numerics_errors_stay_numerics_errors():
-    with pytest.raises(NumericsError, match="batch 2"):
+def test_input_errors_stay_input_errors():
+    with pytest.raises(InputError, match="batch 2"):
         memrix.calibrate(Net(), [X, X * torch.inf], PHYSICAL)
 
 

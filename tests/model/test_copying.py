@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.utils import prune
 
 import memrix
-from memrix.errors import CheckpointError, ConversionError, NumericsError
+from memrix.errors import CheckpointError, ConversionError, InputError
 from memrix.model.contents import Contents
 from memrix.model.copying import copy_model
 
@@ -265,5 +265,5 @@ def test_scripted_modules_stay_digital_beside_layers_on_a_chip():
     chip = memrix.program(model, PHYSICAL)
     assert torch.equal(chip[0](X), model[0](X))
     assert memrix.summary(chip).cells == 8 * 8 * 3 * 2
-    with pytest.raises(NumericsError):
+    with pytest.raises(InputError):
         memrix.calibrate(model, [X * float("nan")], PHYSICAL)

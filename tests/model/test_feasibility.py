@@ -11,7 +11,7 @@ from torch import nn
 import memrix
 from memrix.device import load_parameters, parametric_device, save_parameters
 from memrix.device.parameters import SET_VOLTAGE
-from memrix.errors import HardwareError
+from memrix.errors import SettingsError
 from tests.model.test_check import PHYSICAL, Net, noted
 
 
@@ -49,7 +49,7 @@ def test_cells_that_the_pulses_do_not_switch_are_told_before_programming(protoco
     # The median SET voltage is 8 * -0.67 V = -5.3 V.
     share = re.search(r"([0-9.]+)% of the cells are not SET by programming\.set_voltage = -4 V", problem)
     assert 95 < float(share[1]) < 100
-    with pytest.raises(HardwareError, match="cannot be programmed so"):
+    with pytest.raises(SettingsError, match="cannot be programmed so"):
         memrix.program(net, hardware)
 
 
@@ -80,7 +80,7 @@ def test_a_ramp_that_ends_before_cells_begin_to_reset_is_a_problem_in_check_and_
         "programming.stop = 1.45 V, below the RESET voltage of 100.00% of the cells" in each for each in problems
     )
     memrix.calibrate(layer, [torch.ones(8, 4)], hardware)
-    with pytest.raises(HardwareError, match=r"raise programming\.stop"):
+    with pytest.raises(SettingsError, match=r"raise programming\.stop"):
         memrix.program(layer, hardware)
     assert memrix.check(layer, hardware.replace(**{"programming.stop": 3.9})).ok
 

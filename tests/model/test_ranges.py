@@ -9,7 +9,7 @@ import torch
 
 from memrix import Hardware
 from memrix.crossbar import Cycled, Drift, Ideal, ResetRamp, ResetSet, WriteVerify
-from memrix.errors import HardwareError
+from memrix.errors import SettingsError
 
 PROTOCOLS = [ResetSet(), Cycled(), WriteVerify(), ResetRamp(), Ideal()]
 # Neither a number, a name nor a part that any setting takes.
@@ -59,7 +59,7 @@ def test_no_setting_takes_what_is_nonsense(value):
         try:
             hardware.replace(**{name: value})
             taken.append(f"{type(hardware.programming).__name__}: {name}")
-        except HardwareError as error:
+        except SettingsError as error:
             messages[name] = str(error)
     assert not taken
     assert not [name for name, message in messages.items() if name.rpartition(".")[2] not in message]
@@ -69,9 +69,9 @@ def test_no_setting_takes_what_is_nonsense(value):
 @pytest.mark.parametrize("value", NONSENSE.values(), ids=NONSENSE.keys())
 @pytest.mark.parametrize("part", ["device", "programming", "tile", "dac", "adc", "faults", "drift"])
 def test_no_part_is_nonsense(part, value):
-    with pytest.raises(HardwareError):
+    with pytest.raises(SettingsError):
         Hardware(**{part: value})
-    with pytest.raises(HardwareError):
+    with pytest.raises(SettingsError):
         Hardware.from_dict({part: value})
 
 
@@ -97,7 +97,7 @@ def test_no_part_is_nonsense(part, value):
     ],
 )
 def test_errors_give_the_range_and_why_it_ends(name, value, said):
-    with pytest.raises(HardwareError, match=said):
+    with pytest.raises(SettingsError, match=said):
         Hardware().replace(**{name: value})
 
 
@@ -116,14 +116,14 @@ def test_errors_give_the_range_and_why_it_ends(name, value, said):
     ],
 )
 def test_read_back_has_ranges_too(protocol, name, value):
-    with pytest.raises(HardwareError, match=rf"programming\.{name} must be"):
+    with pytest.raises(SettingsError, match=rf"programming\.{name} must be"):
         Hardware(programming=protocol).replace(**{f"programming.{name}": value})
 
 
 def test_drift_lets_no_conductance_grow_without_bounds():
-    with pytest.raises(HardwareError, match=r"grow by a factor of 10\*\*24\.0"):
+    with pytest.raises(SettingsError, match=r"grow by a factor of 10\*\*24\.0"):
         Drift(seconds=1e12, exponent=-1.0, exponent_spread=0.0 + 1 / 3, reference_seconds=1.0)
-    with pytest.raises(HardwareError, match="grow by a factor"):
+    with pytest.raises(SettingsError, match="grow by a factor"):
         Drift(seconds=1e6, exponent=0.0, exponent_spread=0.5)
     Drift(seconds=1e6, exponent=0.05, exponent_spread=0.05)
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 import memrix
-from memrix.errors import CheckpointError, HardwareError
+from memrix.errors import CheckpointError, SettingsError
 
 PHYSICAL = memrix.Hardware.preset("physical")
 X = torch.randn(16, 4, 6, generator=torch.Generator().manual_seed(0))
@@ -75,7 +75,7 @@ def test_device_parameters_that_are_gone_leave_the_model_as_it_was():
     model = Net()
     memrix.calibrate(model, [X], PHYSICAL)
     before = state(model)
-    with pytest.raises(HardwareError):
+    with pytest.raises(SettingsError):
         memrix.program(model, PHYSICAL.replace(**{"device.parameters": "/nowhere.json"}), inplace=True)
     assert state(model) == before
 

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 import memrix
-from memrix.errors import CalibrationError, ConversionError, CoverageWarning
+from memrix.errors import CalibrationError, ConversionError, CoverageWarning, SettingsError
 from memrix.model.watching import Watch
 from tests.nn.decomposing import randn
 
@@ -272,7 +272,7 @@ class Experts(nn.Module):
 def test_unreached_layers_are_an_error_that_names_the_way_out():
     with pytest.raises(CalibrationError, match=r"experts.2, experts.3; .*unreached='digital'"):
         memrix.calibrate(Experts(), [X], IDEAL)
-    with pytest.raises(CalibrationError, match="unreached must be 'error' or 'digital', got 'skip'"):
+    with pytest.raises(SettingsError, match="unreached must be 'error' or 'digital', got 'skip'"):
         memrix.calibrate(Experts(), [X], IDEAL, unreached="skip")
     check = memrix.check(Experts(), IDEAL, batches=[X])
     assert any("not reached by these batches: experts.2, experts.3" in note for note in check.notes)

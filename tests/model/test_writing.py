@@ -9,7 +9,7 @@ from torch.nn.utils import prune
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 import memrix
-from memrix.errors import ConversionError, MemrixError, NumericsError, WriteError
+from memrix.errors import ConversionError, MemrixError, WriteError
 from memrix.nn.fingerprint import Written
 
 IDEAL = memrix.Hardware.preset("ideal").replace(weight_bits=8)
@@ -267,7 +267,7 @@ def test_a_failed_writing_leaves_the_chip_as_it_was():
     with pytest.raises(WriteError):
         chip(X)
     chip[0].weight.data[0, 0] = torch.nan
-    with pytest.raises(NumericsError, match="hold NaN"):
+    with pytest.raises(ConversionError, match="hold NaN"):
         memrix.write(chip, [X])
 
 

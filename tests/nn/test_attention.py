@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from torch import nn
 
-from memrix.errors import ConversionError
+from memrix.errors import InputError
 from memrix.nn import DecomposedLayer
 from tests.nn.decomposing import assert_same_results_and_gradients, decomposed, randn
 
@@ -128,33 +128,33 @@ class TestBadInput:
 
     def test_nested_tensors(self, attention):
         x = torch.nested.nested_tensor([randn(3, WIDTH), randn(2, WIDTH)])
-        with pytest.raises(ConversionError, match=r"no nested tensors.*to_padded_tensor"):
+        with pytest.raises(InputError, match=r"no nested tensors.*to_padded_tensor"):
             attention(x, x, x)
 
     def test_query_of_another_width(self, attention):
-        with pytest.raises(ConversionError, match=r"query of this attention.*\[batch, length, 12\].*\[2, 3, 11\]"):
+        with pytest.raises(InputError, match=r"query of this attention.*\[batch, length, 12\].*\[2, 3, 11\]"):
             attention(randn(2, 3, 11), randn(2, 4, 5), randn(2, 4, WIDTH))
 
     def test_key_without_the_batch_axis(self, attention):
-        with pytest.raises(ConversionError, match=r"key of this attention.*got \[4, 5\]"):
+        with pytest.raises(InputError, match=r"key of this attention.*got \[4, 5\]"):
             attention(randn(2, 3, WIDTH), randn(4, 5), randn(2, 4, WIDTH))
 
     def test_values_of_another_length(self, attention):
-        with pytest.raises(ConversionError, match=r"got \[2, 3\], \[2, 4\] and \[2, 6\]"):
+        with pytest.raises(InputError, match=r"got \[2, 3\], \[2, 4\] and \[2, 6\]"):
             attention(randn(2, 3, WIDTH), randn(2, 4, 5), randn(2, 6, WIDTH))
 
     def test_masks_of_another_shape(self, attention):
         inputs = randn(2, 3, WIDTH), randn(2, 4, 5), randn(2, 4, WIDTH)
-        with pytest.raises(ConversionError, match=r"attn_mask must be \[3, 4\] or \[6, 3, 4\].*got \[4, 3\]"):
+        with pytest.raises(InputError, match=r"attn_mask must be \[3, 4\] or \[6, 3, 4\].*got \[4, 3\]"):
             attention(*inputs, attn_mask=torch.zeros(4, 3))
-        with pytest.raises(ConversionError, match=r"key_padding_mask must be \[2, 4\], got \[4, 2\]"):
+        with pytest.raises(InputError, match=r"key_padding_mask must be \[2, 4\], got \[4, 2\]"):
             attention(*inputs, key_padding_mask=torch.zeros(4, 2))
 
     def test_mask_of_integers(self, attention):
         mask = torch.zeros(2, 4, dtype=torch.int64)
-        with pytest.raises(ConversionError, match=r"key_padding_mask must be of bool.*torch\.int64; call \.bool\(\)"):
+        with pytest.raises(InputError, match=r"key_padding_mask must be of bool.*torch\.int64; call \.bool\(\)"):
             attention(randn(2, 3, WIDTH), randn(2, 4, 5), randn(2, 4, WIDTH), key_padding_mask=mask)
 
     def test_hint_without_a_mask(self, attention):
-        with pytest.raises(ConversionError, match="generate_square_subsequent_mask"):
+        with pytest.raises(InputError, match="generate_square_subsequent_mask"):
             attention(randn(2, 3, WIDTH), randn(2, 4, 5), randn(2, 4, WIDTH), is_causal=True)

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 import memrix
-from memrix.errors import CalibrationError, ConversionError, NumericsError
+from memrix.errors import CalibrationError, InputError
 from memrix.nn import MemristorConv1d, MemristorLinear, QuantizedLinear
 
 PHYSICAL = memrix.Hardware.preset("physical")
@@ -46,7 +46,7 @@ def test_chip_is_near_the_model_and_noisy(chip, model):
 def test_nan_input_is_refused_with_the_name_of_the_layer(chip):
     bad = inputs(8, 20)
     bad[3, 4] = torch.nan
-    with pytest.raises(NumericsError, match="layer '0' holds NaN"):
+    with pytest.raises(InputError, match="layer '0' holds NaN"):
         chip(bad)
 
 
@@ -174,7 +174,7 @@ def test_empty_batch_gives_an_empty_output(chip):
 
 @pytest.mark.parametrize("shape", [(4, 19), (4, 21), ()])
 def test_input_of_another_shape_is_refused(chip, shape):
-    with torch.no_grad(), pytest.raises(ConversionError, match=r"layer '0' takes \[\.\.\., 20\]"):
+    with torch.no_grad(), pytest.raises(InputError, match=r"layer '0' takes \[\.\.\., 20\]"):
         chip(torch.zeros(shape))
 
 
@@ -182,12 +182,12 @@ def test_input_of_another_shape_is_refused(chip, shape):
 def test_input_of_another_number_of_channels_is_refused(shape):
     layer = nn.Conv1d(4, 8, 3)
     memrix.calibrate(layer, [inputs(2, 4, 10)], PHYSICAL)
-    with torch.no_grad(), pytest.raises(ConversionError, match=r"takes \[batch, 4, length\]"):
+    with torch.no_grad(), pytest.raises(InputError, match=r"takes \[batch, 4, length\]"):
         memrix.program(layer, PHYSICAL)(torch.zeros(shape))
 
 
 def test_integers_are_refused(chip):
-    with pytest.raises(NumericsError, match=r"torch\.int64"):
+    with pytest.raises(InputError, match=r"torch\.int64"):
         chip(torch.ones(2, 20, dtype=torch.int64))
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import memrix
-from memrix.errors import ConversionError
+from memrix.errors import InputError
 from memrix.nn.registry import submodules_of
 from tests.nn.decomposing import assert_same_results_and_gradients, decomposed, randn
 from tests.nn.test_ideal_composites import assert_ideal_chip_is_the_quantized_layer
@@ -77,9 +77,9 @@ def test_names_of_the_router_are_taken_too():
 def test_experts_without_a_router_are_refused():
     layer = decomposed(experts("gate and up, outputs first"))
     tokens, index, shares = routed()
-    with pytest.raises(ConversionError, match="top_k_index"):
+    with pytest.raises(InputError, match="top_k_index"):
         layer(tokens)
-    with pytest.raises(ConversionError, match=r"got \[9, 8\], \[9, 2\] and \[9, 1\]"):
+    with pytest.raises(InputError, match=r"got \[9, 8\], \[9, 2\] and \[9, 1\]"):
         layer(tokens, index, shares[:, :1])
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import memrix
-from memrix.errors import ConversionError
+from memrix.errors import InputError
 from memrix.nn import CrossbarLayer, Geometry, Handler, register, registry
 from memrix.nn.geometry import name_of
 from tests.nn.ideal import IDEAL, assert_ideal_chip_is_the_quantized_layer, seeded
@@ -38,7 +38,7 @@ class PositionwiseGeometry(Geometry):
     def unfold(self, layer: Any, values: Tensor) -> Tensor:
         inputs = layer.weight.shape[1]
         if values.dim() < 2 or values.shape[1] != inputs:
-            raise ConversionError(f"layer {name_of(layer)!r} takes [batch, {inputs}, ...], got {list(values.shape)}")
+            raise InputError(f"layer {name_of(layer)!r} takes [batch, {inputs}, ...], got {list(values.shape)}")
         return values.flatten(2).movedim(1, -1).reshape(1, len(values), -1, inputs)
 
     def fold(self, layer: Any, results: Tensor, shape: torch.Size, **options: Any) -> Tensor:
@@ -113,5 +113,5 @@ def test_gradient_goes_through_the_cells(model):
 
 def test_a_wrong_shape_is_refused_by_the_layer(model):
     memrix.calibrate(model, [X], IDEAL)
-    with pytest.raises(ConversionError, match=r"layer '0' takes \[batch, 6, \.\.\.\]"):
+    with pytest.raises(InputError, match=r"layer '0' takes \[batch, 6, \.\.\.\]"):
         memrix.program(model, IDEAL)(torch.zeros(2, 5, 7, 7))

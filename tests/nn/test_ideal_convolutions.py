@@ -172,7 +172,7 @@ def test_output_size_that_cannot_be_is_refused():
     chip = memrix.program(layer, IDEAL)
     memrix.quantize(layer, IDEAL)
     for each in (chip, layer):
-        with pytest.raises(memrix.errors.ConversionError, match=r"output_size=\[11\] .* range from \[9\] to \[10\]"):
+        with pytest.raises(memrix.errors.InputError, match=r"output_size=\[11\] .* range from \[9\] to \[10\]"):
             each(torch.ones(1, 1, 4), output_size=[11])
 
 
@@ -210,5 +210,5 @@ def test_input_of_another_number_of_channels_is_refused(kind):
     memrix.calibrate(layer, [torch.ones(2, 4, *[3] * axes)], IDEAL)
     chip = memrix.program(layer, IDEAL)
     for shape in ([2, 3], [2, 5], [4, 4, 4]):
-        with torch.no_grad(), pytest.raises(memrix.errors.ConversionError, match=r"takes \[batch, 4, "):
+        with torch.no_grad(), pytest.raises(memrix.errors.InputError, match=r"takes \[batch, 4, "):
             chip(torch.zeros(*shape, *[3] * (axes if len(shape) == 2 else axes + 1)))

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence
 
-from memrix.errors import ConversionError
+from memrix.errors import InputError
 from tests.nn.decomposing import assert_same_results_and_gradients, decomposed, randn
 
 INPUTS, HIDDEN = 5, 6
@@ -150,25 +150,25 @@ def test_a_compiled_model_may_hold_one():
 class TestBadInput:
     @pytest.mark.parametrize("shape", [(5,), (1, 2, 3, 5)])
     def test_axes(self, shape):
-        with pytest.raises(ConversionError, match=r"takes \[length, batch, 5\].*PackedSequence, got"):
+        with pytest.raises(InputError, match=r"takes \[length, batch, 5\].*PackedSequence, got"):
             decomposed(nn.LSTM(INPUTS, HIDDEN))(randn(*shape))
 
     def test_width(self):
-        with pytest.raises(ConversionError, match=r"GRU takes 5 features in each step, got an input of \[4, 2, 6\]"):
+        with pytest.raises(InputError, match=r"GRU takes 5 features in each step, got an input of \[4, 2, 6\]"):
             decomposed(nn.GRU(INPUTS, HIDDEN))(randn(4, 2, 6))
 
     def test_no_steps(self):
-        with pytest.raises(ConversionError, match="no steps"):
+        with pytest.raises(InputError, match="no steps"):
             decomposed(nn.GRU(INPUTS, HIDDEN))(randn(0, 2, INPUTS))
 
     def test_state_of_another_shape(self):
-        with pytest.raises(ConversionError, match=r"must be a tensor of \[1, 2, 6\], got \[1, 3, 6\]"):
+        with pytest.raises(InputError, match=r"must be a tensor of \[1, 2, 6\], got \[1, 3, 6\]"):
             decomposed(nn.GRU(INPUTS, HIDDEN))(randn(4, 2, INPUTS), randn(1, 3, HIDDEN))
-        with pytest.raises(ConversionError, match=r"pair of tensors of \[1, 2, 6\] and \[1, 2, 6\], got \[1, 2, 6\]"):
+        with pytest.raises(InputError, match=r"pair of tensors of \[1, 2, 6\] and \[1, 2, 6\], got \[1, 2, 6\]"):
             decomposed(nn.LSTM(INPUTS, HIDDEN))(randn(4, 2, INPUTS), randn(1, 2, HIDDEN))
 
     def test_cells(self):
-        with pytest.raises(ConversionError, match=r"takes \[batch, 5\] or \[5\], got \[2, 6\]"):
+        with pytest.raises(InputError, match=r"takes \[batch, 5\] or \[5\], got \[2, 6\]"):
             decomposed(nn.GRUCell(INPUTS, HIDDEN))(randn(2, 6))
-        with pytest.raises(ConversionError, match=r"a pair of tensors of \[2, 6\], got \[2, 6\]"):
+        with pytest.raises(InputError, match=r"a pair of tensors of \[2, 6\], got \[2, 6\]"):
             decomposed(nn.LSTMCell(INPUTS, HIDDEN))(randn(2, INPUTS), randn(2, HIDDEN))

@@ -9,7 +9,7 @@ from torch import nn
 import memrix
 from memrix.crossbar import ResetRamp
 from memrix.crossbar.protocols.resampled import as_population
-from memrix.errors import CalibrationError, ConversionError, HardwareError
+from memrix.errors import CalibrationError, ConversionError, SettingsError
 
 HARDWARE = memrix.Hardware.preset("physical").replace(weight_bits=3)
 
@@ -194,7 +194,7 @@ def test_epochs_are_told_to_quantized_models():
         memrix.set_epoch(network(), 1)
     model = network()
     memrix.quantize(model, HARDWARE)
-    with pytest.raises(HardwareError, match="epoch must be an integer from 0"):
+    with pytest.raises(SettingsError, match="epoch must be an integer from 0"):
         memrix.set_epoch(model, -1)
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import memrix
-from memrix.errors import CalibrationError, ConversionError, HardwareError
+from memrix.errors import CalibrationError, ConversionError, SettingsError
 
 THREE = memrix.Hardware.preset("ideal").replace(weight_bits=3)
 EIGHT = THREE.replace(weight_bits=8)
@@ -144,7 +144,7 @@ def test_resampled_devices_of_a_recurrent_layer_have_converters_of_their_own():
 
 
 def test_noise_of_weights_and_of_chips_exclude_each_other():
-    with pytest.raises(HardwareError, match="give one of them"):
+    with pytest.raises(SettingsError, match="give one of them"):
         Q(device_resampling=True, weight_noise=0.1)
 
 

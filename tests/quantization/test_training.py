@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from memrix.errors import HardwareError
+from memrix.errors import SettingsError
 from memrix.quantization import Quantization, learned_activations, learned_rows, updated_range
 from memrix.quantization.least_error import least_error_range
 
@@ -88,7 +88,7 @@ def test_a_step_that_went_negative_is_still_a_step():
     ],
 )
 def test_settings_that_cannot_be_are_explained(setting, message):
-    with pytest.raises(HardwareError, match=message):
+    with pytest.raises(SettingsError, match=message):
         Quantization(**setting)
 
 

@@ -8,7 +8,7 @@ from memrix.crossbar.protocols import Cycled, Ideal, ResetRamp, ResetSet, WriteV
 from memrix.device import CellCurrent, Cells
 from memrix.device.fitting import simulate_cycles
 from memrix.device.parameters import HRS, LRS, RESET_VOLTAGE, SET_VOLTAGE
-from memrix.errors import DataError, HardwareError
+from memrix.errors import DataError, SettingsError
 from memrix.studies.device_behavior import (
     autocorrelation,
     current_voltage_loops,
@@ -69,7 +69,7 @@ def test_the_seed_decides_about_loops(built_in):
     ],
 )
 def test_loops_of_nothing_are_refused(built_in, counts, message):
-    with pytest.raises(HardwareError, match=message):
+    with pytest.raises(SettingsError, match=message):
         current_voltage_loops(built_in, **{"devices": 1, "cycles": 1, "points": 2, **counts})
 
 
@@ -114,7 +114,7 @@ def test_the_seed_decides_about_features(built_in):
     ],
 )
 def test_a_history_of_nothing_is_refused(built_in, counts, message):
-    with pytest.raises(HardwareError, match=message):
+    with pytest.raises(SettingsError, match=message):
         feature_history(built_in, **{"devices": 1, "cycles": 1, **counts})
 
 
@@ -209,7 +209,7 @@ def test_the_seed_decides_about_currents(built_in):
 
 
 def test_no_cells_are_refused(built_in):
-    with pytest.raises(HardwareError, match="cells must be an integer from 1 to 10000000, got 0"):
+    with pytest.raises(SettingsError, match="cells must be an integer from 1 to 10000000, got 0"):
         protocol_currents(ResetSet(), built_in, 0)
 
 
@@ -224,5 +224,5 @@ def test_no_cells_are_refused(built_in):
     ],
 )
 def test_levels_out_of_reach_are_refused(built_in, protocol, levels, message):
-    with pytest.raises(HardwareError, match=message):
+    with pytest.raises(SettingsError, match=message):
         protocol_currents(protocol, built_in, 10, levels=levels)

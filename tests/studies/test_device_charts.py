@@ -11,7 +11,7 @@ from matplotlib.patches import StepPatch
 from memrix.crossbar.protocols import Cycled, ResetRamp, ResetSet, WriteVerify
 from memrix.device import load_parameters
 from memrix.device.parameters import HRS, LRS
-from memrix.errors import DataError, HardwareError
+from memrix.errors import DataError, SettingsError
 from memrix.studies.device_behavior import Loops, current_voltage_loops, feature_history, typical_device
 from memrix.studies.device_charts import (
     draw_device,
@@ -119,7 +119,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
 
 @pytest.mark.parametrize("seed", [-1, 1.5])
 def test_a_seed_that_is_none_is_refused(tmp_path, seed):
-    with pytest.raises(HardwareError, match=f"must be an integer from 0, got {seed}"):
+    with pytest.raises(SettingsError, match=f"must be an integer from 0, got {seed}"):
         draw_device(PARAMETERS, tmp_path, seed=seed)
     assert list(tmp_path.iterdir()) == []
 

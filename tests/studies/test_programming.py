@@ -6,7 +6,7 @@ import torch
 
 from memrix.crossbar import Ideal, ResetSet
 from memrix.device import load_parameters
-from memrix.errors import HardwareError
+from memrix.errors import SettingsError
 from memrix.quantization import weight_integers, weight_step
 from memrix.studies.disturbs import VOLTS, disturb_rows
 from memrix.studies.programming import (
@@ -162,7 +162,7 @@ def test_progress_names_each_protocol(monkeypatch):
     ],
 )
 def test_a_study_that_cannot_be_is_refused(settings, message):
-    with pytest.raises(HardwareError, match=message):
+    with pytest.raises(SettingsError, match=message):
         study_programming(**settings)
 
 

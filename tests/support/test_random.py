@@ -8,7 +8,7 @@ from scipy.stats import kstest
 
 from memrix import Seeds
 from memrix._support.random import RandomStream, derive, fill_noise_
-from memrix.errors import HardwareError
+from memrix.errors import SettingsError
 
 CPU = torch.device("cpu")
 
@@ -36,7 +36,7 @@ def test_pickled_stream_starts_anew():
 
 @pytest.mark.parametrize("seed", [-1, 0.5, None, True])
 def test_seeds_are_natural_numbers(seed):
-    with pytest.raises(HardwareError, match="'chip'"):
+    with pytest.raises(SettingsError, match="'chip'"):
         Seeds(chip=seed)
 
 

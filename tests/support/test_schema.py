@@ -5,7 +5,7 @@ import pytest
 
 from memrix._support.building import build
 from memrix._support.schema import Between, Count, read
-from memrix.errors import HardwareError
+from memrix.errors import SettingsError
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Part:
 
     def __post_init__(self) -> None:
         if self.kind == "b" and self.share == 0:
-            raise HardwareError("kind 'b' needs a share")
+            raise SettingsError("kind 'b' needs a share")
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.count < 1:
-            raise HardwareError(f"part.count must be at least 1, got {self.count}")
+            raise SettingsError(f"part.count must be at least 1, got {self.count}")
 
 
 def test_settings_are_built_with_all_that_is_wrong():

@@ -18,7 +18,7 @@ def build(kind: type[T], table: object, place: str, problems: list[str], *, comp
     """An object of a dataclass that checks its settings itself, or None; what is wrong is added to ``problems``.
 
     Args:
-        kind: the dataclass; every setting has a default, and its ``HardwareError`` names the setting.
+        kind: the dataclass; every setting has a default, and its ``SettingsError`` names the setting.
         table: its settings, plain or made already.
         place: of the table.
         problems: takes every problem.

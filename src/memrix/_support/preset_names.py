@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from memrix.errors import HardwareError
+from memrix.errors import SettingsError
 
 PRESETS = ("paper", "physical", "tuned", "ideal")
 """What ``Hardware.preset`` takes."""
@@ -19,11 +19,11 @@ def is_hardware_file(name: str | Path) -> bool:
     return path.suffix in (".toml", ".json") or path.is_file()
 
 
-def unknown_preset(name: object) -> HardwareError:
+def unknown_preset(name: object) -> SettingsError:
     """The error for a name that no chip has."""
     from memrix._support.records import closest  # with numpy, which --help does without
 
-    return HardwareError(
+    return SettingsError(
         f"there is no hardware preset {name!r}{closest(str(name), PRESETS)}; "
         f"the presets are {', '.join(PRESETS)}, and a TOML or JSON file is read by Hardware.load"
     )

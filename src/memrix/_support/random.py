@@ -16,7 +16,7 @@ from torch import Tensor
 
 from memrix._support.threads import side_by_side
 from memrix._support.validation import is_integer, plain_settings, shown
-from memrix.errors import HardwareError
+from memrix.errors import SettingsError
 
 Words = npt.NDArray[np.uint16]
 
@@ -46,7 +46,7 @@ class Seeds:
         for name in ("chip", "programming", "read"):
             value = getattr(self, name)
             if not is_integer(value) or not 0 <= value <= _LARGEST_SEED:
-                raise HardwareError(
+                raise SettingsError(
                     f"the seed of {name!r} must be an integer from 0, got {shown(value)}; 2**63 - 1 is the largest"
                 )
         plain_settings(self)

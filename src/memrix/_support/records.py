@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from memrix._support.validation import shown
-from memrix.errors import HardwareError
+from memrix.errors import SettingsError
 
 
 def closest(name: str, known: Iterable[str]) -> str:
@@ -21,7 +21,7 @@ def nested(table: Mapping[str, Any]) -> dict[str, Any]:
     """A table of tables, of one whose dotted names reach inside: ``a.b`` is ``b`` of the table ``a``.
 
     Raises:
-        HardwareError: a setting is given both ways.
+        SettingsError: a setting is given both ways.
     """
     tables = {name: value for name, value in table.items() if "." not in str(name)}
     for name, value in table.items():
@@ -30,7 +30,7 @@ def nested(table: Mapping[str, Any]) -> dict[str, Any]:
         # What is no table has nothing inside, and is refused as it is.
         if dot and isinstance(inside, dict):
             if setting in inside:
-                raise HardwareError(f"the setting {shown(name)} is given twice; give it once")
+                raise SettingsError(f"the setting {shown(name)} is given twice; give it once")
             tables[part] = {**inside, setting: value}
     return tables
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from memrix.errors import HardwareError, MemrixError
+from memrix.errors import MemrixError, SettingsError
 
 _LONGEST = 60  # characters of a value that a message shows
 
@@ -51,7 +51,7 @@ def require_integer(
     *,
     or_else: str = "",
     why: str = "",
-    error: type[MemrixError] = HardwareError,
+    error: type[MemrixError] = SettingsError,
 ) -> None:
     """Raise unless ``value`` is an integer from ``low`` to ``high``.
 
@@ -70,9 +70,9 @@ def require_integer(
 
 
 def require_positive(name: str, value: object, unit: str) -> None:
-    """Raise HardwareError unless ``value`` is a finite number above 0."""
+    """Raise SettingsError unless ``value`` is a finite number above 0."""
     if not is_number(value) or not 0 < value < math.inf:  # type: ignore[operator]
-        raise HardwareError(f"{name} must be a number above 0 in {unit}, got {shown(value)}")
+        raise SettingsError(f"{name} must be a number above 0 in {unit}, got {shown(value)}")
 
 
 def require_number(
@@ -83,7 +83,7 @@ def require_number(
     unit: str = "",
     *,
     why: str = "",
-    error: type[MemrixError] = HardwareError,
+    error: type[MemrixError] = SettingsError,
 ) -> None:
     """Raise unless ``value`` is a number from ``low`` to ``high``.
 
@@ -102,10 +102,10 @@ def require_number(
 
 
 def require_choice(name: str, value: object, choices: Sequence[object]) -> None:
-    """Raise HardwareError unless ``value`` is one of ``choices``, and of the same type."""
+    """Raise SettingsError unless ``value`` is one of ``choices``, and of the same type."""
     # What compares element by element, such as an array, is none of them.
     if not any(type(value) is type(choice) and value == choice for choice in choices):
-        raise HardwareError(f"{name} must be one of {', '.join(map(repr, choices))}, got {shown(value)}")
+        raise SettingsError(f"{name} must be one of {', '.join(map(repr, choices))}, got {shown(value)}")
 
 
 def _because(why: str) -> str:

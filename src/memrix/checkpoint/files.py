@@ -17,7 +17,7 @@ from memrix.checkpoint.differences import CELLS, WORD_LINES, digital_state, join
 from memrix.checkpoint.restoration import adopted_layers, restore_
 from memrix.checkpoint.soundness import described_with, require_sound
 from memrix.crossbar import rows_in_use
-from memrix.errors import CheckpointError, ConversionError, HardwareError
+from memrix.errors import CheckpointError, ConversionError, SettingsError
 from memrix.model.contents import Contents
 from memrix.model.copying import copy_model
 from memrix.model.references import require_live_functions
@@ -105,7 +105,7 @@ def load(
                     f"{str(path)!r} holds the chip of another model than the one given:\n  "
                     + "\n  ".join(differences)
                 )
-    except (ConversionError, HardwareError) as error:
+    except (ConversionError, SettingsError) as error:
         raise CheckpointError(f"the chip in {str(path)!r} cannot be loaded into this model: {error}") from error
     Witness.watch(chip)
     return chip

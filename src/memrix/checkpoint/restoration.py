@@ -52,7 +52,7 @@ def restore_(model: nn.Module, tensors: Mapping[str, Tensor], description: ChipD
 
     Raises:
         ConversionError: a layer of the model has no weights yet.
-        HardwareError: the device parameters of the chip cannot be used.
+        SettingsError: the device parameters of the chip cannot be used.
     """
     candidates = candidate_layers(model)
     _decompose(model, candidates, description.decomposed)

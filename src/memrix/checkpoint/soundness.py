@@ -13,7 +13,7 @@ from memrix.checkpoint.description import FORMAT, ChipDescription, LayerDescript
 from memrix.checkpoint.differences import CELLS, THE_MODEL, is_extra, join
 from memrix.crossbar import ADC
 from memrix.device.parameter_files import parse_parameters
-from memrix.errors import CheckpointError, HardwareError
+from memrix.errors import CheckpointError, SettingsError
 from memrix.nn.geometry import STATE
 from memrix.nn.inputs import type_name
 from memrix.nn.layer_record import LayerRecord
@@ -136,7 +136,7 @@ def _contradictions_of(layer: LayerDescription, description: ChipDescription) ->
 def _impossible_states(record: LayerRecord, device: str, source: str) -> Iterator[str]:
     try:
         parameters = parse_parameters(device, source)
-    except HardwareError as error:
+    except SettingsError as error:
         yield f"its device cannot be used: {error}"
         return
     low, high = parameters.low_resistance_conductance, parameters.high_resistance_conductance

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from memrix._support.preset_names import PRESETS, SYNAPTOGEN, is_hardware_file, unknown_preset
-from memrix.errors import DataError, HardwareError
+from memrix.errors import DataError, SettingsError
 
 
 def check_input(option: str, path: Path | None, expected: str) -> None:
@@ -24,12 +24,12 @@ def check_hardware(*names: str) -> None:
     """Make sure that chips are presets, or files that are there.
 
     Raises:
-        HardwareError: one is neither.
+        SettingsError: one is neither.
     """
     for name in names:
         if is_hardware_file(name):
             if not Path(name).is_file():
-                raise HardwareError(
+                raise SettingsError(
                     f"the hardware description {name!r} cannot be read: there is no such file; name a TOML or JSON "
                     f"file, or one of the presets {', '.join(PRESETS)}"
                 )
@@ -53,10 +53,10 @@ def check_device(parameters: str) -> None:
     """Make sure that a device is the built-in one, or a file of parameters that is there.
 
     Raises:
-        HardwareError: it is neither.
+        SettingsError: it is neither.
     """
     if parameters != SYNAPTOGEN and not Path(parameters).is_file():
-        raise HardwareError(
+        raise SettingsError(
             f"device parameters {parameters!r} cannot be read: there is no such file; name {SYNAPTOGEN!r}, the "
             f"built-in device, or a JSON file that `memrix device fit` has written"
         )

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from memrix.cli.arguments import check_counts, check_hardware
 from memrix.cli.outputs import CHART_FORMATS, check_distinct, check_output
 from memrix.cli.threads import check_threads, use_threads
-from memrix.errors import HardwareError
+from memrix.errors import SettingsError
 
 if TYPE_CHECKING:
     from memrix.asr.corpus import Corpus
@@ -175,12 +175,12 @@ def parse_weight_bits(text: str) -> tuple[int, ...]:
     """Numbers of bits from a list such as ``8,6,5,4``.
 
     Raises:
-        HardwareError: anything else than whole numbers of at least 2, separated by commas.
+        SettingsError: anything else than whole numbers of at least 2, separated by commas.
     """
     parts = [part.strip() for part in text.split(",")]
     # Two digits are more than any chip takes, and Python turns no more than some thousand into a number.
     if not all(part.isascii() and part.isdigit() and len(part) <= 2 and int(part) >= 2 for part in parts):
-        raise HardwareError(
+        raise SettingsError(
             f"--weight-bits takes whole numbers of at least 2, separated by commas, got {text!r}; try 8,6,5,4"
         )
     return tuple(int(part) for part in parts)

@@ -19,7 +19,7 @@ from memrix.crossbar.mapping import Layout
 from memrix.crossbar.products import TiledProduct, at
 from memrix.crossbar.readout import ReadCircuit
 from memrix.crossbar.word_lines import WordLines
-from memrix.errors import ConversionError
+from memrix.errors import InputError
 
 _CODES = (torch.int16, torch.float32)  # what the compiled loops read
 _KEPT = 1 << 21  # elements of a buffer that stays with a thread, at most
@@ -233,7 +233,7 @@ class CompiledBlock(Block):
 
     def _require(self, all_were_codes: bool) -> None:
         if not all_were_codes:
-            raise ConversionError(
+            raise InputError(
                 f"the crossbar of layer {self._name!r} was given what is no code of its DAC; "
                 f"give whole numbers from {-self._rest} to {self._rest}"
             )

@@ -14,7 +14,7 @@ from memrix._support.validation import plain_settings, require_choice, require_i
 from memrix.device import CellCurrent
 from memrix.device.parameters import Array
 from memrix.device.ranges import require_read_voltage
-from memrix.errors import HardwareError
+from memrix.errors import SettingsError
 
 Levels = Literal["equal", "gain-corrected", "linearizing"]
 RANGE_IN_DEVIATIONS = 4.0  # standard deviations of an activation in the range of a DAC
@@ -71,11 +71,11 @@ class DAC:
         """Voltage in V of every code in ascending order, float64 ``[2**bits + 1]``.
 
         Raises:
-            HardwareError: the currents of the device are not known up to the voltage of the largest code, or do not
+            SettingsError: the currents of the device are not known up to the voltage of the largest code, or do not
                 rise with the voltage where levels follow them.
         """
         if self.vmax > current.parameters.swept_voltage:
-            raise HardwareError(
+            raise SettingsError(
                 f"dac.vmax must not lie beyond {current.parameters.swept_voltage:g} V, up to where the currents of "
                 f"device {current.parameters.source!r} were measured, got {self.vmax:g} V"
             )
@@ -111,7 +111,7 @@ def _invert(current: CellCurrent, magnitudes: Array, vmax: float) -> Array:
     """Voltages at which ``-d(U)`` takes the given values, by bisection to the last bit of float64."""
     grid = np.linspace(-vmax, vmax, 4097)
     if np.any(np.diff(current.slope(grid)) >= 0):
-        raise HardwareError(
+        raise SettingsError(
             f"a linearizing DAC needs a current that rises with the voltage, and this device's does not within "
             f"+-{vmax} V; use a smaller dac.vmax or dac.levels = 'gain-corrected'"
         )
@@ -151,12 +151,12 @@ class ADC:
         require_number("adc.gain", self.gain, LEAST_GAIN, MOST_GAIN, why="no amplifier has more than 120 dB")
         require_choice("adc.per_layer", self.per_layer, (True, False))
         if self.precision_bits + self.range_bits < 1:
-            raise HardwareError(
+            raise SettingsError(
                 f"an ADC needs at least one bit, got precision_bits={self.precision_bits} and "
                 f"range_bits={self.range_bits}; the paper uses 4 and 4"
             )
         if self.precision_bits + self.range_bits > 24:
-            raise HardwareError(
+            raise SettingsError(
                 f"an ADC of precision_bits={self.precision_bits} and range_bits={self.range_bits} is finer than "
                 f"float32 can tell; let them add up to at most 24"
             )

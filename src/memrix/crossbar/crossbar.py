@@ -135,7 +135,7 @@ class Crossbar(nn.Module):
         As a ``Reader`` does, but in units of the largest code times an integer weight.
 
         Raises:
-            ConversionError: what is given is no tensor of codes of the DAC, or vectors of another length.
+            InputError: what is given is no tensor of codes of the DAC, or vectors of another length.
         """
         require_codes(codes, self.circuit.dac, 4, self.name)
         return Reader(self)(codes).mul_(self.result_weight)
@@ -151,7 +151,7 @@ class Crossbar(nn.Module):
             float32 ``[groups, row tiles, vectors, planes, outputs]``; 1 is a full pair at the largest code.
 
         Raises:
-            ConversionError: what is given is no tensor of codes of the DAC, or vectors of another length.
+            InputError: what is given is no tensor of codes of the DAC, or vectors of another length.
         """
         require_codes(codes, self.circuit.dac, 3, self.name)
         require_vectors(codes, self.layout, self.name)
@@ -177,7 +177,7 @@ class Crossbar(nn.Module):
             float32 ``[vectors, outputs]``, in integer weights.
 
         Raises:
-            ConversionError: what is given are no numbers of rows.
+            InputError: what is given are no numbers of rows.
         """
         require_rows(rows, self.layout, self.name)
         self.settle_()

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from memrix._support.validation import plain_settings, require_number
 from memrix.device import DeviceParameters
-from memrix.errors import HardwareError
+from memrix.errors import SettingsError
 
 # Decades of a conductance, of cells that lie so many standard deviations from the mean: an ON cell conducts a fifth
 # less than the most that any state does, an OFF cell a twentieth of it.
@@ -38,7 +38,7 @@ class Faults:
         require_number("faults.stuck_on", self.stuck_on, 0.0, 1.0)
         require_number("faults.stuck_off", self.stuck_off, 0.0, 1.0)
         if self.stuck_on + self.stuck_off > 1:
-            raise HardwareError(
+            raise SettingsError(
                 f"faults.stuck_on and faults.stuck_off are shares of the same cells and must not add up to more "
                 f"than 1, got {self.stuck_on} and {self.stuck_off}"
             )
@@ -84,7 +84,7 @@ class Drift:
         require_number("drift.exponent_spread", self.exponent_spread, 0.0, 1.0)
         require_number("drift.seconds", self.seconds, 0.0, 1e12, "s")
         if 0 < self.seconds < self.reference_seconds:
-            raise HardwareError(
+            raise SettingsError(
                 f"drift.seconds must be 0 or at least drift.reference_seconds = {self.reference_seconds} s, "
                 f"got {self.seconds}"
             )
@@ -92,7 +92,7 @@ class Drift:
             decades = math.log10(self.seconds / self.reference_seconds)
             growth = decades * (_DEVIATIONS * self.exponent_spread - self.exponent)
             if growth > _MOST_GROWTH:
-                raise HardwareError(
+                raise SettingsError(
                     f"drift.exponent = {self.exponent:g} with drift.exponent_spread = {self.exponent_spread:g} lets "
                     f"the conductance of one cell in a thousand grow by a factor of 10**{growth:.1f} in "
                     f"{self.seconds:g} s, far beyond what a cell can conduct; give a smaller spread or a larger "

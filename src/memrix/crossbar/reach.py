@@ -11,7 +11,7 @@ from memrix._support.schema import Count
 from memrix.crossbar.mapping import POLARITIES, Layout
 from memrix.device import ReadRange, WithinReach
 from memrix.device.block import Block
-from memrix.errors import HardwareError
+from memrix.errors import SettingsError
 
 
 @dataclass(frozen=True)
@@ -88,12 +88,12 @@ class FoundInReach:
         """How many, where the protocol tells, and the cells where they are kept and there are any.
 
         Raises:
-            HardwareError: cells are to be kept and the protocol does not tell.
+            SettingsError: cells are to be kept and the protocol does not tell.
         """
         reads = self._reads
         if reads is None or not self._known:
             if reads is not None and reads.kept:
-                raise HardwareError(
+                raise SettingsError(
                     "this programming protocol does not tell which cells are within reach of readings; let its "
                     "program() give 'within_reach' for the 'reads' that it is called with, or set "
                     "device.read_disturb = False"

@@ -52,8 +52,8 @@ class Reader:
             float32 ``[groups, shared, vectors, outputs]``: whole numbers of ADC steps of the lowest plane.
 
         Raises:
-            ConversionError: vectors of another length or number of groups; or a graph is to be recorded of readings
-                that draw noise or switch cells.
+            InputError: vectors of another length or number of groups.
+            ConversionError: a graph is to be recorded of readings that draw noise or switch cells.
         """
         crossbar = self._crossbar
         layout = crossbar.layout

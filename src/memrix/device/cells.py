@@ -29,7 +29,7 @@ from memrix.device.reach import ReadRange, WithinReach
 from memrix.device.switching import FARTHEST, Switching
 from memrix.device.variability import draw_devices
 from memrix.device.voltages import Voltages, as_voltages, per_cell, power_, reached
-from memrix.errors import DeviceError, HardwareError
+from memrix.errors import SettingsError
 
 # Part of what a seed means: another block length would draw other cells. On a CPU an operation on a block is long
 # enough for several threads to share it.
@@ -64,8 +64,8 @@ class Cells:
         disturbing_reads: those of them at a voltage that would have switched the cell.
 
     Raises:
-        DeviceError: the shape is not one of an array, there are no parameters, or torch has no such device.
-        HardwareError: the parameters hold no such order, or a seed or the pulse width is invalid.
+        SettingsError: the shape is not one of an array; there are no parameters, or they hold no such order; torch
+            has no such device; or a seed or the pulse width is invalid.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class Cells:
             programming: seed of the cycles.
 
         Raises:
-            HardwareError: the seed is not an integer from 0.
+            SettingsError: the seed is not an integer from 0.
         """
         self.seeds = Seeds(self.seeds.chip, programming, self.seeds.read)
         self.pulses, self.energy, self.reads, self.disturbing_reads = 0, 0.0, 0, 0
@@ -143,7 +143,7 @@ class Cells:
             where: bool of ``shape``: the cells that get the pulse; all by default.
 
         Raises:
-            DeviceError: a shape does not fit, or a voltage is not a number within 5 V. No cell has been changed.
+            SettingsError: a shape does not fit, or a voltage is not a number within 5 V. No cell has been changed.
         """
         go_on()
         voltages = self._for_blocks(volts)
@@ -177,14 +177,14 @@ class Cells:
             float32 of ``shape``: the last reading of every cell that was ramped, 0 of the others.
 
         Raises:
-            DeviceError: a shape does not fit, voltages do not rise from above 0, an aim is not finite, or there is no
-                circuit.
+            SettingsError: a shape does not fit, voltages do not rise from above 0, an aim is not finite, or there is
+                no circuit.
         """
         masks = torch.split(self._require_mask(where).reshape(-1), self._lengths)
         volts = ramp_voltages(volts, self.parameters.full_reset_voltage)
         require_aims(aim, self.shape)
         if not isinstance(circuit, ReadBackCircuit):
-            raise DeviceError(f"a ramp needs a circuit that reads cells back, got {shown(circuit)}")
+            raise SettingsError(f"a ramp needs a circuit that reads cells back, got {shown(circuit)}")
         readings = torch.zeros_like(self.r)
         seeds = seeds_from(self._read_stream.on(self.device), len(self._blocks))
         records: list[RampRecord | None] = [None] * len(self._blocks)
@@ -220,7 +220,7 @@ class Cells:
         """Mean current in A at ``volts``, which broadcast with the cells' shape: ``[200, 1]`` volts are sweeps.
 
         Raises:
-            DeviceError: the shape does not fit, or a voltage lies beyond those at which currents were measured.
+            SettingsError: the shape does not fit, or a voltage lies beyond those at which currents were measured.
         """
         return self._current.of(self.r, self._read_voltages(volts))
 
@@ -246,8 +246,8 @@ class Cells:
             bandwidth: Hz.
 
         Raises:
-            DeviceError: the shape does not fit, or a voltage lies beyond those at which currents were measured.
-            HardwareError: the noise, temperature or bandwidth is invalid.
+            SettingsError: the shape does not fit; a voltage lies beyond those at which currents were measured; or the
+                noise, temperature or bandwidth is invalid.
         """
         require_choice("noise", noise, NOISES)
         require_temperature("temperature", temperature)
@@ -259,7 +259,9 @@ class Cells:
             self.disturbing_reads += int(disturbed.sum())
             return self._noisy(self.r, voltages, noise, temperature, bandwidth)
         if voltages.dim():
-            raise DeviceError(f"chosen cells are read at one voltage, got voltages of shape {tuple(voltages.shape)}")
+            raise SettingsError(
+                f"chosen cells are read at one voltage, got voltages of shape {tuple(voltages.shape)}"
+            )
         index = positions(self._require_mask(where).reshape(-1))
         sets, resets = (threshold.index_select(0, index) for threshold in self._thresholds())
         self.reads += index.numel()
@@ -321,11 +323,11 @@ class Cells:
         """Take over what ``state_dict`` gave, of cells of the same shape, order and kind of device.
 
         Raises:
-            DeviceError: lists what is missing or of another shape; the cells have not been changed.
+            SettingsError: lists what is missing or of another shape; the cells have not been changed.
         """
         own = self.state_dict()
         if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
-            raise DeviceError(
+            raise SettingsError(
                 f"the state of cells is a dict of tensors, as state_dict() gives it, got {shown(state)}"
             )
         problems = [f"{name} is missing" for name in own if name not in state]
@@ -341,7 +343,7 @@ class Cells:
             if name in state and state[name].dtype != own[name].dtype
         ]
         if problems:
-            raise DeviceError(
+            raise SettingsError(
                 f"this state is not one of cells of shape {tuple(self.shape)}, order {self.order}, on "
                 f"{self.device.type}:\n  " + "\n  ".join(problems)
             )
@@ -350,8 +352,8 @@ class Cells:
             seeds = Seeds(*(int(seed) for seed in state["seeds"]))
             for saved in (*state["programming_streams"].cpu(), state["read_stream"].cpu()):
                 torch.Generator(self.device).set_state(saved.clone())
-        except (HardwareError, RuntimeError) as error:
-            raise DeviceError(f"this state has no valid seeds or streams: {error}") from error
+        except (SettingsError, RuntimeError) as error:
+            raise SettingsError(f"this state has no valid seeds or streams: {error}") from error
         self.r.copy_(state["r"])
         pulses, self.energy, reads, disturbing_reads = state["counts"].tolist()
         self.pulses, self.reads, self.disturbing_reads = int(pulses), int(reads), int(disturbing_reads)
@@ -379,7 +381,7 @@ class Cells:
 
     def _require_mask(self, where: Tensor) -> Tensor:
         if not isinstance(where, Tensor) or where.shape != self.shape or where.dtype != torch.bool:
-            raise DeviceError(
+            raise SettingsError(
                 f"'where' must be a bool tensor of the cells' shape {tuple(self.shape)}, got {described(where)}"
             )
         return where.to(self.device)

@@ -17,7 +17,7 @@ from memrix._support.records import closest
 from memrix._support.validation import shown
 from memrix.device.parameters import FEATURES, HRS, LRS, RESET_VOLTAGE, SET_VOLTAGE, Array, DeviceParameters
 from memrix.device.ranges import LEAST_READ_VOLTAGE
-from memrix.errors import HardwareError
+from memrix.errors import SettingsError
 
 _ORDER = re.compile(r"VAR_([0-9]{1,4})")
 _HIGHEST_ORDER = 1000
@@ -31,16 +31,16 @@ def load_parameters(source: str = SYNAPTOGEN) -> DeviceParameters:
     """Read device parameters from the ``synaptogen`` package, or from a JSON file of the same layout.
 
     Raises:
-        HardwareError: the file is missing, is not JSON, or lists every field that is missing or inconsistent.
+        SettingsError: the file is missing, is not JSON, or lists every field that is missing or inconsistent.
     """
     if source == SYNAPTOGEN:
         text = (resources.files("synaptogen") / "default_params.json").read_text(encoding="utf-8")
     else:
-        path = file_path(source, HardwareError, "device parameters are named by a path, which")
+        path = file_path(source, SettingsError, "device parameters are named by a path, which")
         try:
             text = read_text(path)
         except (OSError, ValueError) as error:
-            raise HardwareError(
+            raise SettingsError(
                 f"device parameters {str(source)!r} cannot be read ({error}); give "
                 f"{SYNAPTOGEN!r} or the path of a JSON file laid out like its default_params.json"
             ) from error
@@ -51,13 +51,13 @@ def save_parameters(parameters: DeviceParameters, path: str | Path) -> None:
     """Write device parameters to a JSON file that ``load_parameters`` reads.
 
     Raises:
-        HardwareError: the file cannot be written.
+        SettingsError: the file cannot be written.
     """
-    path = file_path(path, HardwareError, "the path of device parameters")
+    path = file_path(path, SettingsError, "the path of device parameters")
     try:
         path.write_text(format_parameters(parameters), encoding="utf-8")
     except OSError as error:
-        raise HardwareError(f"{str(path)!r} cannot be written ({error.strerror}); name another place") from error
+        raise SettingsError(f"{str(path)!r} cannot be written ({error.strerror}); name another place") from error
 
 
 def format_parameters(parameters: DeviceParameters) -> str:
@@ -83,12 +83,12 @@ def parse_parameters(text: str, source: str) -> DeviceParameters:
     """Parameters of the text of a file, which ``source`` names.
 
     Raises:
-        HardwareError: the text is not JSON, or lists every field that is missing or inconsistent.
+        SettingsError: the text is not JSON, or lists every field that is missing or inconsistent.
     """
     try:
         raw = parse_json(text)
     except ValueError as error:
-        raise HardwareError(f"device parameters {source!r} are not valid JSON: {error}") from error
+        raise SettingsError(f"device parameters {source!r} are not valid JSON: {error}") from error
     if not isinstance(raw, dict):
         problems = [f"the file must hold a table of fields, got {type(raw).__name__}"]
     elif not (problems := _malformed(raw)):
@@ -96,7 +96,7 @@ def parse_parameters(text: str, source: str) -> DeviceParameters:
         problems = _inconsistent(parameters)
         if not problems:
             return parameters
-    raise HardwareError(
+    raise SettingsError(
         f"device parameters {source!r} are not laid out like the default_params.json of the synaptogen package:\n  "
         + "\n  ".join(problems)
     )

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memrix._support.validation import is_integer, shown
-from memrix.errors import HardwareError
+from memrix.errors import SettingsError
 
 Array = NDArray[np.floating[Any]]
 
@@ -74,12 +74,12 @@ class DeviceParameters:
         """``[4, 4 * (order + 1)]``: the autoregression of an order, by default of the highest.
 
         Raises:
-            HardwareError: the parameters hold no autoregression of this order.
+            SettingsError: the parameters hold no autoregression of this order.
         """
         if order is None:
             order = self.order
         if not is_integer(order) or order not in self.autoregressions:
-            raise HardwareError(
+            raise SettingsError(
                 f"device parameters {self.source!r} hold no autoregression of order {shown(order)}; "
                 f"the orders are {', '.join(map(str, sorted(self.autoregressions)))}"
             )

@@ -9,7 +9,7 @@ import numpy as np
 from memrix._support.validation import require_number, require_positive
 from memrix.device.parameters import FEATURES, HRS, LRS, RESET_VOLTAGE, SET_VOLTAGE, Array, DeviceParameters
 from memrix.device.ranges import PULSE_RANGE
-from memrix.errors import HardwareError
+from memrix.errors import SettingsError
 
 # Typical voltages and relative spreads of the measured device (Hennen et al., 10.3389/fnins.2022.941753).
 SET_AT, RESET_AT, RESET_EXPONENT = -0.67, 0.73, 3.0567
@@ -54,12 +54,12 @@ def parametric_device(
             measured device.
 
     Raises:
-        HardwareError: a number out of its range, or an OFF resistance that is not above the ON resistance.
+        SettingsError: a number out of its range, or an OFF resistance that is not above the ON resistance.
     """
     require_number("on_resistance", on_resistance, 1e-3, _LARGEST_RESISTANCE, "ohm")
     require_number("off_resistance", off_resistance, 1e-3, _LARGEST_RESISTANCE, "ohm")
     if on_resistance >= off_resistance:
-        raise HardwareError(
+        raise SettingsError(
             f"off_resistance must lie above on_resistance, got {off_resistance:g} and {on_resistance:g} ohm; have "
             "they been interchanged?"
         )
@@ -99,14 +99,14 @@ def parametric_device(
 def _full_reset(
     read_voltage: float, set_voltage: float, reset_voltage: float, full_reset_voltage: float | None
 ) -> float:
-    """The voltage in V of a complete RESET; HardwareError unless all four voltages can be those of one device."""
+    """The voltage in V of a complete RESET; SettingsError unless all four voltages can be those of one device."""
     require_number("set_voltage", set_voltage, -PULSE_RANGE, -1e-3, "V")
     require_number("reset_voltage", reset_voltage, 1e-3, PULSE_RANGE, "V")
     require_positive("read_voltage", read_voltage, "V")
     full_reset = _FULL_RESET * reset_voltage if full_reset_voltage is None else full_reset_voltage
     require_positive("full_reset_voltage", full_reset, "V")
     if not read_voltage < min(reset_voltage, -set_voltage) or reset_voltage >= full_reset:
-        raise HardwareError(
+        raise SettingsError(
             f"read_voltage ({read_voltage:g} V) must lie below the switching voltages ({set_voltage:g} and "
             f"{reset_voltage:g} V), and reset_voltage below full_reset_voltage ({full_reset:g} V)"
         )
@@ -140,12 +140,12 @@ def normal_device(
         reset_exponent: curvature of the current along a partial reset.
 
     Raises:
-        HardwareError: a spread with which voltages or ON resistances would change their sign.
+        SettingsError: a spread with which voltages or ON resistances would change their sign.
     """
     total = np.hypot(device_deviations, cycle_deviations) / np.abs(means)
     wide = [f"{FEATURES[i]} {total[i]:.0%}" for i in (SET_VOLTAGE, LRS, RESET_VOLTAGE) if total[i] > _LARGEST_SPREAD]
     if wide:
-        raise HardwareError(
+        raise SettingsError(
             f"too large a spread in all, relative to the mean: {', '.join(wide)}; a normal number that keeps its "
             f"sign has at most {_LARGEST_SPREAD:.0%}"
         )

@@ -66,7 +66,7 @@ def switching_shares(
         reset_voltage: of the pulse that is to make cells OFF, in V; that of ``pulse_voltages`` by default.
 
     Raises:
-        DeviceError: a voltage is no number, or lies beyond ``PULSE_RANGE``.
+        SettingsError: a voltage is no number, or lies beyond ``PULSE_RANGE``.
     """
     defaults = pulse_voltages(parameters)
     set_at = defaults.set if set_voltage is None else set_voltage

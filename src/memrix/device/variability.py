@@ -39,7 +39,7 @@ class CycleModel:
         device: where tensors live.
 
     Raises:
-        HardwareError: the parameters hold no autoregression of this order.
+        SettingsError: the parameters hold no autoregression of this order.
     """
 
     def __init__(self, parameters: DeviceParameters, order: int, device: torch.device) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from memrix._support.validation import is_number, shown
 from memrix.device.current import CellCurrent
 from memrix.device.ranges import NO_BREAKDOWN, PULSE_RANGE, require_pulse_voltage
-from memrix.errors import DeviceError
+from memrix.errors import SettingsError
 
 Voltages = float | Tensor | np.ndarray[Any, Any]
 _ROUNDING = 1e-6  # of float32, by which a voltage may seem to pass a limit
@@ -28,7 +28,7 @@ def as_voltages(volts: Voltages, shape: torch.Size, device: torch.device, limit:
         why: it ends there, as a clause of the message.
 
     Raises:
-        DeviceError: no real numbers, none that broadcast, or none within the limit.
+        SettingsError: no real numbers, none that broadcast, or none within the limit.
     """
     try:
         given = volts if isinstance(volts, Tensor) else torch.as_tensor(volts)
@@ -39,14 +39,14 @@ def as_voltages(volts: Voltages, shape: torch.Size, device: torch.device, limit:
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         kind = f" of {volts.dtype}" if isinstance(volts, (Tensor, np.ndarray)) else ""
         what = f"shape {tuple(volts.shape)}{kind}" if isinstance(volts, (Tensor, np.ndarray)) else shown(volts)
-        raise DeviceError(
+        raise SettingsError(
             f"voltages must be real numbers in V that broadcast with cells of shape {tuple(shape)}, got {what}"
         ) from error
     if voltages.numel():
         lowest, highest = (float(end) for end in voltages.aminmax())
         # NaN is neither.
         if not (-limit * (1 + _ROUNDING) <= lowest and highest <= limit * (1 + _ROUNDING)):
-            raise DeviceError(
+            raise SettingsError(
                 f"voltages must lie within +-{limit:g} V ({why}), got some from {lowest:g} to {highest:g} V"
             )
     return voltages
@@ -56,7 +56,7 @@ def per_cell(volts: Voltages, shape: torch.Size, device: torch.device) -> float 
     """The voltage of a pulse for all cells of a shape, or one each, ``[cells]``.
 
     Raises:
-        DeviceError: no real numbers within ``PULSE_RANGE``, or none that fit the cells.
+        SettingsError: no real numbers within ``PULSE_RANGE``, or none that fit the cells.
     """
     if is_number(volts):
         require_pulse_voltage("the voltage of a pulse", volts)
@@ -67,7 +67,7 @@ def per_cell(volts: Voltages, shape: torch.Size, device: torch.device) -> float 
     try:
         return voltages.expand(shape).reshape(-1)
     except RuntimeError as error:
-        raise DeviceError(
+        raise SettingsError(
             f"voltages of shape {tuple(voltages.shape)} do not fit cells of shape {tuple(shape)}; give "
             f"one voltage, or one for each cell"
         ) from error

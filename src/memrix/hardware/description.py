@@ -22,7 +22,7 @@ from memrix.crossbar.readout import ReadCircuit
 from memrix.device import CellCurrent, DeviceParameters, ReadRange, load_parameters
 from memrix.device.current import NOISES, Noise
 from memrix.device.ranges import require_bandwidth, require_temperature
-from memrix.errors import HardwareError
+from memrix.errors import SettingsError
 from memrix.quantization import TERNARY_BITS, WeightRange, WeightScale
 
 
@@ -46,10 +46,10 @@ class Device:
 
     def __post_init__(self) -> None:
         if not isinstance(self.parameters, str) or not self.parameters:
-            raise HardwareError(
+            raise SettingsError(
                 f"device.parameters must be {SYNAPTOGEN!r} or the path of a JSON file, got {shown(self.parameters)}"
             )
-        file_path(self.parameters, HardwareError, "device.parameters")
+        file_path(self.parameters, SettingsError, "device.parameters")
         plain_settings(self)
         require_temperature("device.temperature", self.temperature)
         require_bandwidth("device.bandwidth", self.bandwidth)
@@ -58,7 +58,7 @@ class Device:
 
 @dataclass(frozen=True)
 class Hardware:
-    """A memristor chip. Everything is validated on construction; ``HardwareError`` says what is wrong.
+    """A memristor chip. Everything is validated on construction; ``SettingsError`` says what is wrong.
 
     Attributes:
         weight_bits: bits of a weight, its sign included: a whole number from 2 to 16, or 1.5 for ternary weights.
@@ -111,7 +111,7 @@ class Hardware:
             _require_part(name, getattr(self, name))
         if self.mapping == "multi-level" and not self.programming.analog:
             able = " or ".join(repr(name) for name, protocol in PROTOCOLS.items() if protocol.analog)
-            raise HardwareError(
+            raise SettingsError(
                 f"mapping 'multi-level' needs cells at levels between OFF and ON, and programming by "
                 f"{self.programming.name!r} leaves none; use programming {able}, or mapping 'bit-sliced'"
             )
@@ -132,7 +132,7 @@ class Hardware:
         of up to 13 bits): the quantized network.
 
         Raises:
-            HardwareError: there is no preset of this name.
+            SettingsError: there is no preset of this name.
         """
         presets = _presets()
         if not isinstance(name, str) or name not in presets:
@@ -144,7 +144,7 @@ class Hardware:
         """A preset by its name, or a ``.toml`` or ``.json`` file by its path.
 
         Raises:
-            HardwareError: there is neither.
+            SettingsError: there is neither.
         """
         path = _path(name_or_file)
         if is_hardware_file(path):
@@ -155,7 +155,7 @@ class Hardware:
         """A copy with some settings changed; dotted names reach inside: ``**{"adc.range_bits": 6}``.
 
         Raises:
-            HardwareError: a setting does not exist or its value is not valid.
+            SettingsError: a setting does not exist or its value is not valid.
         """
         inside: dict[str, dict[str, Any]] = {}
         direct: dict[str, Any] = {}
@@ -163,7 +163,7 @@ class Hardware:
         for name, value in changes.items():
             part, dot, setting = name.partition(".")
             if part not in known:
-                raise HardwareError(
+                raise SettingsError(
                     f"Hardware has no setting {part!r}{closest(part, known)}; it has {', '.join(known)}"
                 )
             if dot:
@@ -187,13 +187,13 @@ class Hardware:
         Dotted names reach inside, as in ``replace``. A programming protocol that is named has settings of its own.
 
         Raises:
-            HardwareError: lists every unknown setting and wrong value at once.
+            SettingsError: lists every unknown setting and wrong value at once.
         """
         plain = _tables(settings) if base is None else merged(base.to_dict(), _tables(settings), unless="protocol")
         problems: list[str] = []
         hardware = cls._build(plain, problems, complete=False)
         if problems or hardware is None:
-            raise HardwareError("this hardware description cannot be used:\n  " + "\n  ".join(problems))
+            raise SettingsError("this hardware description cannot be used:\n  " + "\n  ".join(problems))
         return hardware
 
     @classmethod
@@ -224,18 +224,18 @@ class Hardware:
         """Write a ``.toml`` or ``.json`` file that ``load`` reads.
 
         Raises:
-            HardwareError: the file has another ending, or cannot be written.
+            SettingsError: the file has another ending, or cannot be written.
         """
         path = _path(path)
         if path.suffix not in (".json", ".toml"):
-            raise HardwareError(f"a hardware description is saved as .toml or .json, got {str(path)!r}")
+            raise SettingsError(f"a hardware description is saved as .toml or .json, got {str(path)!r}")
         text = json.dumps(self.to_dict(), indent=2) + "\n" if path.suffix == ".json" else toml(self.to_dict())
         try:
             path.write_bytes(text.encode())
         except OSError as error:
-            raise HardwareError(f"{str(path)!r} cannot be written ({error.strerror}); name another place") from error
+            raise SettingsError(f"{str(path)!r} cannot be written ({error.strerror}); name another place") from error
         except UnicodeEncodeError as error:
-            raise HardwareError(
+            raise SettingsError(
                 f"TOML holds text that is valid Unicode, got {error.object[error.start : error.end]!r} in it; "
                 f"save as .json, or rename what {self.device.parameters!r} names"
             ) from error
@@ -245,16 +245,16 @@ class Hardware:
         """Read a ``.toml`` or ``.json`` file; settings that are not given keep their defaults.
 
         Raises:
-            HardwareError: the file is missing or damaged, or lists every setting that is wrong.
+            SettingsError: the file is missing or damaged, or lists every setting that is wrong.
         """
         path = _path(path)
         parse = parse_toml if path.suffix == ".toml" else parse_json
         fix = f"write one with Hardware.preset('paper').save({str(path)!r})"
-        settings = load_tree(path, parse, "the hardware description", HardwareError, fix)
+        settings = load_tree(path, parse, "the hardware description", SettingsError, fix)
         try:
             return cls.from_dict(settings)
-        except HardwareError as error:
-            raise HardwareError(f"{str(path)!r}: {error}") from error
+        except SettingsError as error:
+            raise SettingsError(f"{str(path)!r}: {error}") from error
 
     @property
     def planes(self) -> int:
@@ -271,7 +271,7 @@ class Hardware:
         """The measured parameters of the cells.
 
         Raises:
-            HardwareError: the file that ``device.parameters`` names cannot be used.
+            SettingsError: the file that ``device.parameters`` names cannot be used.
         """
         return load_parameters(self.device.parameters)
 
@@ -348,10 +348,10 @@ def _protocol(programming: Any) -> Any:  # noqa: ANN401
 
 
 def _require_part(name: str, value: object) -> None:
-    """Raise HardwareError unless ``value`` is what the part ``name`` of a chip is made of."""
+    """Raise SettingsError unless ``value`` is what the part ``name`` of a chip is made of."""
     kind = _PARTS[name]
     if isinstance(value, type) or not isinstance(value, kind):
-        raise HardwareError(
+        raise SettingsError(
             f"{name} must be a memrix {kind.__name__}, got {shown(value)}; to change one of its settings use "
             f"replace(**{{'{name}.<setting>': value}})"
         )
@@ -363,7 +363,7 @@ def _changed_part(name: str, part: Any, changes: dict[str, Any]) -> Any:  # noqa
     known = _settings(part)
     for setting in changes:
         if setting not in known:
-            raise HardwareError(
+            raise SettingsError(
                 f"{name} has no setting {setting!r}{closest(setting, known)}; it has {', '.join(known) or 'none'}"
             )
     return dataclasses.replace(part, **changes)
@@ -376,7 +376,7 @@ def _settings(part: Any) -> list[str]:  # noqa: ANN401
 def _tables(settings: dict[str, Any]) -> dict[str, Any]:
     """Settings with a table for every part that is named or reached into."""
     if not isinstance(settings, dict):
-        raise HardwareError(f"a hardware description must be a table of settings, got {shown(settings)}")
+        raise SettingsError(f"a hardware description must be a table of settings, got {shown(settings)}")
     programming = settings.get("programming")
     return nested(
         {**settings, "programming": {"protocol": programming}} if isinstance(programming, str) else settings
@@ -385,7 +385,7 @@ def _tables(settings: dict[str, Any]) -> dict[str, Any]:
 
 def _path(path: str | Path) -> Path:
     what = "a hardware description is named by a preset or by the path of a file; it"
-    return file_path(path, HardwareError, what)
+    return file_path(path, SettingsError, what)
 
 
 def _built_protocol(table: object, problems: list[str], *, complete: bool) -> ProgrammingProtocol | None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from memrix._support.random import derive
 from memrix._support.tables import listed
-from memrix.errors import CalibrationError, NumericsError
+from memrix.errors import CalibrationError, InputError
 from memrix.model.batches import MOST_BATCHES, require_batches, run_batches
 from memrix.model.contents import Contents
 from memrix.model.inventory import rule
@@ -74,7 +74,7 @@ def calibrate(
     Raises:
         CalibrationError: there is no batch, or too many; a batch cannot be had, or the model does not take it; a
             layer is not reached by any; or the percentile is none.
-        NumericsError: an activation is not finite.
+        InputError: an activation is not finite.
         ConversionError: lists every layer that cannot be mapped as asked.
 
     Errors in a batch say its number, counted from 1, and the layer. After any error, Ctrl-C included, the model is as
@@ -118,7 +118,7 @@ def observe_uses(
 
     Raises:
         CalibrationError: there is no batch, or one is not taken by the model.
-        NumericsError: an activation is not finite.
+        InputError: an activation is not finite.
     """
     owners = {layer.name: layer.owner.module for layer in selected if layer.owner is not None}
     watch = Watch(model, {layer.name: layer.module for layer in selected}, owners)
@@ -153,13 +153,13 @@ class _Watched:
             self.empty = True
             return
         if activations.is_complex():
-            raise NumericsError(
+            raise InputError(
                 f"the input of layer {self.layer.name!r} is complex ({activations.dtype}), and a DAC converts real "
                 f"numbers; give its real and imaginary parts as inputs of their own: torch.view_as_real"
             )
         self.reached = True
         if not self._observer.observe(activations):
-            raise NumericsError(
+            raise InputError(
                 f"the input of layer {self.layer.name!r} holds NaN or infinite values during calibration; "
                 f"look at the batch, or at the layers before it"
             )
@@ -170,7 +170,7 @@ class _Watched:
     def observe_output(self, module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
         """Take in the output of a layer that quantizes it, as a hook."""
         if output.numel() and not self._output_observer.observe(output):
-            raise NumericsError(
+            raise InputError(
                 f"the output of layer {self.layer.name!r} holds NaN or infinite values during calibration; "
                 f"look at the batch, or at the weights"
             )

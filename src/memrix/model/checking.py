@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from memrix.crossbar.mapping import Layout
-from memrix.errors import CalibrationError, ConversionError, NumericsError
+from memrix.errors import CalibrationError, ConversionError, InputError, SettingsError
 from memrix.model.calibration import observe_uses
 from memrix.model.check_notes import (
     calibration_notes,
@@ -55,7 +55,7 @@ def check(
         if batches is not None and found.selected:
             objections, unreached = observe_uses(model, batches, found.selected)
             found = plan(model, hardware, layers, objections=objections)
-    except (CalibrationError, ConversionError, NumericsError) as error:
+    except (CalibrationError, ConversionError, InputError, SettingsError) as error:
         return Check((str(error),), (), (), ())
     selected = found.selected
     planned = [(layer, _layout(layer)) for layer in selected]

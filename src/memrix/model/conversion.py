@@ -12,7 +12,7 @@ from memrix._support.tables import listed
 from memrix._support.validation import require_integer
 from memrix.crossbar import Counts
 from memrix.crossbar.columns import FEWEST_VECTORS
-from memrix.errors import CalibrationError, ConversionError
+from memrix.errors import CalibrationError, ConversionError, SettingsError
 from memrix.model.contents import Contents
 from memrix.model.copying import copy_model, copy_of
 from memrix.model.inventory import require_module
@@ -59,11 +59,11 @@ def quantize(
 
     Raises:
         ConversionError: lists every layer that cannot be mapped as asked, and every attribute that holds a method of
-            a layer; or the quantization is none.
-        NumericsError: a weight is not finite.
+            a layer; or a weight is not finite.
+        SettingsError: the quantization is none.
     """
     if quantization is not None and not isinstance(quantization, Quantization):
-        raise ConversionError(
+        raise SettingsError(
             f"expected a memrix.Quantization or None, got {type(quantization).__name__}; for example "
             f"memrix.Quantization(observer='min-max')"
         )
@@ -88,7 +88,7 @@ def set_epoch(model: nn.Module, epoch: int) -> None:
 
     Raises:
         ConversionError: the model is no module, or has no quantized layer.
-        HardwareError: the epoch is not an integer from 0.
+        SettingsError: the epoch is not an integer from 0.
     """
     require_integer("epoch", epoch, 0, 1 << 31)
     require_module(model)
@@ -126,10 +126,9 @@ def program(
 
     Raises:
         ConversionError: lists every layer that cannot be mapped as asked, or every attribute that would go on
-            running the original, or names one that cannot be copied.
+            running the original, or names one that cannot be copied; or a weight is not finite.
         CalibrationError: a layer has no activation range.
-        NumericsError: a weight is not finite.
-        HardwareError: the device parameters cannot be read.
+        SettingsError: the device parameters cannot be read.
     """
     seeds = Seeds.of(seed)
     selected = select(model, hardware, layers)

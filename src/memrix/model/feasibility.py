@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from memrix.crossbar.mapping import Layout
 from memrix.crossbar.protocols.pulses import Pulsed, stuck_cells
 from memrix.device import CellCurrent, DeviceParameters
-from memrix.errors import HardwareError
+from memrix.errors import SettingsError
 from memrix.hardware import Hardware
 from memrix.model.patterns import HardwareChoice
 from memrix.model.selection import Selected
@@ -23,7 +23,7 @@ def hardware_problems(hardware: HardwareChoice) -> list[str]:
         for check in _checks(chip):
             try:
                 check()
-            except HardwareError as error:
+            except SettingsError as error:
                 problems[str(error)] = None
     return list(problems)
 
@@ -66,5 +66,5 @@ def _left_alone(chip: Hardware) -> list[str]:
         return []
     try:
         return stuck_cells(protocol, chip.parameters, _NOTABLE)
-    except HardwareError:
+    except SettingsError:
         return []  # a problem already

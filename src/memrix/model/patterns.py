@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from torch import nn
 
 from memrix._support.records import closest
-from memrix.errors import ConversionError
+from memrix.errors import SettingsError
 from memrix.hardware import Hardware
 
 Layers = str | Sequence[str] | Callable[[str, nn.Module], bool] | None
@@ -27,7 +27,7 @@ class Choice:
         names: of the layers.
 
     Raises:
-        ConversionError: what was given is no hardware, or no pattern at all.
+        SettingsError: what was given is no hardware, or no pattern at all.
     """
 
     def __init__(self, layers: Layers, hardware: HardwareChoice, names: Sequence[str]) -> None:
@@ -37,7 +37,7 @@ class Choice:
         self._of_hardware = [] if isinstance(hardware, Hardware) else list(hardware)
         for pattern in (*self._of_layers, *self._of_hardware):
             if not isinstance(pattern, str):
-                raise ConversionError(f"a layer pattern must be a string, got {pattern!r}")
+                raise SettingsError(f"a layer pattern must be a string, got {pattern!r}")
         _require_chips(hardware)
         self._meant = {pattern: matching(pattern, names) for pattern in (*self._of_layers, *self._of_hardware)}
 
@@ -92,7 +92,7 @@ def matching(pattern: str, names: Iterable[str]) -> set[str]:
 
 def _require_hardware(hardware: object) -> None:
     if not isinstance(hardware, (Hardware, Mapping)):
-        raise ConversionError(
+        raise SettingsError(
             f"expected a memrix.Hardware or a mapping of name patterns to Hardware, got {type(hardware).__name__}; "
             f"for example memrix.Hardware.preset('paper')"
         )
@@ -101,7 +101,7 @@ def _require_hardware(hardware: object) -> None:
 def _require_chips(hardware: HardwareChoice) -> None:
     for pattern, chip in () if isinstance(hardware, Hardware) else hardware.items():
         if chip is not None and not isinstance(chip, Hardware):
-            raise ConversionError(f"pattern {pattern!r} must map to a memrix.Hardware or None, got {chip!r}")
+            raise SettingsError(f"pattern {pattern!r} must map to a memrix.Hardware or None, got {chip!r}")
 
 
 def _patterns(layers: Layers) -> list[str]:
@@ -109,7 +109,7 @@ def _patterns(layers: Layers) -> list[str]:
         return []
     # Of what can be read once alone, a second look would find nothing.
     if not isinstance(layers, Collection):
-        raise ConversionError(
+        raise SettingsError(
             f"layers must be a name pattern, a list of them or a predicate (name, module) -> bool, got {layers!r}; "
             f"for example layers=['encoder.*']"
         )

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from memrix._support.tables import listed
-from memrix.errors import ConversionError, CoverageWarning, NumericsError
+from memrix.errors import ConversionError, CoverageWarning
 from memrix.hardware import Hardware
 from memrix.model.inventory import Candidate, candidate_layers, digital_reason, require_module
 from memrix.model.patterns import Choice, HardwareChoice, Layers
@@ -78,7 +78,8 @@ def plan(
         objections: why certain layers cannot be mapped, by name, as a run of the model has shown.
 
     Raises:
-        ConversionError: what was given is no model, no hardware or no pattern at all.
+        ConversionError: what was given is no model.
+        SettingsError: it is no hardware, or no pattern at all.
     """
     require_module(model)
     if any(isinstance(module, CrossbarLayer) for module in model.modules()):
@@ -198,10 +199,10 @@ def weights_not_finite(selected: Iterable[Selected]) -> list[str]:
 
 
 def require_finite_weights(selected: Iterable[Selected]) -> None:
-    """Raise NumericsError that names the layers whose parameters are not finite."""
+    """Raise ConversionError that names the layers whose parameters are not finite."""
     broken = weights_not_finite(selected)
     if broken:
-        raise NumericsError(
+        raise ConversionError(
             f"the parameters of these layers hold NaN or infinite values: {', '.join(broken)}; "
             f"a chip can hold finite weights only: load or train the model again"
         )

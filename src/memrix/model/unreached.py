@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from memrix.errors import CalibrationError, ConversionError
+from memrix.errors import CalibrationError, ConversionError, SettingsError
 from memrix.model.selection import Selected
 from memrix.model.watching import Watch
 
@@ -12,9 +12,9 @@ UNREACHED = ("error", "digital")
 
 
 def require_known(unreached: str) -> None:
-    """Raise CalibrationError unless it is known what is to become of layers that nothing reaches."""
+    """Raise SettingsError unless it is known what is to become of layers that nothing reaches."""
     if unreached not in UNREACHED:
-        raise CalibrationError(f"unreached must be 'error' or 'digital', got {unreached!r}")
+        raise SettingsError(f"unreached must be 'error' or 'digital', got {unreached!r}")
 
 
 def stays_digital(

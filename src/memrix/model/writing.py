@@ -11,7 +11,7 @@ from torch import nn
 
 from memrix._support.random import Seeds, derive
 from memrix._support.tables import listed
-from memrix.errors import NumericsError, WriteError
+from memrix.errors import ConversionError, WriteError
 from memrix.model.batches import MOST_BATCHES, run_batches
 from memrix.model.calibration import vector_sampler
 from memrix.model.conversion import counting, crossbar_layers
@@ -47,7 +47,7 @@ def write(
 
     Raises:
         ConversionError: no layer of the model runs on a chip.
-        NumericsError: a weight is not finite.
+        ConversionError: a weight is not finite.
         WriteError: a weight is of a type, a layout or a shape that its cells cannot hold; or the hardware is tuned
             after programming and there are no batches, or they do not reach a layer.
         CalibrationError: as ``memrix.calibrate`` raises it for batches.
@@ -59,7 +59,7 @@ def write(
         _require_writable(layer)
     broken = [layer.memrix.name for layer in changed if not bool(torch.isfinite(layer.weight.detach()).all())]
     if broken:
-        raise NumericsError(
+        raise ConversionError(
             f"the weights of these layers hold NaN or infinite values: {listed(broken)}; a chip can hold finite "
             f"weights only: load or train them again"
         )

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from memrix.errors import ConversionError
+from memrix.errors import InputError
 from memrix.nn.composite import DecomposedLayer, Projection, Rows, Submodules
 from memrix.nn.inputs import require_dense
 
@@ -77,18 +77,18 @@ class DecomposedAttention(DecomposedLayer):
             ``[batch, heads, length, keys]``, or None.
 
         Raises:
-            ConversionError: arguments whose shapes do not fit.
+            InputError: arguments whose shapes do not fit.
         """
         batched = query.dim() == 3
         self._require_shapes(query, key, value)
         query, key, value = (self._batch_first(x, batched) for x in (query, key, value))
         if key.shape[:2] != value.shape[:2] or key.shape[0] != query.shape[0]:
-            raise ConversionError(
+            raise InputError(
                 f"query, key and value must be of one batch, and key and value of one length; as [batch, length] got "
                 f"{list(query.shape[:2])}, {list(key.shape[:2])} and {list(value.shape[:2])}"
             )
         if is_causal and attn_mask is None:
-            raise ConversionError(
+            raise InputError(
                 "is_causal says that attn_mask is the causal mask, but there is none; give one, such as "
                 "torch.nn.Transformer.generate_square_subsequent_mask(length)"
             )
@@ -145,7 +145,7 @@ class DecomposedAttention(DecomposedLayer):
         if attention is not None:
             whole = (batch * self.num_heads, length, keys)
             if attention.shape not in ((length, keys), whole):
-                raise ConversionError(
+                raise InputError(
                     f"attn_mask must be [{length}, {keys}] or {list(whole)} (batch * heads, queries, keys), "
                     f"got {list(attention.shape)}"
                 )
@@ -154,7 +154,7 @@ class DecomposedAttention(DecomposedLayer):
         if padding is not None:
             expected = (batch, keys) if batched else (keys,)
             if padding.shape != expected:
-                raise ConversionError(f"key_padding_mask must be {list(expected)}, got {list(padding.shape)}")
+                raise InputError(f"key_padding_mask must be {list(expected)}, got {list(padding.shape)}")
             masks.append(_numbers("key_padding_mask", padding, query.dtype).view(batch, 1, 1, keys))
         if not masks:
             return None
@@ -164,10 +164,10 @@ class DecomposedAttention(DecomposedLayer):
         return mask[None, None] if mask.dim() == 2 else mask
 
     def _require_shapes(self, query: Tensor, key: Tensor, value: Tensor) -> None:
-        """Raise ConversionError unless query, key and value are what the layer was made for."""
+        """Raise InputError unless query, key and value are what the layer was made for."""
         given = {"query": query, "key": key, "value": value}
         if any(x.is_nested for x in given.values()):
-            raise ConversionError(
+            raise InputError(
                 "attention whose projections are called one by one takes no nested tensors; give padded tensors, "
                 "torch.nested.to_padded_tensor(x, 0.0), and a key_padding_mask"
             )
@@ -178,7 +178,7 @@ class DecomposedAttention(DecomposedLayer):
             if x.dim() == axes and axes in (2, 3) and x.shape[-1] == width:
                 continue
             order = "batch, length" if self.batch_first else "length, batch"
-            raise ConversionError(
+            raise InputError(
                 f"the {name} of this attention must be [{order}, {width}], or all of query, key and value without "
                 f"the batch axis; got {list(x.shape)}"
             )
@@ -190,7 +190,7 @@ def _numbers(name: str, mask: Tensor, dtype: torch.dtype) -> Tensor:
         return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(mask, -math.inf)
     if mask.is_floating_point():
         return mask.to(dtype)
-    raise ConversionError(
+    raise InputError(
         f"{name} must be of bool (True: leave out) or of floating-point numbers to add, got {mask.dtype}; "
         f"call .bool() on it"
     )

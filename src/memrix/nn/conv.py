@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from memrix.errors import ConversionError
+from memrix.errors import InputError
 from memrix.nn.geometry import Geometry, name_of
 
 
@@ -65,12 +65,12 @@ class ConvolutionGeometry(Geometry):
 
 
 def require_channels(layer: Any, values: Tensor, axes: int) -> None:
-    """Raise ConversionError unless values have the channels of a convolution over a number of axes."""
+    """Raise InputError unless values have the channels of a convolution over a number of axes."""
     channels = layer.in_channels
     if values.dim() in (axes + 1, axes + 2) and values.shape[-axes - 1] == channels:
         return
     sizes = ("length", "height, width", "depth, height, width")[axes - 1]
-    raise ConversionError(
+    raise InputError(
         f"layer {name_of(layer)!r} takes [batch, {channels}, {sizes}] or [{channels}, {sizes}], "
         f"got {list(values.shape)}"
     )

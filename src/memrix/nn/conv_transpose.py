@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from memrix.errors import ConversionError
+from memrix.errors import InputError
 from memrix.nn.conv import require_channels
 from memrix.nn.geometry import Geometry, name_of
 
@@ -110,7 +110,7 @@ def _beyond(layer: Any, shape: torch.Size, output_size: Sequence[int] | None = N
         )
         return padding
     except ValueError as error:
-        raise ConversionError(
+        raise InputError(
             f"layer {name_of(layer)!r} cannot give output_size={list(output_size)} for an input of {list(shape)}: "
             f"{error}"
         ) from error

@@ -38,9 +38,8 @@ class CrossbarLayer(QuantizedLayer):
             named: as the torch layer takes them.
 
         Raises:
-            NumericsError: an input is not finite, or not of a floating-point type.
-            ConversionError: an input is no dense tensor, or not of the shape that the layer takes; or a function
-                transform would have to see through the cells.
+            InputError: an input is no dense tensor, not finite, or not of the layer's shape, type or device.
+            ConversionError: a function transform would have to see through the cells.
             WriteError: the weight has changed since it was written to the cells.
         """
         if self.memrix.observing:

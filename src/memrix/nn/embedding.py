@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from memrix.errors import NumericsError
+from memrix.errors import InputError
 from memrix.nn.geometry import Geometry, name_of
 from memrix.nn.series import Series
 
@@ -39,16 +39,16 @@ class EmbeddingGeometry(Geometry):
         )
 
     def require_input(self, layer: Any, input: Tensor) -> None:
-        """Raise NumericsError unless an input holds indices of rows."""
+        """Raise InputError unless an input holds indices of rows."""
         if input.dtype not in (torch.int32, torch.int64):
-            raise NumericsError(
+            raise InputError(
                 f"layer {name_of(layer)!r} is an embedding and takes indices of int64 or int32, got {input.dtype}"
             )
         if not input.numel():
             return
         lowest, highest = (int(end) for end in input.aminmax())
         if lowest < 0 or highest >= layer.num_embeddings:
-            raise NumericsError(
+            raise InputError(
                 f"layer {name_of(layer)!r} holds {layer.num_embeddings} rows, got indices from {lowest} to {highest}"
             )
 

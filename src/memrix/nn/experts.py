@@ -12,7 +12,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from memrix.errors import ConversionError
+from memrix.errors import InputError
 from memrix.nn.composite import DecomposedLayer, Projection, Rows, Submodules
 
 _CONTRACT = "transformers.integrations.moe"
@@ -95,14 +95,14 @@ class DecomposedExperts(DecomposedLayer):
             ``[tokens, features]``.
 
         Raises:
-            ConversionError: the experts or their weights are not given, or are of other shapes.
+            InputError: the experts or their weights are not given, or are of other shapes.
         """
         experts = router_indices if top_k_index is None else top_k_index
         shares = routing_weights if top_k_weights is None else top_k_weights
         if experts is None or shares is None:
-            raise ConversionError("experts need top_k_index [tokens, k] and top_k_weights [tokens, k] of a router")
+            raise InputError("experts need top_k_index [tokens, k] and top_k_weights [tokens, k] of a router")
         if hidden_states.dim() != 2 or experts.shape != shares.shape or len(experts) != len(hidden_states):
-            raise ConversionError(
+            raise InputError(
                 f"experts take tokens [tokens, features] with indices and weights [tokens, k] of experts, got "
                 f"{list(hidden_states.shape)}, {list(experts.shape)} and {list(shares.shape)}"
             )

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from memrix.errors import ConversionError, NumericsError
+from memrix.errors import InputError
 from memrix.nn.series import Series
 
 STATE = "memrix"  # the one attribute of a layer that is memrix's
@@ -49,7 +49,7 @@ class Geometry:
         """Input vectors ``[groups, batch, vectors, inputs]`` of values (floats or codes) shaped as the input.
 
         Raises:
-            ConversionError: values of another shape.
+            InputError: values of another shape.
         """
         raise NotImplementedError
 
@@ -73,9 +73,9 @@ class Geometry:
         raise NotImplementedError
 
     def require_input(self, layer: Any, input: Tensor) -> None:
-        """Raise NumericsError unless an input is of finite floating-point numbers."""
+        """Raise InputError unless an input is of finite floating-point numbers."""
         if not input.is_floating_point():
-            raise NumericsError(
+            raise InputError(
                 f"the input of layer {name_of(layer)!r} is of type {input.dtype}, expected floating-point numbers; "
                 f"call .float() on it"
             )
@@ -85,7 +85,7 @@ class Geometry:
         # A sum is one cheap pass; only a sum that is not finite is worth a second look.
         if math.isfinite(float(input.sum())) or bool(torch.isfinite(input).all()):
             return
-        raise NumericsError(
+        raise InputError(
             f"the input of layer {name_of(layer)!r} holds NaN or infinite values, which a DAC cannot convert; "
             f"look at the layers before it, or at the data"
         )
@@ -134,20 +134,20 @@ class Geometry:
         """The input and the options of a call, whichever way they were given.
 
         Raises:
-            ConversionError: there is no input, or an argument that the torch layer does not have.
+            InputError: there is no input, or an argument that the torch layer does not have.
         """
         if len(inputs) == 1 and not named:
             return inputs[0], {}
         first, *others = self.arguments
         known = dict(zip(self.arguments, inputs, strict=False))
         if len(inputs) > len(self.arguments):
-            raise ConversionError(f"a layer of {', '.join(self.arguments)} got {len(inputs)} positional arguments")
+            raise InputError(f"a layer of {', '.join(self.arguments)} got {len(inputs)} positional arguments")
         for name, value in named.items():
             if name not in self.arguments or name in known:
-                raise ConversionError(f"a layer of {', '.join(self.arguments)}, each once, got {name!r}")
+                raise InputError(f"a layer of {', '.join(self.arguments)}, each once, got {name!r}")
             known[name] = value
         if first not in known:
-            raise ConversionError(f"a layer was called without its {first!r}")
+            raise InputError(f"a layer was called without its {first!r}")
         return known[first], {name: known[name] for name in others if name in known}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from memrix.errors import ConversionError
+from memrix.errors import InputError
 
 
 def is_dense(value: Tensor) -> bool:
@@ -16,10 +16,10 @@ def is_dense(value: Tensor) -> bool:
 
 
 def require_dense(name: str, value: Any) -> None:
-    """Raise ConversionError unless the input of a layer is a dense tensor."""
+    """Raise InputError unless the input of a layer is a dense tensor."""
     if isinstance(value, Tensor) and is_dense(value):
         return
-    raise ConversionError(
+    raise InputError(
         f"the input of layer {name!r} must be a dense tensor, got {described(value)}"
         + ("; call .to_dense(), or torch.nested.to_padded_tensor(x, 0.0), on it" if isinstance(value, Tensor) else "")
     )

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from memrix.errors import ConversionError
+from memrix.errors import InputError
 from memrix.nn.geometry import Geometry, name_of
 
 
@@ -28,7 +28,7 @@ class LinearGeometry(Geometry):
         """``[1, first axis, other axes, inputs]``."""
         inputs, shape = self.weight_to_matrix(layer, layer.weight).shape[1], values.shape
         if not shape or shape[-1] != inputs:
-            raise ConversionError(
+            raise InputError(
                 f"layer {name_of(layer)!r} takes [..., {inputs}], got {list(shape)}; "
                 f"give inputs of the shape that the layer was made for"
             )

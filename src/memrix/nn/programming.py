@@ -11,7 +11,7 @@ from torch import Tensor
 from memrix._support.random import Seeds
 from memrix.crossbar import ADC, CellTechnology, best_converter, column_corrections, drift_, program_pairs
 from memrix.crossbar.columns import FEWEST_VECTORS
-from memrix.errors import CalibrationError, NumericsError
+from memrix.errors import CalibrationError, ConversionError
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.fingerprint import Written
 from memrix.nn.programmed import ProgrammedArray
@@ -40,12 +40,12 @@ def program_layer(
 
     Raises:
         CalibrationError: the layer has no activation range.
-        NumericsError: the weight is not finite.
+        ConversionError: the weight is not finite.
     """
     state = layer.memrix
     state.require_calibration()
     if not bool(torch.isfinite(layer.weight.detach()).all()):
-        raise NumericsError(
+        raise ConversionError(
             f"the weight of layer {state.name!r} holds NaN or infinite values; "
             f"a chip can hold finite weights only: load or train the model again"
         )

@@ -73,8 +73,8 @@ class QuantizedLayer(nn.Module):
 
         Raises:
             CalibrationError: the layer has no activation range.
-            ConversionError: the input is no dense tensor, or a function transform would have to see through a
-                training that changes state.
+            InputError: the input is no dense tensor.
+            ConversionError: a function transform would have to see through a training that changes state.
         """
         state = self.memrix
         geometry = state.geometry

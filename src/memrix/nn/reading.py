@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from memrix._support.transforms import is_traced
 from memrix.crossbar import Reader
-from memrix.errors import ConversionError
+from memrix.errors import InputError
 from memrix.nn.programmed import ProgrammedArray
 from memrix.nn.quantized import quantized_input, quantized_weight
 from memrix.nn.series import Series
@@ -24,13 +24,12 @@ def read(layer: CrossbarLayer, input: Tensor, series: Series | None, options: Ma
     """The output of a layer, read from its crossbar; without a gradient.
 
     Raises:
-        ConversionError: an input is on another device than the cells.
-        NumericsError: an input is not finite, or not of the type that the layer takes.
+        InputError: an input is on another device than the cells, not finite, or not of the type that the layer takes.
         WriteError: the weight has changed since it was written to the cells.
     """
     device = input.device.type
     if input.device != layer.weight.device:
-        raise ConversionError(
+        raise InputError(
             f"the input of layer {layer.memrix.name!r} is on {input.device}, and its cells are on "
             f"{layer.weight.device}; move one of them with .to(...)"
         )
@@ -118,7 +117,7 @@ def repeated(part: nn.Module, calls: int, sources: Iterable[Tensor]) -> Callable
         sources: inputs are finite if these are, and the layer's outputs.
 
     Raises:
-        NumericsError: the layer is on a chip, and its inputs will not be finite.
+        InputError: the layer is on a chip, and its inputs will not be finite.
     """
     state = state_of(part)
     if state is None or state.array is None:

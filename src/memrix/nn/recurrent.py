@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence
 
-from memrix.errors import ConversionError
+from memrix.errors import InputError
 from memrix.nn.composite import DecomposedLayer, Projection, Rows, Submodules
 from memrix.nn.inputs import require_dense
 from memrix.nn.reading import repeated
@@ -58,7 +58,7 @@ class DecomposedRecurrent(DecomposedLayer):
             The hidden states of the last layer, shaped as the input was, and the final states, shaped as ``hx``.
 
         Raises:
-            ConversionError: shapes that do not fit, or a sequence without steps.
+            InputError: shapes that do not fit, or a sequence without steps.
         """
         if isinstance(input, PackedSequence):
             sizes = cast(list[int], input.batch_sizes.tolist())
@@ -72,7 +72,7 @@ class DecomposedRecurrent(DecomposedLayer):
             return packed, self._as_given(states)
         require_dense(self.mode, input)
         if input.dim() not in (2, 3):
-            raise ConversionError(
+            raise InputError(
                 f"this {self.mode} takes [length, batch, {self.input_size}] (batch first if batch_first), "
                 f"[length, {self.input_size}] or a PackedSequence, got {list(input.shape)}"
             )
@@ -82,7 +82,7 @@ class DecomposedRecurrent(DecomposedLayer):
             by_time = by_time.transpose(0, 1)
         length, batch = by_time.shape[:2]
         if not length:
-            raise ConversionError(f"the input {list(input.shape)} has no steps; give sequences of at least one")
+            raise InputError(f"the input {list(input.shape)} has no steps; give sequences of at least one")
         states = self._initial(hx, batch, input, batched)
         outputs, states = self._layers(by_time.flatten(0, 1), [batch] * length, states)
         outputs = outputs.view(length, batch, outputs.shape[-1])
@@ -132,7 +132,7 @@ class DecomposedRecurrent(DecomposedLayer):
         expected = [[count, batch, width] if batched else [count, width] for width in widths]
         shapes = [list(state.shape) for state in given]
         if shapes != expected or isinstance(hx, Tensor) == (self.mode == "LSTM"):
-            raise ConversionError(
+            raise InputError(
                 f"the initial state of this {self.mode} must be "
                 f"{'a pair of tensors of ' if len(widths) > 1 else 'a tensor of '}"
                 f"{' and '.join(map(str, expected))}, got {' and '.join(map(str, shapes)) or 'none'}"
@@ -142,7 +142,7 @@ class DecomposedRecurrent(DecomposedLayer):
     def _require_width(self, sequence: Tensor) -> Tensor:
         if sequence.shape[-1] == self.input_size:
             return sequence
-        raise ConversionError(
+        raise InputError(
             f"this {self.mode} takes {self.input_size} features in each step, got an input of {list(sequence.shape)}"
         )
 

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from torch import Tensor, nn
 
-from memrix.errors import ConversionError
+from memrix.errors import InputError
 from memrix.nn.composite import DecomposedLayer, Projection, Rows, Submodules
 from memrix.nn.inputs import require_dense
 from memrix.nn.recurrence import STEPS, Step
@@ -41,13 +41,13 @@ class DecomposedCell(DecomposedLayer):
             The next state, shaped as ``hx``.
 
         Raises:
-            ConversionError: shapes that do not fit.
+            InputError: shapes that do not fit.
         """
         is_lstm = isinstance(self, nn.LSTMCell)
         require_dense(type(self).__name__.removeprefix("Decomposed"), input)
         shape = [*input.shape[:-1], self.hidden_size]
         if input.dim() not in (1, 2) or input.shape[-1] != self.input_size:
-            raise ConversionError(
+            raise InputError(
                 f"this cell takes [batch, {self.input_size}] or [{self.input_size}], got {list(input.shape)}"
             )
         if hx is None:
@@ -56,7 +56,7 @@ class DecomposedCell(DecomposedLayer):
         else:
             state = (hx,) if isinstance(hx, Tensor) else tuple(hx)
             if [list(each.shape) for each in state] != [shape] * (1 + is_lstm) or isinstance(hx, Tensor) == is_lstm:
-                raise ConversionError(
+                raise InputError(
                     f"the state of this cell must be {'a pair of tensors' if is_lstm else 'a tensor'} of {shape}, "
                     f"got {' and '.join(str(list(each.shape)) for each in state) or 'none'}"
                 )

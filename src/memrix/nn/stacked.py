@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from memrix.errors import ConversionError
+from memrix.errors import InputError
 from memrix.nn.composite import DecomposedLayer, Projection, Rows, Submodules
 
 
@@ -27,10 +27,10 @@ class DecomposedParallelExperts(DecomposedLayer):
         """``[tokens, outputs]`` of ``inputs [tokens, inputs]``, sorted by expert, ``expert_size`` tokens for each.
 
         Raises:
-            ConversionError: the sizes are not one for each expert.
+            InputError: the sizes are not one for each expert.
         """
         if len(expert_size) != self.num_experts:
-            raise ConversionError(f"expected {self.num_experts} sizes, one for each expert, got {len(expert_size)}")
+            raise InputError(f"expected {self.num_experts} sizes, one for each expert, got {len(expert_size)}")
         submodules: Any = self._modules
         groups = torch.split(inputs, list(expert_size))
         return torch.cat([submodules[str(expert)](group) for expert, group in enumerate(groups)])

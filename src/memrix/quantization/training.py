@@ -10,7 +10,7 @@ from torch import Tensor
 
 from memrix._support.renamed import formerly, with_former_names
 from memrix._support.validation import require_choice, require_integer, require_number
-from memrix.errors import HardwareError
+from memrix.errors import SettingsError
 from memrix.quantization.least_error import least_error_range
 
 Observer = Literal["fixed", "min-max", "moving-average", "percentile", "mean-square-error"]
@@ -64,7 +64,7 @@ class Quantization:
         require_integer("noise_start_epoch", self.noise_start_epoch, 0, 1 << 31)
         require_integer("seed", self.seed, 0, (1 << 63) - 1)
         if self.device_resampling and self.weight_noise:
-            raise HardwareError(
+            raise SettingsError(
                 f"device_resampling trains with the noise of real cells, and weight_noise={self.weight_noise} is a "
                 f"stand-in for it; give one of them"
             )

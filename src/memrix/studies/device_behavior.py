@@ -13,7 +13,7 @@ from memrix._support.validation import require_integer
 from memrix.crossbar.protocols import ProgrammingProtocol, ResetSet
 from memrix.device import CellCurrent, Cells, DeviceParameters, pulse_voltages
 from memrix.device.parameters import HRS
-from memrix.errors import DataError, HardwareError
+from memrix.errors import DataError, SettingsError
 
 _MANY = 10**7
 _LEGS = 4  # of a triangular sweep: down, back, up, back
@@ -50,7 +50,7 @@ def current_voltage_loops(
         seed: the same seed gives the same loops.
 
     Raises:
-        HardwareError: fewer than one device or cycle, or than two points.
+        SettingsError: fewer than one device or cycle, or than two points.
     """
     require_integer("devices", devices, 1, _MANY)
     require_integer("cycles", cycles, 1, _MANY)
@@ -85,7 +85,7 @@ def feature_history(
         voltage in V.
 
     Raises:
-        HardwareError: fewer than one device or cycle.
+        SettingsError: fewer than one device or cycle.
     """
     require_integer("devices", devices, 1, _MANY)
     require_integer("cycles", cycles, 1, _MANY)
@@ -165,12 +165,12 @@ def protocol_currents(
         ``[levels, cells]``, float64, in shares of the current of a nominal ON cell: the mean one of reset-set.
 
     Raises:
-        HardwareError: no cells, or a level that the protocol cannot reach.
+        SettingsError: no cells, or a level that the protocol cannot reach.
     """
     require_integer("cells", cells, 1, _MANY)
     if not all(0 <= level <= 1 if protocol.analog else level in (0, 1) for level in levels):
         reached = "levels from 0 to 1" if protocol.analog else "the levels 0 and 1 alone"
-        raise HardwareError(f"{protocol.name} reaches {reached}, got {', '.join(map(str, levels))}")
+        raise SettingsError(f"{protocol.name} reaches {reached}, got {', '.join(map(str, levels))}")
     current = CellCurrent(parameters)
     on, _ = ResetSet().nominal_states(parameters)
     shares = torch.empty((len(levels), cells), dtype=torch.float64)

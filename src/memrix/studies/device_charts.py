@@ -115,7 +115,7 @@ def draw_device(
 
     Raises:
         DataError: a file cannot be written.
-        HardwareError: the seed is not an integer from 0.
+        SettingsError: the seed is not an integer from 0.
     """
     tell = progress or (lambda name: None)
     tell("sweeping devices")

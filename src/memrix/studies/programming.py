@@ -162,7 +162,7 @@ def study_programming(
         progress: called with the name of what is done next.
 
     Raises:
-        HardwareError: fewer than two weights, which have no spread; bits that a weight cannot have; or the seed is
+        SettingsError: fewer than two weights, which have no spread; bits that a weight cannot have; or the seed is
             not an integer from 0.
     """
     require_integer("weights", weights, 2, 1 << 24)

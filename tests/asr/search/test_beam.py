@@ -11,7 +11,7 @@ from memrix.asr.search.language_model import open_language_model
 from memrix.asr.search.lexicon import Lexicon
 from memrix.asr.search.prior import label_prior
 from memrix.asr.search.settings import SearchSettings
-from memrix.errors import DataError, NumericsError
+from memrix.errors import DataError, InputError
 from tests.asr.search.tiny import ARPA, exhaustive, random_log_probabilities, write_arpa
 
 PHONEMES = ("<blank>", "T", "IY", "IY#", "T#", "AH#")
@@ -230,7 +230,7 @@ def test_inputs_that_do_not_fit_are_refused_all_at_once(language_model):
         search.transcribe_each([np.zeros((2, 3)), heard("T"), np.zeros(4)])
     with pytest.raises(DataError, match="give the output of log_softmax"):
         search.transcribe_each([np.exp(heard("T"))])
-    with pytest.raises(NumericsError, match="utterances 1 are not numbers"):
+    with pytest.raises(InputError, match="utterances 1 are not numbers"):
         search.transcribe_each([heard("T"), heard("T") * np.nan])
     with pytest.raises(DataError, match=r"0 to the 3 frames of the batch, but utterance 1 has 4"):
         search.transcribe(torch.zeros(2, 3, 6), torch.tensor([3, 4]))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memrix.asr.search.greedy import greedy_labels
-from memrix.errors import DataError, NumericsError
+from memrix.errors import DataError, InputError
 
 
 def certain(*paths: list[int], labels: int = 4) -> torch.Tensor:
@@ -44,7 +44,7 @@ def test_shapes_and_lengths_that_do_not_fit_are_refused(shape, lengths):
 
 
 def test_values_that_are_no_log_probabilities_are_refused():
-    with pytest.raises(NumericsError, match="utterances 0 are not numbers"):
+    with pytest.raises(InputError, match="utterances 0 are not numbers"):
         greedy_labels(torch.full((1, 2, 3), torch.nan), torch.tensor([2]))
     with pytest.raises(DataError, match="give the output of log_softmax"):
         greedy_labels(torch.ones(1, 2, 3), torch.tensor([2]))

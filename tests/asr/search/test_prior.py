@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from memrix.asr.search.prior import label_prior
-from memrix.errors import DataError, NumericsError
+from memrix.errors import DataError, InputError
 
 
 def test_the_prior_is_the_mean_over_valid_frames_of_all_batches():
@@ -47,5 +47,5 @@ def test_what_is_no_distribution_is_refused(batches, message):
 
 
 def test_values_that_are_not_numbers_are_refused():
-    with pytest.raises(NumericsError, match="not finite"):
+    with pytest.raises(InputError, match="not finite"):
         label_prior([(torch.full((1, 1, 2), torch.nan), torch.tensor([1]))])

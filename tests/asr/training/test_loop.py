@@ -15,7 +15,7 @@ import memrix
 from memrix.asr.recognizer_files import chip_choice, load_recognizer
 from memrix.asr.training.loop import RESULT, SETTINGS, STATE, Epoch, Step, train
 from memrix.asr.training.settings import TrainingSettings
-from memrix.errors import CheckpointError, DataError, NumericsError
+from memrix.errors import CheckpointError, DataError, SettingsError
 from tests.asr.tones import tone_corpus, tone_settings
 
 
@@ -243,7 +243,7 @@ def test_a_start_of_another_architecture_is_refused(corpus, trained, tmp_path):
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_state(corpus, tmp_path):
     hot = {"learning_rates": [1e9, 1e9], "phases": [1.0], "gradient_clip": 1e9}
-    with pytest.raises(NumericsError, match="lower the learning rates"):
+    with pytest.raises(SettingsError, match="lower the learning rates"):
         train(settings_of(corpus, epochs=5, optimizer=hot), tmp_path)
 
 

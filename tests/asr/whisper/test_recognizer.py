@@ -14,7 +14,7 @@ from memrix.asr.corpus import Utterance, split
 from memrix.asr.scoring import count_errors, word_error_rate
 from memrix.asr.whisper.pretrained import load_pretrained
 from memrix.asr.whisper.recognizer import WhisperRecognizer, load_recognizer
-from memrix.errors import AssetError, DataError, NumericsError
+from memrix.errors import AssetError, ConversionError, DataError
 
 # Tokens of the tiny model: the letters a to z, space and apostrophe, then the special ones.
 A, SPACE, END, START, NO_TIMESTAMPS, VOCABULARY = 0, 26, 28, 29, 30, 31
@@ -192,10 +192,10 @@ def test_outputs_that_are_not_finite_are_an_error(recognizer, batch, encoded):
     broken = copy.deepcopy(recognizer.model)
     torch.nn.init.constant_(broken.model.encoder.layer_norm.weight, math.nan)
     torch.nn.init.constant_(broken.model.decoder.layer_norm.weight, math.nan)
-    with pytest.raises(NumericsError, match="encoder output holds values that are not finite"):
+    with pytest.raises(ConversionError, match="encoder output holds values that are not finite"):
         recognizer.encode(broken, batch)
     for run in (recognizer.transcribe, recognizer.reference_loss):
-        with pytest.raises(NumericsError, match="decoder output holds values that are not finite"):
+        with pytest.raises(ConversionError, match="decoder output holds values that are not finite"):
             run(broken, batch, encoded)
 
 

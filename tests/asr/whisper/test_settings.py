@@ -2,7 +2,7 @@ import pytest
 
 from memrix.asr.whisper.results import Execution
 from memrix.asr.whisper.settings import EvaluationSettings
-from memrix.errors import DataError, HardwareError
+from memrix.errors import DataError, SettingsError
 from memrix.hardware import Hardware
 
 
@@ -24,23 +24,23 @@ def test_executions_go_from_float_over_bits_to_chips():
 
 @pytest.mark.parametrize("bits", [(), (8, 1), (8, 2.5), (True,), ("8",)])
 def test_weight_bits_are_whole_numbers_from_two(bits):
-    with pytest.raises(HardwareError, match="whole numbers of at least 2"):
+    with pytest.raises(SettingsError, match="whole numbers of at least 2"):
         settings(weight_bits=bits)
 
 
 def test_weight_bits_given_twice_are_refused():
-    with pytest.raises(HardwareError, match=r"twice in \(8, 4, 8\)"):
+    with pytest.raises(SettingsError, match=r"twice in \(8, 4, 8\)"):
         settings(weight_bits=(8, 4, 8))
 
 
 def test_weight_bits_beyond_the_chip_are_refused_at_once():
-    with pytest.raises(HardwareError, match="64"):
+    with pytest.raises(SettingsError, match="64"):
         settings(weight_bits=(64,))
 
 
 @pytest.mark.parametrize("chips", [0, -1, 1.5])
 def test_there_is_at_least_one_chip(chips):
-    with pytest.raises(HardwareError, match="chips is a whole number of at least 1"):
+    with pytest.raises(SettingsError, match="chips is a whole number of at least 1"):
         settings(chips=chips)
 
 

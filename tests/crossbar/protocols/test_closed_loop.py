@@ -3,7 +3,7 @@ import torch
 
 from memrix import Hardware
 from memrix.crossbar import ResetRamp, ResetSet, WriteVerify
-from memrix.errors import HardwareError
+from memrix.errors import SettingsError
 from tests.crossbar.protocols.populations import PARAMETERS, currents, program
 
 CELLS = 1 << 15
@@ -160,7 +160,7 @@ def test_shape_is_kept_and_nothing_is_a_valid_number_of_cells(protocol):
     ],
 )
 def test_ramp_that_cannot_be_is_refused(settings, message):
-    with pytest.raises(HardwareError, match=message):
+    with pytest.raises(SettingsError, match=message):
         ResetRamp(**settings)
 
 
@@ -169,5 +169,5 @@ def test_ramp_that_cannot_be_is_refused(settings, message):
     [({"rounds": 0}, "rounds"), ({"tolerance": -1}, "tolerance"), ({"read_bandwidth": 0}, "read_bandwidth")],
 )
 def test_verification_that_cannot_be_is_refused(settings, message):
-    with pytest.raises(HardwareError, match=message):
+    with pytest.raises(SettingsError, match=message):
         WriteVerify(**settings)

@@ -7,7 +7,7 @@ from scipy.stats import ks_2samp
 from memrix import Hardware
 from memrix.crossbar import Cycled, Ideal, ResetSet
 from memrix.device import Cells, DeviceParameters, load_parameters
-from memrix.errors import HardwareError
+from memrix.errors import SettingsError
 from tests.crossbar.protocols.populations import PARAMETERS, program
 
 CELLS = 100_000
@@ -60,13 +60,13 @@ def test_shape_is_kept_and_nothing_is_a_valid_number_of_cells(protocol):
 
 @pytest.mark.parametrize("cycles", [-1, 1.5, "two"])
 def test_wear_is_counted_in_whole_cycles(cycles):
-    with pytest.raises(HardwareError, match=r"programming\.cycles must be an integer"):
+    with pytest.raises(SettingsError, match=r"programming\.cycles must be an integer"):
         Cycled(cycles)
 
 
 @pytest.mark.parametrize("protocol", [ResetSet, Cycled])
 def test_pulse_width_must_be_positive(protocol):
-    with pytest.raises(HardwareError, match=r"programming\.pulse_width must be a number from 1e-10 to 1 s"):
+    with pytest.raises(SettingsError, match=r"programming\.pulse_width must be a number from 1e-10 to 1 s"):
         protocol(pulse_width=0)
 
 

@@ -6,7 +6,7 @@ import torch
 
 from memrix import Hardware
 from memrix.crossbar import Cycled, Ideal, ResetRamp, ResetSet, WriteVerify
-from memrix.errors import HardwareError
+from memrix.errors import SettingsError
 from tests.crossbar.protocols.populations import PARAMETERS, program
 
 PULSED = [ResetSet, Cycled, WriteVerify, ResetRamp]
@@ -38,7 +38,7 @@ def test_higher_pulses_take_more_energy(protocol):
     ],
 )
 def test_pulses_that_do_not_switch_the_device_are_refused_with_the_share_of_cells(protocol, voltages, said):
-    with pytest.raises(HardwareError, match=said):
+    with pytest.raises(SettingsError, match=said):
         program(protocol(**voltages), torch.ones(3, dtype=torch.bool))
 
 
@@ -47,7 +47,7 @@ def test_a_device_whose_reset_needs_more_than_two_volts_is_programmed_with_more(
     streams = {"chip": torch.Generator(), "programming": torch.Generator()}
     off = torch.zeros(100, dtype=torch.bool)
     assert ResetSet().program(off, tough, **streams).report.pulses == 100
-    with pytest.raises(HardwareError, match=r"complete from 2\.5 V on.*its thresholds ask for -3\.4 V and 3\.4 V"):
+    with pytest.raises(SettingsError, match=r"complete from 2\.5 V on.*its thresholds ask for -3\.4 V and 3\.4 V"):
         ResetSet(reset_voltage=2.0).program(off, tough, **streams)
 
 
@@ -56,13 +56,13 @@ def test_a_device_whose_reset_needs_more_than_two_volts_is_programmed_with_more(
 @pytest.mark.parametrize("size", [0.0, 1e20, 5.1, float("nan"), float("inf"), "2", True, 2j, torch.tensor(2.0)])
 def test_voltages_beyond_meaning_are_refused(protocol, name, size):
     sign = -1 if name == "set_voltage" and not isinstance(size, (str, bool)) else 1
-    with pytest.raises(HardwareError, match=rf"programming\.{name} must be a number from .* V \(the device model"):
+    with pytest.raises(SettingsError, match=rf"programming\.{name} must be a number from .* V \(the device model"):
         protocol(**{name: size if sign == 1 else -size})
 
 
 def test_signs_are_not_to_be_confused():
     for voltages in ({"set_voltage": 2.0}, {"reset_voltage": -2.0}):
-        with pytest.raises(HardwareError, match="programming"):
+        with pytest.raises(SettingsError, match="programming"):
             ResetSet(**voltages)
 
 
@@ -108,14 +108,14 @@ def test_most_pulses_of_a_cell_are_known_beforehand(protocol, pulses):
     ],
 )
 def test_work_without_end_is_refused_and_says_what_to_change(make, named):
-    with pytest.raises(HardwareError, match=named):
+    with pytest.raises(SettingsError, match=named):
         make()
 
 
 @pytest.mark.parametrize("protocol", [ResetSet(), Cycled(1), WriteVerify()])
 @pytest.mark.parametrize("targets", [torch.ones(3), torch.ones(3, dtype=torch.int64), [True], None])
 def test_cells_of_two_states_have_bool_targets(protocol, targets):
-    with pytest.raises(HardwareError, match=r"targets of programming are .*bool: whether a cell is to be ON"):
+    with pytest.raises(SettingsError, match=r"targets of programming are .*bool: whether a cell is to be ON"):
         program(protocol, targets)
 
 
@@ -124,7 +124,7 @@ def test_cells_of_two_states_have_bool_targets(protocol, targets):
     "targets", [torch.tensor([0.5, 1.1]), torch.tensor([-0.1]), torch.tensor([torch.nan]), torch.ones(2).long(), 0.5]
 )
 def test_levels_lie_between_off_and_on(protocol, targets):
-    with pytest.raises(HardwareError, match=r"floats from 0 \(OFF\) to 1 \(ON\)"):
+    with pytest.raises(SettingsError, match=r"floats from 0 \(OFF\) to 1 \(ON\)"):
         program(protocol, targets)
 
 

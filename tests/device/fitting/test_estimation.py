@@ -16,7 +16,7 @@ from memrix.device.fitting.few_devices import fit_few_devices
 from memrix.device.fitting.process import autocovariances, covariance_of_mean, spectral_radius
 from memrix.device.fitting.shapes import standardize
 from memrix.device.fitting.simulation import draw_devices
-from memrix.errors import DataError, HardwareError
+from memrix.errors import DataError, SettingsError
 
 SIGMAS = 4
 
@@ -265,5 +265,5 @@ def test_a_drift_without_end_is_refused(built_in):
     "option", [{"order": 0}, {"components": 0}, {"read_voltage": -0.2}, {"reset_exponent": float("nan")}]
 )
 def test_options_out_of_range_are_refused(measured, option):
-    with pytest.raises(HardwareError, match=next(iter(option))):
+    with pytest.raises(SettingsError, match=next(iter(option))):
         fit_parameters(measured, **option)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from memrix.device.fitting import fit_parameters, read_cycles, simulate_cycles
-from memrix.errors import DataError, HardwareError
+from memrix.errors import DataError, SettingsError
 from memrix.studies.device_behavior import current_voltage_loops
 
 PEAK, STEP = 1.5, 0.025
@@ -168,7 +168,7 @@ def test_loops_that_cannot_be_used_are_explained(rows, message, file):
 
 @pytest.mark.parametrize("volts", [0, -0.2, float("nan")])
 def test_read_voltages_that_are_none_are_refused(file, volts):
-    with pytest.raises(HardwareError, match="read_voltage must be a number above 0"):
+    with pytest.raises(SettingsError, match="read_voltage must be a number above 0"):
         read_cycles(write(file, loop("a", 1)), read_voltage=volts)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from memrix.device.fitting.process import autocovariances, covariance_of_mean, draw_scores, history_covariance
-from memrix.errors import HardwareError
+from memrix.errors import SettingsError
 
 FIRST_ORDER = np.hstack([0.6 * np.eye(4), 0.8 * np.eye(4)])  # x_n = 0.6 eps + 0.8 x_(n-1): variance 1
 
@@ -34,7 +34,7 @@ def test_scores_have_the_covariances_of_the_process_from_the_first_cycle(built_i
 
 
 def test_an_unstable_process_is_refused_with_a_mend():
-    with pytest.raises(HardwareError, match=r"not stationary.*1\.0500 a cycle; fit a lower order"):
+    with pytest.raises(SettingsError, match=r"not stationary.*1\.0500 a cycle; fit a lower order"):
         autocovariances(np.hstack([np.eye(4), 1.05 * np.eye(4)]), 1)
 
 

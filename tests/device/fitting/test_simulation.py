@@ -4,7 +4,7 @@ import synaptogen.synaptogen as reference
 from scipy.stats import ks_2samp
 
 from memrix.device.fitting import simulate_cycles
-from memrix.errors import HardwareError
+from memrix.errors import SettingsError
 from tests.oracle import fresh_cells
 
 DEVICES = 20_000
@@ -57,10 +57,10 @@ def test_the_seed_decides(built_in):
 
 
 def test_an_order_that_is_not_there_is_refused(built_in):
-    with pytest.raises(HardwareError, match="no autoregression of order 11"):
+    with pytest.raises(SettingsError, match="no autoregression of order 11"):
         simulate_cycles(built_in, 3, 5, order=11)
 
 
 def test_no_devices_are_refused(built_in):
-    with pytest.raises(HardwareError, match="devices must be an integer from 1"):
+    with pytest.raises(SettingsError, match="devices must be an integer from 1"):
         simulate_cycles(built_in, 0, 5)

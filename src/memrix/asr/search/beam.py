@@ -80,7 +80,7 @@ class BeamSearch:
 
         Raises:
             DataError: shapes that do not fit, lengths out of range, or values above 0.
-            NumericsError: values that are not numbers.
+            InputError: values that are not numbers.
         """
         return self.transcribe_each(utterances(log_probabilities, lengths), n_jobs=n_jobs)
 
@@ -89,7 +89,7 @@ class BeamSearch:
 
         Raises:
             DataError: shapes that do not fit, or values above 0.
-            NumericsError: values that are not numbers.
+            InputError: values that are not numbers.
         """
         if n_jobs < 1 and n_jobs != -1:
             raise DataError(f"n_jobs is the number of processes, or -1 for one on each core, got {n_jobs}")

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from memrix._support.tables import listed
-from memrix.errors import DataError, NumericsError
+from memrix.errors import DataError, InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,7 +53,7 @@ def checked(items: Iterable[Tensor | npt.NDArray[np.floating]], labels: int) -> 
 
     Raises:
         DataError: another shape, or values that are no log-probabilities; all utterances are listed.
-        NumericsError: values that are not numbers.
+        InputError: values that are not numbers.
     """
     arrays = [as_array(item) for item in items]
     wrong = [
@@ -65,7 +65,7 @@ def checked(items: Iterable[Tensor | npt.NDArray[np.floating]], labels: int) -> 
         raise DataError(f"expected log-probabilities [frames, {labels}] of {labels} labels, but {listed(wrong)}")
     undefined = [str(i) for i, array in enumerate(arrays) if np.isnan(array).any()]
     if undefined:
-        raise NumericsError(
+        raise InputError(
             f"log-probabilities of utterances {listed(undefined)} are not numbers; look for what went wrong in the "
             "model before"
         )

@@ -19,7 +19,7 @@ def greedy_labels(log_probabilities: Tensor, lengths: Tensor) -> list[list[int]]
 
     Raises:
         DataError: shapes that do not fit, lengths out of range, or no log-probabilities.
-        NumericsError: values that are not numbers.
+        InputError: values that are not numbers.
     """
     emissions = checked(utterances(log_probabilities, lengths), labels=log_probabilities.shape[-1])
     return [_collapsed(frames.argmax(axis=1)) for frames in emissions]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from memrix.errors import DataError, NumericsError
+from memrix.errors import DataError, InputError
 
 _ROUNDING = 1e-3
 """Probabilities of a frame sum to 1 up to so much."""
@@ -24,7 +24,7 @@ def label_prior(batches: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
 
     Raises:
         DataError: no frames, shapes that do not fit, or frames whose probabilities do not sum to 1.
-        NumericsError: values that are not numbers.
+        InputError: values that are not numbers.
     """
     total: Tensor | None = None
     frames = 0
@@ -54,7 +54,7 @@ def label_prior(batches: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
 def _check(posteriors: Tensor) -> None:
     sums = posteriors.sum(dim=1)
     if not torch.isfinite(sums).all():
-        raise NumericsError("log-probabilities are not finite numbers; look for what went wrong in the model before")
+        raise InputError("log-probabilities are not finite numbers; look for what went wrong in the model before")
     farthest = float((sums - 1.0).abs().max()) if len(sums) else 0.0
     if farthest > _ROUNDING:
         raise DataError(

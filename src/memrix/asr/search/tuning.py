@@ -89,7 +89,7 @@ def tune(
 
     Raises:
         DataError: numbers of utterances that differ, no words in the references, or scales that cannot be used.
-        NumericsError: log-probabilities that are not numbers.
+        InputError: log-probabilities that are not numbers.
     """
     axes = _checked_axes(search, lm_scales, prior_scales)
     if len(log_probabilities) != len(references):

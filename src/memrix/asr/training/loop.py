@@ -35,7 +35,7 @@ from memrix.asr.training.settings import TrainingSettings
 from memrix.asr.training.setup import TrainingSetup, prepare_training, validation_data
 from memrix.asr.training.state import optimizer_state, read_state, write_state
 from memrix.asr.training.validation import Validation, summed_loss, validate
-from memrix.errors import CheckpointError, NumericsError
+from memrix.errors import CheckpointError, SettingsError
 
 STATE, RESULT, SETTINGS = "last.ckpt", "model.safetensors", "settings.json"
 _START_HASH, _DATA_HASH = "start_sha256", "data_sha256"
@@ -99,7 +99,7 @@ def train(settings: TrainingSettings, folder: str | Path, report: Report = lambd
     Raises:
         DataError, CheckpointError: corpus, start or folder cannot be used.
         SettingsError: this machine has not what the settings ask for.
-        NumericsError: the loss is no longer a finite number.
+        SettingsError: the loss is no longer a finite number.
         KeyboardInterrupt: interrupted by Ctrl-C or SIGTERM, after the state was kept.
     """
     folder = file_path(folder, CheckpointError, "the folder of a training")
@@ -198,7 +198,7 @@ class _Training:
             self._fabric.backward(summed * (self._fabric.world_size / total))
             loss = float(self._fabric.all_reduce(summed.detach(), reduce_op="sum"))
             if not math.isfinite(loss):
-                raise NumericsError(
+                raise SettingsError(
                     f"the loss of epoch {self._epoch}, batch {self._batch} is {loss}; the state before is kept in "
                     f"{self._folder}: lower the learning rates, or look at {', '.join(plan[self._batch][:5])}"
                 )

@@ -15,7 +15,7 @@ import memrix
 from memrix.asr.scoring import count_errors
 from memrix.asr.whisper.recognizer import SpeechBatch, WhisperRecognizer
 from memrix.asr.whisper.results import BatchRecord, Execution, UtteranceRecord
-from memrix.errors import NumericsError
+from memrix.errors import ConversionError
 
 _KEPT_OUTPUT_BYTES = 512 * 2**20
 
@@ -45,7 +45,7 @@ class Measurement:
         """The record of batch number ``index`` run by ``model``.
 
         Raises:
-            NumericsError: outputs that are not finite.
+            ConversionError: outputs that are not finite.
         """
         recognizer = self._recognizer
         on_chip = execution.kind == "chip"
@@ -83,7 +83,7 @@ class Measurement:
                 seconds=batch.seconds[i],
             )
             if not math.isfinite(record.nll + record.error_energy + record.float_energy):
-                raise NumericsError(
+                raise ConversionError(
                     f"utterance {record.id!r} gives numbers that are not finite in execution {execution}; "
                     "listen to the recording, and check the weights of the model"
                 )

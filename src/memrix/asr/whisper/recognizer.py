@@ -14,7 +14,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from memrix.asr.audio import SAMPLE_RATE
 from memrix.asr.corpus import Utterance
 from memrix.asr.whisper.pretrained import Pretrained, load_pretrained
-from memrix.errors import AssetError, DataError, NumericsError
+from memrix.errors import AssetError, ConversionError, DataError
 
 TOKENS_PER_SECOND = 5.0
 TOKENS_TO_SPARE = 8
@@ -105,7 +105,7 @@ class WhisperRecognizer:
         """Encoder output, [batch, 1500, d_model].
 
         Raises:
-            NumericsError: the output is not finite.
+            ConversionError: the output is not finite.
         """
         output: Tensor = model.get_encoder()(batch.features.to(model.device)).last_hidden_state
         return _finite(output, "encoder output")
@@ -117,7 +117,7 @@ class WhisperRecognizer:
         """Greedy transcripts; the duration of each clip caps their length.
 
         Raises:
-            NumericsError: the decoder's output is not finite.
+            ConversionError: the decoder's output is not finite.
         """
         caps = [self._cap(seconds) for seconds in batch.seconds]
         written: list[list[int]] = [[] for _ in caps]
@@ -156,7 +156,7 @@ class WhisperRecognizer:
         The end of the text counts as a token; the prompt does not.
 
         Raises:
-            NumericsError: the decoder's output is not finite.
+            ConversionError: the decoder's output is not finite.
         """
         logits = model(
             encoder_outputs=BaseModelOutput(last_hidden_state=encoder_output),
@@ -228,7 +228,7 @@ def _prompt(pretrained: Pretrained) -> list[int]:
 
 def _finite(values: Tensor, what: str) -> Tensor:
     if not torch.isfinite(values).all():
-        raise NumericsError(
+        raise ConversionError(
             f"the {what} holds values that are not finite numbers; check the weights and the chip's scales"
         )
     return values

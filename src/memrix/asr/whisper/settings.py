@@ -8,7 +8,7 @@ from typing import Any
 from memrix._support.validation import shown
 from memrix.asr.counts import LARGEST_SEED, MOST, is_count
 from memrix.asr.whisper.results import Execution
-from memrix.errors import DataError, HardwareError, MemrixError
+from memrix.errors import DataError, MemrixError, SettingsError
 from memrix.hardware import Hardware
 
 WHISPER_DIGITAL = ("model.encoder.conv*", "proj_out")
@@ -36,7 +36,7 @@ class EvaluationSettings:
         digital: patterns of layers that stay digital.
 
     Raises:
-        HardwareError: weight bits or chips that cannot be.
+        SettingsError: weight bits or chips that cannot be.
         DataError: counts that cannot be.
     """
 
@@ -57,14 +57,14 @@ class EvaluationSettings:
 
     def __post_init__(self) -> None:
         if not self.weight_bits or any(not is_count(bits, 2) for bits in self.weight_bits):
-            raise HardwareError(
+            raise SettingsError(
                 f"weight bits are whole numbers of at least 2, got {self.weight_bits!r}; try (8, 6, 5, 4)"
             )
         if len(set(self.weight_bits)) < len(self.weight_bits):
-            raise HardwareError(f"weight bits are given twice in {self.weight_bits!r}; give each once")
+            raise SettingsError(f"weight bits are given twice in {self.weight_bits!r}; give each once")
         for bits in self.weight_bits:
             self.hardware.replace(weight_bits=bits)
-        _require_count("chips", self.chips, 1, MOST, HardwareError)
+        _require_count("chips", self.chips, 1, MOST, SettingsError)
         for name in ("limit", "calibration_clips", "batch_size"):
             count = getattr(self, name)
             if count is not None or name != "limit":

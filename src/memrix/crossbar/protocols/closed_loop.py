@@ -9,7 +9,7 @@ from memrix.crossbar.protocols.population import fresh_means
 from memrix.crossbar.protocols.pulses import Pulsed, require_pulses, require_read_back, require_switching
 from memrix.crossbar.protocols.read_back import ReadBack
 from memrix.device import CellCurrent, DeviceParameters
-from memrix.errors import HardwareError
+from memrix.errors import SettingsError
 
 READ_BANDWIDTH = 1e8  # Hz
 
@@ -38,7 +38,7 @@ class ClosedLoop(Pulsed, Protocol):
 
 
 def require_settings(protocol: ClosedLoop) -> None:
-    """Raise HardwareError unless the settings that closed loops have in common are valid."""
+    """Raise SettingsError unless the settings that closed loops have in common are valid."""
     require_pulses(protocol)
     require_integer("programming.rounds", protocol.rounds, 1, 100_000)
     require_number("programming.tolerance", protocol.tolerance, 1e-9, 10.0, "ON currents")
@@ -46,10 +46,10 @@ def require_settings(protocol: ClosedLoop) -> None:
 
 
 def require_device(protocol: ClosedLoop, parameters: DeviceParameters) -> None:
-    """Raise HardwareError unless the pulses switch the cells of a device, and its currents are known."""
+    """Raise SettingsError unless the pulses switch the cells of a device, and its currents are known."""
     require_switching(protocol, parameters)
     if protocol.test_voltage > parameters.swept_voltage:
-        raise HardwareError(
+        raise SettingsError(
             f"programming.test_voltage must not lie beyond {parameters.swept_voltage:g} V, up to where the currents "
             f"of device {parameters.source!r} were measured, got {protocol.test_voltage:g} V"
         )

@@ -43,7 +43,7 @@ class ResetSet:
         require_pulses(self)
 
     def require_device(self, parameters: DeviceParameters) -> None:
-        """Raise HardwareError unless the pulses switch the cells of a device."""
+        """Raise SettingsError unless the pulses switch the cells of a device."""
         require_switching(self, parameters)
 
     def program(

@@ -54,7 +54,7 @@ class ProgrammingProtocol(Protocol):
     """How the cells of a chip are programmed.
 
     Two more attributes let ``memrix.check`` tell beforehand what will go wrong, or take long: ``require_device``, a
-    method that raises HardwareError unless the protocol can program a device of given parameters, and
+    method that raises SettingsError unless the protocol can program a device of given parameters, and
     ``most_pulses``, which one cell may take. A protocol whose ``by_array`` is true is given ``arrays`` as well:
     integers from 0 that broadcast to the targets, the number of the array that each cell lies in.
 

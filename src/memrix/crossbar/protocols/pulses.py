@@ -17,7 +17,7 @@ from memrix.device.ranges import (
     require_pulse_width,
     require_read_voltage,
 )
-from memrix.errors import HardwareError
+from memrix.errors import SettingsError
 
 LEAST_PULSE = 0.01  # V, of a SET or a RESET
 MOST_PULSES = 20_000  # of one cell: minutes for a million cells
@@ -52,7 +52,7 @@ def pulses_of(protocol: Pulsed, parameters: DeviceParameters) -> PulseVoltages:
 
 
 def require_pulses(protocol: Pulsed) -> None:
-    """Raise HardwareError unless the pulse settings of a protocol are within the range of the device model."""
+    """Raise SettingsError unless the pulse settings of a protocol are within the range of the device model."""
     plain_settings(protocol)
     require_pulse_width("programming.pulse_width", protocol.pulse_width)
     for name, low, high in (
@@ -65,16 +65,16 @@ def require_pulses(protocol: Pulsed) -> None:
 
 
 def require_read_back(test_voltage: float, read_bits: int, read_bandwidth: float) -> None:
-    """Raise HardwareError unless these are settings of a circuit that reads cells back."""
+    """Raise SettingsError unless these are settings of a circuit that reads cells back."""
     require_read_voltage("programming.test_voltage", test_voltage)
     require_integer("programming.read_bits", read_bits, 1, 20)
     require_bandwidth("programming.read_bandwidth", read_bandwidth)
 
 
 def require_effort(pulses: int, advice: str) -> None:
-    """Raise HardwareError if a protocol would take more pulses a cell than a simulation gets done."""
+    """Raise SettingsError if a protocol would take more pulses a cell than a simulation gets done."""
     if pulses > MOST_PULSES:
-        raise HardwareError(
+        raise SettingsError(
             f"programming would take up to {pulses:,} pulses a cell, and {MOST_PULSES:,} are the most that memrix "
             f"simulates: {advice}"
         )
@@ -92,14 +92,14 @@ def stuck_cells(protocol: Pulsed, parameters: DeviceParameters, least: float) ->
 
 
 def require_switching(protocol: Pulsed, parameters: DeviceParameters) -> None:
-    """Raise HardwareError unless the SET and RESET pulses of a protocol switch the cells of a device.
+    """Raise SettingsError unless the SET and RESET pulses of a protocol switch the cells of a device.
 
     The states of fresh arrays are drawn from what SET and complete RESET leave, and gains follow from them.
     """
     stuck = stuck_cells(protocol, parameters, MOST_STUCK)
     if stuck:
         own = pulse_voltages(parameters)
-        raise HardwareError(
+        raise SettingsError(
             f"device {parameters.source!r} cannot be programmed so: {' and '.join(stuck)} (a RESET is complete from "
             f"{parameters.full_reset_voltage:g} V on); its thresholds ask for {own.set:g} V and {own.reset:g} V, and "
             f"{PULSE_RANGE:g} V is the most: change these settings, or describe a device that they switch"
@@ -107,15 +107,15 @@ def require_switching(protocol: Pulsed, parameters: DeviceParameters) -> None:
 
 
 def require_targets(targets: Any, *, analog: bool) -> None:  # noqa: ANN401
-    """Raise HardwareError unless targets are bool, or levels from 0 to 1 of a protocol that reaches these."""
+    """Raise SettingsError unless targets are bool, or levels from 0 to 1 of a protocol that reaches these."""
     kind = "bool, or floats from 0 (OFF) to 1 (ON)" if analog else "bool: whether a cell is to be ON"
     if not isinstance(targets, Tensor):
-        raise HardwareError(f"targets of programming are a tensor of {kind}, got {described(targets)}")
+        raise SettingsError(f"targets of programming are a tensor of {kind}, got {described(targets)}")
     if targets.dtype == torch.bool:
         return
     if analog and targets.is_floating_point() and _levels(targets):
         return
-    raise HardwareError(f"targets of programming are {kind}, got {described(targets)}")
+    raise SettingsError(f"targets of programming are {kind}, got {described(targets)}")
 
 
 def _levels(targets: Tensor) -> bool:

@@ -25,7 +25,7 @@ from memrix.crossbar.protocols.pulses import (
 from memrix.device import CellCurrent, Cells, DeviceParameters, ReadRange, reset_share
 from memrix.device.cells import PULSE_WIDTH
 from memrix.device.ranges import NO_BREAKDOWN, PULSE_RANGE
-from memrix.errors import HardwareError
+from memrix.errors import SettingsError
 
 _FINEST_STEP = 1e-5  # V
 
@@ -79,13 +79,13 @@ class ResetRamp:
                 f"programming.{name}", getattr(self, name), LEAST_PULSE, PULSE_RANGE, "V", why=NO_BREAKDOWN
             )
         if self.stop <= self.start:
-            raise HardwareError(
+            raise SettingsError(
                 f"programming.stop must lie above programming.start, got {self.stop} V and {self.start} V"
             )
         for name in ("on", "off"):
             require_number(f"programming.{name}", getattr(self, name), 0.0, 1.2)
         if self.off >= self.on:
-            raise HardwareError(
+            raise SettingsError(
                 f"programming.off must lie below programming.on, got {self.off} and {self.on} of the ON current"
             )
 
@@ -101,16 +101,16 @@ class ResetRamp:
         return self.rounds * (2 + self._steps)
 
     def require_device(self, parameters: DeviceParameters) -> None:
-        """Raise HardwareError unless pulses and ramp suit a device, and its currents are known."""
+        """Raise SettingsError unless pulses and ramp suit a device, and its currents are known."""
         require_device(self, parameters)
         if self.stop >= parameters.full_reset_voltage:
-            raise HardwareError(
+            raise SettingsError(
                 f"programming.stop must lie below {parameters.full_reset_voltage:g} V, where a reset of this device "
                 f"is complete, got {self.stop} V"
             )
         stuck = 1 - reset_share(parameters, self.stop)
         if stuck > MOST_STUCK:
-            raise HardwareError(
+            raise SettingsError(
                 f"the ramp ends at programming.stop = {self.stop:g} V, below the RESET voltage of {stuck:.2%} of the "
                 f"cells of device {parameters.source!r}, which would all stay ON; raise programming.stop, which must "
                 f"lie below {parameters.full_reset_voltage:g} V, where a reset of this device is complete"
@@ -133,7 +133,7 @@ class ResetRamp:
         """Program fresh cells to bool targets or levels of any shape.
 
         Raises:
-            HardwareError: the ramp reaches voltages at which a reset of this device is complete.
+            SettingsError: the ramp reaches voltages at which a reset of this device is complete.
         """
         require_targets(targets, analog=self.analog)
         return self.ramp(

@@ -61,7 +61,7 @@ class Cycled:
         return WEAR_PULSES * self.cycles + ResetSet.most_pulses
 
     def require_device(self, parameters: DeviceParameters) -> None:
-        """Raise HardwareError unless the pulses switch the cells of a device."""
+        """Raise SettingsError unless the pulses switch the cells of a device."""
         require_switching(self, parameters)
 
     def program(

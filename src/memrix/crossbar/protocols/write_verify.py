@@ -61,7 +61,7 @@ class WriteVerify:
         return ResetSet.most_pulses + 2 * self.rounds
 
     def require_device(self, parameters: DeviceParameters) -> None:
-        """Raise HardwareError unless the pulses switch the cells of a device, and its currents are known."""
+        """Raise SettingsError unless the pulses switch the cells of a device, and its currents are known."""
         require_device(self, parameters)
 
     def program(

@@ -82,7 +82,7 @@ def fit_parameters(
 
     Raises:
         DataError: the cycles do not allow this fit: every reason, and what would.
-        HardwareError: an option out of its range.
+        SettingsError: an option out of its range.
     """
     highest = max(1, min(MOST_ORDER, cycles.count // CYCLES_PER_ORDER)) if order is None else order
     require_integer("order", highest, 1, 100)

@@ -12,7 +12,7 @@ from memrix.device.fitting.estimation import FULL_RESET_VOLTAGE, fit_curves
 from memrix.device.fitting.sufficiency import DEVICES_PER_COMPONENT, require_usable
 from memrix.device.parameters import HRS, LRS, Array, DeviceParameters
 from memrix.device.parametric import RESET_EXPONENT, normal_device
-from memrix.errors import DataError, HardwareError
+from memrix.errors import DataError, SettingsError
 
 FEWEST_DEVICES = DEVICES_PER_COMPONENT
 
@@ -52,7 +52,7 @@ def fit_few_devices(
 
     Raises:
         DataError: the cycles do not allow it: every reason, and what would.
-        HardwareError: an option out of its range.
+        SettingsError: an option out of its range.
     """
     full_reset = full_reset_voltage or cycles.sweep_peak or FULL_RESET_VOLTAGE
     require_positive("read_voltage", read_voltage, "V")
@@ -85,7 +85,7 @@ def fit_few_devices(
             full_reset_voltage=float(full_reset),
             reset_exponent=float(reset_exponent),
         )
-    except HardwareError as error:
+    except SettingsError as error:
         raise DataError(f"{error}; measure {FEWEST_DEVICES} devices or more") from error
     assumptions.insert(0, _described(means, between, within))
     return FewDevices(parameters, tuple(assumptions))

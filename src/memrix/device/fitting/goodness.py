@@ -123,7 +123,7 @@ def goodness_of_fit(
         gross: look only for misfits that no description by means and spreads can be excused.
 
     Raises:
-        HardwareError: an order that the parameters do not hold, or one that is not stationary.
+        SettingsError: an order that the parameters do not hold, or one that is not stationary.
     """
     devices, cycles = len(measured.devices), measured.count
     seeds = [int(number) for number in np.random.SeedSequence(seed).generate_state(REPLICATES + 1)]

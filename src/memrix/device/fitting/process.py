@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from memrix.device.parameters import FEATURES, Array
-from memrix.errors import HardwareError
+from memrix.errors import SettingsError
 
 WIDTH = len(FEATURES)
 _DOUBLINGS = 40
@@ -40,11 +40,11 @@ def history_covariance(autoregression: Array) -> Array:
     """``[4 * order, 4 * order]``: covariance of the history of a stationary process, the oldest cycle first.
 
     Raises:
-        HardwareError: the process is not stationary.
+        SettingsError: the process is not stationary.
     """
     radius = spectral_radius(autoregression)
     if radius >= 1:
-        raise HardwareError(
+        raise SettingsError(
             f"the autoregression of order {order_of(autoregression)} is not stationary: its memory grows by a factor "
             f"of {radius:.4f} a cycle; fit a lower order, or more cycles of each device"
         )
@@ -65,7 +65,7 @@ def autocovariances(autoregression: Array, lags: int) -> Array:
     """``[lags + 1, 4, 4]``: covariance of the scores of a cycle with those of 0 to ``lags`` cycles earlier.
 
     Raises:
-        HardwareError: the process is not stationary.
+        SettingsError: the process is not stationary.
     """
     covariance = history_covariance(autoregression)
     step = companion(autoregression)
@@ -80,7 +80,7 @@ def covariance_of_mean(autoregression: Array, cycles: int) -> Array:
     """``[4, 4]``: covariance of the mean of the scores over a number of cycles.
 
     Raises:
-        HardwareError: the process is not stationary.
+        SettingsError: the process is not stationary.
     """
     lagged = autocovariances(autoregression, cycles - 1)
     weights = 1.0 - np.arange(1, cycles) / cycles
@@ -95,7 +95,7 @@ def draw_scores(
     """``[devices, cycles, 4]``: normal scores of consecutive cycles, stationary unless cells are ``fresh``.
 
     Raises:
-        HardwareError: the process is not stationary, and cells are not fresh.
+        SettingsError: the process is not stationary, and cells are not fresh.
     """
     order = order_of(autoregression)
     series = np.zeros((order + cycles, devices, WIDTH))

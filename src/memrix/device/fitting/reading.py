@@ -62,7 +62,7 @@ def read_cycles(
 
     Raises:
         DataError: the file cannot be read, or every problem of its columns, or every problem of its rows, by line.
-        HardwareError: the read voltage is no number above 0.
+        SettingsError: the read voltage is no number above 0.
     """
     table = open_table(path)
     where = f"{str(path)!r}, line {table.header_line}"

@@ -37,7 +37,7 @@ def simulate_cycles(
         fresh: start from a history of zero.
 
     Raises:
-        HardwareError: numbers below 1, an order that the parameters do not hold, or one that is not stationary.
+        SettingsError: numbers below 1, an order that the parameters do not hold, or one that is not stationary.
     """
     require_integer("devices", devices, 1, _MANY)
     require_integer("cycles", cycles, 1, _MANY)
