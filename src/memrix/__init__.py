@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from memrix.errors import MemrixError
     from memrix.hardware import Hardware
     from memrix.model.calibration import calibrate
+    from memrix.model.calibration_result import Calibration
     from memrix.model.checking import Check, check
     from memrix.model.conversion import program, quantize, reseed, reset_statistics, set_epoch
     from memrix.model.summaries import Summary, summary
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from memrix.quantization import Quantization
 
 __all__ = [
+    "Calibration",
     "Check",
     "Hardware",
     "MemrixError",
@@ -45,6 +47,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Calibration": "memrix.model.calibration_result",
     "Check": "memrix.model.checking",
     "Hardware": "memrix.hardware",
     "MemrixError": "memrix.errors",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
 import torch
@@ -43,6 +43,13 @@ class Selected:
     explicit: bool
 
 
+class Skipped(NamedTuple):
+    """A layer that stays digital, and why."""
+
+    name: str
+    reason: str
+
+
 @dataclass(frozen=True)
 class Plan:
     """Which layers of a model are mapped, and which are skipped.
@@ -50,12 +57,12 @@ class Plan:
     Attributes:
         selected: the layers to be mapped, in the order of the model.
         problems: why they cannot be mapped as asked.
-        skipped: layers that cannot be mapped and were not selected by name: names and reasons.
+        skipped: layers that cannot be mapped and were not selected by name.
     """
 
     selected: tuple[Selected, ...]
     problems: tuple[str, ...]
-    skipped: tuple[tuple[str, str], ...]
+    skipped: tuple[Skipped, ...]
 
 
 def plan(
@@ -89,39 +96,48 @@ def plan(
     choice = Choice(layers, hardware, names)
     problems = choice.unmatched([name for name, _ in model.named_modules(remove_duplicate=False)])
     chosen: list[Selected] = []
-    skipped: list[tuple[str, str]] = []
+    skipped: list[Skipped] = []
     for layer in candidates:
-        asked = [choice.asked(alias, layer.module) for alias in layer.names]
-        chips = [choice.chip(alias) for alias in layer.names]
-        chip, by_name = chips[-1]
-        if any(other != chip for other, _ in chips):
-            problems.append(
-                f"layer {layer.name!r} goes by the names {layer.names}, and these are to run on different hardware"
-            )
-            continue
-        if not any(want for want, _ in asked) or chip is None:
-            continue
-        explicit = by_name or any(precise for _, precise in asked)
-        # Of layers that multiply nothing, a pattern for many means the others.
-        exactly = any(map(choice.names_exactly, layer.names))
-        handler = (objections or {}).get(layer.name, layer.handler)
-        ruling = None if anew else layer.ruling
-        if isinstance(handler, Handler) and ruling is not None:
-            if exactly:
-                problems.append(f"layer {layer.name!r} stays digital: {ruling}; leave it out of the selection")
-            else:
-                skipped.append((layer.name, ruling))
-        elif isinstance(handler, Handler):
-            if handler.on_request is None or exactly or callable(layers):
-                chosen.append(Selected(layer.name, layer.module, handler, chip, layer.owner, explicit))
-        elif explicit and (layer.multiplies or exactly):
-            problems.append(f"layer {layer.name!r} cannot be mapped: {handler}; leave it out of the selection")
-        elif layer.multiplies:
-            skipped.append((layer.name, handler))
+        found = _ruled(layer, choice, (objections or {}).get(layer.name), layers, anew=anew)
+        if isinstance(found, Selected):
+            chosen.append(found)
+        elif isinstance(found, str):
+            problems.append(found)
+        elif isinstance(found, Skipped):
+            skipped.append(found)
     problems += _tied(chosen)
     if not chosen and not problems:
         problems.append(_nothing_to_map(candidates, objections or {}))
     return Plan(tuple(chosen), tuple(problems), tuple(skipped))
+
+
+def _ruled(
+    layer: Candidate, choice: Choice, objection: str | None, layers: Layers, *, anew: bool
+) -> Selected | Skipped | str | None:
+    """A layer as it is selected or skipped, why neither is possible, or None: nobody asked for it."""
+    asked = [choice.asked(alias, layer.module) for alias in layer.names]
+    chips = [choice.chip(alias) for alias in layer.names]
+    chip, by_name = chips[-1]
+    if any(other != chip for other, _ in chips):
+        return f"layer {layer.name!r} goes by the names {layer.names}, and these are to run on different hardware"
+    if not any(want for want, _ in asked) or chip is None:
+        return None
+    explicit = by_name or any(precise for _, precise in asked)
+    # Of layers that multiply nothing, a pattern for many means the others.
+    exactly = any(map(choice.names_exactly, layer.names))
+    handler = objection or layer.handler
+    ruling = None if anew else layer.ruling
+    if isinstance(handler, Handler):
+        if ruling is not None and exactly:
+            return f"layer {layer.name!r} stays digital: {ruling}; leave it out of the selection"
+        if ruling is not None:
+            return Skipped(layer.name, ruling)
+        if handler.on_request is None or exactly or callable(layers):
+            return Selected(layer.name, layer.module, handler, chip, layer.owner, explicit)
+        return None
+    if explicit and (layer.multiplies or exactly):
+        return f"layer {layer.name!r} cannot be mapped: {handler}; leave it out of the selection"
+    return Skipped(layer.name, handler) if layer.multiplies else None
 
 
 def select(model: nn.Module, hardware: HardwareChoice, layers: Layers, *, anew: bool = False) -> list[Selected]:
@@ -138,17 +154,29 @@ def select(model: nn.Module, hardware: HardwareChoice, layers: Layers, *, anew: 
     return list(found.selected)
 
 
-def quantized_classes(selected: Iterable[Selected]) -> dict[nn.Module, type[nn.Module]]:
+class Adoptable(Protocol):
+    """A layer, and the composite layer that has to be decomposed first."""
+
+    @property
+    def module(self) -> nn.Module:
+        """The layer."""
+
+    @property
+    def owner(self) -> PendingDecomposition | None:
+        """The composite layer."""
+
+
+def quantized_classes(selected: Iterable[Adoptable]) -> dict[nn.Module, type[nn.Module]]:
     """The class that each selected layer, and each composite layer to be decomposed, has once it is quantized."""
     return _classes(selected, QuantizedLayer)
 
 
-def programmed_classes(selected: Iterable[Selected]) -> dict[nn.Module, type[nn.Module]]:
+def programmed_classes(selected: Iterable[Adoptable]) -> dict[nn.Module, type[nn.Module]]:
     """The class that each selected layer, and each composite layer to be decomposed, has once it is programmed."""
     return _classes(selected, CrossbarLayer)
 
 
-def _classes(selected: Iterable[Selected], kind: type[QuantizedLayer]) -> dict[nn.Module, type[nn.Module]]:
+def _classes(selected: Iterable[Adoptable], kind: type[QuantizedLayer]) -> dict[nn.Module, type[nn.Module]]:
     classes: dict[nn.Module, type[nn.Module]] = {}
     for layer in selected:
         classes[layer.module] = combined(kind, torch_type(type(layer.module)))
@@ -178,7 +206,7 @@ def warn_of_digital(model: nn.Module, skipped: Sequence[tuple[str, str]], *, sta
     _WARNED.setdefault(model, set()).update(skipped)
 
 
-def decompose_owners(selected: Iterable[Selected]) -> None:
+def decompose_owners(selected: Iterable[Adoptable]) -> None:
     """Decompose, in place, the composite layers that selected layers are submodules of."""
     for layer in selected:
         if layer.owner is not None:

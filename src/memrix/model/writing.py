@@ -13,9 +13,9 @@ from memrix._support.random import Seeds, derive
 from memrix._support.tables import listed
 from memrix.errors import ConversionError, WriteError
 from memrix.model.batches import MOST_BATCHES, run_batches
-from memrix.model.calibration import vector_sampler
 from memrix.model.conversion import counting, crossbar_layers
 from memrix.model.modes import evaluating, observing
+from memrix.model.observation import vector_sampler
 from memrix.model.undo import unchanged_on_failure
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.programming import program_layer, tune

@@ -81,7 +81,7 @@ class LayerState(ExactModule):
     def said(self) -> str:
         """Where the layer runs, in a few words, such as ``on 12 tiles of 128 x 128, 3 bits``."""
         if self.hardware is None:
-            return f"calibrated, inputs up to {float(self.input_range):.3g}" if self.calibrated else "not calibrated"
+            return f"calibrated, inputs up to {self.input_peak:.3g}" if self.calibrated else "not calibrated"
         bits = f"{self.hardware.weight_bits:g} bits"
         if self.array is None:
             return f"weights of {bits}, inputs of {self.hardware.dac.bits} bits"
@@ -116,6 +116,12 @@ class LayerState(ExactModule):
         """Whether the layer has an activation range."""
         learned = self.learned_range
         return bool((self.input_range if learned is None else learned.detach()).isfinite())
+
+    @property
+    def input_peak(self) -> float:
+        """The largest magnitude of an input that is not clipped."""
+        learned = self.learned_range
+        return float(self.input_range if learned is None else learned.detach().abs())
 
     def step_of(self, peak: Tensor) -> Tensor:
         """Input of one DAC code where ``peak`` is the largest magnitude."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,6 +12,28 @@ from memrix.errors import CalibrationError
 
 _BINS = 1 << 14
 _MOST_CLIPPED = 0.01  # of the activations that are not zero
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Magnitudes of values that are not 0, counted in bins of equal width from 0 to ``top``.
+
+    Attributes:
+        counts: of the bins.
+        top: upper edge of the last one.
+        zeros: how many values were 0.
+        largest: magnitude.
+    """
+
+    counts: tuple[int, ...]
+    top: float
+    zeros: int
+    largest: float
+
+    @property
+    def values(self) -> int:
+        """How many values were observed, zeros included."""
+        return sum(self.counts) + self.zeros
 
 
 class RangeObserver:
@@ -68,13 +91,37 @@ class RangeObserver:
         Raises:
             CalibrationError: nothing was observed.
         """
-        if self._counts is None:
-            raise CalibrationError("no activation was observed, so there is no range")
+        below = self._observed().cumsum(0)
         if self._share == 1 or self._top == 0:
             return self._largest
-        below = self._counts.cumsum(0)
         others = int(below[-1])
         of_all = self._share * (others + self._zeros) - self._zeros
         of_others = min(self._share, 1 - _MOST_CLIPPED) * others
         position = int(torch.searchsorted(below, math.ceil(max(of_all, of_others))))
         return min(self._top * (position + 1) / _BINS, self._largest)
+
+    def histogram(self, bins: int) -> Histogram:
+        """What was observed, in a number of bins that is a power of 2, at most 16,384.
+
+        Raises:
+            CalibrationError: nothing was observed.
+        """
+        counts = self._observed().view(bins, -1).sum(1).tolist()
+        return Histogram(tuple(counts), self._top, self._zeros, self._largest)
+
+    def above(self, limit: float) -> int:
+        """How many of the values lie above a magnitude; exact to one bin, and at a ``range()`` exact.
+
+        Raises:
+            CalibrationError: nothing was observed.
+        """
+        counts = self._observed()
+        if limit >= self._largest:
+            return 0
+        # A range is an edge of a bin, but for the rounding of float32.
+        return int(counts[math.ceil(limit / self._top * _BINS - 1e-2) :].sum())
+
+    def _observed(self) -> Tensor:
+        if self._counts is None:
+            raise CalibrationError("no activation was observed, so there is no range")
+        return self._counts
