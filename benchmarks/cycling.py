@@ -21,13 +21,13 @@ def run() -> Table:
     train = np.random.default_rng(0).uniform(-2, 2, (PULSES, CELLS)).astype(np.float32)
     wear = _compare(list(torch.from_numpy(train)).__getitem__, train.__getitem__)
     full = _compare(_full_cycle, _full_cycle)
-    head = ("", "memrix: ns a cell and pulse", NUMPY, "x", "bound")
-    rows = [("one wear cycle: 15 random pulses", *wear, "5"), ("full cycles: +2 V, -2 V", *full, "")]
+    head = ("", "memrix: ns per cell and pulse", NUMPY, "x", "bound")
+    rows = [("one cycle of pre-cycling: 15 random pulses", *wear, "5"), ("full cycles: +2 V, -2 V", *full, "")]
     return Table(f"Cycling {CELLS:,} cells", head, rows)
 
 
 def _compare(ours: Callable[[int], float | torch.Tensor], theirs: Callable[[int], float | np.ndarray]) -> list[str]:
-    """Nanoseconds a cell and pulse of ours and theirs, and their ratio."""
+    """Nanoseconds per cell and pulse of memrix and of synaptogen, and their ratio."""
     cells, package = Cells(CELLS), synaptogen.CellArrayCPU(CELLS)
     package.UR = package.UR.copy()  # otherwise its cells stop switching after the first reset
     synaptogen.applyVoltage(package, 2.0)

@@ -122,7 +122,7 @@ def run() -> Table:
             rows.append(row)
     head = ["layer", "batch", "torch, ms", "fake-quantized / torch"]
     for noise in BOUNDS:
-        head += [f"chip, noise {noise} / torch", "bound", "/ fake-quantized layer", "bound"]
+        head += [f"chip, noise {noise} / torch", "bound", "/ fake-quantized", "bound"]
     return Table(
         f"Layers on a chip, 3 bit; the bound of others is {OTHERS:g} x the ratio of a Linear of as many products",
         head,

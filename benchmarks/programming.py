@@ -42,5 +42,5 @@ def run() -> Table:
         )
         speeds = [f"{CELLS / statistics.median(seconds[who]) / 1e6:.2f}" for who in (NUMPY, name)]
         rows.append((name, *reversed(speeds), f"{1 / median_ratio(seconds, name, NUMPY):.2g}", BOUNDS.get(name, "")))
-    head = ("", "million cells a second", f"{NUMPY}", "x", "bound")
+    head = ("", "million cells per second", f"{NUMPY}", "x", "bound")
     return Table(f"Programming {CELLS:,} fresh cells, {SHARE_ON:.0%} of them ON", head, rows)

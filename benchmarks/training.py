@@ -18,10 +18,10 @@ WIDTH, INNER, VECTORS = 384, 1536, 6000
 BOUND = 1.4  # of a step, over a step in float, for every observer and weight range
 EVALUATION_BOUND = 3.0  # of a vector at a time, over torch
 OBSERVERS = ("min-max", "moving-average", "percentile", "mean-square-error", "fixed")
-RANGES = ("min-max", "mean-square-error")
+RANGES = ("abs-max", "mean-square-error")
 OTHERS = {
     "learned steps": memrix.Quantization(learned_steps=True),
-    "outputs too": memrix.Quantization(output_quantizers=True),
+    "output quantizers": memrix.Quantization(output_quantizers=True),
     "weight noise": memrix.Quantization(weight_noise=0.05),
     "device resampling": memrix.Quantization(device_resampling=True),
 }
@@ -66,7 +66,7 @@ def run() -> Table:
         rows.append([name, weight_range, f"{median_ratio(seconds, 'quantized', 'float'):.2f}", bound])
     layer = nn.Linear(512, 512)
     vector = torch.randn(1, 512, generator=torch.Generator().manual_seed(1))
-    evaluated = quantized(layer, vector.expand(64, -1), memrix.Quantization(), "min-max").eval()
+    evaluated = quantized(layer, vector.expand(64, -1), memrix.Quantization(), "abs-max").eval()
     with torch.inference_mode():
         seconds = take_turns(
             {"torch": lambda: layer(vector), "quantized": lambda: evaluated(vector)}, rounds=2000, warm_up=20
@@ -76,7 +76,7 @@ def run() -> Table:
     rows.append(
         [
             f"Linear 512 x 512, evaluation, batch 1 ({took:.0f} us in torch)",
-            "min-max",
+            "abs-max",
             f"{ratio:.2f}",
             f"{EVALUATION_BOUND:g}",
         ]

@@ -1,7 +1,7 @@
-"""Handwritten digits on memristor chips: what coarse weights cost, and what training wins back.
+"""Handwritten digits on memristor chips: the cost of low-bit weights, and what training recovers.
 
-`python examples/digits.py` trains a small convolutional network on the digits that scikit-learn ships (1,797 images,
-no download) and programs it on five chips at 4, 3, 2 and 1.5 bits. About five minutes on two cores.
+`python examples/digits.py` trains a small convolutional network on the digits that come with scikit-learn (1,797
+images, no download) and programs it on five chips at 4, 3, 2 and 1.5 bits. It takes about five minutes on two cores.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Digits:
 
 
 def digits() -> Digits:
-    """The digits of scikit-learn, a third of them held out."""
+    """The digits of scikit-learn; a third is held out."""
     data = load_digits()
     parts = train_test_split(data.images / 16, data.target, test_size=1 / 3, random_state=0, stratify=data.target)
     images, test_images = (torch.from_numpy(part).float().unsqueeze(1) for part in parts[:2])
@@ -102,7 +102,7 @@ def study(bits: float, model: nn.Module, data: Digits, steps: int) -> list[tuple
     ways = {
         "not retrained": None,
         "quantization-aware": memrix.Quantization(),
-        "with device resampling": memrix.Quantization(device_resampling=True),
+        "device resampling": memrix.Quantization(device_resampling=True),
     }
     rows = []
     for name, quantization in ways.items():
@@ -114,7 +114,7 @@ def study(bits: float, model: nn.Module, data: Digits, steps: int) -> list[tuple
         digital = accuracy(trained, data)
         rows.append((name, digital, on_chips(trained, data, hardware)))
         columns = hardware.replace(column_calibration=True)
-        rows.append((f"{name}, columns calibrated", digital, on_chips(trained, data, columns)))
+        rows.append((f"{name}, column correction", digital, on_chips(trained, data, columns)))
     return rows
 
 
@@ -129,10 +129,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     train(model, data, options.steps)
     reference = accuracy(model, data)
     lines = [
-        f"Float: {reference:.1f} % of {len(data.test_classes)} held-out digits are recognized.",
-        f"Of {CHIPS} chips: the mean, the worst and the best. Ternary weights, 1.5 bits, are the integers of 2 bits.",
+        f"Made by `python examples/digits.py`: {len(data.test_classes)} held-out digits, {reference:.1f} % of them "
+        f"classified\ncorrectly in float. Mean, worst and best of {CHIPS} chips. Ternary weights (1.5 bits) are the "
+        f"integers of 2 bits.",
         "",
-        "| weight bits | training | quantized digitally | chip | worst | best | loss against float, points |",
+        "| weight bits | training | quantized digitally, % | chip, % | worst | best | loss against float, points |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     print("\n".join(lines), flush=True)

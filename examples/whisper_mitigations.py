@@ -24,8 +24,10 @@ from memrix.asr.whisper.recognizer import load_recognizer
 
 LONGEST_CLIP = 10.0  # s
 BATCH = 4
-HEAD = ("chip", "relative error", "x quantized", "clipped %", "pulses a cell", "s to program")
+HEAD = ("chip", "relative error", "x quantized", "clipped %", "pulses per cell", "s to program")
 SELECTION = "layers.*"
+
+_RANGES = {"abs-max": "abs-max weight ranges", "mean-square-error": "weight ranges of least squared error"}
 
 
 def mitigations(bits: float) -> Iterator[tuple[str, memrix.Hardware]]:
@@ -34,9 +36,9 @@ def mitigations(bits: float) -> Iterator[tuple[str, memrix.Hardware]]:
     yield "reset-set, equal DAC steps, ADC 4/4", hardware
     for name, changes in (
         ("+ linearizing DAC", {"dac.levels": "linearizing"}),
-        ("+ ADC of each layer's own", {"adc.per_layer": True}),
-        ("+ columns calibrated", {"column_calibration": True}),
-        ("+ reset ramp: preset `tuned`", {"programming": "reset-ramp"}),
+        ("+ ADC fitted per layer", {"adc.per_layer": True}),
+        ("+ per-column gain and offset", {"column_calibration": True}),
+        ("+ closed-loop ramp: preset `tuned`", {"programming": "reset-ramp"}),
     ):
         hardware = hardware.replace(**changes)
         yield name, hardware
@@ -44,7 +46,7 @@ def mitigations(bits: float) -> Iterator[tuple[str, memrix.Hardware]]:
     yield "tuned, no read noise", hardware.replace(noise="off")
     yield "tuned, ADC of 14 bits", hardware.replace(**{"adc.precision_bits": 7, "adc.range_bits": 7})
     yield "tuned, ideal cells", hardware.replace(programming="ideal")
-    yield "tuned, weight ranges of least error", hardware.replace(weight_range="mean-square-error")
+    yield "tuned, weight ranges of least squared error", hardware.replace(weight_range="mean-square-error")
 
 
 class Comparison:
@@ -83,7 +85,7 @@ class Comparison:
                 fake_quantized = copy.deepcopy(self.encoder)
                 memrix.quantize(fake_quantized, {"*": None, SELECTION: hardware})
                 digital[ranges] = self.error(fake_quantized)
-                yield f"quantized digitally, weight ranges {ranges}", f"{digital[ranges]:.4f}", "1", "", "", ""
+                yield f"quantized digitally, {_RANGES[ranges]}", f"{digital[ranges]:.4f}", "1", "", "", ""
             start = time.perf_counter()
             chip = memrix.program(self.encoder, {"*": None, SELECTION: hardware})
             seconds = time.perf_counter() - start

@@ -28,8 +28,8 @@ def test_digits_run_from_end_to_end(tmp_path):
     assert load("digits").main(["--bits", "3", "--steps", "30", "--output", str(document)]) == 0
     assert [row[:2] for row in rows(document)] == [
         ["3", way + columns]
-        for way in ("not retrained", "quantization-aware", "with device resampling")
-        for columns in ("", ", columns calibrated")
+        for way in ("not retrained", "quantization-aware", "device resampling")
+        for columns in ("", ", column correction")
     ]
 
 
@@ -39,7 +39,7 @@ def test_trained_digits_lose_at_most_a_point_at_three_bits(tmp_path):
     load("digits").main(["--bits", "3", "--output", str(document)])
     losses = {row[1]: float(row[6]) for row in rows(document)}
     assert losses["quantization-aware"] <= 1.0
-    assert losses["with device resampling"] <= 1.0
+    assert losses["device resampling"] <= 1.0
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from memrix._support.building import build
 from memrix._support.renamed import former_names, formerly, with_former_names
 from memrix._support.schema import read
 from memrix.crossbar import DAC
+from memrix.hardware import Hardware
 
 
 @with_former_names
@@ -64,6 +65,11 @@ def test_present_names_do_not_warn(recwarn):
 def test_the_british_spelling_of_a_linearizing_dac_warns():
     with pytest.warns(DeprecationWarning, match="use levels='linearizing'"):
         assert DAC(levels="linearising") == DAC(levels="linearizing")
+
+
+def test_the_former_name_of_the_abs_max_range_warns():
+    with pytest.warns(DeprecationWarning, match="use weight_range='abs-max'"):
+        assert Hardware(weight_range="min-max") == Hardware(weight_range="abs-max")
 
 
 def test_a_former_name_of_a_module_gives_the_present_object():

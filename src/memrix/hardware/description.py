@@ -12,7 +12,7 @@ from memrix._support.building import build
 from memrix._support.documents import file_path, load_tree, parse_json, parse_toml
 from memrix._support.preset_names import SYNAPTOGEN, is_hardware_file, unknown_preset
 from memrix._support.records import closest, merged, nested, toml
-from memrix._support.renamed import warn_renamed
+from memrix._support.renamed import formerly, warn_renamed, with_former_names
 from memrix._support.schema import FileName, Reading, invalid
 from memrix._support.validation import is_number, plain_settings, require_choice, require_integer, shown
 from memrix.crossbar import ADC, DAC, CellTechnology, Drift, Faults, ProgrammingProtocol, ResetSet, Tile
@@ -56,6 +56,7 @@ class Device:
         require_choice("device.read_disturb", self.read_disturb, (True, False))
 
 
+@with_former_names
 @dataclass(frozen=True)
 class Hardware:
     """A memristor chip. Everything is validated on construction; ``SettingsError`` says what is wrong.
@@ -63,8 +64,8 @@ class Hardware:
     Attributes:
         weight_bits: bits of a weight, its sign included: a whole number from 2 to 16, or 1.5 for ternary weights.
         weight_scale: one scale ``per-output-channel`` or ``per-tensor`` (a digital factor after the ADC).
-        weight_range: ``min-max``: the largest weight is the largest integer; or ``mean-square-error``: the integers
-            end where rounding and clipping together change the weights least.
+        weight_range: ``abs-max``: the largest weight is the largest integer; or ``mean-square-error``: the
+            range with the least mean squared error of rounding and clipping.
         mapping: ``bit-sliced``: every bit of the magnitude is a differential pair of cells, ON or OFF; or
             ``multi-level``: one pair holds the whole weight, which needs a protocol that reaches levels in between.
         device: the cells.
@@ -83,7 +84,7 @@ class Hardware:
 
     weight_bits: float = 4
     weight_scale: WeightScale = "per-output-channel"
-    weight_range: WeightRange = "min-max"
+    weight_range: WeightRange = field(default="abs-max", metadata=formerly(values={"min-max": "abs-max"}))
     mapping: Mapping = "bit-sliced"
     device: Device = field(default_factory=Device)
     programming: ProgrammingProtocol = field(default_factory=ResetSet)

@@ -16,7 +16,7 @@ from memrix._support.transforms import straight_through, transformed
 from memrix.quantization.least_error import least_error_range
 
 WeightScale = Literal["per-tensor", "per-output-channel"]
-WeightRange = Literal["min-max", "mean-square-error"]
+WeightRange = Literal["abs-max", "mean-square-error"]
 TERNARY_BITS = 1.5
 
 
@@ -25,18 +25,18 @@ def largest_integer(bits: float) -> int:
     return (1 << (math.ceil(bits) - 1)) - 1
 
 
-def weight_step(rows: Tensor, bits: float, scale: WeightScale, weight_range: WeightRange = "min-max") -> Tensor:
+def weight_step(rows: Tensor, bits: float, scale: WeightScale, weight_range: WeightRange = "abs-max") -> Tensor:
     """Weight of one integer step: ``[1]`` per tensor, ``[outputs]`` per output channel (the first axis).
 
-    With ``min-max`` the largest magnitude becomes the largest integer, with ``mean-square-error`` the one that
-    changes the weights least in mean square. Where all weights are 0 the step is 0: whatever the cells of that row
+    With ``abs-max`` the largest magnitude becomes the largest integer, with ``mean-square-error`` the magnitude with
+    the least mean squared error of the weights. Where all weights are 0 the step is 0: whatever the cells of that row
     read, its output is 0.
     """
     magnitude = rows.detach().abs()
     if scale == "per-tensor":
         magnitude = magnitude.reshape(1, -1)
     limit = largest_integer(bits)
-    peak = magnitude.amax(1) if weight_range == "min-max" else least_error_range(magnitude, limit)
+    peak = magnitude.amax(1) if weight_range == "abs-max" else least_error_range(magnitude, limit)
     step = peak / limit
     # Below it the reciprocal of a step would not be finite.
     return torch.where(step >= torch.finfo(step.dtype).tiny, step, torch.zeros_like(step))

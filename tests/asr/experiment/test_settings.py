@@ -52,8 +52,8 @@ def test_every_size_has_a_recipe(size):
 
 def test_everything_wrong_is_said_at_once():
     with pytest.raises(SettingsError) as caught:
-        ExperimentSettings(size="smal", chips=0, adc=("4-4",), weight_bits=(), beam=0, weight_range="min-mx")
-    for part in ("'small'", "chips", "'4-4'", "weight_bits", "beam", "did you mean 'min-max'"):
+        ExperimentSettings(size="smal", chips=0, adc=("4-4",), weight_bits=(), beam=0, weight_range="abs-mx")
+    for part in ("'small'", "chips", "'4-4'", "weight_bits", "beam", "did you mean 'abs-max'"):
         assert part in str(caught.value)
 
 

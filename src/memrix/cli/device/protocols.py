@@ -17,27 +17,28 @@ _INTRODUCTION = """\
 # Programming protocols
 
 Made by `memrix device protocols --output {path}`, for the device `{source}`: {weights:,} normally distributed
-weights, quantized to the bits given with one scale for all, programmed by each protocol and in each mapping that it
-allows.
+weights, quantized with one scale for all, programmed by each protocol in each mapping that it supports. Wires are
+ideal (0 ohm).
 
 - *spread*: standard deviation of the current at {vmax:g} V of cells with one target, in units of the current of a
   nominal ON cell of reset-set. A nominal OFF cell of reset-set carries {off:.3f} of it.
-- *weight error*: root mean square of programmed minus wanted weights, in units of the largest weight.
-- *cells*, *pulses*, *pJ*: a weight. Energy is the sum of U * I * width over all pulses of {width:g} ns.
-- *failed*: cells that did not pass their last verification.
+- *weight error*: root mean square of programmed minus target weights, in units of the largest weight.
+- *cells*, *pulses*, *pJ*: per weight. Energy is the sum of U * I * width over all pulses of {width:g} ns.
+- *failed*: cells that did not pass the last verification.
 
-The ADC gain follows from the cells: the difference of an ON and an OFF cell at full voltage reads 1 at {gain:.0f}
-readings per A after reset-set at {paper:g} V (arXiv 2505.24721 measured 8020).
+The ADC gain is computed from the cells: the difference of an ON and an OFF cell at full voltage reads 1 at
+{gain:.0f} readings per A after reset-set at {paper:g} V (arXiv 2505.24721 measured 8020).
 
-The second table shows single levels of the reset ramp, as shares of the ON current; *missed* cells lie further than
-0.05 from the median.
+The second table shows single levels of the closed-loop ramp (`reset-ramp`), as shares of the ON current; *missed*
+cells are further than 0.05 from the median.
 
-The third table shows how many cells a reading would switch: of 10,000 cells of one target, those with a SET threshold
-at or above a negative voltage, or a RESET threshold below a positive one, counted over {disturbed:,} cells each.
+The third table shows how many cells a reading would switch: per 10,000 cells of one target, those with a SET
+threshold at or above a negative voltage, or a RESET threshold below a positive one, counted over {disturbed:,} cells
+each.
 Signed inputs drive word lines to either sign of `dac.vmax`: 0.4 V in the presets `physical` and `tuned`, 0.6 V in
-`paper`. A cell that a ramp has brought to ON has left the ON state: it can be SET.
+`paper`. A cell that a ramp has programmed to ON is no longer fully SET, so it can be SET.
 `memrix.summary` counts these cells of a chip, and with `device.read_disturb` readings switch them. The measured
-thresholds know no time: a reading that is shorter than the pulses of the measurement may disturb less.
+thresholds do not depend on time: a reading that is shorter than the pulses of the measurement may disturb less.
 
 """
 
