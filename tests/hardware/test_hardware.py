@@ -1,10 +1,16 @@
 import json
+import re
+import warnings
+from dataclasses import fields, is_dataclass
 
 import pytest
 
 from memrix import Hardware
+from memrix._support.preset_names import preset_file
 from memrix.crossbar import ADC, Cycled, Drift, Faults, Ideal, ResetRamp, ResetSet, WriteVerify
+from memrix.crossbar.protocols import PROTOCOLS
 from memrix.errors import SettingsError
+from memrix.hardware.parts import PARTS
 
 
 @pytest.mark.parametrize("preset", ["paper", "physical", "ideal"])
@@ -55,7 +61,7 @@ def test_a_file_may_name_a_few_settings_only(tmp_path):
 
 
 def test_unknown_preset_names_the_presets():
-    with pytest.raises(SettingsError, match=r"'papper' \(did you mean 'paper'\?\).*paper, physical, tuned, ideal"):
+    with pytest.raises(SettingsError, match=r"'papper' \(did you mean 'paper'\?\).*ideal, paper, physical, tuned"):
         Hardware.preset("papper")
 
 
@@ -215,10 +221,46 @@ def test_multi_level_mapping_needs_a_protocol_that_reaches_levels(protocol):
         Hardware(mapping="multi-level", programming=protocol)
 
 
-def test_names_of_presets_are_known_without_their_chips():
-    from memrix._support.preset_names import PRESETS
-    from memrix.hardware.description import _presets
-
-    assert tuple(_presets()) == PRESETS
+def test_presets_are_files_that_anybody_can_copy(tmp_path):
+    assert set(Hardware.presets()) == {"paper", "physical", "tuned", "ideal"}
+    for name in Hardware.presets():
+        copied = tmp_path / f"{name}.toml"
+        copied.write_text(preset_file(name).read_text())
+        assert Hardware.load(copied) == Hardware.preset(name) == Hardware.named(name)
     with pytest.raises(SettingsError, match=r"no hardware preset 'tund' \(did you mean 'tuned'\?\)"):
         Hardware.named("tund")
+
+
+def test_tuned_differs_from_physical_in_what_wins_accuracy_back():
+    changes = {"dac.levels": "linearizing", "adc.per_layer": True}
+    tuned = Hardware.preset("physical").replace(programming=ResetRamp(), column_calibration=True, **changes)
+    assert Hardware.preset("tuned") == tuned
+
+
+def test_ideal_has_no_noise_and_converters_without_loss():
+    changes = {"dac.levels": "linearizing", "dac.vmax": 0.6, "adc.precision_bits": 12, "adc.range_bits": 12}
+    assert Hardware.preset("ideal") == Hardware().replace(programming="ideal", noise="off", **changes)
+
+
+@pytest.mark.parametrize("preset", Hardware.presets())
+def test_a_printed_chip_is_its_file(preset, tmp_path):
+    hardware = Hardware.preset(preset).replace(weight_bits=5)
+    hardware.save(tmp_path / "chip.toml")
+    assert str(hardware) + "\n" == (tmp_path / "chip.toml").read_text()
+    assert repr(hardware).startswith("Hardware(weight_bits=5, ")
+
+
+@pytest.mark.parametrize("kind", [Hardware, *filter(is_dataclass, PARTS.values()), *PROTOCOLS.values()])
+def test_every_setting_is_documented_in_its_class(kind):
+    described = re.findall(r"^ {8}(\w+): \S", kind.__doc__.partition("Attributes:")[2], re.MULTILINE)
+    assert described == [field.name for field in fields(kind)]
+
+
+def test_the_former_name_of_the_abs_max_range_still_works(tmp_path):
+    with pytest.warns(DeprecationWarning, match="use weight_range='abs-max'") as warned:
+        assert Hardware(weight_range="min-max") == Hardware().replace(weight_range="min-max") == Hardware()
+    assert [warning.filename for warning in warned] == [__file__] * 2
+    (tmp_path / "chip.toml").write_text('weight_range = "min-max"\n')
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert Hardware.load(tmp_path / "chip.toml") == Hardware()

@@ -11,7 +11,7 @@ from memrix.crossbar import best_converter
 from memrix.nn.programming import integers_of
 from tests.nn.ideal import seeded
 
-PRESETS = ["paper", "physical", "tuned", "ideal"]
+PRESETS = memrix.Hardware.presets()
 DEAD = [1, 3]
 PHYSICAL = memrix.Hardware.preset("physical")
 

@@ -6,11 +6,18 @@ from pathlib import Path
 
 from memrix.errors import SettingsError
 
-PRESETS = ("paper", "physical", "tuned", "ideal")
+_FOLDER = Path(__file__).parents[1] / "hardware" / "presets"
+
+PRESETS = tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
 """What ``Hardware.preset`` takes."""
 
 SYNAPTOGEN = "synaptogen"
 """The measured device."""
+
+
+def preset_file(name: str) -> Path:
+    """The file of a preset."""
+    return _FOLDER / f"{name}.toml"
 
 
 def is_hardware_file(name: str | Path) -> bool:

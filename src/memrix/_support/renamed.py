@@ -43,20 +43,28 @@ def formerly(name: str | None = None, *, values: Mapping[str, str] | None = None
     return {_NAME: name, _VALUES: values or {}}
 
 
-def in_present_names(kind: type[Any], table: Mapping[str, Any], stacklevel: int = 3) -> dict[str, Any]:
-    """The settings of a dataclass by present names and values; a former one warns.
+def in_present_names(kind: type[Any], table: Mapping[str, Any], stacklevel: int | None = None) -> dict[str, Any]:
+    """The settings of a dataclass by present names and values.
 
     A former name stays where the present one is given, too: the reader of the settings refuses it.
+
+    Args:
+        kind: the dataclass.
+        table: its settings.
+        stacklevel: of the warnings, for settings that are given in code. Files are read without any: who opens a
+            saved chip cannot change what is in it.
     """
     present = dict(table)
     for field in dataclasses.fields(kind):
         old, values = field.metadata.get(_NAME), field.metadata.get(_VALUES, {})
         if old in present and field.name not in present:
-            warn_renamed(f"{kind.__name__}.{old}", f"{kind.__name__}.{field.name}", stacklevel)
+            if stacklevel is not None:
+                warn_renamed(f"{kind.__name__}.{old}", f"{kind.__name__}.{field.name}", stacklevel)
             present[field.name] = present.pop(old)
         value = present.get(field.name)
         if isinstance(value, str) and value in values:
-            warn_renamed(f"{field.name}={value!r}", f"{field.name}={values[value]!r}", stacklevel)
+            if stacklevel is not None:
+                warn_renamed(f"{field.name}={value!r}", f"{field.name}={values[value]!r}", stacklevel)
             present[field.name] = values[value]
     return present
 

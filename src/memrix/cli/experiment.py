@@ -81,7 +81,7 @@ def paper(
         Of the trainings with coarse weights: one number for all, or one for each number of bits, separated by commas;
         10 by default.
     weight_range
-        In these trainings: min-max (the largest weight is the largest integer) or mean-square-error (weights are
+        In these trainings: abs-max (the largest weight is the largest integer) or mean-square-error (weights are
         clipped where that errs least, which helps at 3 bits and below); by default that of the hardware.
     weight_noise
         Noise on weights in these trainings, as a share of full scale; none by default.

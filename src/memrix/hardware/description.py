@@ -3,57 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Any, get_args
 
-from memrix._support.building import build
-from memrix._support.documents import file_path, load_tree, parse_json, parse_toml
-from memrix._support.preset_names import SYNAPTOGEN, is_hardware_file, unknown_preset
-from memrix._support.records import closest, merged, nested, toml
-from memrix._support.renamed import formerly, warn_renamed, with_former_names
-from memrix._support.schema import FileName, Reading, invalid
-from memrix._support.validation import is_number, plain_settings, require_choice, require_integer, shown
+from memrix._support.preset_names import PRESETS, is_hardware_file, preset_file, unknown_preset
+from memrix._support.records import closest, toml
+from memrix._support.renamed import formerly, in_present_names, warn_renamed, with_former_names
+from memrix._support.schema import Reading, invalid
+from memrix._support.validation import is_number, plain_settings, require_choice, require_integer
 from memrix.crossbar import ADC, DAC, CellTechnology, Drift, Faults, ProgrammingProtocol, ResetSet, Tile
 from memrix.crossbar.mapping import Layout, Mapping
 from memrix.crossbar.protocols import PROTOCOLS
 from memrix.crossbar.readout import ReadCircuit
 from memrix.device import CellCurrent, DeviceParameters, ReadRange, load_parameters
 from memrix.device.current import NOISES, Noise
-from memrix.device.ranges import require_bandwidth, require_temperature
 from memrix.errors import SettingsError
+from memrix.hardware.parts import PARTS, Device, as_protocol, changed_part, require_part, settings_of
+from memrix.hardware.reading import build_hardware, from_table, hardware_path, read_file, to_table, write_file
 from memrix.quantization import TERNARY_BITS, WeightRange, WeightScale
-
-
-@dataclass(frozen=True)
-class Device:
-    """The technology of the cells and the conditions of a reading.
-
-    Attributes:
-        parameters: ``synaptogen`` (the measured device) or the path of a JSON file of the same layout.
-        temperature: K.
-        bandwidth: of a reading, in Hz.
-        read_disturb: whether readings switch the cells whose thresholds lie within the voltages that their word line
-            has seen. It takes memory for every cell within reach, about 120 bytes. Cells programmed by ``ideal``
-            are not disturbed.
-    """
-
-    parameters: Annotated[str, FileName()] = SYNAPTOGEN
-    temperature: float = 300.0
-    bandwidth: float = 1e8
-    read_disturb: bool = False
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.parameters, str) or not self.parameters:
-            raise SettingsError(
-                f"device.parameters must be {SYNAPTOGEN!r} or the path of a JSON file, got {shown(self.parameters)}"
-            )
-        file_path(self.parameters, SettingsError, "device.parameters")
-        plain_settings(self)
-        require_temperature("device.temperature", self.temperature)
-        require_bandwidth("device.bandwidth", self.bandwidth)
-        require_choice("device.read_disturb", self.read_disturb, (True, False))
 
 
 @with_former_names
@@ -107,9 +75,9 @@ class Hardware:
         require_choice("mapping", self.mapping, get_args(Mapping))
         require_choice("noise", self.noise, NOISES)
         require_choice("column_calibration", self.column_calibration, (True, False))
-        object.__setattr__(self, "programming", _protocol(self.programming))
-        for name in _PARTS:
-            _require_part(name, getattr(self, name))
+        object.__setattr__(self, "programming", as_protocol(self.programming))
+        for name in PARTS:
+            require_part(name, getattr(self, name))
         if self.mapping == "multi-level" and not self.programming.analog:
             able = " or ".join(repr(name) for name, protocol in PROTOCOLS.items() if protocol.analog)
             raise SettingsError(
@@ -119,26 +87,22 @@ class Hardware:
 
     @classmethod
     def preset(cls, name: str) -> Hardware:
-        """A named chip.
+        """A chip that memrix brings. Each is a TOML file in ``memrix/hardware/presets`` that says why it is so.
 
-        ``paper``: arXiv 2505.24721 as its library computes it (noise constants included). Warning: its readings at up
-        to -0.6 V lie beyond the SET threshold of 11 % of the OFF cells; the paper, and the preset, leave them alone.
-        ``physical``: the same cells, tiles and converters, with word lines that stay within +-0.4 V, where readings
-        disturb next to no cell, the read noise that physics gives them and a weight scale per output channel, which
-        costs nothing in hardware: the default.
-        ``tuned``: ``physical`` with every mitigation technique: cells programmed by a closed-loop ramp, a
-        linearizing DAC, an ADC whose bits and gain suit each layer, columns calibrated after programming. It costs
-        about 65 pulses a cell instead of 1.1, and the bits of the converters stay the same.
-        ``ideal``: no variability, no noise, converters that lose nothing (on tiles of up to 2048 rows and with a DAC
-        of up to 13 bits): the quantized network.
+        ``physical``: the chip to start from; the same as ``Hardware()``. ``tuned``: the same with every mitigation
+        technique. ``paper``: arXiv 2505.24721, as its library computes it. ``ideal``: the fake-quantized network.
 
         Raises:
             SettingsError: there is no preset of this name.
         """
-        presets = _presets()
-        if not isinstance(name, str) or name not in presets:
+        if not isinstance(name, str) or name not in PRESETS:
             raise unknown_preset(name)
-        return presets[name]
+        return cls.load(preset_file(name))
+
+    @staticmethod
+    def presets() -> tuple[str, ...]:
+        """Names of the chips that memrix brings, for ``preset``."""
+        return PRESETS
 
     @classmethod
     def named(cls, name_or_file: str) -> Hardware:
@@ -147,7 +111,7 @@ class Hardware:
         Raises:
             SettingsError: there is neither.
         """
-        path = _path(name_or_file)
+        path = hardware_path(name_or_file)
         if is_hardware_file(path):
             return cls.load(path)
         return cls.preset(name_or_file)
@@ -158,9 +122,10 @@ class Hardware:
         Raises:
             SettingsError: a setting does not exist or its value is not valid.
         """
+        changes = in_present_names(type(self), changes, stacklevel=4)
         inside: dict[str, dict[str, Any]] = {}
         direct: dict[str, Any] = {}
-        known = _settings(self)
+        known = settings_of(self)
         for name, value in changes.items():
             part, dot, setting = name.partition(".")
             if part not in known:
@@ -170,16 +135,18 @@ class Hardware:
             if dot:
                 inside.setdefault(part, {})[setting] = value
             else:
-                direct[part] = _protocol(value) if part == "programming" else value
+                direct[part] = as_protocol(value) if part == "programming" else value
         for part, settings_of_part in inside.items():
-            direct[part] = _changed_part(part, direct.get(part, getattr(self, part)), settings_of_part)
+            direct[part] = changed_part(part, direct.get(part, getattr(self, part)), settings_of_part)
         return dataclasses.replace(self, **direct)
+
+    def __str__(self) -> str:
+        """The description as TOML, every setting of it."""
+        return toml(to_table(self)).rstrip()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and tables, as in the TOML and JSON files."""
-        plain = dataclasses.asdict(self)
-        plain["programming"] = {"protocol": self.programming.name, **plain["programming"]}
-        return plain
+        return to_table(self)
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any], base: Hardware | None = None) -> Hardware:
@@ -190,12 +157,7 @@ class Hardware:
         Raises:
             SettingsError: lists every unknown setting and wrong value at once.
         """
-        plain = _tables(settings) if base is None else merged(base.to_dict(), _tables(settings), unless="protocol")
-        problems: list[str] = []
-        hardware = cls._build(plain, problems, complete=False)
-        if problems or hardware is None:
-            raise SettingsError("this hardware description cannot be used:\n  " + "\n  ".join(problems))
-        return hardware
+        return from_table(cls, settings, base)
 
     @classmethod
     def read_table(cls, value: object, place: str, reading: Reading) -> Any:  # noqa: ANN401
@@ -203,23 +165,9 @@ class Hardware:
         if not isinstance(value, dict):
             return reading.expect(place, "a table of settings", value)
         problems: list[str] = []
-        hardware = cls._build(value, problems, complete=reading.complete)
+        hardware = build_hardware(cls, value, problems, complete=reading.complete)
         reading.problems += [f"{place}: {problem}" for problem in problems]
         return invalid() if hardware is None else hardware
-
-    @classmethod
-    def _build(cls, plain: dict[str, Any], problems: list[str], *, complete: bool) -> Hardware | None:
-        """The hardware of a table of tables, or None; what is wrong is added to ``problems``."""
-        before = len(problems)
-        settings = dict(plain)
-        if "programming" in settings or not complete:
-            settings["programming"] = _built_protocol(settings.get("programming", {}), problems, complete=complete)
-        for name in _PARTS:
-            if name in settings and name != "programming":
-                settings[name] = build(_PARTS[name], settings[name], name, problems, complete=complete)
-        made = {name: value for name, value in settings.items() if name not in _PARTS or value is not None}
-        hardware = build(cls, made, "", problems, complete=complete and len(made) == len(settings))
-        return None if len(problems) > before else hardware
 
     def save(self, path: str | Path) -> None:
         """Write a ``.toml`` or ``.json`` file that ``load`` reads.
@@ -227,19 +175,7 @@ class Hardware:
         Raises:
             SettingsError: the file has another ending, or cannot be written.
         """
-        path = _path(path)
-        if path.suffix not in (".json", ".toml"):
-            raise SettingsError(f"a hardware description is saved as .toml or .json, got {str(path)!r}")
-        text = json.dumps(self.to_dict(), indent=2) + "\n" if path.suffix == ".json" else toml(self.to_dict())
-        try:
-            path.write_bytes(text.encode())
-        except OSError as error:
-            raise SettingsError(f"{str(path)!r} cannot be written ({error.strerror}); name another place") from error
-        except UnicodeEncodeError as error:
-            raise SettingsError(
-                f"TOML holds text that is valid Unicode, got {error.object[error.start : error.end]!r} in it; "
-                f"save as .json, or rename what {self.device.parameters!r} names"
-            ) from error
+        write_file(self, path)
 
     @classmethod
     def load(cls, path: str | Path) -> Hardware:
@@ -248,14 +184,7 @@ class Hardware:
         Raises:
             SettingsError: the file is missing or damaged, or lists every setting that is wrong.
         """
-        path = _path(path)
-        parse = parse_toml if path.suffix == ".toml" else parse_json
-        fix = f"write one with Hardware.preset('paper').save({str(path)!r})"
-        settings = load_tree(path, parse, "the hardware description", SettingsError, fix)
-        try:
-            return cls.from_dict(settings)
-        except SettingsError as error:
-            raise SettingsError(f"{str(path)!r}: {error}") from error
+        return read_file(cls, path)
 
     @property
     def planes(self) -> int:
@@ -303,99 +232,3 @@ class Hardware:
     def layout(self, groups: int, inputs: int, outputs: int) -> Layout:
         """How ``groups`` matrices of ``inputs`` x ``outputs`` weights lie on this chip."""
         return Layout.of(groups, inputs, outputs, weight_bits=self.weight_bits, mapping=self.mapping, tile=self.tile)
-
-
-_PARTS: dict[str, Any] = {
-    "device": Device,
-    "programming": ProgrammingProtocol,
-    "tile": Tile,
-    "dac": DAC,
-    "adc": ADC,
-    "faults": Faults,
-    "drift": Drift,
-}
-
-
-_VMAX_OF_PAPER = 0.6  # V, of arXiv 2505.24721
-
-
-def _presets() -> dict[str, Hardware]:
-    return {
-        "paper": Hardware(weight_scale="per-tensor", dac=DAC(vmax=_VMAX_OF_PAPER, levels="equal"), noise="legacy"),
-        "physical": Hardware(),
-        "tuned": Hardware(
-            programming="reset-ramp",  # type: ignore[arg-type]
-            dac=DAC(levels="linearizing"),
-            adc=ADC(per_layer=True),
-            column_calibration=True,
-        ),
-        # Readings of ideal cells are multiples of 2**(1 - dac.bits): finer steps and a range beyond the rows
-        # of a tile convert them without loss.
-        "ideal": Hardware(
-            programming="ideal",  # type: ignore[arg-type]
-            dac=DAC(vmax=_VMAX_OF_PAPER, levels="linearizing"),
-            adc=ADC(precision_bits=12, range_bits=12),
-            noise="off",
-        ),
-    }
-
-
-def _protocol(programming: Any) -> Any:  # noqa: ANN401
-    """The protocol of a name; anything else as it is."""
-    if not isinstance(programming, str):
-        return programming
-    require_choice("programming", programming, tuple(PROTOCOLS))
-    return PROTOCOLS[programming]()
-
-
-def _require_part(name: str, value: object) -> None:
-    """Raise SettingsError unless ``value`` is what the part ``name`` of a chip is made of."""
-    kind = _PARTS[name]
-    if isinstance(value, type) or not isinstance(value, kind):
-        raise SettingsError(
-            f"{name} must be a memrix {kind.__name__}, got {shown(value)}; to change one of its settings use "
-            f"replace(**{{'{name}.<setting>': value}})"
-        )
-
-
-def _changed_part(name: str, part: Any, changes: dict[str, Any]) -> Any:  # noqa: ANN401
-    if name in _PARTS:
-        _require_part(name, part)
-    known = _settings(part)
-    for setting in changes:
-        if setting not in known:
-            raise SettingsError(
-                f"{name} has no setting {setting!r}{closest(setting, known)}; it has {', '.join(known) or 'none'}"
-            )
-    return dataclasses.replace(part, **changes)
-
-
-def _settings(part: Any) -> list[str]:  # noqa: ANN401
-    return [f.name for f in dataclasses.fields(part)] if dataclasses.is_dataclass(part) else []
-
-
-def _tables(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings with a table for every part that is named or reached into."""
-    if not isinstance(settings, dict):
-        raise SettingsError(f"a hardware description must be a table of settings, got {shown(settings)}")
-    programming = settings.get("programming")
-    return nested(
-        {**settings, "programming": {"protocol": programming}} if isinstance(programming, str) else settings
-    )
-
-
-def _path(path: str | Path) -> Path:
-    what = "a hardware description is named by a preset or by the path of a file; it"
-    return file_path(path, SettingsError, what)
-
-
-def _built_protocol(table: object, problems: list[str], *, complete: bool) -> ProgrammingProtocol | None:
-    if not isinstance(table, dict):
-        problems.append(f"programming must be a protocol's name or a table, got {shown(table)}")
-        return None
-    name = table.get("protocol", None if complete else ResetSet.name)
-    if not isinstance(name, str) or name not in PROTOCOLS:
-        problems.append(f"programming.protocol must be one of {', '.join(PROTOCOLS)}, got {shown(name)}")
-        return None
-    rest = {key: value for key, value in table.items() if key != "protocol"}
-    return build(PROTOCOLS[name], rest, "programming", problems, complete=complete)

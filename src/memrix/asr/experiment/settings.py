@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import get_args
 
 from memrix._support.records import closest
+from memrix._support.renamed import formerly, with_former_names
 from memrix._support.validation import shown
 from memrix.asr.counts import LARGEST_SEED, MOST, is_count
 from memrix.asr.outside import text_problem
@@ -22,6 +23,7 @@ SIZES = recipe_names()
 _ADC = re.compile(r"(?P<precision>\d{1,3})/(?P<range>\d{1,3})")
 
 
+@with_former_names
 @dataclass(frozen=True)
 class ExperimentSettings:
     """What to train, to program and to compare.
@@ -63,7 +65,7 @@ class ExperimentSettings:
     wear: tuple[int, ...] = ()
     epochs: int | None = None
     coarse_epochs: tuple[int, ...] = (10,)
-    weight_range: str | None = None
+    weight_range: str | None = field(default=None, metadata=formerly(values={"min-max": "abs-max"}))
     weight_noise: float = 0.0
     recognizer: str | None = None
     coarse: tuple[tuple[float, str], ...] = ()

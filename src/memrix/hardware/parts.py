@@ -1,0 +1,100 @@
+"""The parts of a chip: their classes by the names of their tables, and how one of their settings is changed."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from memrix._support.documents import file_path
+from memrix._support.preset_names import SYNAPTOGEN
+from memrix._support.records import closest
+from memrix._support.renamed import in_present_names
+from memrix._support.schema import FileName
+from memrix._support.validation import plain_settings, require_choice, shown
+from memrix.crossbar import ADC, DAC, Drift, Faults, ProgrammingProtocol, Tile
+from memrix.crossbar.protocols import PROTOCOLS
+from memrix.device.ranges import require_bandwidth, require_temperature
+from memrix.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class Device:
+    """The technology of the cells and the conditions of a reading.
+
+    Attributes:
+        parameters: ``synaptogen`` (the measured device) or the path of a JSON file of the same layout.
+        temperature: in K.
+        bandwidth: of a reading, in Hz.
+        read_disturb: whether readings switch the cells whose thresholds lie within the voltages that their word line
+            has seen. It takes memory for every cell within reach, about 120 bytes. Cells programmed by ``ideal``
+            are not disturbed.
+    """
+
+    parameters: Annotated[str, FileName()] = SYNAPTOGEN
+    temperature: float = 300.0
+    bandwidth: float = 1e8
+    read_disturb: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.parameters, str) or not self.parameters:
+            raise SettingsError(
+                f"device.parameters must be {SYNAPTOGEN!r} or the path of a JSON file, got {shown(self.parameters)}"
+            )
+        file_path(self.parameters, SettingsError, "device.parameters")
+        plain_settings(self)
+        require_temperature("device.temperature", self.temperature)
+        require_bandwidth("device.bandwidth", self.bandwidth)
+        require_choice("device.read_disturb", self.read_disturb, (True, False))
+
+
+PARTS: dict[str, Any] = {
+    "device": Device,
+    "programming": ProgrammingProtocol,
+    "tile": Tile,
+    "dac": DAC,
+    "adc": ADC,
+    "faults": Faults,
+    "drift": Drift,
+}
+
+
+def as_protocol(programming: Any) -> Any:  # noqa: ANN401
+    """The protocol of a name; anything else is returned unchanged."""
+    if not isinstance(programming, str):
+        return programming
+    require_choice("programming", programming, tuple(PROTOCOLS))
+    return PROTOCOLS[programming]()
+
+
+def require_part(name: str, value: object) -> None:
+    """Raise SettingsError unless ``value`` is of the class of the part ``name`` of a chip."""
+    kind = PARTS[name]
+    if isinstance(value, type) or not isinstance(value, kind):
+        raise SettingsError(
+            f"{name} must be a memrix {kind.__name__}, got {shown(value)}; to change one of its settings use "
+            f"replace(**{{'{name}.<setting>': value}})"
+        )
+
+
+def changed_part(name: str, part: Any, changes: dict[str, Any]) -> Any:  # noqa: ANN401
+    """A copy of a part of a chip with some of its settings changed.
+
+    Raises:
+        SettingsError: there is no such part, or it has no such setting, or a value is not valid.
+    """
+    if name in PARTS:
+        require_part(name, part)
+        changes = in_present_names(type(part), changes, stacklevel=5)
+    known = settings_of(part)
+    for setting in changes:
+        if setting not in known:
+            raise SettingsError(
+                f"{name} has no setting {setting!r}{closest(setting, known)}; it has {', '.join(known) or 'none'}"
+            )
+    return dataclasses.replace(part, **changes)
+
+
+def settings_of(part: Any) -> list[str]:  # noqa: ANN401
+    """Names of the settings of a part; none of what is no part."""
+    return [f.name for f in dataclasses.fields(part)] if dataclasses.is_dataclass(part) else []
