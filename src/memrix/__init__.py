@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from memrix.model.calibration_result import Calibration
     from memrix.model.checking import Check, check
     from memrix.model.conversion import program, quantize, reseed, reset_statistics, set_epoch
+    from memrix.model.reversion import to_digital
     from memrix.model.summaries import Summary, summary
     from memrix.model.writing import write
     from memrix.quantization import Quantization
@@ -43,6 +44,7 @@ __all__ = [
     "save",
     "set_epoch",
     "summary",
+    "to_digital",
     "write",
 ]
 
@@ -64,6 +66,7 @@ _HOMES = {
     "save": "memrix.checkpoint",
     "set_epoch": "memrix.model.conversion",
     "summary": "memrix.model.summaries",
+    "to_digital": "memrix.model.reversion",
     "write": "memrix.model.writing",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import weakref
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from torch import nn
@@ -14,7 +15,7 @@ from memrix.model.contents import Contents, WeakReference
 Model = TypeVar("Model", bound=nn.Module)
 
 
-def copy_model(model: Model, contents: Contents) -> tuple[Model, dict[int, Any]]:
+def copy_model(model: Model, contents: Contents, shared: Sequence[nn.Module] = ()) -> tuple[Model, dict[int, Any]]:
     """A deep copy of a model, and the copy of each of its objects by the ``id`` of the original.
 
     Tensors that were computed, such as an activation that a module keeps, are detached from their graph. What cannot
@@ -24,11 +25,12 @@ def copy_model(model: Model, contents: Contents) -> tuple[Model, dict[int, Any]]
     Args:
         model: any module.
         contents: of the model.
+        shared: modules that the copy is to have in common with the model.
 
     Raises:
         ConversionError: an attribute of the model cannot be copied, or a module with parameters gives itself as copy.
     """
-    copies: dict[int, Any] = {}
+    copies: dict[int, Any] = {id(module): module for module in shared}
     for held in contents.uncopyable:
         copies[id(held.value)] = held.value
     for weak in contents.weak:
@@ -49,9 +51,10 @@ def copy_model(model: Model, contents: Contents) -> tuple[Model, dict[int, Any]]
             f"this model cannot be copied: {_culprit(model)} raises {type(error).__name__}: {error}; convert the "
             f"model itself, with inplace=True, or remove the attribute for the time of the copy"
         ) from error
-    shared = {id(module) for module in copied.modules() if next(module.parameters(), None) is not None}
+    common = {id(part) for module in shared for part in module.modules()}
+    kept = {id(module) for module in copied.modules() if next(module.parameters(), None) is not None} - common
     for name, module in model.named_modules():
-        if id(module) in shared:
+        if id(module) in kept:
             raise ConversionError(
                 f"this model cannot be copied: {f'module {name!r}' if name else 'it'} gives itself as its copy, by a "
                 f"__deepcopy__ of its own, so that the model itself would change; convert it with inplace=True"

@@ -29,7 +29,7 @@ class Witness:
         if any(layer.memrix.observing for layer in layers.values()):
             return  # layers compute digitally, because somebody looks at their inputs
         if any(layer.memrix.programmed.crossbar.counts.conversions for layer in layers.values()) or not layers:
-            self._go(chip)
+            self.dismiss(chip)
             return
         given = list(_leaves((inputs, named)))
         if any(map(is_proxy, given)):
@@ -42,9 +42,11 @@ class Witness:
                 f"memrix.program(model, hardware, inplace=True), or let its forward call the layers"
             )
 
-    def _go(self, chip: nn.Module) -> None:
+    @classmethod
+    def dismiss(cls, chip: nn.Module) -> None:
+        """Watch a chip no longer."""
         for key, hook in list(chip._forward_hooks.items()):
-            if hook is self:
+            if isinstance(hook, cls):
                 del chip._forward_hooks[key]
                 chip._forward_hooks_with_kwargs.pop(key, None)
 

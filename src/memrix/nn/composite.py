@@ -75,6 +75,17 @@ class Projection(nn.Linear):
         """What the weight is rows of; None where another computation makes it."""
         return self._owner[0]._parameters.get(self._rows[0].parameter)
 
+    def place_of(self, name: str) -> tuple[nn.Module, str]:
+        """The module and the name of the parameter that ``"weight"`` or ``"bias"`` is rows of.
+
+        Raises:
+            AttributeError: the projection has no bias.
+        """
+        rows = self._rows[1] if name == "bias" else self._rows[0]
+        if rows is None:
+            raise AttributeError(f"this projection has no {name}")
+        return self._owner[0], rows.parameter
+
     @property
     def identity(self) -> tuple[int, Rows]:
         """Equal for two projections where they are of the same weights."""
@@ -106,6 +117,12 @@ class DecomposedLayer(nn.Module):
             holder._modules.pop(last, None)  # one that it had takes its place among the others
             holder.add_module(last, submodule)
 
+    def recompose_(self) -> None:
+        """Be the torch layer again, in place: the inverse of ``adopt``, once no submodule is quantized any more."""
+        layer: nn.Module = self
+        layer.__class__ = next(key[1] for key, kind in _DECOMPOSED.items() if kind is type(self))
+        _drop_projections(layer)
+
     def __repr__(self) -> str:
         return under_its_class(self, super().__repr__())
 
@@ -113,6 +130,17 @@ class DecomposedLayer(nn.Module):
         # A class that was made at run time cannot be found by its name.
         made = next(key for key, kind in _DECOMPOSED.items() if kind is type(self))
         return _blank, made, self.__getstate__()  # type: ignore[no-untyped-call]
+
+
+def _drop_projections(module: nn.Module) -> None:
+    """Take away projections, and the containers that held nothing else."""
+    for name, child in list(module._modules.items()):
+        if isinstance(child, nn.ModuleDict) and any(isinstance(each, Projection) for each in child.modules()):
+            _drop_projections(child)
+            if not len(child):
+                del module._modules[name]
+        elif isinstance(child, Projection):
+            del module._modules[name]
 
 
 def _blank(mixin: type[DecomposedLayer], layer: type[nn.Module]) -> nn.Module:
