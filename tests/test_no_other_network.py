@@ -150,7 +150,7 @@ def reseeded(walk: Walk) -> nn.Module:
 def summarized(walk: Walk) -> nn.Module:
     chip = walk.chip()
     for layer in memrix.summary(chip, [walk.example.inputs]).layers:
-        assert layer.deviation <= max(LIMITS[walk.preset], 1e-4) ** 2 * layer.signal
+        assert layer.error_energy <= max(LIMITS[walk.preset], 1e-4) ** 2 * layer.signal_energy
     return chip
 
 

@@ -118,7 +118,7 @@ def loss_of_a_drifted_layer(hardware: Hardware) -> float:
     hardware = hardware.replace(weight_bits=6, noise="off", drift=MILLION_SECONDS)
     memrix.calibrate(layer, batches, hardware)
     (summary,) = memrix.summary(memrix.program(layer, hardware), batches).layers
-    return summary.snr
+    return summary.sqnr
 
 
 def test_a_tuned_chip_loses_what_its_cells_have_lost():

@@ -259,7 +259,7 @@ class TestKeywords:
         memrix.calibrate(model, [x], memrix.Hardware.preset("ideal"), percentile=100)
         assert float(model.t.memrix.input_range) == pytest.approx(float(x.abs().max()))
         programmed = memrix.program(model, memrix.Hardware.preset("ideal"))
-        assert memrix.summary(programmed, [x]).layers[0].snr > 40
+        assert memrix.summary(programmed, [x]).layers[0].sqnr > 40
         memrix.quantize(model, PHYSICAL, memrix.Quantization(device_resampling=True))
         assert model.train()(x).shape == (2, 3, 16, 16)
 
@@ -276,7 +276,7 @@ class TestKeywords:
 
         model = Named()
         memrix.calibrate(model, [X], PHYSICAL)
-        assert memrix.summary(memrix.program(model, PHYSICAL), [X]).layers[0].snr is not None
+        assert memrix.summary(memrix.program(model, PHYSICAL), [X]).layers[0].sqnr is not None
         memrix.quantize(model, PHYSICAL)
         assert model(X).shape == (4, 3)
 

@@ -175,11 +175,12 @@ def test_range_of_the_adc():
     # 200 inputs fill tiles of 128 rows, and a converter of 4 bits of range ends at 2**3 pairs.
     layers = ["first", "second"]
     check = memrix.check(Net(), PHYSICAL, layers=layers)
-    assert noted(check, "128 rows at full input can read, up to 128 full pairs, at 8: first;")
-    assert noted(check, "10 rows at full input can read, up to 10 full pairs, at 8: second;")
+    assert noted(check, "clips readings at 8, and 128 rows at full input can read up to 128: first;")
+    assert noted(check, "clips readings at 8, and 10 rows at full input can read up to 10: second;")
     wide = PHYSICAL.replace(**{"adc.range_bits": 8})
     assert not noted(memrix.check(Net(), wide, layers=layers), "clips")
-    assert noted(memrix.check(Net(), wide.replace(**{"adc.gain": 2.0}), layers=layers), "at 64: first;")
+    amplified = wide.replace(**{"adc.gain": 2.0})
+    assert noted(memrix.check(Net(), amplified, layers=layers), "clips readings at 64, and 128 rows")
     tuned = PHYSICAL.replace(**{"adc.per_layer": True})
     assert not noted(memrix.check(Net(), tuned, layers=layers), "clips")
 

@@ -95,7 +95,7 @@ def test_a_ramp_beyond_the_reset_of_a_device_is_a_problem(tmp_path):
 
 def test_programming_that_takes_long_is_told():
     hardware = PHYSICAL.replace(programming="cycled", **{"programming.cycles": 1000})
-    # 15,002 pulses a cell, 1000 * 1000 weights of 3 planes and 2 polarities
+    # 15,002 pulses per cell, 1000 * 1000 weights of 3 planes and 2 polarities
     check = memrix.check(nn.Linear(1000, 1000), hardware)
-    assert noted(check, "takes up to 15,002 pulses a cell, 90,012,000,000 in all")
+    assert noted(check, "takes up to 15,002 pulses per cell, 90,012,000,000 in total")
     assert not noted(memrix.check(nn.Linear(10, 10), hardware), "pulses a cell")

@@ -1,5 +1,6 @@
 import json
 
+import pytest
 import torch
 from torch import nn
 
@@ -106,3 +107,11 @@ def test_a_frame_has_a_row_for_every_candidate_layer():
 def test_a_frame_of_a_digital_model_has_no_cells():
     frame = memrix.summary(nn.Linear(2, 2)).to_frame()
     assert frame.runs_on.tolist() == ["digital"]
+
+
+def test_former_names_of_a_layer_summary_warn():
+    (layer,) = memrix.summary(chip(), [torch.ones(3, 200)]).layers
+    with pytest.warns(DeprecationWarning, match="use LayerSummary.sqnr"):
+        assert layer.snr == layer.sqnr
+    with pytest.warns(DeprecationWarning, match="use LayerSummary.error_energy"):
+        assert layer.deviation == layer.error_energy

@@ -250,7 +250,7 @@ def test_written_again_a_tuned_chip_needs_inputs_to_be_tuned_with():
         model[2].weight.mul_(0.5)
         exact = model(X)
     assert float(((chip(X) - exact).norm() / exact.norm()).detach()) < 0.25
-    assert memrix.summary(chip, [X]).layers[0].snr > 12
+    assert memrix.summary(chip, [X]).layers[0].sqnr > 12
 
 
 def test_a_failed_writing_leaves_the_chip_as_it_was():

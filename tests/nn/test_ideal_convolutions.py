@@ -148,7 +148,7 @@ def test_output_size_from_calibration_to_a_chip_and_its_summary():
     memrix.calibrate(model, [x, odd], IDEAL)
     chip = memrix.program(model, IDEAL)
     assert [chip(image).shape for image in (x, odd)] == [x.shape, odd.shape]
-    assert all(layer.snr > 60 for layer in memrix.summary(chip, [x, odd]).layers)
+    assert all(layer.sqnr > 60 for layer in memrix.summary(chip, [x, odd]).layers)
     chip(odd).sum().backward()
     assert chip.up.weight.grad.isfinite().all()
 

@@ -178,7 +178,7 @@ def test_tables_show_rounded_figures_in_the_units_of_their_heads():
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
         "| reset-set | bit-sliced | 3 | 0.0502 | 0.0306 | 0.0360 | 4 | 4.5 | 100 | 0.12 |\n"
         "\n"
-        "| protocol | target | median | spread | missed % | pulses a cell |\n"
+        "| protocol | target | median | spread | missed % | pulses per cell |\n"
         "| --- | --- | --- | --- | --- | --- |\n"
         "| reset-ramp, 10 mV | 0.5 | 0.509 | 0.0061 | 0.04 | 42 |\n"
     )

@@ -87,7 +87,7 @@ class Hardware:
 
     @classmethod
     def preset(cls, name: str) -> Hardware:
-        """A chip that memrix brings. Each is a TOML file in ``memrix/hardware/presets`` that says why it is so.
+        """A chip that comes with memrix: a TOML file in ``memrix/hardware/presets`` that explains its settings.
 
         ``physical``: the chip to start from; the same as ``Hardware()``. ``tuned``: the same with every mitigation
         technique. ``paper``: arXiv 2505.24721, as its library computes it. ``ideal``: the fake-quantized network.

@@ -39,34 +39,35 @@ def calibrate(
 ) -> Calibration:
     """Find the static activation range of every layer: a percentile of its input magnitudes over the batches.
 
-    The model runs in evaluation mode and without activation quantizers, and is left in the mode it was in. The
-    ranges stay on the layers, and go with them into ``quantize`` and ``program``; learned ranges start from them and
-    are kept once they are there. Hardware that is tuned after programming gets a sample of the input vectors of every
-    layer. Composite layers such as ``nn.MultiheadAttention`` call their projections one by one from then on.
+    The model runs in evaluation mode without activation quantizers, and is left in its previous mode. The ranges are
+    stored on the layers, for ``quantize`` and ``program``. Learned ranges start from them, and are not changed once
+    they exist. For hardware that is tuned after programming, calibration samples of every layer are collected.
+    Composite layers such as ``nn.MultiheadAttention`` are decomposed.
 
-    A layer whose weight is read outside of its own calls, as the first batch shows, would compute there with another
-    weight than its cells hold. It stays digital, with a warning, or is an error where it was asked for by name.
+    If the first batch reads the weight of a layer outside of the layer's calls, that code would not use the cells.
+    Such a layer stays digital, with a warning; if it is selected by name, it is an error.
 
     Args:
         model: a float or quantized module.
         batches: inputs of ``model``, each a tensor, a tuple or list of arguments, or a mapping of keyword arguments.
         hardware: the chip or chips, as for ``program``.
-        layers: that are calibrated, likewise.
-        percentile: of the input magnitudes; what is above is clipped; 100 takes the largest, as in arXiv 2505.24721.
-        keep_ranges: leave layers that have a range with it, such as a trained one; they get calibration samples.
-        max_batches: more are refused, before the first if ``len(batches)`` is known; a hundred are plenty as a rule.
+        layers: the layers to calibrate, likewise.
+        percentile: of the input magnitudes; larger inputs are clipped. 100 is the largest, as in arXiv 2505.24721.
+        keep_ranges: do not change existing ranges, such as trained ones; only collect calibration samples.
+        max_batches: more are refused, before the first if ``len(batches)`` is known; a hundred are usually plenty.
         unreached: what becomes of layers that no batch reaches, such as unused experts: ``"error"`` or ``"digital"``.
         progress: called with the number of batches done.
 
     Returns:
-        The ranges, with histograms and samples: to be printed, saved, and applied to other copies of the model.
+        The ranges, with histograms and samples: print it, save it, or apply it to other copies of the model.
 
     Raises:
-        CalibrationError: a batch, named by its number from 1; a layer that none reaches; or the percentile.
+        CalibrationError: a batch fails (named by its number, from 1), no batch reaches a layer, or the percentile is
+            invalid.
         InputError: an activation is not finite.
         ConversionError: lists every layer that cannot be mapped as asked.
 
-    After any error, Ctrl-C included, the model is as it was.
+    After any error, including Ctrl-C, the model is unchanged.
     """
     require_known(unreached)
     selected = select(model, hardware, layers, anew=True)

@@ -1,4 +1,4 @@
-"""What is worth knowing of a model before it is programmed, and is no obstacle: one text a note."""
+"""Notes on a model before it is programmed: each is worth knowing, and none is an obstacle."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def _trained_otherwise(layer: Selected) -> bool:
     if not isinstance(module, QuantizedLayer):
         return False
     trained, asked = module.memrix.chip, layer.hardware
-    # A step that was learned does not ask where weights end.
+    # A learned step does not depend on the weight range.
     other_range = LEARNED_WEIGHT_STEP not in module.memrix._parameters and trained.weight_range != asked.weight_range
     return other_range or trained.steps_key != asked.steps_key
 
 
 def coverage_notes(found: Plan) -> list[str]:
-    """Layers that were asked for with all others and have no counterpart on a chip."""
+    """Layers that the default selection includes and that have no counterpart on a chip."""
     if not found.skipped:
         return []
     return [
@@ -56,7 +56,7 @@ def coverage_notes(found: Plan) -> list[str]:
 
 
 def reading_notes(candidates: Iterable[Candidate], chosen: Collection[str], *, watched: bool) -> list[str]:
-    """Layers that are called, and whose weight the code around them reads too; a run shows whether it does."""
+    """Layers whose weight may also be read by the code around them; a run of the model shows whether it is."""
     if watched:
         return []
     by_reader: dict[str, list[str]] = {}
@@ -65,7 +65,7 @@ def reading_notes(candidates: Iterable[Candidate], chosen: Collection[str], *, w
             by_reader.setdefault(layer.may_be_read_by, []).append(layer.name)
     return [
         f"{reader} has code that reads the weight of a layer as well as calling it, and would not see the cells: "
-        f"{listed(names)}; memrix.check(model, hardware, batches=...) tells whether it does"
+        f"{listed(names)}; memrix.check(model, hardware, batches=...) shows whether it does"
         for reader, names in by_reader.items()
     ]
 
@@ -94,7 +94,7 @@ def converter_notes(planned: Iterable[tuple[Selected, Layout]]) -> list[str]:
 
     clipping, rounding = grouped(_clips), grouped(_rounds)
     return [
-        f"the ADC clips what {rows:g} rows at full input can read, up to {rows:g} full pairs, at {limit:g}: "
+        f"the ADC clips readings at {limit:g}, and {rows:g} rows at full input can read up to {rows:g}: "
         f"{listed(names)}; memrix.summary counts how often it does; increase adc.range_bits, use smaller "
         f"tiles, or set adc.per_layer"
         for (rows, limit), names in clipping.items()
@@ -112,6 +112,6 @@ def _clips(hardware: Hardware, rows: int) -> tuple[float, float] | None:
 
 
 def _rounds(hardware: Hardware, rows: int) -> tuple[float, float] | None:
-    """Where readings have more steps, of the DAC or the ADC, than float32 tells apart."""
+    """Rows and steps, if readings have more steps (of the DAC or the ADC) than float32 can represent."""
     steps = max(float(hardware.dac.largest_code), 1 / hardware.adc.step)
     return (rows, steps) if rows * steps > _EXACT else None

@@ -19,8 +19,8 @@ class PlannedLayer:
         name: of the layer.
         kind: the torch layer that it is.
         weight_shape: of its weight.
-        weight_bits: their sign included.
-        planes: differential pairs a weight.
+        weight_bits: sign included.
+        planes: bit slices, that is differential pairs per weight.
         tiles: pairs of arrays.
         cells: that would hold a weight.
         utilization: share of the cells of all arrays that would.
@@ -40,10 +40,10 @@ class PlannedLayer:
 
 @dataclass(frozen=True)
 class Check:
-    """What a model and a selection come to on a chip. Prints as a table.
+    """What a model and a selection need on a chip. Prints as a table.
 
     Attributes:
-        problems: each keeps the model from being programmed.
+        problems: each prevents programming.
         notes: worth knowing, but no obstacle.
         layers: that would run on crossbars.
         digital: candidate layers that would not.
@@ -127,6 +127,6 @@ class Check:
             )
             for layer in self.layers
         ]
-        head = ("layer", "type", "weight", "bits", "planes", "tiles", "cells", "in use", "calibrated")
+        head = ("layer", "type", "weight", "bits", "bit slices", "tiles", "cells", "in use", "calibrated")
         total = ("all", "", "", "", "", f"{self.tiles:,}", f"{self.cells:,}", "", "")
         return [head, *rows, total]

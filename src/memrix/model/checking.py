@@ -1,4 +1,4 @@
-"""Look before you leap: everything that would keep a model from a chip, before anything is touched."""
+"""Check a model before it is programmed: all problems at once, and nothing is changed."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ def check(
     batches: Iterable[Any] | None = None,
     inplace: bool = False,
 ) -> Check:
-    """Everything that would keep a model from a chip, at once, and what else is worth knowing; nothing is changed.
+    """List all problems that prevent programming a model, and what else is worth knowing. Nothing is changed.
 
     Args:
         model: any module.
         hardware: the chip or chips, as for ``memrix.program``.
         layers: name patterns or a predicate; all that can be mapped by default.
-        batches: as for ``memrix.calibrate``: run, to see which layers are reached and whose weights are read outside
-            of their calls. Without them that is known only as far as the code of the model's classes tells.
-        inplace: whether ``memrix.program`` is to be called with ``inplace=True``, which makes no copy.
+        batches: as for ``memrix.calibrate``: run, to find the layers that are reached, and weights that are read
+            outside of their layer's call. Without batches, only the code of the model's classes is inspected.
+        inplace: check for ``memrix.program(..., inplace=True)``, which makes no copy.
     """
     objections: dict[str, str] = {}
     unreached: list[str] = []

@@ -1,4 +1,4 @@
-"""What there is to say of a whole chip: its layers, their totals, and what stays digital."""
+"""The summary of a chip: its layers, their totals, and the layers that stay digital."""
 
 from __future__ import annotations
 
@@ -145,8 +145,8 @@ class Summary:
             table["clipped"] = [*map(_clipped, layers), f"{self.clipped_share:.2%}"]
         else:
             shared.append("not read yet")
-        if any(layer.snr is not None for layer in layers):
-            table["SNR"] = [*(_decibels(layer.snr) for layer in layers), ""]
+        if any(layer.sqnr is not None for layer in layers):
+            table["SQNR"] = [*(_decibels(layer.sqnr) for layer in layers), ""]
         rows = list(zip(*([title, *cells] for title, cells in table.items()), strict=True))
         return rows, f"all layers: {', '.join(shared)}" if layers and shared else ""
 
@@ -154,10 +154,10 @@ class Summary:
         if not self.pulses:
             return []
         text = (
-            f"programmed with {self.pulses / self.cells:.1f} pulses a cell and {self.energy:.2g} J; "
+            f"programmed with {self.pulses / self.cells:.1f} pulses per cell and {self.energy:.2g} J; "
             f"{self.failed:,} cells failed verification"
         )
-        disturbed = f", {self.disturbing_reads:,} readings of it may have disturbed a cell"
+        disturbed = f", {self.disturbing_reads:,} readings during programming may have disturbed a cell"
         return [text + disturbed if self.disturbing_reads else text]
 
     def _reading(self) -> list[str]:
@@ -179,7 +179,7 @@ class Summary:
 def _mapping(layer: LayerSummary) -> str:
     if layer.mapping == "multi-level":
         return layer.mapping
-    return f"{layer.planes} plane{'s' if layer.planes > 1 else ''}"
+    return f"{layer.planes} bit slice{'s' if layer.planes > 1 else ''}"
 
 
 def _clipped(layer: LayerSummary) -> str:
@@ -190,7 +190,7 @@ def _count(number: int | None) -> str:
     return "not known" if number is None else f"{number:,}"
 
 
-def _decibels(snr: float | None) -> str:
-    if snr is None:
+def _decibels(sqnr: float | None) -> str:
+    if sqnr is None:
         return "not run"
-    return "exact" if snr == math.inf else f"{snr:.1f} dB"
+    return "exact" if sqnr == math.inf else f"{sqnr:.1f} dB"

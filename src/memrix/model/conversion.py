@@ -1,4 +1,4 @@
-"""Verbs on whole models: quantize, program, and what can be done with a chip."""
+"""Verbs on whole models: quantize, program, and operations on a chip."""
 
 from __future__ import annotations
 
@@ -45,22 +45,22 @@ def quantize(
     *,
     layers: Layers = None,
 ) -> None:
-    """Turn layers in place into fake-quantized ones: weights and inputs are rounded to the chip's bits.
+    """Fake-quantize layers in place: their weights and inputs are rounded to the chip's bits.
 
-    Gradients pass straight through the quantizers. Activation ranges found by ``calibrate`` are kept. If anything
-    fails, the model is left as it was.
+    Gradients pass straight through the quantizers. Activation ranges found by ``calibrate`` are kept. After an
+    error the model is unchanged.
 
     Args:
         model: any module.
-        hardware: the chip, or a mapping of name patterns to chips (``None``: stays as it is).
-        quantization: how layers are trained; by default ranges stay as calibrated, and nothing is noisy. Steps that
-            are learned are parameters: make the optimizer afterwards.
+        hardware: the chip, or a mapping of name patterns to chips (``None``: unchanged).
+        quantization: settings of training; by default ranges stay as calibrated, without noise. Learned steps are
+            parameters: create the optimizer afterwards.
         layers: name patterns or a predicate ``(name, module) -> bool``; all that can be mapped by default.
 
     Raises:
         ConversionError: lists every layer that cannot be mapped as asked, and every attribute that holds a method of
             a layer; or a weight is not finite.
-        SettingsError: the quantization is none.
+        SettingsError: ``quantization`` is not a ``Quantization``.
     """
     if quantization is not None and not isinstance(quantization, Quantization):
         raise SettingsError(
@@ -84,7 +84,7 @@ def quantize(
 
 
 def set_epoch(model: nn.Module, epoch: int) -> None:
-    """Tell the layers of a quantized model that an epoch begins, counted from 0: weight noise may start with it.
+    """Set the epoch of a quantized model, counted from 0: weight noise may start at an epoch.
 
     Raises:
         ConversionError: the model is no module, or has no quantized layer.
@@ -109,24 +109,24 @@ def program(
     inplace: bool = False,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> nn.Module:
-    """Write a calibrated model to a chip: a copy whose layers run on crossbars; the model itself is untouched.
+    """Program a calibrated model onto a chip: a copy whose layers run on crossbars. The model is unchanged.
 
-    The copy shares with the model what cannot be copied, such as a lock or an open file; tensors that the model keeps
-    from a call are copied without their graph. A call of the whole chip that reads none of its layers is an error
-    until one has been read.
+    Objects that cannot be copied, such as a lock or an open file, are shared with the model. Tensors that the model
+    stores in a call are copied without their graph. A call of the whole chip that reads none of its layers is an
+    error until one layer has been read.
 
     Args:
         model: a float or quantized module, calibrated.
         hardware: the chip, or a mapping of name patterns to chips (``None``: stays digital).
-        seed: of the chip, its programming and its reading: one number, or ``Seeds`` for each.
+        seed: of devices, programming and read noise: one number, or ``Seeds``.
         layers: name patterns or a predicate ``(name, module) -> bool``; all that can be mapped by default.
-        inplace: whether the model itself becomes the chip and is returned: functions that it holds then run the chip,
-            and nothing is copied. If anything fails, the model is left as it was.
-        progress: called with the cells programmed so far, their number in all and the name of the layer.
+        inplace: turn the model itself into the chip and return it: functions that it holds then run the chip, and
+            nothing is copied. After an error the model is unchanged.
+        progress: called with the number of cells programmed so far, the total, and the name of the layer.
 
     Raises:
-        ConversionError: lists every layer that cannot be mapped as asked, or every attribute that would go on
-            running the original, or names one that cannot be copied; or a weight is not finite.
+        ConversionError: lists every layer that cannot be mapped as asked, or every attribute that would still run the
+            original, or names one that cannot be copied; or a weight is not finite.
         CalibrationError: a layer has no activation range.
         SettingsError: the device parameters cannot be read.
     """
@@ -151,7 +151,7 @@ def _write(
     seeds: Seeds,
     progress: Callable[[int, int, str], None] | None,
 ) -> None:
-    """Turn layers of a model into layers on crossbars, in place, and program these."""
+    """Move layers of a model to crossbars, in place, and program them."""
     programmed = [
         CrossbarLayer.adopt(module, layer.handler.geometry, layer.name, layer.hardware) for layer, module in selected
     ]
@@ -180,8 +180,8 @@ def reseed(model: nn.Module, *, read: int) -> None:
     layers = [module for module in model.modules() if isinstance(module, QuantizedLayer)]
     if not layers:
         raise ConversionError(
-            "no layer of this model runs on a chip; memrix.program gives a model that does, memrix.quantize one in "
-            "training"
+            "no layer of this model runs on a chip; memrix.program returns one that does, memrix.quantize one "
+            "for training"
         )
     for layer in layers:
         if layer.memrix.array is not None:
@@ -209,15 +209,15 @@ def crossbar_layers(chip: nn.Module) -> list[CrossbarLayer]:
     require_module(chip)
     layers = [module for module in chip.modules() if isinstance(module, CrossbarLayer)]
     if not layers:
-        raise ConversionError("no layer of this model runs on a chip; memrix.program gives a model that does")
+        raise ConversionError("no layer of this model runs on a chip; memrix.program returns one that does")
     return layers
 
 
 def counting(progress: Callable[[int, int, str], None] | None, total: int) -> Callable[[str], Callable[[int], None]]:
-    """What to call with the cells of a layer of some name, for progress over all layers one after the other.
+    """Progress over all layers: for the name of a layer, the function to call with its programmed cells.
 
     Args:
-        progress: called with the cells so far, their number in all and the name of the layer.
+        progress: called with the cells so far, the total and the name of the layer.
         total: cells of all layers.
     """
     done = 0

@@ -1,4 +1,4 @@
-"""Copies of whole models, whatever their modules hold besides tensors."""
+"""Copies of whole models, including everything that their modules hold besides tensors."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def copy_model(model: Model, contents: Contents, shared: Sequence[nn.Module] = (
         if id(module) in kept:
             raise ConversionError(
                 f"this model cannot be copied: {f'module {name!r}' if name else 'it'} gives itself as its copy, by a "
-                f"__deepcopy__ of its own, so that the model itself would change; convert it with inplace=True"
+                f"its own __deepcopy__, so the model itself would change; convert it with inplace=True"
             )
     for weak in contents.weak:
         _rebind(weak, copies)

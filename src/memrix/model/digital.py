@@ -34,7 +34,7 @@ class DigitalSummary:
 def digital_layers(
     candidates: Sequence[Candidate], is_mapped: Callable[[Candidate], bool], reasons: Mapping[str, str] | None = None
 ) -> tuple[DigitalSummary, ...]:
-    """What there is to say of the layers of a model that are not mapped; ``reasons``: that are known beforehand."""
+    """The layers of a model that are not mapped; ``reasons`` gives reasons that are already known."""
     total = sum(layer.weights for layer in candidates)
     mapped = [layer for layer in candidates if is_mapped(layer)]
     holders = {id(tensor): layer.name for layer in mapped for tensor in layer.tensors}

@@ -1,4 +1,4 @@
-"""What a chip cannot do, and what it takes: its device, converters and protocol held against one another."""
+"""Whether a chip can work: its device, converters and protocol are checked against each other."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from memrix.hardware import Hardware
 from memrix.model.patterns import HardwareChoice
 from memrix.model.selection import Selected
 
-_NOTABLE = 1e-4  # share of cells that pulses leave as they are
+_NOTABLE = 1e-4  # share of cells that pulses do not switch
 _LONG = 10_000_000_000  # pulses: minutes of simulation
 
 
 def hardware_problems(hardware: HardwareChoice) -> list[str]:
-    """Of device parameters that cannot be read, and of converters and protocols that do not suit the device."""
+    """Device parameters that cannot be read, and converters and protocols that do not fit the device."""
     problems: dict[str, None] = {}
     for chip in _chips(hardware):
         for check in _checks(chip):
@@ -38,12 +38,12 @@ def _checks(chip: Hardware) -> Sequence[Callable[[], object]]:
         if require is not None:
             require(chip.parameters)
 
-    # Without parameters all of them fail, in the same words.
+    # Without parameters all checks fail with the same message.
     return (lambda: chip.dac.voltages(CellCurrent(chip.parameters)), protocol)
 
 
 def programming_notes(planned: Iterable[tuple[Selected, Layout]]) -> list[str]:
-    """Of cells that pulses leave as they are, and of programming that takes long."""
+    """Notes on cells that pulses do not switch, and on programming that takes long."""
     cells: dict[Hardware, int] = {}
     for layer, layout in planned:
         cells[layer.hardware] = cells.get(layer.hardware, 0) + layout.cells
@@ -53,8 +53,9 @@ def programming_notes(planned: Iterable[tuple[Selected, Layout]]) -> list[str]:
         pulses = getattr(chip.programming, "most_pulses", 0)
         if pulses * count >= _LONG:
             note = (
-                f"programming by {chip.programming.name!r} takes up to {pulses:,} pulses a cell, {pulses * count:,} "
-                f"in all: minutes to hours of simulation, of which the progress callback of memrix.program tells"
+                f"programming by {chip.programming.name!r} takes up to {pulses:,} pulses per cell, "
+                f"{pulses * count:,} in total: minutes to hours of simulation; memrix.program(progress=...) reports "
+                f"how far it is"
             )
             notes[note] = None
     return list(notes)

@@ -72,7 +72,7 @@ def packed_weights(module: nn.Module) -> list[Tensor]:
 
 
 def _is_closed(module: nn.Module) -> bool:
-    """Whether what a module holds beside its parameters is no matter of the user's."""
+    """Whether what a module holds besides its parameters is internal to torch."""
     return isinstance(module, torch.jit.ScriptModule) or type(module).__module__.startswith(_OWN)
 
 

@@ -1,44 +1,46 @@
-"""What there is to say of one layer on crossbars."""
+"""The summary of one layer on crossbars."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from memrix._support.renamed import formerly, warn_renamed, with_former_names
 from memrix.crossbar import Reach
-from memrix.model.fidelity import Fidelity
+from memrix.model.sqnr import Energies
 
 
+@with_former_names
 @dataclass(frozen=True)
 class LayerSummary:
     """One layer on crossbars.
 
     Attributes:
         name: of the layer.
-        kind: the class of memrix that it is, or is a subclass of.
+        kind: its class in memrix, or the class that it is a subclass of.
         weight_shape: of the torch layer's weight.
-        weight_bits: their sign included.
+        weight_bits: sign included.
         mapping: ``bit-sliced`` or ``multi-level``.
-        planes: differential pairs a weight.
+        planes: bit slices, that is differential pairs per weight.
         dac_bits: of the activations.
         adc_precision_bits: of the ADC that the layer is read with.
         adc_range_bits: of the same.
         adc_gain: in front of it.
         tiles: pairs of arrays.
         cells: that hold a weight.
-        utilization: share of the cells of all arrays that do.
-        pulses: that programming took.
+        utilization: share of the cells of all arrays that hold a weight.
+        pulses: of programming.
         energy: of these pulses, in J.
-        reads: of single cells in programming.
-        disturbing_reads: those of them beyond a threshold of the cell.
+        reads: of single cells during programming.
+        disturbing_reads: those beyond a threshold of the cell.
         failed: cells that did not pass verification.
         conversions: of the ADCs since the last reset.
-        clipped: those of them that clipped.
-        signal: sum of the squares of the outputs of its digital operation, if measured.
-        deviation: sum of the squares of the chip's differences from them, if measured.
+        clipped: conversions that were clipped.
+        signal_energy: sum of the squared outputs of the digital operation, if measured.
+        error_energy: sum of the squared differences between the chip's outputs and those, if measured.
         reach: the cells that a reading at the extreme voltages of the word lines would switch, SET or RESET; None
-            where that is not known.
+            if unknown.
         read_sets: cells that readings have SET so far, where ``device.read_disturb`` is on.
         read_resets: cells that readings have RESET so far, where it is on.
     """
@@ -63,15 +65,15 @@ class LayerSummary:
     failed: int
     conversions: int
     clipped: int
-    signal: float | None = None
-    deviation: float | None = None
+    signal_energy: float | None = field(default=None, metadata=formerly("signal"))
+    error_energy: float | None = field(default=None, metadata=formerly("deviation"))
     reach: Reach | None = None
     read_sets: int = 0
     read_resets: int = 0
 
     @property
     def within_reach(self) -> int | None:
-        """How many cells a reading at the extreme voltages would switch; None where that is not known."""
+        """How many cells a reading at the extreme voltages would switch; None if unknown."""
         return None if self.reach is None else self.reach.sets + self.reach.resets
 
     @property
@@ -80,14 +82,20 @@ class LayerSummary:
         return f"{self.adc_precision_bits}/{self.adc_range_bits}"
 
     @property
-    def snr(self) -> float | None:
-        """Signal-to-noise ratio in dB of the chip's outputs; infinite without any deviation."""
-        if self.signal is None or self.deviation is None:
+    def sqnr(self) -> float | None:
+        """Signal to quantization-and-noise ratio of the outputs in dB; infinite without an error."""
+        if self.signal_energy is None or self.error_energy is None:
             return None
-        return Fidelity(self.signal, self.deviation).decibels
+        return Energies(self.signal_energy, self.error_energy).sqnr
+
+    @property
+    def snr(self) -> float | None:
+        """The former name of ``sqnr``."""
+        warn_renamed("LayerSummary.snr", "LayerSummary.sqnr")
+        return self.sqnr
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings and lists; ``snr`` is None unless it is measured and finite."""
-        snr = self.snr
-        measured = {"snr": snr if snr is not None and math.isfinite(snr) else None}
+        """Plain numbers, strings and lists; ``sqnr`` is None unless it is measured and finite."""
+        sqnr = self.sqnr
+        measured = {"sqnr": sqnr if sqnr is not None and math.isfinite(sqnr) else None}
         return {**asdict(self), "adc": self.adc, "within_reach": self.within_reach, **measured}

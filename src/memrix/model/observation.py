@@ -49,7 +49,7 @@ class WatchedLayer:
         if activations.is_complex():
             raise InputError(
                 f"the input of layer {self.layer.name!r} is complex ({activations.dtype}), and a DAC converts real "
-                f"numbers; give its real and imaginary parts as inputs of their own: torch.view_as_real"
+                f"numbers; give its real and imaginary parts as separate inputs: torch.view_as_real"
             )
         self.reached = True
         if not self._observer.observe(activations):

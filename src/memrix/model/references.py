@@ -1,4 +1,4 @@
-"""Functions in a model that would go on running the original, or a layer as it was before it was converted."""
+"""Functions in a model that would still run the original model, or a layer from before its conversion."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _frozen(method: types.MethodType, adopted: Adopted) -> str | None:
 def _frozen_message(held: Held, method: str, owner: str) -> str:
     return (
         f"attribute {held.place!r} holds the method {method!r} that layer {owner or '(the model)'!r} has now, and "
-        f"would pass by what the layer becomes; keep the layer itself and call it"
+        f"would bypass the converted layer; keep the layer itself and call it"
     )
 
 
@@ -89,7 +89,7 @@ def _original_message(held: Held, original: str) -> str:
     shown = getattr(held.value, "__qualname__", type(held.value).__name__)
     return (
         f"attribute {held.place!r} holds {shown!r}, which a copy of the model shares and which uses {original}: the "
-        f"copy would go on running the original; convert the model itself, with inplace=True, or let a method of the "
+        f"copy would still run the original; convert the model itself, with inplace=True, or let a method of the "
         f"module do what this does"
     )
 

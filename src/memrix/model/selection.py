@@ -1,4 +1,4 @@
-"""Which layers of a model are meant, on which hardware, and why the others stay digital."""
+"""Which layers of a model are mapped, to which hardware, and why the others stay digital."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def plan(
         hardware: one chip for all, or a mapping of name patterns to chips, ``None`` meaning digital; the last
             pattern that matches a layer counts, and layers that match none stay digital.
         layers: name patterns (``fnmatch``), or a predicate ``(name, module) -> bool``; all by default. A pattern that
-            is the exact name of a layer means that layer alone, whatever characters are in it.
+            is the exact name of a layer means that layer only, even if it contains pattern characters.
         anew: whether to forget which layers an earlier calibration left digital.
         objections: why certain layers cannot be mapped, by name, as a run of the model has shown.
 
@@ -246,7 +246,7 @@ def _tied(chosen: list[Selected]) -> list[str]:
         elif module._parameters.get("weight") is not None:
             holders.setdefault(id(module.weight), []).append(layer.name)
     return [
-        f"layers {' and '.join(map(repr, names))} share one weight, and each would write it to cells of its own, "
+        f"layers {' and '.join(map(repr, names))} share one weight, and each would write it to its own cells, "
         f"which from then on differ; give all but one a copy of the weight, or leave them out of the selection"
         for names in holders.values()
         if len(names) > 1

@@ -10,9 +10,9 @@ from torch import nn
 from memrix.model.batches import MOST_BATCHES
 from memrix.model.chip_summary import Summary
 from memrix.model.digital import digital_layers
-from memrix.model.fidelity import Fidelity, measure
 from memrix.model.inventory import candidate_layers
 from memrix.model.layer_summary import LayerSummary
+from memrix.model.sqnr import Energies, measure
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.registry import Handler, handler_of
 
@@ -26,18 +26,18 @@ def summary(
     max_batches: int = MOST_BATCHES,
     progress: Callable[[int], None] | None = None,
 ) -> Summary:
-    """Describe every candidate layer of a model, on a chip or digital; readings since the last reset are counted.
+    """Summarize every candidate layer of a model, on a chip or digital, with the conversions since the last reset.
 
     Args:
         model: any module.
-        batches: as for ``memrix.calibrate``: run through the chip to measure how far every layer is from its digital
-            operation. Without them nothing is run.
+        batches: as for ``memrix.calibrate``: run through the chip to measure the SQNR of every layer against its
+            digital operation. Without batches nothing is run.
         max_batches: more are refused, before the first if ``len(batches)`` is known.
         progress: called with the number of batches done.
 
     Raises:
         ConversionError: the model is no module, or there are batches and no layer of it runs on a chip.
-        CalibrationError: there is no batch among them, or too many; or the chip does not take one.
+        CalibrationError: there are no batches, or too many; or the chip does not accept one.
     """
     measured = {} if batches is None else measure(model, batches, max_batches=max_batches, progress=progress)
     candidates = candidate_layers(model)
@@ -49,7 +49,7 @@ def summary(
     return Summary(tuple(layers), digital_layers(candidates, lambda layer: isinstance(layer.module, CrossbarLayer)))
 
 
-def _describe(name: str, module: CrossbarLayer, fidelity: Fidelity | None) -> LayerSummary:
+def _describe(name: str, module: CrossbarLayer, energies: Energies | None) -> LayerSummary:
     crossbar, hardware = module.memrix.programmed.crossbar, module.memrix.chip
     report = crossbar.report
     adc = crossbar.circuit.adc
@@ -76,8 +76,8 @@ def _describe(name: str, module: CrossbarLayer, fidelity: Fidelity | None) -> La
         failed=report.failed,
         conversions=crossbar.counts.conversions,
         clipped=crossbar.counts.clipped,
-        signal=None if fidelity is None else fidelity.signal,
-        deviation=None if fidelity is None else fidelity.deviation,
+        signal_energy=None if energies is None else energies.signal,
+        error_energy=None if energies is None else energies.error,
         reach=crossbar.reach(),
         read_sets=sets,
         read_resets=resets,

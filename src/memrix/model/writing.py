@@ -29,18 +29,18 @@ def write(
     max_batches: int = MOST_BATCHES,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> tuple[str, ...]:
-    """Write the weights of a chip that have changed since its cells were written to the same devices again, in place.
+    """Write weights that have changed since a chip was programmed, to the same devices, in place.
 
-    Cells enter another programming cycle: devices stay what they are, cycle-to-cycle variability is drawn anew, and
-    pulses, energy and readings are counted on top of those so far. Activation ranges, read noise and the layers whose
-    weights are unchanged stay as they are. A chip that has drifted is as fresh again as its hardware says.
+    The cells go through another programming cycle: devices are the same, cycle-to-cycle variability is drawn again,
+    and pulses, energy and readings add to those so far. Activation ranges, read noise and layers with unchanged
+    weights do not change. Drift starts again, as the hardware describes it.
 
     Args:
         chip: as ``memrix.program`` gave it.
-        batches: as for ``memrix.calibrate``; needed where the hardware is tuned after programming, to fit converters
-            and columns to the cells as written.
+        batches: as for ``memrix.calibrate``; needed if the hardware is tuned after programming, to fit converters
+            and columns to the new cells.
         max_batches: as for ``memrix.calibrate``.
-        progress: called with the cells written so far, their number in all and the name of the layer.
+        progress: called with the number of cells written so far, the total, and the name of the layer.
 
     Returns:
         The names of the layers that were written.
@@ -52,7 +52,7 @@ def write(
             after programming and there are no batches, or they do not reach a layer.
         CalibrationError: as ``memrix.calibrate`` raises it for batches.
 
-    After any error, Ctrl-C included, the chip is as it was.
+    After any error, including Ctrl-C, the chip is unchanged.
     """
     changed = [layer for layer in crossbar_layers(chip) if layer.memrix.programmed.is_outdated(layer.weight)]
     for layer in changed:

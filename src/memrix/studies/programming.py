@@ -29,7 +29,7 @@ _HEAD = [
     "pJ",
     "failed %",
 ]
-_LEVEL_HEAD = ["protocol", "target", "median", "spread", "missed %", "pulses a cell"]
+_LEVEL_HEAD = ["protocol", "target", "median", "spread", "missed %", "pulses per cell"]
 # Cells that are looked at for what readings would switch, a weight and in all: shares of 1e-5 are to be seen.
 _DISTURBED, _MOST_DISTURBED = 16, 1 << 20
 TARGETS = (0.3, 0.5, 0.7, 0.9)  # shares of the ON current, for single levels of a ramp

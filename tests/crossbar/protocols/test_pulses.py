@@ -102,9 +102,12 @@ def test_most_pulses_of_a_cell_are_known_beforehand(protocol, pulses):
         (lambda: ResetRamp(step=1e-12), r"programming\.step must be a number from 1e-05 to 5 V"),
         (lambda: ResetRamp(step=5e-324), r"programming\.step"),
         (lambda: ResetRamp(step=1e-5), r"95,001 steps in each of 2 rounds; raise programming\.step = 1e-05 V"),
-        (lambda: ResetRamp(rounds=100_000), r"9,800,000 pulses a cell, and 20,000 are the most.*programming\.rounds"),
-        (lambda: WriteVerify(rounds=100_000), r"200,002 pulses a cell.*programming\.rounds = 100,000 is too many"),
-        (lambda: Cycled(100_000), r"1,500,002 pulses a cell.*programming\.cycles = 100,000 is too many"),
+        (
+            lambda: ResetRamp(rounds=100_000),
+            r"9,800,000 pulses per cell, and 20,000 are the most.*programming\.rounds",
+        ),
+        (lambda: WriteVerify(rounds=100_000), r"200,002 pulses per cell.*programming\.rounds = 100,000 is too many"),
+        (lambda: Cycled(100_000), r"1,500,002 pulses per cell.*programming\.cycles = 100,000 is too many"),
     ],
 )
 def test_work_without_end_is_refused_and_says_what_to_change(make, named):

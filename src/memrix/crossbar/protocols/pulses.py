@@ -72,10 +72,10 @@ def require_read_back(test_voltage: float, read_bits: int, read_bandwidth: float
 
 
 def require_effort(pulses: int, advice: str) -> None:
-    """Raise SettingsError if a protocol would take more pulses a cell than a simulation gets done."""
+    """Raise SettingsError if a protocol would take more pulses per cell than a simulation gets done."""
     if pulses > MOST_PULSES:
         raise SettingsError(
-            f"programming would take up to {pulses:,} pulses a cell, and {MOST_PULSES:,} are the most that memrix "
+            f"programming would take up to {pulses:,} pulses per cell, and {MOST_PULSES:,} are the most that memrix "
             f"simulates: {advice}"
         )
 

@@ -1,4 +1,4 @@
-"""How close the layers of a chip come to their digital operations."""
+"""The signal to quantization-and-noise ratio (SQNR) of the layers of a chip."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from memrix.nn.quantized import quantized_input, quantized_output, quantized_wei
 
 
 @dataclass
-class Fidelity:
-    """Of one layer, over all its outputs.
+class Energies:
+    """Energies of all outputs of one layer.
 
     Attributes:
-        signal: sum of the squares of the outputs of its digital operation.
-        deviation: sum of the squares of the differences of the chip's outputs from those.
+        signal: sum of the squared outputs of the digital operation.
+        error: sum of the squared differences between the chip's outputs and those.
     """
 
     signal: float = 0.0
-    deviation: float = 0.0
+    error: float = 0.0
 
     @property
-    def decibels(self) -> float:
-        """Signal-to-noise ratio in dB; infinite without a deviation."""
-        if not self.deviation:
+    def sqnr(self) -> float:
+        """The SQNR in dB; infinite without an error."""
+        if not self.error:
             return math.inf
-        return 10 * math.log10(self.signal / self.deviation) if self.signal else -math.inf
+        return 10 * math.log10(self.signal / self.error) if self.signal else -math.inf
 
 
 def measure(
@@ -44,12 +44,12 @@ def measure(
     *,
     max_batches: int = MOST_BATCHES,
     progress: Callable[[int], None] | None = None,
-) -> dict[CrossbarLayer, Fidelity]:
-    """Run batches through a chip, and every layer's digital operation beside it on the input that the layer got.
+) -> dict[CrossbarLayer, Energies]:
+    """Run batches through a chip, and compute the digital operation of every layer on the same input.
 
-    The operation is that of the fake-quantized layer, in float32: errors of layers before are part of the input, not
-    of the deviation. The chip runs in evaluation mode and is left in the mode it was in; its read noise goes on, and
-    its conversions are counted.
+    The operation is that of the fake-quantized layer, in float32: errors of earlier layers are part of the input, not
+    of the error. The chip runs in evaluation mode and is left in its previous mode. Its read noise continues, and its
+    conversions are counted.
 
     Args:
         chip: as ``memrix.program`` gave it.
@@ -58,13 +58,13 @@ def measure(
         progress: called with the number of batches done.
 
     Returns:
-        The fidelity of the layers that were reached.
+        The energies of each layer that was reached.
 
     Raises:
         ConversionError: no layer of the model runs on a chip.
         CalibrationError: there is no batch, or too many; or the chip does not take one.
     """
-    found: dict[CrossbarLayer, Fidelity] = {}
+    found: dict[CrossbarLayer, Energies] = {}
 
     def compare(module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], output: Tensor) -> None:
         if not isinstance(module, CrossbarLayer):
@@ -72,9 +72,9 @@ def measure(
         # A series says how the chip is read, which changes nothing in what is computed digitally.
         given = {name: value for name, value in named.items() if name != "series"}
         expected = _meant_output(module, inputs, given).double()
-        fidelity = found.setdefault(module, Fidelity())
-        fidelity.signal += float(expected.square().sum())
-        fidelity.deviation += float((output.double() - expected).square().sum())
+        energies = found.setdefault(module, Energies())
+        energies.signal += float(expected.square().sum())
+        energies.error += float((output.double() - expected).square().sum())
 
     hooks = [layer.register_forward_hook(compare, with_kwargs=True, prepend=True) for layer in crossbar_layers(chip)]
     try:
