@@ -53,7 +53,7 @@ def test_a_second_call_is_instant_and_says_so(talks, capsys, monkeypatch):
     assert main(["corpus", "prepare", "tedlium2"]) == 0
     second = capsys.readouterr()
     assert second.out == first.out
-    assert "tedlium2 is there already" in second.err
+    assert "tedlium2 is already prepared" in second.err
 
 
 def test_the_output_may_be_elsewhere(talks, tmp_path, capsys):

@@ -15,7 +15,7 @@ def test_one_call_from_corpus_to_table(tones, tmp_path, capsys, monkeypatch):  #
         "float_training",
         lambda self, whole=ExperimentSettings.float_training: whole(self).model_copy(update={"epochs": 2}),
     )
-    options = ["--corpus", str(tones), "--weight-bits", "4,1.5", "--chips", "1", "--coarse-epochs", "1"]
+    options = ["--corpus", str(tones), "--weight-bits", "4,1.5", "--chips", "1", "--low-bit-epochs", "1"]
     options += ["--language-model", str(tones / "lm.arpa"), "--adc", "4/4,8/8", "--limit", "6"]
     options += ["--json", "figures.json", "--chart", "chart.png"]
     assert main(["experiment", "paper", *options]) == 0
@@ -34,8 +34,8 @@ def test_one_call_from_corpus_to_table(tones, tmp_path, capsys, monkeypatch):  #
     ("options", "message"),
     [
         (["--weight-bits", "four"], "--weight-bits takes numbers"),
-        (["--wear", "1.5"], "--wear takes whole numbers"),
-        (["--coarse-epochs", "1,2"], "one for each of the 6 numbers of bits"),
+        (["--pre-cycles", "1.5"], "--pre-cycles takes whole numbers"),
+        (["--low-bit-epochs", "1,2"], "one for each of the 6 numbers of bits"),
         (["--size", "smal"], "did you mean 'small'"),
         (["--chart", "chart.docx"], "chart"),
         (["--adc", "44"], "precision/range"),
@@ -45,7 +45,10 @@ def test_one_call_from_corpus_to_table(tones, tmp_path, capsys, monkeypatch):  #
         (["--save-trained", "file"], "file is a file"),
         (["--output", "file/run"], "cannot be written"),
         (["--trained", "queen-small", "--epochs", "3"], "--epochs would change nothing"),
-        (["--trained", "queen-small", "--weight-noise", "0.1", "--coarse-epochs", "2"], "--coarse-epochs, --weight"),
+        (
+            ["--trained", "queen-small", "--weight-noise", "0.1", "--low-bit-epochs", "2"],
+            "--low-bit-epochs, --weight",
+        ),
         (["--corpus", "nowhere"], "memrix corpus prepare nowhere"),
     ],
 )

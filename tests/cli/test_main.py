@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -56,7 +57,7 @@ MISTAKES = [
     (["experiment", "paper", "--trained", "queen"], "did you mean 'queen-small'"),
     (["experiment", "paper", "--recognizer", "no.safetensors"], "'no.safetensors' cannot be read"),
     (["experiment", "paper", "--language-model", "no.arpa"], "'no.arpa' cannot be read"),
-    (["experiment", "paper", "--dictionary", "no.dict"], "'no.dict' cannot be read"),
+    (["experiment", "paper", "--dictionaries", "no.dict"], "'no.dict' cannot be read"),
     (["experiment", "paper", "--weight-bits", "four"], "--weight-bits takes numbers"),
     (["lm", "estimate", "no.txt", "-o", "x.arpa"], "no.txt"),
     (["lm", "perplexity", "no.arpa", "no.txt"], "no.txt"),
@@ -118,3 +119,15 @@ def test_a_mistyped_command_is_explained_on_stderr(mistake, capsys):
     output = capsys.readouterr()
     assert output.out == ""
     assert mistake[-1] in output.err or mistake[-2] in output.err
+
+
+def test_help_lists_every_command_with_its_purpose_in_one_line(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    groups = {}
+    for command in COMMANDS[1:]:
+        groups.setdefault(tuple(command[:-1]), []).append(command[-1])
+    for group, commands in groups.items():
+        main([*group, "--help"])
+        lines = capsys.readouterr().out.splitlines()
+        for name in commands:
+            assert [line for line in lines if re.match(rf"│ {name} +[A-Z].*\.? +│$", line)], (group, name)

@@ -21,14 +21,14 @@ optimizer = {{learning_rates = [1e-3, 8e-3, 1e-3, 1e-4], phases = [0.2, 0.6, 0.2
 """
 
 
-def run(root, folder, epochs, coarse_epochs, options=()):
+def run(root, folder, epochs, low_bit_epochs, options=()):
     """Word error rates by system, from a folder in the format of the corpus."""
     assert main(["corpus", "prepare", "tedlium2", "--source", str(root)]) == 0
     config = folder / "training.toml"
     config.write_text(TRAINING.format(epochs=epochs))
     assert main(["train", "--config", str(config), "--output", str(folder / "float")]) == 0
     command = ["experiment", "paper", "--corpus", "tedlium2", "--recognizer", str(folder / "float/model.safetensors")]
-    command += ["--weight-bits", "3", "--chips", "2", "--coarse-epochs", str(coarse_epochs), *options]
+    command += ["--weight-bits", "3", "--chips", "2", "--low-bit-epochs", str(low_bit_epochs), *options]
     assert main([*command, "--output", str(folder / "out"), "--json", str(folder / "figures.json")]) == 0
     return json.loads((folder / "figures.json").read_text())
 
@@ -50,7 +50,7 @@ def test_from_sphere_files_to_word_error_rates_on_chips(tmp_path, monkeypatch):
     ]
     root = write_tedlium(tmp_path, talks, PRONUNCIATIONS)
     options = ["--language-model", str(write_language_model(tmp_path / "lm.arpa"))]
-    figures = run(root, tmp_path, epochs=20, coarse_epochs=20, options=options)
+    figures = run(root, tmp_path, epochs=20, low_bit_epochs=20, options=options)
     assert figures["corpus"] == "tedlium2"
     assert figures["utterances"] == 12
     rates = {row["name"]: row["rate"] for row in figures["rows"]}
@@ -76,7 +76,7 @@ def test_real_clips_take_the_same_way(tmp_path, monkeypatch):
     spelled = corpus_pronunciations("queen", (), [talk.text for talk in talks])
     root = write_tedlium(tmp_path, talks, {word: " ".join(ways[0]) for word, ways in spelled.items()})
     monkeypatch.setenv("MEMRIX_CACHE", str(tmp_path / "cache"))
-    figures = run(root, tmp_path, epochs=3, coarse_epochs=1)
+    figures = run(root, tmp_path, epochs=3, low_bit_epochs=1)
     assert [row["name"] for row in figures["rows"]] == ["float", "quantized, 3 bit", "paper, 3 bit"]
     assert figures["utterances"] == 10
     assert all(0 < row["rate"] <= 1.5 for row in figures["rows"])

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-from memrix._support.validation import shown
+from memrix._support.wording import shown
 from memrix.errors import MemrixError
 
 ENCODING = "utf-8-sig"

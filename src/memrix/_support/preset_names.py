@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from memrix._support.records import closest
 from memrix.errors import SettingsError
 
 _FOLDER = Path(__file__).parents[1] / "hardware" / "presets"
@@ -28,8 +29,6 @@ def is_hardware_file(name: str | Path) -> bool:
 
 def unknown_preset(name: object) -> SettingsError:
     """The error for a name that no chip has."""
-    from memrix._support.records import closest  # with numpy, which --help does without
-
     return SettingsError(
         f"there is no hardware preset {name!r}{closest(str(name), PRESETS)}; "
         f"the presets are {', '.join(PRESETS)}, and a TOML or JSON file is read by Hardware.load"

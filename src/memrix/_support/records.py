@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from memrix._support.validation import shown
+from memrix._support.wording import shown
 from memrix.errors import SettingsError
 
 

@@ -43,6 +43,11 @@ def formerly(name: str | None = None, *, values: Mapping[str, str] | None = None
     return {_NAME: name, _VALUES: values or {}}
 
 
+def former_fields(kind: type[Any]) -> dict[str, str]:
+    """Present names of the fields of a dataclass, by their former names."""
+    return {old: field.name for field in dataclasses.fields(kind) if (old := field.metadata.get(_NAME))}
+
+
 def in_present_names(kind: type[Any], table: Mapping[str, Any], stacklevel: int | None = None) -> dict[str, Any]:
     """The settings of a dataclass by present names and values.
 
@@ -84,9 +89,8 @@ def with_former_names(kind: type[T]) -> type[T]:
         construct(self, **present)
 
     kind.__init__ = accept  # type: ignore[method-assign]
-    for field in fields:
-        if old := field.metadata.get(_NAME):
-            setattr(kind, old, property(_former_attribute(kind.__name__, old, field.name)))
+    for old, new in former_fields(kind).items():
+        setattr(kind, old, property(_former_attribute(kind.__name__, old, new)))
     return kind
 
 

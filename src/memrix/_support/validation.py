@@ -9,20 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from memrix._support.wording import shown as shown
 from memrix.errors import MemrixError, SettingsError
-
-_LONGEST = 60  # characters of a value that a message shows
-
-
-def shown(value: object) -> str:
-    """A value as a message shows it: one short line, whatever was given."""
-    try:
-        text = " ".join(repr(value).split())
-    except Exception:  # numbers of thousands of digits have no text, and a user's object may raise anything
-        text = (
-            f"a {type(value).__name__} too large to show" if isinstance(value, int) else f"a {type(value).__name__}"
-        )
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
 
 def plain_settings(record: Any) -> None:  # noqa: ANN401

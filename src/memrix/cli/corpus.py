@@ -6,11 +6,12 @@ import json as json_format
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from memrix.cli.messages import message
+from memrix.cli.options import Flag
 from memrix.cli.outputs import check_output
 from memrix.errors import AssetError
 
@@ -21,7 +22,7 @@ _MISSING = "-"
 
 app = App(
     name="corpus",
-    help="Prepare transcribed speech for training, and see what is in it.",
+    help="Prepare corpora of transcribed speech, and show their statistics.",
     help_format="markdown",
 )
 
@@ -32,31 +33,31 @@ def prepare(
     *,
     source: Path | None = None,
     output: Path | None = None,
-    skip_bad: Annotated[bool, Parameter(negative="")] = False,
+    skip_bad: Flag = False,
 ) -> None:
     """Prepare a corpus: manifests with fixed splits, audio at 16 kHz.
 
-    Interrupted or killed, the same command goes on: audio that is done is kept. A corpus that is there is left as it
-    is.
+    An interrupted preparation resumes where it stopped when the same command is given again. A corpus that is already
+    prepared is left unchanged.
 
     Parameters
     ----------
     name
-        queen or asterisk, which are fetched; tedlium2 or librispeech, from your own copy; or a name of your own for
-        manifests of lhotse.
+        queen or asterisk, which are downloaded; tedlium2 or librispeech, from your own copy; or any other name for
+        your own Lhotse manifests.
     source
-        Folder of your copy: `TEDLIUM_release2`, `LibriSpeech`, the one that holds `queen.1c`, or one with
+        Folder of your copy: `TEDLIUM_release2`, `LibriSpeech`, the folder of `queen.1c`, or the folder of
         `train.jsonl.gz`, `dev.jsonl.gz` and `test.jsonl.gz`.
     output
-        Folder of the prepared corpus; by default one of that name in the cache.
+        Folder of the prepared corpus. By default one of that name in the cache.
     skip_bad
-        Leave out what cannot be used, and list it.
+        Leave out unusable recordings, and list them.
     """
     from memrix.asr.corpora.catalog import already_prepared, prepare_corpus
 
     ready = already_prepared(name, source, output)
     if ready is not None:
-        message(f"{name} is there already: {ready.folder}; remove that folder to prepare it anew")
+        message(f"{name} is already prepared: {ready.folder}; remove that folder to prepare it again")
         _print_table(ready, ready.description["statistics"])
         return
     with progress_bar(f"preparing {name}") as progress:
@@ -71,14 +72,14 @@ def prepare(
 
 @app.command
 def show(name: str, *, json: Path | None = None) -> None:
-    """Show what is in a prepared corpus.
+    """Show the statistics of a prepared corpus.
 
     Parameters
     ----------
     name
-        Of the corpus, or its folder.
+        Name or folder of the corpus.
     json
-        File for the figures, and for where the corpus comes from.
+        JSON file to write the statistics and the source of the corpus to.
     """
     check_output(json, (".json",))
 

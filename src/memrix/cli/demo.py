@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import Parameter
+from memrix.cli.options import Flag, Threads
 
 RESULTS = Path("results")
 
@@ -27,24 +26,22 @@ WHISPER_MINUTES = 8
 
 def demo(
     *,
-    whisper: Annotated[bool, Parameter(negative="")] = False,
-    fresh: Annotated[bool, Parameter(negative="")] = False,
-    threads: int | None = None,
+    whisper: Flag = False,
+    fresh: Flag = False,
+    threads: Threads = None,
 ) -> None:
-    """Show what a real speech recognizer loses on a simulated memristor chip.
+    """Measure how a speech recognizer degrades on a simulated memristor chip.
 
-    A Conformer that was trained for coarse weights hears characters of a game that it was not trained on: in float,
-    quantized, and on chips. Writes figures and a chart to the folder results. Interrupted, it keeps what is done and
-    goes on at the next call.
+    A Conformer that was trained with low-bit weights transcribes held-out characters of a game: in float, quantized,
+    and on chips. Writes figures and a chart to the folder results. An interrupted demo resumes where it stopped at
+    the next call.
 
     Parameters
     ----------
     whisper
-        Take Whisper tiny.en as it is, not trained for coarse weights, on recordings of telephone prompts.
+        Evaluate the pretrained Whisper tiny.en, not trained with low-bit weights, on recordings of telephone prompts.
     fresh
-        Forget what earlier calls have measured.
-    threads
-        CPU threads; PyTorch's own choice by default.
+        Discard the results of earlier calls.
     """
     from memrix.cli.outputs import check_output
     from memrix.cli.threads import check_threads
@@ -63,13 +60,13 @@ def _conformer(figures: Path, chart: Path, *, fresh: bool, threads: int | None) 
     from memrix.cli.messages import message
 
     message(
-        f"A Conformer of 3 million parameters, trained in float and for coarse weights, hears {UTTERANCES} lines of "
-        f"the game Flight of the Amazon Queen, of characters that were held out: in float, quantized, and on "
+        f"A Conformer of 3 million parameters, trained in float and with low-bit weights, transcribes {UTTERANCES} "
+        f"lines of the game Flight of the Amazon Queen, spoken by held-out characters: in float, quantized, and on "
         f"simulated memristor chips ({' and '.join(HARDWARE)})."
     )
     message(
         f"This takes about {MINUTES} minutes on two cores, and at the first call the time to fetch the recordings "
-        "(35 MB). Ctrl-C keeps what is done; the next call goes on from there. --whisper takes Whisper instead."
+        "(35 MB). Ctrl-C keeps finished work; the next call resumes from there. --whisper evaluates Whisper instead."
     )
 
     from memrix.asr.corpora.catalog import prepare_corpus
@@ -96,23 +93,21 @@ def _whisper(figures: Path, chart: Path, *, fresh: bool, threads: int | None) ->
 
     bits = ", ".join(map(str, WHISPER_WEIGHT_BITS))
     message(
-        f"Whisper tiny.en (37.8 M parameters) hears {WHISPER_UTTERANCES} recordings of the Asterisk prompts: in "
-        f"float, then with weights of {bits} bits, each quantized digitally and on a simulated memristor "
+        f"Whisper tiny.en (37.8 M parameters) transcribes {WHISPER_UTTERANCES} recordings of the Asterisk prompts: "
+        f"in float, then with weights of {bits} bits, each quantized digitally and on a simulated memristor "
         f"chip (preset {WHISPER_HARDWARE!r})."
     )
     message(
         f"This takes about {WHISPER_MINUTES} minutes on two cores, and at the first call the time to fetch model and "
-        "recordings (100 MB). Ctrl-C keeps what is done; the next call goes on from there."
+        "recordings (100 MB). Ctrl-C keeps finished work; the next call resumes from there."
     )
 
     from memrix.asr.whisper.settings import EvaluationSettings
-    from memrix.hardware import Hardware
 
     settings = EvaluationSettings(
         model=WHISPER,
         corpus=WHISPER_CORPUS,
-        hardware=Hardware.named(WHISPER_HARDWARE),
-        hardware_name=WHISPER_HARDWARE,
+        hardware=WHISPER_HARDWARE,
         weight_bits=WHISPER_WEIGHT_BITS,
         limit=WHISPER_UTTERANCES,
         longest_clip=WHISPER_LONGEST_CLIP,

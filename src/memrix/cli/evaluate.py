@@ -3,117 +3,46 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Any
 
-from cyclopts import Parameter
-
-from memrix.cli.arguments import check_counts, check_hardware
-from memrix.cli.outputs import CHART_FORMATS, check_distinct, check_output
+from memrix.asr.whisper.settings import EvaluationSettings
+from memrix.cli.arguments import check_hardware
+from memrix.cli.options import ChartFile, Flag, JsonFile, Threads, options_from
+from memrix.cli.outputs import check_results
 from memrix.cli.threads import check_threads, use_threads
-from memrix.errors import SettingsError
 
 if TYPE_CHECKING:
     from memrix.asr.corpus import Corpus
     from memrix.asr.whisper.results import EvaluationResult
-    from memrix.asr.whisper.settings import EvaluationSettings
 
 
+@options_from(EvaluationSettings)
 def evaluate(
+    given: dict[str, Any],
     *,
-    model: str = "whisper-tiny.en",
-    corpus: str = "asterisk",
-    weight_bits: str = "8,6,5,4",
-    hardware: str = "paper",
-    chips: int = 1,
-    limit: int | None = None,
-    json: Path | None = None,
-    chart: Path | None = None,
-    seed: int = 0,
-    skip_bad: Annotated[bool, Parameter(negative="")] = False,
-    batch_size: int = 8,
-    calibration_clips: int = 8,
-    percentile: float = 99.99,
-    longest_clip: float | None = None,
-    digital: Annotated[tuple[str, ...] | None, Parameter(negative="")] = None,
-    fresh: Annotated[bool, Parameter(negative="")] = False,
-    threads: int | None = None,
+    json: JsonFile = None,
+    chart: ChartFile = None,
+    fresh: Flag = False,
+    threads: Threads = None,
 ) -> None:
-    """Compare a speech recognizer in float, quantized, and on memristor chips.
+    """Compare a pretrained speech recognizer in float, quantized, and on memristor chips.
 
-    Prints word error rates and smoother measures of what is lost. Interrupted, it keeps what is done and
-    goes on at the next call; more bits and more chips add to what is there.
+    Prints word error rates and finer measures of the degradation. An interrupted evaluation resumes where it stopped
+    when the same command is given again; more bits and more chips add to its results. Lists are separated by commas.
 
     Parameters
     ----------
-    model
-        whisper-tiny.en, a Whisper model of the Hugging Face hub, or a folder that holds one.
-    corpus
-        asterisk, queen, another prepared corpus (its split test), a folder of audio and text files, or a manifest:
-        JSON lines with `audio` and `text`.
-    weight_bits
-        Whole numbers of at least 2, separated by commas.
-    hardware
-        The chip: a preset (paper, physical, tuned, ideal) or a TOML or JSON file.
-    chips
-        Chips to program at each number of bits.
-    limit
-        Utterances to evaluate; all of the corpus by default.
-    json
-        File for rows, settings and versions.
-    chart
-        File for a chart of the word error rates: PNG, SVG or PDF.
-    seed
-        Draws the utterances and the noise; chip c is programmed with seed + c.
-    skip_bad
-        Leave out audio files that cannot be read, and count them.
-    batch_size
-        Utterances that run together.
-    calibration_clips
-        Utterances that activation ranges are taken from; they are not evaluated.
-    percentile
-        Of the magnitudes of a layer's inputs: its activation range. 100 is the largest, as in the paper.
-    longest_clip
-        Leave out longer recordings, in seconds.
-    digital
-        Pattern of layers that stay digital; may be repeated. By default Whisper's front end and output layer,
-        model.encoder.conv* and proj_out, as in the paper; an empty pattern puts all layers on the chip.
     fresh
-        Forget what earlier calls have measured.
-    threads
-        CPU threads; PyTorch's own choice by default.
+        Discard the results of earlier calls.
     """
-    bits = parse_weight_bits(weight_bits)
-    check_output(json)
-    check_output(chart, CHART_FORMATS)
-    check_distinct(json, chart)
-    check_counts(chips=chips, limit=limit, batch_size=batch_size, calibration_clips=calibration_clips)
+    check_results(json, chart)
     check_threads(threads)
-    check_hardware(hardware)
+    check_hardware(given.get("hardware", EvaluationSettings.hardware))
 
     from memrix.asr.corpora.catalog import require_corpus
 
-    require_corpus(corpus)
-
-    from memrix.asr.whisper.settings import WHISPER_DIGITAL, EvaluationSettings
-    from memrix.hardware import Hardware
-
-    settings = EvaluationSettings(
-        model=model,
-        corpus=corpus,
-        hardware=Hardware.named(hardware),
-        hardware_name=hardware,
-        weight_bits=bits,
-        chips=chips,
-        limit=limit,
-        calibration_clips=calibration_clips,
-        percentile=percentile,
-        longest_clip=longest_clip,
-        batch_size=batch_size,
-        seed=seed,
-        skip_bad=skip_bad,
-        digital=WHISPER_DIGITAL if digital is None else tuple(filter(None, digital)),
-    )
-    execute(settings, json=json, chart=chart, fresh=fresh, threads=threads)
+    require_corpus(given.get("corpus", EvaluationSettings.corpus))
+    execute(EvaluationSettings(**given), json=json, chart=chart, fresh=fresh, threads=threads)
 
 
 def execute(
@@ -169,18 +98,3 @@ def load_named_corpus(name_or_path: str) -> Corpus:
 
     with progress_bar(f"corpus {name_or_path}") as progress:
         return load_corpus(name_or_path, progress)
-
-
-def parse_weight_bits(text: str) -> tuple[int, ...]:
-    """Numbers of bits from a list such as ``8,6,5,4``.
-
-    Raises:
-        SettingsError: anything else than whole numbers of at least 2, separated by commas.
-    """
-    parts = [part.strip() for part in text.split(",")]
-    # Two digits are more than any chip takes, and Python turns no more than some thousand into a number.
-    if not all(part.isascii() and part.isdigit() and len(part) <= 2 and int(part) >= 2 for part in parts):
-        raise SettingsError(
-            f"--weight-bits takes whole numbers of at least 2, separated by commas, got {text!r}; try 8,6,5,4"
-        )
-    return tuple(int(part) for part in parts)

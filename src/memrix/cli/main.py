@@ -27,7 +27,7 @@ EXIT_INTERRUPTED = 130
 
 app = App(
     name="memrix",
-    help="Run neural networks on a simulated memristor chip, and measure what is lost.",
+    help="Run neural networks on a simulated memristor chip, and measure the degradation.",
     version=lambda: version("memrix"),
     help_format="markdown",
     suppress_keyboard_interrupt=False,
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_ERROR
     except KeyboardInterrupt:
         errors.print(
-            "\nInterrupted. What is finished is kept: the same command goes on where it stopped.",
+            "\nInterrupted. Finished work is kept: the same command resumes where it stopped.",
             soft_wrap=True,
         )
         return EXIT_INTERRUPTED

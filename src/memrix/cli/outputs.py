@@ -55,6 +55,17 @@ def check_output(path: Path | None, suffixes: tuple[str, ...] = ()) -> None:
     _require_place(path, path.parent)
 
 
+def check_results(json: Path | None, chart: Path | None) -> None:
+    """Make sure, before any work is done, that figures and a chart can be written.
+
+    Raises:
+        DataError: one of the two cannot, or both are one file.
+    """
+    check_output(json)
+    check_output(chart, CHART_FORMATS)
+    check_distinct(json, chart)
+
+
 def _require_name(path: Path) -> None:
     # Help must not wait for numpy, which other checks are made with.
     from memrix._support.documents import file_path

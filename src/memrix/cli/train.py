@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from memrix.cli.arguments import check_input
 from memrix.cli.messages import message
+from memrix.cli.options import Threads
 from memrix.cli.outputs import check_folder
 from memrix.cli.threads import check_threads, use_threads
 
@@ -19,22 +17,20 @@ def train(
     *,
     config: str,
     output: Path,
-    threads: Annotated[int | None, Parameter()] = None,
+    threads: Threads = None,
 ) -> None:
-    """Train a speech recognizer: in float, with coarse weights, or with device resampling.
+    """Train a speech recognizer: in float, with low-bit weights, or on a new chip at each step.
 
-    Interrupted or killed, the same command goes on where it stopped. Several processes: `devices` in the
-    settings, `torchrun`, or SLURM.
+    An interrupted training resumes where it stopped when the same command is given again. For several processes, use
+    `devices` in the settings, `torchrun`, or SLURM.
 
     Parameters
     ----------
     config
-        TOML file of settings, or a recipe of memrix by its name: small, medium or paper, the sizes of the Conformer.
-        What it does not name keeps its default.
+        TOML file of settings, or the name of a recipe of memrix: small, medium or paper, the sizes of the Conformer.
+        Settings that it does not name keep their defaults.
     output
-        Folder of the training: its state, TensorBoard's files, and model.safetensors at the end.
-    threads
-        Threads that torch computes with.
+        Folder for checkpoints, TensorBoard files, and model.safetensors at the end.
     """
     check_threads(threads)
     from memrix.asr.corpora.prepared import open_corpus

@@ -36,7 +36,7 @@ def quick(tones):
     table = tone_settings(tones, epochs=20)
 
     def settings(**changes):
-        given = {"weight_bits": (3,), "chips": 2, "coarse_epochs": (2,), "language_model": str(tones / "lm.arpa")}
+        given = {"weight_bits": (3,), "chips": 2, "low_bit_epochs": (2,), "language_model": str(tones / "lm.arpa")}
         return ExperimentSettings(corpus=str(tones), **{**given, **changes})
 
     with pytest.MonkeyPatch.context() as patch:

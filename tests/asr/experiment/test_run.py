@@ -86,7 +86,7 @@ def test_another_seed_is_other_chips(quick, done, tmp_path):
     folder = shutil.copytree(done.folder, tmp_path / "moved")
     given = {
         "recognizer": str(folder / "float" / "model.safetensors"),
-        "coarse": ((3, str(folder / "coarse-3" / "model.safetensors")),),
+        "low_bit": ((3, str(folder / "coarse-3" / "model.safetensors")),),
     }
     _, measured = measured_with(quick(seed=1, **given), folder)
     assert measured == ["measuring paper, 3 bit, chip 0", "measuring paper, 3 bit, chip 1"]
@@ -98,7 +98,7 @@ def test_another_seed_is_other_chips(quick, done, tmp_path):
 def test_the_beam_of_a_search_that_is_given_can_be_changed(quick, done, tmp_path):
     search = done.result.trained.search
     given = {"recognizer": str(done.folder / "float" / "model.safetensors"), "search": search}
-    given["coarse"] = ((3, str(done.folder / "coarse-3" / "model.safetensors")),)
+    given["low_bit"] = ((3, str(done.folder / "coarse-3" / "model.safetensors")),)
     assert run_experiment(quick(chips=1, **given), tmp_path).trained.search == search
     changed = run_experiment(quick(chips=1, beam=1, **given), tmp_path).trained.search
     assert changed == dataclasses.replace(search, beam_size=1)
@@ -110,7 +110,7 @@ def test_other_transcripts_are_measured_anew(quick, done, tones, tmp_path):
         quick(),
         corpus=str(corpus),
         recognizer=str(done.folder / "float" / "model.safetensors"),
-        coarse=((3, str(done.folder / "coarse-3" / "model.safetensors")),),
+        low_bit=((3, str(done.folder / "coarse-3" / "model.safetensors")),),
     )
     folder = shutil.copytree(done.folder, tmp_path / "experiment")
     assert measured_with(settings, folder)[1] == []
@@ -139,7 +139,7 @@ def test_another_training_text_is_another_language_model(quick, done, tmp_path, 
         language_model=None,
         chips=1,
         recognizer=str(done.folder / "float" / "model.safetensors"),
-        coarse=((3, str(done.folder / "coarse-3" / "model.safetensors")),),
+        low_bit=((3, str(done.folder / "coarse-3" / "model.safetensors")),),
     )
     run_experiment(settings, tmp_path)
     run_experiment(settings, tmp_path)
@@ -152,7 +152,7 @@ def test_another_training_text_is_another_language_model(quick, done, tmp_path, 
 def test_recognizers_can_be_given(quick, done, tmp_path):
     settings = quick(
         recognizer=str(done.folder / "float" / "model.safetensors"),
-        coarse=((3, str(done.folder / "coarse-3" / "model.safetensors")),),
+        low_bit=((3, str(done.folder / "coarse-3" / "model.safetensors")),),
     )
     said = []
     result = run_experiment(settings, tmp_path, said.append)
@@ -165,7 +165,7 @@ def test_hardware_that_is_tuned_gets_its_calibration_samples(quick, done, tmp_pa
         hardware=("tuned",),
         chips=1,
         recognizer=str(done.folder / "float" / "model.safetensors"),
-        coarse=((3, str(done.folder / "coarse-3" / "model.safetensors")),),
+        low_bit=((3, str(done.folder / "coarse-3" / "model.safetensors")),),
     )
     rows = rows_of(run_experiment(settings, tmp_path))
     assert rows[2].name == "tuned, 3 bit"
@@ -174,7 +174,7 @@ def test_hardware_that_is_tuned_gets_its_calibration_samples(quick, done, tmp_pa
 
 def test_a_killed_experiment_ends_with_the_same_figures(quick, done, tones, tmp_path):
     """Killed in the training, killed again while it measures."""
-    whole = run_experiment(quick(chips=1, coarse_epochs=(1,)), tmp_path / "whole")
+    whole = run_experiment(quick(chips=1, low_bit_epochs=(1,)), tmp_path / "whole")
     table = tone_settings(tones, epochs=20)
     program = f"""
 import sys
@@ -185,7 +185,7 @@ from memrix.asr.training.settings import TrainingSettings
 pronunciation.cmu_dictionary = dict
 pronunciation.own_dictionary = lambda name: pronunciation.read_dictionary({str(tones / "tones.dict")!r})
 ExperimentSettings.float_training = lambda self: TrainingSettings.from_dict({table!r})
-settings = ExperimentSettings(corpus={str(tones)!r}, weight_bits=(3,), chips=1, coarse_epochs=(1,),
+settings = ExperimentSettings(corpus={str(tones)!r}, weight_bits=(3,), chips=1, low_bit_epochs=(1,),
                               language_model={str(tones / "lm.arpa")!r})
 run_experiment(settings, sys.argv[1])
 """
@@ -198,7 +198,7 @@ run_experiment(settings, sys.argv[1])
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert (folder / landmark).exists()
-    again = run_experiment(quick(chips=1, coarse_epochs=(1,)), folder)
+    again = run_experiment(quick(chips=1, low_bit_epochs=(1,)), folder)
     assert figures(again)["rows"] == figures(whole)["rows"]
 
 
@@ -239,7 +239,7 @@ def test_damaged_files_are_said(quick, done, tmp_path, pattern, content, message
 def test_a_recognizer_of_other_bits_is_refused(quick, done, tmp_path):
     floating, coarse = (str(done.folder / name / "model.safetensors") for name in ("float", "coarse-3"))
     with pytest.raises(CheckpointError, match="of 3 bit; expected one of 4 bit"):
-        run_experiment(quick(recognizer=floating, weight_bits=(4,), coarse=((4, coarse),)), tmp_path)
+        run_experiment(quick(recognizer=floating, weight_bits=(4,), low_bit=((4, coarse),)), tmp_path)
     with pytest.raises(CheckpointError, match="of 3 bit; expected one in float"):
         run_experiment(quick(recognizer=coarse), tmp_path)
 

@@ -4,12 +4,12 @@ from memrix.asr.experiment.settings import ExperimentSettings
 from memrix.errors import SettingsError
 
 
-def test_every_converter_meets_every_wear_on_every_chip():
-    settings = ExperimentSettings(hardware=("paper", "tuned"), adc=("4/4", "8/6"), wear=(1, 10))
+def test_every_adc_meets_every_pre_cycling_on_every_chip():
+    settings = ExperimentSettings(hardware=("paper", "tuned"), adc=("4/4", "8/6"), pre_cycles=(1, 10))
     variants = settings.variants(3)
     assert len(variants) == 2 * 2 * 2
-    assert "tuned, ADC 4/4, 1 cycle of wear" in variants
-    chip = variants["paper, ADC 8/6, 10 cycles of wear"]
+    assert "tuned, ADC 4/4, 1 pre-cycle" in variants
+    chip = variants["paper, ADC 8/6, 10 pre-cycles"]
     assert (chip.adc.precision_bits, chip.adc.range_bits, chip.weight_bits) == (8, 6, 3)
     assert (chip.programming.name, chip.programming.cycles) == ("cycled", 10)
 
@@ -20,9 +20,9 @@ def test_a_chip_without_grids_is_as_it_is():
 
 
 def test_trainings_are_one_recipe_apart():
-    given = {"epochs": 7, "coarse_epochs": (3,), "weight_noise": 0.05, "weight_range": "mean-square-error"}
+    given = {"epochs": 7, "low_bit_epochs": (3,), "weight_noise": 0.05, "weight_range": "mean-square-error"}
     settings = ExperimentSettings(**given, seed=4)
-    first, coarse = settings.float_training(), settings.coarse_training(3, "float.safetensors")
+    first, coarse = settings.float_training(), settings.low_bit_training(3, "float.safetensors")
     assert (first.method, first.epochs, first.seed) == ("float", 7, 4)
     assert (coarse.method, coarse.epochs, coarse.seed) == ("quantization-aware", 3, 4)
     assert coarse.hardware.weight_bits == 3
@@ -33,16 +33,16 @@ def test_trainings_are_one_recipe_apart():
 
 
 def test_every_number_of_bits_can_have_epochs_of_its_own():
-    settings = ExperimentSettings(weight_bits=(8, 3, 1.5), coarse_epochs=(1, 6, 9))
-    epochs = {bits: settings.coarse_training(bits, "float.safetensors").epochs for bits in settings.weight_bits}
+    settings = ExperimentSettings(weight_bits=(8, 3, 1.5), low_bit_epochs=(1, 6, 9))
+    epochs = {bits: settings.low_bit_training(bits, "float.safetensors").epochs for bits in settings.weight_bits}
     assert epochs == {8: 1, 3: 6, 1.5: 9}
-    assert settings.coarse_training(3, "float.safetensors").average == 2
+    assert settings.low_bit_training(3, "float.safetensors").average == 2
 
 
 @pytest.mark.parametrize("epochs", [(), (0,), (1.5,), (1, 2)])
 def test_epochs_that_fit_no_bits(epochs):
     with pytest.raises(SettingsError, match="one for each of the 3 numbers of bits"):
-        ExperimentSettings(weight_bits=(8, 3, 1.5), coarse_epochs=epochs)
+        ExperimentSettings(weight_bits=(8, 3, 1.5), low_bit_epochs=epochs)
 
 
 @pytest.mark.parametrize("size", ["small", "medium", "paper"])

@@ -157,7 +157,7 @@ class Evaluation:
             raise DataError(
                 f"{len(missing)} words of the corpus cannot be spelled in the labels of the recognizer: "
                 f"{', '.join(missing)}; write their pronunciations into a file, a line for each such as "
-                f"'memrix M EH M R IH K S', and name it with --dictionary (setting dictionaries)"
+                f"'memrix M EH M R IH K S', and name it with --dictionaries (setting dictionaries)"
             )
         return Lexicon({word: self.labels.spellings(word) for word in words})
 

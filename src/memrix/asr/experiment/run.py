@@ -145,10 +145,10 @@ class _Experiment:
         return self._trained(self._settings.float_training(), "float")
 
     def _coarse_recognizer(self, bits: float, start: Path) -> Path:
-        given = dict(self._settings.coarse)
+        given = dict(self._settings.low_bit)
         if bits in given:
             return Path(given[bits])
-        return self._trained(self._settings.coarse_training(bits, str(start)), f"coarse-{bits:g}")
+        return self._trained(self._settings.low_bit_training(bits, str(start)), f"coarse-{bits:g}")
 
     def _trained(self, settings: TrainingSettings, name: str) -> Path:
         self._say(f"training {name}")

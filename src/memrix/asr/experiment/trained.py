@@ -46,7 +46,7 @@ class TrainedRecognizers:
         """What they are to an experiment, as settings of it."""
         return {
             "recognizer": str(self.floating),
-            "coarse": tuple((bits, str(path)) for bits, path in self.coarse),
+            "low_bit": tuple((bits, str(path)) for bits, path in self.coarse),
             "weight_bits": tuple(bits for bits, _ in self.coarse),
             "language_model": str(self.language_model),
             "search": self.search,

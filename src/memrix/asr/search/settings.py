@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from memrix._support.validation import shown
-from memrix.asr.corpus import listing
+from memrix._support.wording import shown
 from memrix.asr.counts import is_count
 from memrix.errors import DataError
 
@@ -69,6 +68,8 @@ class SearchSettings:
         if not isinstance(logical, bool):
             problems.append(f"log_add is true or false, got {shown(self.log_add)}")
         if problems:
+            from memrix.asr.corpus import listing  # with numpy, which `memrix --help` does not wait for
+
             raise DataError(f"the settings of the search cannot be used:{listing(problems)}")
 
 

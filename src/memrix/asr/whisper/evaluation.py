@@ -81,7 +81,7 @@ def evaluate(
             "skipped_because": list(skipped),
         },
         settings=settings.to_dict(),
-        hardware=settings.hardware.to_dict(),
+        hardware=settings.chip.to_dict(),
         versions=versions,
         means=run.means(),
     )
@@ -171,7 +171,7 @@ class _Run:
             return self.recognizer.model
         calibrated = self._calibrate()
         assert execution.weight_bits is not None
-        hardware = self._layers(self.settings.hardware.replace(weight_bits=execution.weight_bits))
+        hardware = self._layers(self.settings.chip.replace(weight_bits=execution.weight_bits))
         if execution.kind == "quantized":
             fake_quantized = copy.deepcopy(calibrated)
             memrix.quantize(fake_quantized, hardware)
@@ -199,7 +199,7 @@ class _Run:
                 memrix.calibrate(
                     model,
                     inputs,
-                    self._layers(self.settings.hardware),
+                    self._layers(self.settings.chip),
                     percentile=self.settings.percentile,
                     progress=advance,
                 )
@@ -225,8 +225,8 @@ def _describe(
             for name, value in settings.to_dict().items()
             if name not in ("weight_bits", "chips", "hardware_name")
         },
-        "hardware": settings.hardware.to_dict(),
-        "device": repr(dataclasses.asdict(settings.hardware.parameters)),
+        "hardware": settings.chip.to_dict(),
+        "device": repr(dataclasses.asdict(settings.chip.parameters)),
         "model": recognizer.source,
         "evaluated": [_identity(utterance) for utterance in evaluated.utterances],
         "calibration": [_identity(utterance) for utterance in calibration.utterances],

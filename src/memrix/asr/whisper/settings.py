@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from memrix._support.validation import shown
+from memrix._support.wording import shown
 from memrix.asr.counts import LARGEST_SEED, MOST, is_count
-from memrix.asr.whisper.results import Execution
 from memrix.errors import DataError, MemrixError, SettingsError
-from memrix.hardware import Hardware
+
+# `memrix --help` reads the fields below: torch is imported by the methods that need it.
+if TYPE_CHECKING:
+    from memrix.asr.whisper.results import Execution
+    from memrix.hardware import Hardware
 
 WHISPER_DIGITAL = ("model.encoder.conv*", "proj_out")
 """Front end and output layer stay digital, as in the paper; the latter shares its weights with the embedding."""
@@ -20,30 +24,31 @@ class EvaluationSettings:
     """What to evaluate.
 
     Attributes:
-        model: name of the recognizer.
-        corpus: name or path of the recordings.
-        hardware: the chip; its ``weight_bits`` are replaced by those below.
-        hardware_name: what to call the chip in tables and charts.
-        weight_bits: one quantized execution, and one for each chip, at each of these.
-        chips: how many chips to program at each number of bits.
-        limit: utterances to evaluate; None takes all that calibration leaves.
-        calibration_clips: utterances that the activation ranges are taken from; none of them is evaluated.
-        percentile: of the magnitudes of a layer's inputs, its activation range; 100 is the largest.
-        longest_clip: longer recordings are left out, in seconds; None takes all.
-        batch_size: utterances that run together.
-        seed: draws utterances and read noise; chip number c is programmed with ``seed + c``.
-        skip_bad: leave out audio files that cannot be read, instead of stopping.
-        digital: patterns of layers that stay digital.
+        model: the speech model: whisper-tiny.en, a Whisper model of the Hugging Face Hub, or a folder that holds one.
+        corpus: the recordings: asterisk, queen, another prepared corpus (its test split), a folder of audio and text
+            files, or a manifest: JSON lines with `audio` and `text`.
+        hardware: the chip: a preset (paper, physical, tuned, ideal) or a TOML or JSON file. Its bits per weight are
+            replaced.
+        weight_bits: bits per weight. At each of them, the network is quantized and programmed on chips.
+        chips: number of chips at each of the bits per weight.
+        limit: number of utterances to evaluate. By default all that calibration leaves.
+        calibration_clips: number of utterances that activation ranges are calibrated on. They are not evaluated.
+        percentile: percentile of the input magnitudes of a layer that sets its activation range. 100 is the largest
+            magnitude, as in arXiv 2505.24721.
+        longest_clip: length in seconds above which recordings are left out. By default none is.
+        batch_size: number of utterances in a batch.
+        seed: seed of the choice of utterances and of read noise. Chip c is programmed with seed + c.
+        skip_bad: leave out audio files that cannot be read, and count them, instead of stopping.
+        digital: patterns of names of layers that stay digital. None given ("") maps every layer to the chip.
 
     Raises:
-        SettingsError: weight bits or chips that cannot be.
-        DataError: counts that cannot be.
+        SettingsError: bits per weight, chips or hardware that are invalid.
+        DataError: counts that are invalid.
     """
 
-    model: str
-    corpus: str
-    hardware: Hardware
-    hardware_name: str = "custom"
+    model: str = "whisper-tiny.en"
+    corpus: str = "asterisk"
+    hardware: Hardware | str = "paper"
     weight_bits: tuple[int, ...] = (8, 6, 5, 4)
     chips: int = 1
     limit: int | None = None
@@ -62,8 +67,6 @@ class EvaluationSettings:
             )
         if len(set(self.weight_bits)) < len(self.weight_bits):
             raise SettingsError(f"weight bits are given twice in {self.weight_bits!r}; give each once")
-        for bits in self.weight_bits:
-            self.hardware.replace(weight_bits=bits)
         _require_count("chips", self.chips, 1, MOST, SettingsError)
         for name in ("limit", "calibration_clips", "batch_size"):
             count = getattr(self, name)
@@ -72,10 +75,26 @@ class EvaluationSettings:
         if self.longest_clip is not None and not self.longest_clip > 0:
             raise DataError(f"longest_clip is a number of seconds above 0, got {self.longest_clip!r}")
         _require_count("seed", self.seed, 0, LARGEST_SEED, DataError)
+        for bits in self.weight_bits:
+            self.chip.replace(weight_bits=bits)
+
+    @cached_property
+    def chip(self) -> Hardware:
+        """The hardware that is named, or given."""
+        from memrix.hardware import Hardware
+
+        return Hardware.named(self.hardware) if isinstance(self.hardware, str) else self.hardware
+
+    @property
+    def hardware_name(self) -> str:
+        """What tables and charts call the chip."""
+        return self.hardware if isinstance(self.hardware, str) else "custom"
 
     @property
     def executions(self) -> tuple[Execution, ...]:
         """What is run, in order: float, then for each number of bits quantized and chip after chip."""
+        from memrix.asr.whisper.results import Execution
+
         executions = [Execution("float")]
         for bits in self.weight_bits:
             executions.append(Execution("quantized", bits))
@@ -85,7 +104,8 @@ class EvaluationSettings:
     def to_dict(self) -> dict[str, Any]:
         """The settings as plain data, without the description of the chip."""
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "hardware"}
-        return {**fields, "weight_bits": list(self.weight_bits), "digital": list(self.digital)}
+        fields |= {"hardware_name": self.hardware_name, "weight_bits": list(self.weight_bits)}
+        return {**fields, "digital": list(self.digital)}
 
 
 def _require_count(name: str, value: object, low: int, high: int, error: type[MemrixError]) -> None:

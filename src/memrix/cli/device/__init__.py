@@ -11,7 +11,7 @@ from memrix.cli.device.show import show
 
 app = App(
     name="device",
-    help="Fit a device technology to measurements, and see what its cells do.",
+    help="Fit a device model to measurements, and show what its cells do.",
     help_format="markdown",
 )
 for command in (fit, show, protocols, example):

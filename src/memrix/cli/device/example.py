@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+from memrix._support.preset_names import SYNAPTOGEN
 from memrix.cli.arguments import check_device
-from memrix.cli.device.options import OUTPUT, check_seed, require_extra
+from memrix.cli.device.options import OUTPUT, DeviceName, check_seed, require_extra
 from memrix.cli.messages import message
 from memrix.cli.outputs import check_output
 from memrix.errors import DataError
@@ -19,23 +20,21 @@ def example(
     output: Annotated[Path, OUTPUT],
     devices: int = 200,
     cycles: int = 300,
-    parameters: str = "synaptogen",
+    parameters: DeviceName = SYNAPTOGEN,
     seed: int = 0,
 ) -> None:
-    """Write switching cycles of a simulated device, as `memrix device fit` reads them.
+    """Simulate switching cycles, in the layout that `memrix device fit` reads.
 
     Parameters
     ----------
     output
         CSV file to write.
     devices
-        How many devices to draw.
+        Number of devices.
     cycles
-        Consecutive cycles of each.
-    parameters
-        synaptogen, the built-in device, or a JSON file that `memrix device fit` has written.
+        Number of consecutive cycles of each device.
     seed
-        The same seed gives the same cycles.
+        Seed of the devices and their cycles.
     """
     check_output(output)
     check_seed(seed)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from cyclopts import Parameter
 
 from memrix.errors import DataError
 
 OUTPUT = Parameter(name=("--output", "-o"))
+DeviceName = Annotated[
+    str,
+    Parameter(help="synaptogen, the built-in device, or a JSON file that `memrix device fit` has written."),
+]
 
 
 def check_seed(seed: int) -> None:

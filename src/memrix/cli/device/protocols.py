@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from memrix._support.preset_names import SYNAPTOGEN
 from memrix.cli.arguments import check_device
-from memrix.cli.device.options import OUTPUT
+from memrix.cli.device.options import OUTPUT, DeviceName
 from memrix.cli.messages import message
+from memrix.cli.options import listed
 from memrix.cli.outputs import check_output
 
 if TYPE_CHECKING:
@@ -44,31 +46,27 @@ thresholds do not depend on time: a reading that is shorter than the pulses of t
 
 
 def protocols(
-    params: str = "synaptogen",
+    params: DeviceName = SYNAPTOGEN,
     *,
     output: Annotated[Path | None, OUTPUT] = None,
     weight_bits: str = "3,6",
     weights: int = 1 << 16,
     seed: int = 0,
 ) -> None:
-    """Compare programming protocols and mappings: spread of cells, error of weights, cells, pulses and energy.
+    """Compare programming protocols and mappings: cell spread, weight error, cells, pulses and energy.
 
     Parameters
     ----------
-    params
-        `synaptogen`, the measured device, or a JSON file that `memrix device fit` has written.
     output
-        Markdown file to write; the tables go to the terminal otherwise.
+        Markdown file to write the tables to. By default they are printed.
     weight_bits
-        Bits of a weight, separated by commas.
+        Bits per weight, separated by commas.
     weights
-        How many weights are programmed.
+        Number of weights to program.
     seed
-        Of weights, chip and programming.
+        Seed of the weights, the chip and programming.
     """
-    from memrix.cli.evaluate import parse_weight_bits
-
-    bits = parse_weight_bits(weight_bits)
+    bits = listed("--weight-bits", [weight_bits], int)
     check_output(output)
     check_device(params)
 

@@ -5,29 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+from memrix._support.preset_names import SYNAPTOGEN
 from memrix.cli.arguments import check_device
-from memrix.cli.device.options import OUTPUT, check_seed, require_extra
+from memrix.cli.device.options import OUTPUT, DeviceName, check_seed, require_extra
 from memrix.cli.messages import message
 
 
 def show(
-    params: str = "synaptogen",
+    params: DeviceName = SYNAPTOGEN,
     *,
     output: Annotated[Path, OUTPUT],
     seed: int = 0,
 ) -> None:
-    """Draw a device technology: I-V loops, variability, programmed cells, memory over cycles.
+    """Draw charts of a device: I-V loops, variability, programmed cells, correlation over cycles.
 
     Writes `iv_loops.png`, `features.png`, `protocols.png` and `memory.png`.
 
     Parameters
     ----------
-    params
-        `synaptogen`, the measured device, or a JSON file that `memrix device fit` has written.
     output
-        Folder for the charts; made if it is missing.
+        Folder for the charts. It is created if it does not exist.
     seed
-        The same seed draws the same devices.
+        Seed of the devices.
     """
     check_seed(seed)
     check_device(params)

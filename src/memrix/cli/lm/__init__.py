@@ -9,7 +9,7 @@ from memrix.cli.lm.perplexity import perplexity
 
 app = App(
     name="lm",
-    help="Estimate n-gram language models from text, and see how well they foresee another.",
+    help="Estimate n-gram language models from text, and measure their perplexity.",
     help_format="markdown",
 )
 for command in (estimate, perplexity):

@@ -16,21 +16,21 @@ def estimate(
     output: Annotated[Path, Parameter(name=("--output", "-o"))],
     order: int = 4,
 ) -> None:
-    """Estimate a language model of words as they are written in the texts.
+    """Estimate an n-gram language model of words from texts.
 
-    Words are parted by blanks and taken as they are: write them as the lexicon of the search does, in one case and
-    without punctuation. Prints what was made.
+    Words are separated by blanks and used unchanged: write them as the lexicon of decoding does, in one case and
+    without punctuation. Prints the size of the model.
 
-    KenLM's `lmplz` is used where it is on the PATH; otherwise `tlm` of IRSTLM, which is fetched from Debian.
+    Uses `lmplz` of KenLM if it is on the PATH, otherwise `tlm` of IRSTLM, which is downloaded from Debian.
 
     Parameters
     ----------
     texts
-        Files of UTF-8 text with one sentence a line.
+        Files of UTF-8 text, one sentence per line.
     output
-        File for the language model; its name ends in .arpa or .arpa.gz.
+        File to write the language model to; its name ends in .arpa or .arpa.gz.
     order
-        Words of the longest n-grams, 2 to 6.
+        Number of words in the longest n-grams, 2 to 6.
     """
     from memrix._support.tables import columns
     from memrix.asr.search.estimation import check_estimation

@@ -1,4 +1,4 @@
-"""`memrix lm perplexity`: how well a language model foresees a text."""
+"""`memrix lm perplexity`: how well a language model predicts a text."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ _UNKNOWN_SHOWN = 8
 
 
 def perplexity(language_model: Path, text: Path, /) -> None:
-    """Perplexity of a text, and how many of its words the language model does not know.
+    """Measure the perplexity of a text, and count the words that the language model does not know.
 
-    Each line is a sentence of its own, whose end counts as a word that is foreseen.
+    Each line is one sentence, and its end counts as one predicted word.
 
     Parameters
     ----------
     language_model
-        An ARPA file, plain or gzipped.
+        ARPA file, plain or gzipped.
     text
-        UTF-8 text with one sentence a line, its words written as in the language model.
+        UTF-8 text, one sentence per line, its words written as in the language model.
     """
     from memrix._support.tables import columns
     from memrix.asr.search.language_model import open_language_model

@@ -12,16 +12,21 @@ if TYPE_CHECKING:
     from memrix.device.fitting.cycles import Cycles
     from memrix.device.fitting.estimation import fit_parameters
     from memrix.device.fitting.few_devices import FewDevices, fit_few_devices
+    from memrix.device.fitting.fit import DeviceFit, fit_device
     from memrix.device.fitting.goodness import Goodness, goodness_of_fit
     from memrix.device.fitting.misfit import Misfit
     from memrix.device.fitting.reading import read_cycles
+    from memrix.device.fitting.settings import FitSettings
     from memrix.device.fitting.simulation import simulate_cycles
 
 __all__ = [
     "Cycles",
+    "DeviceFit",
     "FewDevices",
+    "FitSettings",
     "Goodness",
     "Misfit",
+    "fit_device",
     "fit_few_devices",
     "fit_parameters",
     "goodness_of_fit",
@@ -31,9 +36,12 @@ __all__ = [
 
 _HOMES = {
     "Cycles": "cycles",
+    "DeviceFit": "fit",
     "FewDevices": "few_devices",
+    "FitSettings": "settings",
     "Goodness": "goodness",
     "Misfit": "misfit",
+    "fit_device": "fit",
     "fit_few_devices": "few_devices",
     "fit_parameters": "estimation",
     "goodness_of_fit": "goodness",
