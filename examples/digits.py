@@ -22,7 +22,7 @@ from torch import Tensor, nn
 import memrix
 
 CHIPS, READS = 5, 2
-HARDWARE = memrix.Hardware.preset("physical").replace(**{"adc.per_layer": True})
+HARDWARE = memrix.Hardware.preset("physical").replace(adc=memrix.ADC(per_layer=True))
 
 
 @dataclass(frozen=True)

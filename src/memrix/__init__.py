@@ -1,81 +1,83 @@
-"""memrix: run any PyTorch network on a simulated memristor chip whose cells were measured."""
+"""Simulate PyTorch networks on memristor chips: how much accuracy a chip costs, why, and how to win it back.
+
+    import torch, memrix
+
+    model = torch.nn.Sequential(torch.nn.Linear(64, 256), torch.nn.ReLU(), torch.nn.Linear(256, 10))
+    batches = [torch.randn(32, 64) for _ in range(8)]
+
+    hardware = memrix.Hardware.preset("physical").replace(weight_bits=3, adc=memrix.ADC(range_bits=5))
+    memrix.quantize(model, hardware)            # in place: fake quantizers at the chip's bits; train as usual
+    memrix.calibrate(model, batches, hardware)  # activation ranges and calibration samples, from data
+    chip = memrix.program(model, hardware)      # a copy whose layers run on crossbars
+    print(memrix.summary(chip, batches))        # where each layer runs, what it costs, what it loses
+
+What is here:
+
+- The chip: ``Hardware`` and its parts ``Device``, ``Tile``, ``DAC``, ``ADC``, ``Faults``, ``Drift``; the programming
+  protocols ``ResetSet``, ``Cycled``, ``WriteVerify``, ``ResetRamp``, ``Ideal``. ``print(hardware)`` shows it all.
+- The verbs: ``check``, ``quantize``, ``calibrate``, ``program``, ``summary``, ``save``, ``load``, ``write``,
+  ``to_digital``, ``reseed``, ``reset_statistics``, ``set_epoch``; their settings ``Quantization`` and ``Seeds``;
+  their results ``Check``, ``Calibration``, ``Summary``.
+- The errors. A class says whose mistake it is: ``SettingsError`` a value given, ``ConversionError`` the model,
+  ``InputError`` the input of a call, ``CalibrationError`` the calibration, ``WriteError`` the weights of a chip,
+  ``CheckpointError`` the file, ``DataError`` the data, ``AssetError`` a download. Each is a ``MemrixError``.
+  ``CoverageWarning`` tells of a layer that stays digital unasked. ``memrix.errors`` holds them all.
+- The rooms: ``memrix.nn`` (layers, and how to add one), ``memrix.device`` (single cells), ``memrix.studies`` and
+  ``memrix.asr`` (speech recognition).
+"""
 
 from __future__ import annotations
 
-import importlib
-from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-try:
-    __version__ = version("memrix")
-except PackageNotFoundError:  # a source tree that was never installed
-    __version__ = "0+unknown"
-
+# torch takes seconds to import: it is paid for by the first name that needs it, not by `memrix --help`.
+# This is the one list of what is public: type checkers read it, and so does `lazy_names`.
 if TYPE_CHECKING:
-    from memrix._support.random import Seeds
-    from memrix.checkpoint import load, save
-    from memrix.errors import MemrixError
-    from memrix.hardware import Hardware
-    from memrix.model.calibration import calibrate
-    from memrix.model.calibration_result import Calibration
-    from memrix.model.checking import Check, check
-    from memrix.model.conversion import program, quantize, reseed, reset_statistics, set_epoch
-    from memrix.model.reversion import to_digital
-    from memrix.model.summaries import Summary, summary
-    from memrix.model.writing import write
-    from memrix.quantization import Quantization
+    from memrix import asr as asr, device as device, errors as errors, nn as nn, studies as studies
+    from memrix._support.random import Seeds as Seeds
+    from memrix.checkpoint import load as load, save as save
+    from memrix.crossbar import (
+        ADC as ADC,
+        DAC as DAC,
+        Cycled as Cycled,
+        Drift as Drift,
+        Faults as Faults,
+        Ideal as Ideal,
+        ResetRamp as ResetRamp,
+        ResetSet as ResetSet,
+        Tile as Tile,
+        WriteVerify as WriteVerify,
+    )
+    from memrix.errors import (
+        AssetError as AssetError,
+        CalibrationError as CalibrationError,
+        CheckpointError as CheckpointError,
+        ConversionError as ConversionError,
+        CoverageWarning as CoverageWarning,
+        DataError as DataError,
+        InputError as InputError,
+        MemrixError as MemrixError,
+        SettingsError as SettingsError,
+        WriteError as WriteError,
+    )
+    from memrix.hardware import Device as Device, Hardware as Hardware
+    from memrix.model.calibration import calibrate as calibrate
+    from memrix.model.calibration_result import Calibration as Calibration
+    from memrix.model.checking import Check as Check, check as check
+    from memrix.model.conversion import (
+        program as program,
+        quantize as quantize,
+        reseed as reseed,
+        reset_statistics as reset_statistics,
+        set_epoch as set_epoch,
+    )
+    from memrix.model.reversion import to_digital as to_digital
+    from memrix.model.summaries import Summary as Summary, summary as summary
+    from memrix.model.writing import write as write
+    from memrix.quantization import Quantization as Quantization
 
-__all__ = [
-    "Calibration",
-    "Check",
-    "Hardware",
-    "MemrixError",
-    "Quantization",
-    "Seeds",
-    "Summary",
-    "__version__",
-    "calibrate",
-    "check",
-    "load",
-    "program",
-    "quantize",
-    "reseed",
-    "reset_statistics",
-    "save",
-    "set_epoch",
-    "summary",
-    "to_digital",
-    "write",
-]
+    __version__: str
+else:
+    from memrix._support.lazy import installed_version, lazy_names
 
-_HOMES = {
-    "Calibration": "memrix.model.calibration_result",
-    "Check": "memrix.model.checking",
-    "Hardware": "memrix.hardware",
-    "MemrixError": "memrix.errors",
-    "Quantization": "memrix.quantization",
-    "Seeds": "memrix._support.random",
-    "Summary": "memrix.model.summaries",
-    "calibrate": "memrix.model.calibration",
-    "check": "memrix.model.checking",
-    "load": "memrix.checkpoint",
-    "program": "memrix.model.conversion",
-    "quantize": "memrix.model.conversion",
-    "reseed": "memrix.model.conversion",
-    "reset_statistics": "memrix.model.conversion",
-    "save": "memrix.checkpoint",
-    "set_epoch": "memrix.model.conversion",
-    "summary": "memrix.model.summaries",
-    "to_digital": "memrix.model.reversion",
-    "write": "memrix.model.writing",
-}
-
-
-def __getattr__(name: str) -> Any:  # noqa: ANN401
-    # torch takes seconds to import: it is paid for by the first name that needs it, not by `memrix --help`.
-    if name not in _HOMES:
-        raise AttributeError(f"module 'memrix' has no attribute {name!r}")
-    home = importlib.import_module(_HOMES[name])
-    # All names of that module: importing memrix.summary would leave the module in the place of the verb.
-    globals().update({other: getattr(home, other) for other, place in _HOMES.items() if place == _HOMES[name]})
-    return globals()[name]
+    __all__, __getattr__, __dir__ = lazy_names(__name__, __file__, __version__=lambda: installed_version("memrix"))

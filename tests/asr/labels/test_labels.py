@@ -1,6 +1,5 @@
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from memrix.asr.labels import BLANK, PhonemeLabels, PieceLabels
 from memrix.errors import DataError

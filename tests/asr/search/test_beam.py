@@ -3,8 +3,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from memrix.asr.search.beam import BeamSearch
 from memrix.asr.search.language_model import open_language_model

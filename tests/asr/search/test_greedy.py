@@ -2,8 +2,7 @@ import itertools
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from memrix.asr.search.greedy import greedy_labels
 from memrix.errors import DataError, InputError

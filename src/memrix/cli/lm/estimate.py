@@ -33,8 +33,7 @@ def estimate(
         Number of words in the longest n-grams, 2 to 6.
     """
     from memrix._support.tables import columns
-    from memrix.asr.search.estimation import check_estimation
-    from memrix.asr.search.estimation import estimate as estimate_from
+    from memrix.asr.search.estimation import check_estimation, estimate as estimate_from
     from memrix.asr.search.sentences import check_texts, sentences_of
 
     check_estimation(output, order)
