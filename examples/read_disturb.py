@@ -112,8 +112,8 @@ def conformer(bits: float, recordings: int, held: int) -> System:
         wrong = total = 0
         for cut in kept:
             frames = found[cut.id]
-            heard = greedy_labels(frames.unsqueeze(0), torch.tensor([len(frames)]))[0]
-            count = count_label_errors(labels.encode(cut.supervisions[0].text), heard)
+            labeled = greedy_labels(frames.unsqueeze(0), torch.tensor([len(frames)]))[0]
+            count = count_label_errors(labels.encode(cut.supervisions[0].text), labeled)
             wrong, total = wrong + count.errors, total + count.words
         return f"{100 * wrong / total:.1f} %"
 

@@ -1,4 +1,4 @@
-"""Hashes that tell data from other data, whatever file they are in."""
+"""Hashes of data, independent of the file that holds them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def content_of(cuts: CutSet) -> str:
-    """Hash of utterances: ids, transcripts, and where and how long they are heard; not of the sound itself."""
+    """Hash of utterances: ids, transcripts, and their position and length in the audio; not of the audio itself."""
     return hash_of(
         *(
             (cut.id, cut.supervisions[0].text, cut.start, cut.duration, cut.recording.duration)

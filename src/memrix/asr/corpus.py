@@ -17,17 +17,17 @@ from memrix.asr.outside import text_problem
 from memrix.errors import DataError
 
 WINDOW_SECONDS = 30.0
-"""Longest clip that a recognizer hears in one piece (Whisper's window)."""
+"""Longest clip that a recognizer transcribes at once (Whisper's window)."""
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """One recording, or a part of one, and what is said in it.
+    """One recording, or a part of one, with its transcript.
 
     Attributes:
         id: of the utterance.
         audio: file of the recording.
-        text: what is said.
+        text: the transcript.
         start: where the part begins, in seconds.
         seconds: length of the part; None is the whole recording.
     """
@@ -122,7 +122,7 @@ def check_audio(
         if seconds > longest_seconds:
             problems.append(
                 f"{utterance.id}: {utterance.audio} lasts {seconds:.1f} s, at most {longest_seconds:g} s are "
-                "heard in one piece; cut it"
+                "transcribed at once; cut it"
             )
             continue
         good.append(utterance)

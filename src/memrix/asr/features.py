@@ -24,7 +24,7 @@ FRAMES_PER_SECOND = 1 / _SHIFT_SECONDS
 class LogMel(nn.Module):
     """80 log-mel energies every 10 ms of peak-normalized audio, as in arXiv 2505.24721.
 
-    Windows of 25 ms, 60 to 7600 Hz, pre-emphasis of 0.97, a floor of 1e-10; frames lie wholly inside the audio (not
+    Windows of 25 ms, 60 to 7600 Hz, pre-emphasis of 0.97, a floor of 1e-10; frames are entirely inside the audio (not
     centerd). Holds buffers only: nothing to be trained or put on a chip.
     """
 
@@ -78,5 +78,5 @@ class LogMel(nn.Module):
 
 
 def frames_of(samples: Tensor) -> Tensor:
-    """Frames that lie wholly inside so many samples at 16 kHz."""
+    """Frames that are entirely inside a number of samples at 16 kHz."""
     return ((samples - _WINDOW) // _SHIFT + 1).clamp(min=0)

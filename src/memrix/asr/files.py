@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and their hashes."""
+"""Files that are complete or absent, and their hashes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is whole or not there.
+    """Write a file atomically: it is complete or absent.
 
     Raises:
         DataError: the disk is full, the place cannot be written to, or it is no path.

@@ -1,6 +1,6 @@
 """Folders of pretrained models, looked through before a library loads them: no code, no pickles, no false sizes.
 
-Whatever a model brings beside weights in safetensors files and settings in JSON is never run and never asked about.
+Anything else than weights in safetensors files and settings in JSON is never run.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _CONFIG, _WEIGHTS, _INDEX = "config.json", "model.safetensors", "model.safetenso
 _ADAPTER = "adapter_config.json"
 _PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack", ".joblib", ".npy"})
 _LARGEST_JSON = 64 << 20  # bytes
-_TOKENIZER = "tokenizer.json"  # read by a library of its own, which runs nothing
+_TOKENIZER = "tokenizer.json"  # read by its own library, which runs nothing
 
 _CODE_KEYS = {
-    "auto_map": "code of its own",
-    "custom_pipelines": "code of its own",
-    "custom_generate": "code of its own",
+    "auto_map": "its own code",
+    "custom_pipelines": "its own code",
+    "custom_generate": "its own code",
     "trust_remote_code": "a wish that its code be trusted",
     "use_kernels": "compiled code of the hub",
     "kernel_config": "compiled code of the hub",
@@ -74,8 +74,8 @@ def open_model_folder(name: str) -> ModelFolder:
     """A local folder, or a model of the hub, of which settings and safetensors files alone are fetched.
 
     Raises:
-        AssetError: it is out of reach or damaged, brings code or pickles in place of weights, or declares sizes that
-            its weights do not have.
+        AssetError: it is out of reach or damaged, contains code, or pickles instead of weights, or declares sizes
+            that its weights do not have.
     """
     path = user_path(name, AssetError, "the name of a model")
     if not path.is_dir():
@@ -99,7 +99,7 @@ def require_no_code(table: object, source: str) -> None:
             what = "compiled code of the hub"
         if what is not None and value not in (None, False):
             raise AssetError(
-                f"{source} brings {what} ({key}: {shown(value)}), which memrix never runs; give a model whose "
+                f"{source} contains {what} ({key}: {shown(value)}), which memrix never runs; give a model whose "
                 f"architecture transformers has, saved without {key}"
             )
 

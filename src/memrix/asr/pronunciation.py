@@ -132,6 +132,6 @@ def pronounced_words(corpus: PreparedCorpus) -> Container[str]:
 
 
 def _dictionaries_of(corpus: PreparedCorpus) -> Pronunciations:
-    """What the corpus brings, then what memrix has for it."""
+    """Dictionaries of the corpus, then those that come with memrix."""
     path = corpus.description.get("dictionary")
     return merged({} if path is None else read_dictionary(path), own_dictionary(corpus.name))

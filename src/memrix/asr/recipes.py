@@ -1,4 +1,4 @@
-"""Settings of trainings as tables: recipes that memrix brings, by name, and files of the user."""
+"""Training settings as tables: recipes of memrix by name, and files of users."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TOML = ".toml"
 
 
 def recipe_names() -> tuple[str, ...]:
-    """Names of the recipes that memrix brings."""
+    """Names of the recipes of memrix."""
     return tuple(sorted(Path(item.name).stem for item in _recipes().iterdir() if item.name.endswith(_TOML)))
 
 

@@ -38,7 +38,7 @@ class Recognizer(nn.Module):
         self.register_buffer("deviation", torch.ones(MEL_BINS))
 
     def with_network(self, network: nn.Module) -> Recognizer:
-        """The same recognizer with another network in place of its own, such as a copy of it on a chip."""
+        """The same recognizer with another network, such as a copy of its network on a chip."""
         other = copy.copy(self)
         other._modules = {**self._modules, "network": network}
         return other

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from memrix._support.building import build
 from memrix._support.validation import shown
-from memrix.asr.labels import BLANK, Labels, PhonemeLabels, PieceLabels
-from memrix.asr.labels.pieces import require_own_tokenizer
+from memrix.asr.labels import BLANK, Labels, PhonemeLabels, SubwordLabels
+from memrix.asr.labels.subwords import require_own_tokenizer
 from memrix.asr.models.building import build_network
 from memrix.asr.models.conformer import ConformerSettings
 from memrix.asr.models.settings import ModelSettings, model_settings
@@ -36,15 +36,15 @@ class _Phonemes(Schema):
     pronunciations: dict[Symbol, list[PlainText]]
 
 
-class _Pieces(Schema):
-    kind: Literal["pieces"]
+class _Subwords(Schema):
+    kind: Literal["subwords", "pieces"]  # the former name of an earlier version
     tokenizer: PlainText
 
 
 class _Description(Schema):
     kind: Literal["ctc-recogniser"]
     model: dict[str, Any]
-    labels: _Phonemes | _Pieces = Field(discriminator="kind")
+    labels: _Phonemes | _Subwords = Field(discriminator="kind")
     hardware: dict[str, Any] | None = None
     quantization: dict[str, Any] | None = None
     training: dict[str, Any] = Field(default_factory=dict)
@@ -74,7 +74,7 @@ class CheckedDescription:
             checked = _DESCRIPTION.validate_python(description)
             self.model: ModelSettings = model_settings(checked.model)
             self.labels: Labels = _labels(description["labels"])
-            self.hardware, self.quantization = _coarse(checked)
+            self.hardware, self.quantization = _low_bit(checked)
             _require_sound(tensors)
             _require_fit(self.model, self.labels, tensors)
         except ValidationError as error:
@@ -85,15 +85,15 @@ class CheckedDescription:
 
     def _refused(self, reason: object) -> CheckpointError:
         return CheckpointError(
-            f"{self._source!r} describes a recognizer that this memrix cannot build ({reason}); it may be of a newer "
-            "one, or damaged"
+            f"{self._source!r} describes a recognizer that this memrix cannot build ({reason}); it may be "
+            "from a newer memrix, or damaged"
         )
 
 
 def _labels(table: Mapping[str, Any]) -> Labels:
-    if table["kind"] == "pieces":
+    if table["kind"] != "phonemes":
         require_own_tokenizer(table["tokenizer"])
-        labels: Labels = PieceLabels.from_description(table)
+        labels: Labels = SubwordLabels.from_description(table)
     else:
         labels = PhonemeLabels.from_description(table)
     if labels.symbols[0] != BLANK or len(set(labels.symbols)) < len(labels.symbols):
@@ -101,7 +101,7 @@ def _labels(table: Mapping[str, Any]) -> Labels:
     return labels
 
 
-def _coarse(checked: _Description) -> tuple[Hardware | None, Quantization | None]:
+def _low_bit(checked: _Description) -> tuple[Hardware | None, Quantization | None]:
     if (checked.hardware is None) != (checked.quantization is None):
         raise DataError("hardware and quantization must both be given, or neither in float")
     if checked.hardware is None:
@@ -135,7 +135,9 @@ def _require_fit(model: ModelSettings, labels: Labels, tensors: Mapping[str, Ten
     if isinstance(model, ConformerSettings) and model.blocks > len(tensors):
         raise DataError(f"its model has {model.blocks} blocks, and the file {len(tensors)} tensors")
     if not isinstance(model, ConformerSettings) and model.checkpoint is not None:
-        raise DataError(f"its model is to be fetched from {shown(model.checkpoint)}; a recognizer brings its weights")
+        raise DataError(
+            f"its model is to be fetched from {shown(model.checkpoint)}; a recognizer contains its weights"
+        )
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
         declared = sum(value.numel() for value in build_network(model, len(labels.symbols)).parameters())
     held = sum(math.prod(value.shape) for value in tensors.values())

@@ -36,11 +36,11 @@ def count_errors(reference: str, hypothesis: str) -> ErrorCount:
     """
     import jiwer
 
-    said, heard = normalize(reference), normalize(hypothesis)
-    words = len(said.split())
-    if not said or not heard:
-        return ErrorCount(errors=words + len(heard.split()), words=words)
-    alignment = jiwer.process_words(said, heard)
+    spoken, transcribed = normalize(reference), normalize(hypothesis)
+    words = len(spoken.split())
+    if not spoken or not transcribed:
+        return ErrorCount(errors=words + len(transcribed.split()), words=words)
+    alignment = jiwer.process_words(spoken, transcribed)
     return ErrorCount(alignment.substitutions + alignment.deletions + alignment.insertions, words)
 
 
@@ -133,7 +133,7 @@ def paired_difference_interval(
 
 @dataclass(frozen=True)
 class Comparison:
-    """How a system does beside a baseline that heard the same utterances; rates as shares, 0.04 is 4 %.
+    """How a system compares with a baseline on the same utterances; rates as shares, 0.04 is 4 %.
 
     Attributes:
         rate: word error rate of the system; the mean of several chips.
@@ -156,7 +156,7 @@ class Comparison:
 
     @property
     def relative(self) -> float:
-        """The difference as a share of the baseline's rate: 0.25 is 25 % more errors; infinite beside none."""
+        """The difference as a share of the baseline's rate: 0.25 is 25 % more errors; infinite if that rate is 0."""
         return float(_relative(self.difference, self.baseline_rate))
 
 
@@ -201,7 +201,7 @@ def _rate(counts: Counts, totals: Counts) -> float:
 
 
 def _relative(difference: npt.ArrayLike, baseline: npt.ArrayLike) -> Rates:
-    """Differences as shares of a baseline; infinite beside 0, except for no difference."""
+    """Differences as shares of a baseline; infinite if the baseline is 0 and the difference is not."""
     above, below = np.asarray(difference, dtype=np.float64), np.asarray(baseline, dtype=np.float64)
     beside_none = np.where(above == 0.0, 0.0, np.copysign(np.inf, above))
     return np.divide(above, below, out=beside_none, where=below != 0.0)

@@ -34,7 +34,7 @@ def emissions(
         recognizer: in float, quantized or on a chip; it is put into evaluation mode.
         cuts: the utterances.
         device: where the recognizer is.
-        progress: is told how many more utterances are done.
+        progress: called with the number of utterances done since the last call.
     """
     recognizer.eval()
     found: dict[str, Tensor] = {}

@@ -99,7 +99,7 @@ def test_recordings_lie_inside_of_the_corpus(attacked, trace, tmp_path):
     (attacked / "audio" / "link.wav").symlink_to(outside)
     for name in (str(outside), "../outside.wav", "audio/link.wav", "audio/../../outside.wav"):
         rewritten(attacked / "train.jsonl.gz", lambda cut, name=name: sourced(source=name)(cut, trace))
-        with pytest.raises(DataError, match="lies outside of the corpus"):
+        with pytest.raises(DataError, match="is outside of the corpus"):
             open_corpus(str(attacked)).cuts("train")
     with_settings(attacked, "corpus.json", recordings_stay=True)
     assert len(open_corpus(str(attacked)).cuts("train")) == 6

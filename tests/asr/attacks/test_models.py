@@ -48,12 +48,12 @@ def _with_shard_elsewhere(folder, trace):
 
 
 MODEL_ATTACKS = {
-    "code of the model": (lambda f, t: _with_code(f, t, "config.json"), r"code of its own \(auto_map"),
-    "code of the tokenizer": (lambda f, t: _with_code(f, t, "tokenizer_config.json"), r"code of its own \(auto_map"),
-    "code of features": (lambda f, t: _with_code(f, t, "preprocessor_config.json"), r"code of its own \(auto_map"),
-    "code of the processor": (lambda f, t: _with_code(f, t, "processor_config.json"), r"code of its own \(auto_map"),
-    "code of generation": (_with_generation_code, r"code of its own \(custom_generate"),
-    "unknown architecture": (_with_unknown_architecture, r"code of its own \(auto_map"),
+    "code of the model": (lambda f, t: _with_code(f, t, "config.json"), r"its own code \(auto_map"),
+    "code of the tokenizer": (lambda f, t: _with_code(f, t, "tokenizer_config.json"), r"its own code \(auto_map"),
+    "code of features": (lambda f, t: _with_code(f, t, "preprocessor_config.json"), r"its own code \(auto_map"),
+    "code of the processor": (lambda f, t: _with_code(f, t, "processor_config.json"), r"its own code \(auto_map"),
+    "code of generation": (_with_generation_code, r"its own code \(custom_generate"),
+    "unknown architecture": (_with_unknown_architecture, r"its own code \(auto_map"),
     "trust": (lambda f, t: with_settings(f, "config.json", trust_remote_code=True), "trusted"),
     "kernel": (lambda f, t: with_settings(f, "config.json", attn_implementation="evil/kernel"), "code of the hub"),
     "kernel, hidden": (lambda f, t: with_settings(f, "config.json", _attn_implementation="evil/k@main:f"), "hub"),

@@ -123,7 +123,7 @@ def test_the_manifests_that_are_read_are_not_written_over(tmp_path):
     [
         (
             "tedlium",
-            r"no corpus 'tedlium' \(did you mean 'tedlium2'\?\); expected queen, asterisk, .* name of your own",
+            r"no corpus 'tedlium' \(did you mean 'tedlium2'\?\); expected queen, asterisk, .* your own name",
         ),
         ("a/b", "the name of a corpus is of letters, digits, dots and dashes, got 'a/b'"),
     ],

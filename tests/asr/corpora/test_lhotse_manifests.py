@@ -31,7 +31,7 @@ def test_cuts_are_taken_over_with_their_audio_where_it_is(manifests, tmp_path, m
     assert cut.load_audio().shape == (1, 16_000)
 
 
-def test_other_rates_are_heard_at_16_khz(tmp_path):
+def test_other_rates_are_read_at_16_khz(tmp_path):
     corpus = prepare_manifests("mine", tmp_path / "out", write_manifests(tmp_path / "mine", rate=8000))
     cut = next(iter(corpus.cuts("dev")))
     assert (cut.sampling_rate, cut.num_samples, cut.load_audio().shape) == (16_000, 16_000, (1, 16_000))

@@ -85,7 +85,7 @@ def test_audio_without_transcripts_is_listed(tmp_path):
     for name in ("a.wav", "b.flac", "c.MP3"):
         (tmp_path / name).touch()
     (tmp_path / "b.txt").write_text("text")
-    with pytest.raises(DataError, match=r"a\.wav: no transcript a\.txt beside it\n  c\.MP3: no transcript"):
+    with pytest.raises(DataError, match=r"a\.wav: no transcript a\.txt next to it\n  c\.MP3: no transcript"):
         read_folder(tmp_path)
 
 

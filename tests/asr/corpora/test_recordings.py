@@ -33,7 +33,7 @@ def test_a_window_outside_of_the_recording_is_an_error(ramp, start, end):
         window(ramp, "u", "one", "me", start, end)
 
 
-def test_other_rates_are_heard_at_16_khz(tmp_path):
+def test_other_rates_are_read_at_16_khz(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.zeros(8_000), 8_000)
     cut = window(kept_recording(tmp_path / "a.wav", "a"), "u", "one", "me", 0.5, 1.0)
     assert (cut.sampling_rate, cut.load_audio().shape) == (16_000, (1, 8_000))

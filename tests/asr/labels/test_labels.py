@@ -1,7 +1,9 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from memrix.asr.labels import BLANK, PhonemeLabels, PieceLabels
+import memrix.asr.labels
+from memrix.asr.labels import BLANK, PhonemeLabels, SubwordLabels
+from memrix.asr.training.settings import LabelSettings
 from memrix.errors import DataError
 
 PRONUNCIATIONS = {"a": (("AH",), ("EY",)), "cat": (("K", "AE", "T"),), "tee": (("T", "IY"),)}
@@ -36,8 +38,8 @@ def test_a_repeated_label_needs_a_blank_between():
 
 @pytest.mark.parametrize(
     "labels",
-    [PhonemeLabels(PRONUNCIATIONS), PieceLabels.trained(["a cat", "a tee", "cats"], 20)],
-    ids=["phonemes", "pieces"],
+    [PhonemeLabels(PRONUNCIATIONS), SubwordLabels.trained(["a cat", "a tee", "cats"], 20)],
+    ids=["phonemes", "subwords"],
 )
 def test_an_inventory_comes_back_from_its_description(labels):
     again = type(labels).from_description(labels.description())
@@ -47,8 +49,8 @@ def test_an_inventory_comes_back_from_its_description(labels):
 
 
 @given(st.lists(st.text("abc", min_size=1, max_size=6), min_size=1, max_size=8))
-def test_pieces_put_together_are_the_word(words):
-    labels = PieceLabels.trained(["abc cab", "bac abba"], 30)
+def test_subwords_put_together_are_the_word(words):
+    labels = SubwordLabels.trained(["abc cab", "bac abba"], 30)
     for word in words:
         assert "".join(labels.spellings(word)[0]) == f"▁{word}"
     numbers = labels.encode(" ".join(words))
@@ -57,5 +59,15 @@ def test_pieces_put_together_are_the_word(words):
 
 
 def test_letters_that_never_occurred_cannot_be_spelled():
-    labels = PieceLabels.trained(["abc"], 20)
+    labels = SubwordLabels.trained(["abc"], 20)
     assert labels.unspellable(["abc xyz ax"]) == ["ax", "xyz"]
+
+
+def test_the_former_name_of_subword_labels_warns():
+    with pytest.warns(DeprecationWarning, match="use memrix.asr.labels.SubwordLabels"):
+        assert memrix.asr.labels.PieceLabels is SubwordLabels
+
+
+def test_the_former_setting_for_subwords_warns():
+    with pytest.warns(DeprecationWarning, match="use labels.kind='subwords'"):
+        assert LabelSettings(kind="pieces").kind == "subwords"

@@ -5,7 +5,7 @@ import torch
 from hypothesis import strategies as st
 
 from memrix._support.archive import FileKind, read_archive, write_archive
-from memrix.asr.labels import PhonemeLabels, PieceLabels
+from memrix.asr.labels import PhonemeLabels, SubwordLabels
 from memrix.asr.models.conformer import ConformerSettings
 from memrix.asr.recognizer_files import load_recognizer, new_recognizer, quantize_recognizer, save_recognizer
 from memrix.asr.training.state import read_state, write_state
@@ -30,11 +30,11 @@ def phonemes():
     return PhonemeLabels({word: (tuple(way.split()),) for word, way in PRONUNCIATIONS.items()})
 
 
-@pytest.fixture(scope="module", params=["float", "coarse", "pieces"])
+@pytest.fixture(scope="module", params=["float", "low-bit", "subwords"])
 def recognizer_file(request, place):
-    labels = PieceLabels.trained(["one two three four"] * 3, 16) if request.param == "pieces" else phonemes()
+    labels = SubwordLabels.trained(["one two three four"] * 3, 16) if request.param == "subwords" else phonemes()
     recognizer = small(labels)
-    if request.param == "coarse":
+    if request.param == "low-bit":
         quantize_recognizer(recognizer, Hardware.preset("paper"), Quantization())
         for name, buffer in recognizer.network.named_buffers():
             if name.endswith("input_range"):
@@ -54,6 +54,15 @@ def require_sound(recognizer):
     assert found.shape[2] == len(recognizer.labels.symbols)
     assert int(lengths[0]) <= found.shape[1]
     assert found.exp().sum(dim=2).allclose(torch.ones(()), atol=1e-4)
+
+
+def test_subwords_that_an_earlier_version_saved_as_pieces_are_read(tmp_path):
+    labels = SubwordLabels.trained(["one two three four"] * 3, 16)
+    save_recognizer(tmp_path / "new.safetensors", small(labels), {})
+    tensors, description = read_archive(tmp_path / "new.safetensors", RECOGNIZER)
+    description["labels"]["kind"] = "pieces"
+    write_archive(tmp_path / "old.safetensors", tensors, description)
+    assert load_recognizer(tmp_path / "old.safetensors")[0].labels.symbols == labels.symbols
 
 
 @pytest.mark.parametrize("count", COUNTS)

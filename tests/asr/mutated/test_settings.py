@@ -23,7 +23,7 @@ SETTINGS = {
     "dictionaries": ["words.dict"],
     "method": "quantization-aware",
     "model": {"preset": "small", "width": 24, "channels": [2, 2, 2, 2]},
-    "labels": {"kind": "pieces", "size": 100},
+    "labels": {"kind": "subwords", "size": 100},
     "augmentation": {"speeds": [0.9, 1.0], "time_mask_frames": 2},
     "hardware": {"preset": "paper", "weight_bits": 3, "adc": {"range_bits": 5}},
     "quantization": {"weight_noise": 0.05, "noise_start_epoch": 1},

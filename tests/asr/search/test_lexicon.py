@@ -49,7 +49,7 @@ def test_a_lexicon_without_words_is_refused():
 
 
 def test_words_with_symbols_that_the_model_does_not_have_are_all_listed():
-    with pytest.raises(DataError, match=r"(?s)it has 3 beside the blank.*cat: K AE T# \(T#\)\n  cats: .*"):
+    with pytest.raises(DataError, match=r"(?s)it has 3 besides the blank.*cat: K AE T# \(T#\)\n  cats: .*"):
         list(Lexicon({**CAT, "cats": [("<blank>", "S#")]}).numbered(("<blank>", "K", "AE", "S#")))
 
 

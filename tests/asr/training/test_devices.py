@@ -26,7 +26,7 @@ def require(**settings):
 
 @pytest.mark.parametrize("accelerator", ["cuda", "mps"])
 def test_an_accelerator_that_is_not_there(machine, accelerator):
-    with pytest.raises(SettingsError, match=f"accelerator '{accelerator}': .*no accelerator beside its CPU; take"):
+    with pytest.raises(SettingsError, match=f"accelerator '{accelerator}': .*no accelerator besides its CPU; take"):
         require(accelerator=accelerator)
     machine(**{accelerator: 1})
     require(accelerator=accelerator)

@@ -237,8 +237,8 @@ def test_a_start_of_another_architecture_is_refused(corpus, trained, tmp_path):
         train(settings_of(corpus, start=str(tmp_path / "x.safetensors")), tmp_path / "one")
     with pytest.raises(CheckpointError, match=r"model is .*'width': 24.*asked for .*'width': 256"):
         train(settings_of(corpus, start=str(trained), model="medium"), tmp_path / "two")
-    with pytest.raises(CheckpointError, match="labels are phonemes, asked for pieces"):
-        train(settings_of(corpus, start=str(trained), labels={"kind": "pieces"}), tmp_path / "three")
+    with pytest.raises(CheckpointError, match="labels are phonemes, asked for subwords"):
+        train(settings_of(corpus, start=str(trained), labels={"kind": "subwords"}), tmp_path / "three")
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_state(corpus, tmp_path):

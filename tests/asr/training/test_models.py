@@ -22,7 +22,7 @@ def test_from_scratch_to_coarse_weights_to_a_chip(corpus, tmp_path, monkeypatch,
     model = {"kind": "transformers", "config": {"model_type": kind, **CONFIGS[kind]}}
     table = tone_settings(corpus, epochs=1, average=1, model=model)
     if kind == "parakeet_ctc":  # it makes a frame of 80 ms, too long for a phoneme of 120 ms and what lies between
-        table["labels"] = {"kind": "pieces", "size": 25}
+        table["labels"] = {"kind": "subwords", "size": 25}
     floating = train(TrainingSettings.from_dict(table), tmp_path / "float")
     del table["model"]
     table |= {

@@ -77,7 +77,7 @@ def test_phases_are_finite(tmp_path):
     ("text", "said"),
     [
         ('method = "quantization-aware"\nquantization = {device_resampling = true}', "method 'hardware-aware'$"),
-        ('method = "hardware-aware"\nquantization = {weight_noise = 0.1}', "or take method 'quantization-aware'$"),
+        ('method = "hardware-aware"\nquantization = {weight_noise = 0.1}', "or use method 'quantization-aware'$"),
         ('method = "hardware-aware"\nseed = 3\nquantization = {seed = 4}', "seed=4 .* seed=3"),
         ('method = "quantization-aware"\nquantization = {seed = 4}', "seed=4 .* seed=0"),
     ],

@@ -30,7 +30,7 @@ _PAPER_LOST = 25.0  # % of the float WER, at 3 bits: arXiv 2505.24721
 def wer_over_bits_of_experiment(result: Mapping[str, Any], path: Path) -> None:
     """Rates of float, quantized networks and the mean of each kind of chip, and their differences to float.
 
-    All with their 95 % intervals; the extremes of several chips are marked beside their mean.
+    All with their 95 % intervals; the extremes of several chips are marked next to their mean.
 
     Args:
         result: of an experiment, as in its JSON file.

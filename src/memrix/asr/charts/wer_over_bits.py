@@ -27,9 +27,9 @@ _LABELS = {"quantized": "quantized", "chip": "on the chip"}
 
 
 def wer_over_bits(result: Mapping[str, Any], path: Path) -> None:
-    """Word error rates over weight bits, with the encoder's error beside them.
+    """Word error rates over weight bits, with the encoder's error next to them.
 
-    The float model is a line with its interval. Several chips stand beside each other, each with its own interval,
+    The float model is a line with its interval. Several chips are side by side, each with its own interval,
     and their mean with that over chips and utterances.
 
     Args:
@@ -86,7 +86,7 @@ class _Systems:
         return [row for row in self.rows if row["execution"] == kind]
 
     def place(self, row: Row) -> float:
-        """Where a row stands: chips beside each other, the quantized network alone."""
+        """Where a row stands: chips side by side, the quantized network alone."""
         chips = self._chips if row["execution"] == "chip" else 1
         return self.axis.place(row["weight_bits"], row["execution"], row["chip"] or 0, chips)
 

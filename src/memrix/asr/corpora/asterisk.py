@@ -24,12 +24,12 @@ def prepare_asterisk(
     *,
     skip_bad: bool = False,
 ) -> PreparedCorpus:
-    """Prepare the corpus; prompts with digits are left out, and how many is said in the description.
+    """Prepare the corpus; prompts with digits are left out, and counted in the description.
 
     Args:
         folder: where to.
         source: must be None, as the prompts come from Debian packages.
-        progress: is told how many utterances of how many are done.
+        progress: called with the number of utterances done, and the total.
         skip_bad: leave out audio that cannot be used.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The Asterisk prompts as they are: clean English recordings of one professional voice, from two Debian packages."""
+"""The unmodified Asterisk prompts: clean English recordings of one professional voice, from two Debian packages."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def read_prompts(sounds: Path, texts: Path) -> Corpus:
 
 
 def spoken_text(line: str) -> str:
-    """What is said: remarks in brackets removed, the telephone's signs as they are read out."""
+    """The transcript: remarks in brackets are removed, the signs of the telephone are spelled out."""
     text = _REMARK.sub(" ", line)
     for sign, word in _SPOKEN_SIGNS.items():
         text = text.replace(sign, word)

@@ -11,17 +11,17 @@ from memrix.asr.outside import text_problem
 from memrix.errors import DataError
 
 STAYS = "recordings_stay"
-"""Says in the description of a corpus that its recordings lie where they were, outside of its folder."""
+"""In the description of a corpus: its recordings were not copied to its folder."""
 
 _NO_FILE = re.compile(r"^\s*(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://|(?P<pipe>pipe:|\|)|(?P<input>-\s*$))|\|\s*$")
 
 
 class AudioPaths:
-    """Where the recordings of one corpus may lie.
+    """Where the recordings of a corpus may be.
 
     Args:
         folder: of the corpus, at which relative paths start.
-        stay: whether recordings may lie elsewhere.
+        stay: whether recordings may be elsewhere.
     """
 
     def __init__(self, folder: Path, *, stay: bool) -> None:
@@ -49,7 +49,7 @@ class AudioPaths:
             raise DataError(f"the path of its audio, {shown(name)}, cannot be followed ({error})") from error
         if not inside and not self._stay:
             raise DataError(
-                f"its audio {shown(name)} lies outside of the corpus {self._folder}, which does not say that its "
+                f"its audio {shown(name)} is outside of the corpus {self._folder}, which does not say that its "
                 f'recordings stay where they are; if you trust it, prepare it again, or write "{STAYS}": true into '
                 "its corpus.json"
             )

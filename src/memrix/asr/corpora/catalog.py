@@ -65,7 +65,7 @@ def prepare_corpus(
         source: the user's copy of the corpus, or the folder of the manifests.
         output: where to; by default a folder of that name in the cache.
         skip_bad: leave out what cannot be used; it is listed in the description.
-        progress: is told how many parts of how many are done.
+        progress: called with the number of parts done, and the total.
 
     Raises:
         DataError: the corpus cannot be prepared; all problems are listed.
@@ -83,7 +83,7 @@ def prepare_corpus(
         return _PREPARERS[name](folder, source, progress, skip_bad=skip_bad)
     if source is None:
         raise DataError(
-            f"there is no corpus {name!r}{closest(name, _PREPARERS)}; expected {_accepted()}, or a name of your own "
+            f"there is no corpus {name!r}{closest(name, _PREPARERS)}; expected {_accepted()}, or your own name "
             f"and --source, a folder of lhotse's cuts {LOOKED_FOR}"
         )
     if not any((source / MANIFEST.format(split)).is_file() for split in ("train", "dev", "test")):

@@ -1,4 +1,4 @@
-"""The utterances of a corpus as they are found, and everything that is wrong with them."""
+"""Collects the utterances of a corpus, and all of their problems."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Collection:
-    """Cuts by split; problems are gathered, so that all are told at once.
+    """Cuts by split; problems are collected and reported at once.
 
     Args:
         name: of the corpus.

@@ -23,12 +23,12 @@ class SplitFigures(BaseModel):
 
 
 class CorpusDescription(BaseModel):
-    """What memrix reads of a description; whatever else it says is for people.
+    """What memrix reads of a description; everything else is for people.
 
     Attributes:
         name: of the corpus.
         source, license: where it is from.
-        recordings_stay: whether recordings may lie outside of its folder.
+        recordings_stay: whether recordings may be outside of its folder.
         dictionary: path of its pronunciations.
         left_out: utterances that were left out, by the reason.
         skipped: what could not be used.

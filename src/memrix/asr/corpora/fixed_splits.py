@@ -1,4 +1,4 @@
-"""Splits that are fixed once and for all, in files beside this one."""
+"""Fixed splits, in files next to this one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Corpora that the user has as manifests of lhotse: checked, and heard at 16 kHz."""
+"""Corpora that users have as manifests of lhotse: checked, and read at 16 kHz."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def prepare_manifests(
         name: of the corpus.
         folder: where to.
         source: the folder of the manifests.
-        progress: is told how many cuts of how many are done.
+        progress: called with the number of cuts done, and the total.
         skip_bad: leave out cuts that cannot be used.
 
     Raises:

@@ -34,7 +34,7 @@ def prepare_librispeech(
     Args:
         folder: where to.
         source: the folder ``LibriSpeech``.
-        progress: is told how many chapters of how many are done.
+        progress: called with the number of chapters done, and the total.
         skip_bad: leave out utterances that cannot be used.
 
     Raises:

@@ -133,7 +133,7 @@ class _Recording(Schema):
 
 
 class _Custom(Schema):
-    """Whose `custom` field holds whatever its owner noted, but nothing that is to be loaded."""
+    """Its `custom` field may hold anything that its owner noted, but nothing to be loaded."""
 
     custom: dict[str, Any] | None = None
 

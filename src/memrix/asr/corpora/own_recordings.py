@@ -71,7 +71,7 @@ def read_folder(folder: Path) -> Corpus:
         try:
             text = " ".join(plain_text(transcript).split())
         except FileNotFoundError:
-            problems.append(f"{audio.relative_to(folder)}: no transcript {transcript.name} beside it")
+            problems.append(f"{audio.relative_to(folder)}: no transcript {transcript.name} next to it")
         except (OSError, ValueError) as error:
             problems.append(f"{transcript.relative_to(folder)}: not readable as UTF-8 text ({error})")
         else:

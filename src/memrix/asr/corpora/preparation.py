@@ -61,7 +61,7 @@ def prepare(
         utterances: of all splits.
         split_of: split of every id.
         description: source and license, for people.
-        progress: is told how many utterances of how many are done.
+        progress: called with the number of utterances done, and the total.
         skip_bad: leave out audio that cannot be used.
 
     Raises:

@@ -44,12 +44,12 @@ def prepare_queen(
     """Prepare the corpus.
 
     One-word lines, lines with digits, lines of sounds that are no words, and clips whose words a second are
-    implausible are left out; how many is said in the description.
+    implausible are left out, and counted in the description.
 
     Args:
         folder: where to.
         source: the folder that holds ``queen.1c``; by default the Debian package is fetched.
-        progress: is told how many utterances of how many are done.
+        progress: called with the number of utterances done, and the total.
         skip_bad: leave out audio that cannot be used.
 
     Raises:

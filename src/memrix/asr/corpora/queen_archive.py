@@ -1,4 +1,4 @@
-"""The archive of *Flight of the Amazon Queen*: its clips, and what is said in them.
+"""The archive of *Flight of the Amazon Queen*: its clips and their transcripts.
 
 The format is that of the game's files (``queen.1c``): a table of entries; dialogue trees (``.DOG``), cutscenes
 (``.CUT``) and Joe's lines (``QUEEN2.JAS``) hold the texts, cut into numbered segments by codes such as ``*24``.
@@ -30,7 +30,7 @@ JOE, CUTSCENE = "joe", "cutscene"
 
 @dataclass(frozen=True)
 class Line:
-    """One clip: its name in the archive, what is said, and by whom (cutscenes do not say)."""
+    """One clip: its name in the archive, its transcript and its speaker (unknown in cutscenes)."""
 
     id: str
     text: str
@@ -108,7 +108,7 @@ class QueenArchive:
                     break
                 (number,) = _DOG_LINE.unpack_from(content, offset)
                 text, offset = _string(content, offset + _DOG_LINE.size, align=4)
-                # Joe's first words have no number of their own.
+                # Joe's first words have no number.
                 place = "SSSS" if letter == "J" and number == 0 else f"{number & 0xFFFF:04X}"
                 yield from _segments(f"{key:02d}{place}{letter}", text, who)
         # What both say when they meet again.

@@ -21,7 +21,7 @@ _SHORTEST = 0.01  # s
 
 
 def kept_recording(path: Path, name: str) -> Recording:
-    """An audio file of one channel, heard at 16 kHz; its header and its last tenth of a second are read.
+    """An audio file of one channel, read at 16 kHz; its header and its last tenth of a second are read.
 
     Raises:
         DataError: missing, unreadable, empty, cut off, or of several channels.

@@ -56,7 +56,7 @@ def prepare_tedlium2(
     Args:
         folder: where to.
         source: the folder ``TEDLIUM_release2``.
-        progress: is told how many talks of how many are done.
+        progress: called with the number of talks done, and the total.
         skip_bad: leave out talks and segments that cannot be used.
 
     Raises:

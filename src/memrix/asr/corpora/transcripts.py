@@ -43,7 +43,7 @@ def transcript(text: str) -> str:
 
 
 def with_joined_endings(text: str) -> str:
-    """Words whose endings stand apart, as those of TED-LIUM do, in one piece: ``it 's`` becomes ``it's``."""
+    """Words whose endings stand apart, as those of TED-LIUM do, as one word: ``it 's`` becomes ``it's``."""
     return _CLITIC.sub("'", text)
 
 

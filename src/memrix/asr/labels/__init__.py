@@ -1,7 +1,10 @@
-"""What a CTC model writes: phonemes with end-of-word variants, or pieces of words."""
+"""The outputs of a CTC model: phonemes with end-of-word variants, or subwords."""
 
+from memrix._support.renamed import former_names
 from memrix.asr.labels.labels import BLANK, Labels
 from memrix.asr.labels.phonemes import PhonemeLabels
-from memrix.asr.labels.pieces import PieceLabels
+from memrix.asr.labels.subwords import SubwordLabels
 
-__all__ = ["BLANK", "Labels", "PhonemeLabels", "PieceLabels"]
+__all__ = ["BLANK", "Labels", "PhonemeLabels", "SubwordLabels"]
+
+__getattr__ = former_names(__name__, {"PieceLabels": "SubwordLabels"})

@@ -12,13 +12,13 @@ END_OF_WORD = "#"
 
 
 class PhonemeLabels(Labels):
-    """Phonemes of a pronunciation dictionary; the last one of a word has a label of its own, ``AH#`` beside ``AH``.
+    """Phonemes of a pronunciation dictionary; the last one of a word has its own label, ``AH#`` instead of ``AH``.
 
     So labels tell where words end without a label between words (arXiv 2505.24721).
 
     Args:
         pronunciations: words to their pronunciations in phonemes, most common first.
-        phonemes: the inventory; by default, whatever the pronunciations use.
+        phonemes: the inventory; by default, those of the pronunciations.
     """
 
     def __init__(self, pronunciations: Pronunciations, phonemes: Iterable[str] | None = None) -> None:

@@ -12,7 +12,7 @@ _ATTENTION = {"attention", "self_attn"}  # as attention layers are called here a
 
 
 class SelfAttention(nn.Module):
-    """Self-attention whose projections are linear layers of their own, so that each can go to crossbars.
+    """Self-attention with separate linear layers as projections, so that each can run on crossbars.
 
     Args:
         width: of input and output, a multiple of ``heads``.
@@ -56,7 +56,7 @@ class SelfAttention(nn.Module):
         return values.reshape(batch, frames, self.heads, width // self.heads).transpose(1, 2)
 
     def _distance_scores(self, query: Tensor, position: nn.Linear) -> Tensor:
-        """What distances add to the scores, scaled as they are; ``[batch, heads, frames, frames]``."""
+        """What distances add to the scores, with the same scale; ``[batch, heads, frames, frames]``."""
         frames, width = query.shape[2], position.in_features
         codes = sinusoids(frames, width, query)  # of distances from frames - 1 down to 1 - frames
         keys = self._split(position(codes.unsqueeze(0)))  # [1, heads, 2 * frames - 1, width / heads]
@@ -69,7 +69,7 @@ class SelfAttention(nn.Module):
 
 
 def position_biases(network: nn.Module) -> tuple[str, ...]:
-    """Names of attention layers with biases of their own for relative positions; biases are added digitally."""
+    """Names of attention layers with their own biases for relative positions; biases are added digitally."""
     return tuple(
         name
         for name, part in network.named_modules()

@@ -15,7 +15,7 @@ ModelSettings = ConformerSettings | TransformersSettings
 
 
 def _expanded(value: Any) -> Any:  # noqa: ANN401
-    """A preset by its name, alone or beside the sizes that differ from it."""
+    """A preset by its name, optionally with sizes that differ from it."""
     if isinstance(value, str):
         if value not in PRESETS:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Search for CTC models: best path, beam search over a lexicon and a language model, tuning of its scales.
+"""Decoding of CTC models: greedy, or beam search over a lexicon with a language model, and tuning of its scales.
 
 Nothing heavy is imported here; import the modules themselves.
 """

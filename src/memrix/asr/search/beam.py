@@ -1,4 +1,4 @@
-"""Beam search for the words that a CTC model heard, over a lexicon and with a language model."""
+"""Decoding of the outputs of a CTC model: beam search over a lexicon, with a language model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from memrix.asr.search.lexicon import Lexicon
 
 _CHUNKS_PER_JOB = 4
-"""Utterances are dealt out in so many parts for each process, so that none waits long for the last."""
+"""Parts per process that utterances are divided into, so that no process waits long for the last one."""
 
 _networks: dict[tuple[str, ...], Network] = {}
 """The network of the last search that this process, a worker, has done a part of."""
@@ -71,7 +71,7 @@ class BeamSearch:
         return other
 
     def transcribe(self, log_probabilities: Tensor, lengths: Tensor, *, n_jobs: int = 1) -> list[str]:
-        """Words of each utterance of a batch; empty where none are heard.
+        """Words of each utterance of a batch; empty if there are none.
 
         Args:
             log_probabilities: natural logarithms, ``[batch, frames, labels]``.
@@ -132,7 +132,7 @@ class BeamSearch:
 
 
 def _checked_prior(prior: Tensor | npt.NDArray[np.floating], labels: int) -> npt.NDArray[np.float64]:
-    # In single precision the prior of a label that is hardly ever heard would be 0.
+    # In single precision the prior of a label that hardly ever occurs would be 0.
     array = np.asarray(prior if isinstance(prior, np.ndarray) else prior.detach().cpu().double(), dtype=np.float64)
     if array.shape != (labels,):
         raise DataError(f"the prior has shape {list(array.shape)}, expected [{labels}] for {labels} labels")

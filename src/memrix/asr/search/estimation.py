@@ -46,7 +46,7 @@ class Estimate:
 def estimate(texts: Iterable[str], output: Path, order: int = 4) -> Estimate:
     """Estimate a language model of words as they are written in the texts, and keep it as an ARPA file.
 
-    Words are parted by blanks and taken as they are: write them as the lexicon of the search does. Texts without
+    Words are separated by spaces and used unchanged: write them as in the lexicon. Texts without
     words are left out. Where KenLM's lmplz is not on the PATH, tlm of IRSTLM is fetched from Debian.
 
     Args:
@@ -55,7 +55,7 @@ def estimate(texts: Iterable[str], output: Path, order: int = 4) -> Estimate:
         order: longest n-grams.
 
     Raises:
-        DataError: no words, words with a meaning of their own, an order out of range, or another name.
+        DataError: no words, reserved words, an order out of range, or another name.
         AssetError: no program to estimate with, or it fails.
     """
     check_estimation(output, order)
@@ -86,7 +86,7 @@ def check_estimation(output: Path, order: int) -> None:
 
 
 def unseen_words(counts: Counter[str]) -> float:
-    """How many words the text's language has beside those of the text, at least 1.
+    """How many words the language of the text has that are not in it, at least 1.
 
     The lower bound from words that occur once and twice (Chao, Scandinavian Journal of Statistics 11, 1984).
     """
@@ -112,9 +112,7 @@ def _write_sentences(texts: Iterable[str], file: Path) -> tuple[int, Counter[str
         raise DataError("a language model needs text, got no words; give at least some sentences")
     reserved = [f"{word} ({counts[word]} times)" for word in sorted(RESERVED) if word in counts]
     if reserved:
-        raise DataError(
-            f"the text has words that have a meaning of their own in language models; remove them:{listing(reserved)}"
-        )
+        raise DataError(f"the text has words that are reserved in language models; remove them:{listing(reserved)}")
     return sentences, counts
 
 

@@ -44,7 +44,7 @@ class LanguageModel:
         return sha256_of(self.path)
 
     def unknown(self, words: Iterable[str]) -> list[str]:
-        """Those of some words that it does not know, in order; none are told for a binary file."""
+        """Which of some words it does not contain, in order; unknown for a binary file."""
         known = self.words
         return [] if known is None else [word for word in words if word not in known]
 

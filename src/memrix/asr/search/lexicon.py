@@ -74,8 +74,8 @@ class Lexicon:
         ]
         if problems:
             raise DataError(
-                f"words are spelled with symbols that are no labels of the model (it has {len(speakable)} beside the "
-                f"blank); spell them otherwise or leave them out:{listing(problems)}"
+                f"words are spelled with symbols that are not labels of the model (it has {len(speakable)} besides "
+                f"the blank); spell them otherwise or leave them out:{listing(problems)}"
             )
         for position, ways in enumerate(self.spellings.values()):
             for way in ways:
@@ -89,7 +89,7 @@ def _problems(word: str, ways: Sequence[Sequence[str]]) -> Iterator[str]:
     if problem is not None:
         yield f"{problem}, which no file of text can"
     if word in RESERVED:
-        yield f"{word}: has a meaning of its own in language models"
+        yield f"{word}: is reserved in language models"
     if not ways:
         yield f"{word!r}: no spelling"
     for way in ways:

@@ -54,11 +54,11 @@ class Resources:
 class Network:
     """A tree of spellings, a language model, and columns of scores as flashlight's decoder needs them.
 
-    The decoder of flashlight departs from CTC at the ends of words. Columns beside those of the labels fix that:
+    The decoder of flashlight departs from CTC at the ends of words. Extra columns correct that:
 
     - The last label of a word would last one frame only. So a word is also found by its spelling with that label once
       more, unless another word begins like that. A blank between the two is accepted, which CTC would not do.
-    - A word that ends in the same label twice would need no blank between. It gets a blank of its own there, of which
+    - A word that ends in the same label twice would need no blank between. It gets its own blank there, of which
       ``log_add`` may count a path more than once.
     - Between words, the decoder expects a label of silence. CTC models that tell words apart by their labels have
       none, and with the blank in its place each blank would be two paths. So silence is a label that cannot occur.
@@ -78,7 +78,7 @@ class Network:
         paths = list(_paths(list(resources.lexicon.numbered(resources.symbols)), self._columns))
         self._model = self._load(resources.language_model)
         start = self._model.start(True)
-        # Words are looked ahead to by how likely they are anywhere, whatever was said before.
+        # The look-ahead uses the probability of words in any context.
         likelihoods = [self._model.score(start, word)[1] for word in range(len(self.words))]
         self._trie = library.Trie(self._columns.count, BLANK)
         for word, path in paths:

@@ -1,6 +1,6 @@
 """The programs that estimate n-gram language models: KenLM's lmplz, or IRSTLM's tlm from Debian.
 
-Both are run as programs of their own, which their licenses (LGPL) ask nothing more of.
+Both run as separate programs, which satisfies their licenses (LGPL).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How often a CTC model says each label, whatever it hears."""
+"""The prior of the labels: the mean posterior of a CTC model."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def label_prior(batches: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
         frames += len(posteriors)
     if total is None or frames == 0:
         raise DataError("a label prior needs at least one frame, got none; give log-probabilities of some recordings")
-    # A label that is never heard may be below every number: a search takes the logarithm.
+    # The probability of a label that never occurs may underflow, and decoding takes its logarithm.
     return (total / total.sum()).clamp_min(torch.finfo(torch.float64).tiny)
 
 

@@ -55,7 +55,7 @@ class Tuning:
     Attributes:
         best: settings with the fewest errors; of equals, those with the smaller scales.
         points: every pair of scales that was tried, in this order.
-        at_edge: scales whose best value is the first or last of those to be tried; better ones may lie beyond.
+        at_edge: scales whose best value is the first or last of those to be tried; better ones may be beyond.
     """
 
     best: SearchSettings
@@ -79,7 +79,7 @@ def tune(
     Args:
         search: its network and prior are used throughout.
         log_probabilities: of each utterance, ``[frames, labels]``.
-        references: what is said in each utterance.
+        references: the transcript of each utterance.
         lm_scales: of the language model.
         prior_scales: of the label prior.
         method: ``grid`` tries all pairs. ``coordinate`` tries all values of one scale at the best of the other, turn
@@ -97,9 +97,7 @@ def tune(
     if method not in get_args(Method):
         raise DataError(f"scales are tuned by {' or '.join(get_args(Method))}, got {method!r}")
     if not any(count_errors(said, "").words for said in references):
-        raise DataError(
-            "a word error rate needs reference words, got none; give utterances in which something is said"
-        )
+        raise DataError("a word error rate needs reference words, got none; give utterances with words")
     tried: dict[Scales, TuningPoint] = {}
 
     def errors_at(scales: Scales) -> Ranking:

@@ -1,1 +1,1 @@
-"""Training of CTC models, in float, with coarse weights, or with device resampling: one setting apart."""
+"""Training of CTC models: in float, with low-bit weights, or with device resampling."""

@@ -60,7 +60,7 @@ class SpeechData(Dataset[Example]):
     Args:
         cuts: lhotse cuts, each with one transcript.
         labels: what texts are written in.
-        augmentation: None leaves audio and features as they are.
+        augmentation: None leaves audio and features unchanged.
         seed: of the augmentation.
     """
 

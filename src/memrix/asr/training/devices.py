@@ -17,7 +17,7 @@ def require_devices(settings: TrainingSettings) -> None:
     there = _accelerators()
     # In Lightning's order of preference.
     asked = next(iter(there), "cpu") if settings.accelerator == "auto" else settings.accelerator
-    found = " and ".join(f"{count} of {name!r}" for name, count in there.items()) or "no accelerator beside its CPU"
+    found = " and ".join(f"{count} of {name!r}" for name, count in there.items()) or "no accelerator besides its CPU"
     problems = []
     if asked != "cpu" and asked not in there:
         problems.append(f"accelerator {asked!r}: this machine has {found}; take another one, or 'auto'")

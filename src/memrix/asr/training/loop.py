@@ -1,4 +1,4 @@
-"""The training loop: any number of processes, killed and resumed anywhere, always the same history."""
+"""The training loop. Results do not depend on the number of processes or on interruptions."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def train(settings: TrainingSettings, folder: str | Path, report: Report = lambd
     Args:
         settings: of the training.
         folder: where it is kept.
-        report: is told of every step and epoch, in the first process only.
+        report: called after every step and epoch, in the first process only.
 
     Raises:
         DataError, CheckpointError: corpus, start or folder cannot be used.
@@ -186,7 +186,7 @@ class _Training:
             for group in self._optimizer.param_groups:
                 group["lr"] = rate
             total = self._data.labels_of(plan[self._batch])
-            # A step draws from a stream of its own: nothing about random numbers needs to be kept.
+            # Each step draws from its own stream: no state of a generator has to be stored.
             name = f"{self._epoch}/{self._batch}/{self._fabric.global_rank}"
             torch.manual_seed(derive(settings.seed, "step", name))
             batch = batch.to(self._fabric.device)

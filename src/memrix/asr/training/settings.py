@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from memrix._support.building import build
+from memrix._support.renamed import warn_renamed
 from memrix.asr.augmentation import Augmentation
 from memrix.asr.models.settings import ModelChoice
 from memrix.asr.outside import PlainText
@@ -53,6 +54,13 @@ def _quantization(value: Any) -> Any:  # noqa: ANN401
     return built
 
 
+def _present_kind(kind: object) -> object:
+    if kind == "pieces":
+        warn_renamed("labels.kind='pieces'", "labels.kind='subwords'")
+        return "subwords"
+    return kind
+
+
 HardwareTable = Annotated[Hardware, BeforeValidator(_hardware), PlainSerializer(Hardware.to_dict)]
 QuantizationTable = Annotated[Quantization, BeforeValidator(_quantization), PlainSerializer(dataclasses.asdict)]
 
@@ -62,14 +70,14 @@ class _Settings(BaseModel):
 
 
 class LabelSettings(_Settings):
-    """What the model writes.
+    """The labels of the model.
 
     Attributes:
-        kind: ``phonemes`` with end-of-word variants, or ``pieces`` of words by byte-pair encoding.
-        size: of the inventory of pieces, with the blank.
+        kind: ``phonemes`` with end-of-word variants, or ``subwords`` by byte-pair encoding.
+        size: number of subwords, with the blank.
     """
 
-    kind: Literal["phonemes", "pieces"] = "phonemes"
+    kind: Annotated[Literal["phonemes", "subwords"], BeforeValidator(_present_kind)] = "phonemes"
     size: int = Field(256, ge=2, le=1 << 20)
 
 
@@ -103,21 +111,21 @@ class OptimizerSettings(_Settings):
 
 
 class TrainingSettings(_Settings):
-    """A training, whole.
+    """All settings of a training.
 
     Attributes:
         corpus: name of a prepared corpus, or a folder that holds one.
-        dictionaries: files of pronunciations beside that of the corpus.
+        dictionaries: files of pronunciations, in addition to that of the corpus.
         method: ``float``; ``quantization-aware``: with fake quantizers of the chip's bits; ``hardware-aware``: every
             step on a new chip (device resampling).
         start: file of a trained recognizer to go on from; None begins with random weights.
         model: a preset (small, medium, paper), sizes of a Conformer, or a CTC model of ``transformers``. By default
             that of ``start``, or else ``paper``.
-        labels: what the model writes. By default those of ``start``, or else phonemes.
+        labels: of the model. By default those of ``start``, or else phonemes.
         augmentation: of the training audio.
-        hardware: the chip whose bits the weights are to have; a preset, a file or a table. Of no account in float.
-        quantization: how training lives with coarse weights; device resampling and seed are those of ``method`` and
-            ``seed``. Of no account in float.
+        hardware: the chip whose bits the weights have; a preset, a file or a table. Not used in float.
+        quantization: settings of quantization-aware training; ``method`` and ``seed`` set device resampling and seed.
+            Not used in float.
         optimizer: and its learning rates.
         epochs: passes over the training data.
         seconds_per_batch: of audio.
@@ -169,7 +177,7 @@ class TrainingSettings(_Settings):
         if given.weight_noise and fresh:
             problems.append(
                 f"quantization.weight_noise={given.weight_noise} contradicts method {self.method!r}, whose chips "
-                "bring the noise of real cells; leave it out, or take method 'quantization-aware'"
+                "have the noise of real cells; leave it out, or use method 'quantization-aware'"
             )
         if given.seed not in (Quantization.seed, self.seed):
             problems.append(

@@ -11,7 +11,7 @@ from lhotse import CutSet
 
 from memrix._support.random import derive
 from memrix.asr.corpora.prepared import open_corpus
-from memrix.asr.labels import Labels, PhonemeLabels, PieceLabels
+from memrix.asr.labels import Labels, PhonemeLabels, SubwordLabels
 from memrix.asr.models.conformer import PRESETS
 from memrix.asr.pronunciation import corpus_pronunciations
 from memrix.asr.recognizer import Recognizer
@@ -76,8 +76,8 @@ def prepare_training(settings: TrainingSettings) -> TrainingSetup:
 def _labels(settings: TrainingSettings, train: CutSet, dev: CutSet) -> Labels:
     texts = [cut.supervisions[0].text for cut in train]
     kind = settings.labels or LabelSettings()
-    if kind.kind == "pieces":
-        return PieceLabels.trained(texts, kind.size)
+    if kind.kind == "subwords":
+        return SubwordLabels.trained(texts, kind.size)
     texts += [cut.supervisions[0].text for cut in dev]
     return PhonemeLabels(corpus_pronunciations(settings.corpus, settings.dictionaries, texts))
 
@@ -87,7 +87,7 @@ def _check_spellings(labels: Labels, *parts: CutSet) -> None:
     if missing:
         raise DataError(
             f"{len(missing)} words cannot be spelled in the labels of this recognizer: {', '.join(missing)}; give "
-            "their pronunciations in a dictionary of your own (setting `dictionaries`), lines such as "
+            "their pronunciations in your own dictionary (setting `dictionaries`), lines such as "
             "`hello HH AH L OW`"
         )
 
@@ -132,7 +132,7 @@ def _check_start(recognizer: Recognizer, settings: TrainingSettings) -> None:
     if settings.labels is not None and known["labels"]["kind"] != settings.labels.kind:
         problems.append(f"its labels are {known['labels']['kind']}, asked for {settings.labels.kind}")
     if "hardware" in known and settings.method == "float":
-        problems.append("its weights are coarse, and the method `float` starts from a float recognizer")
+        problems.append("its weights are quantized, and the method `float` starts from a float recognizer")
     elif "hardware" in known and _lacks_output_ranges(known["quantization"], settings.quantization):
         problems.append(
             "its outputs have no ranges, and the observer `fixed` finds none; set `quantization.output_quantizers` "

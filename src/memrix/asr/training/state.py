@@ -58,7 +58,7 @@ class _State(BaseModel):
 
 
 def write_state(path: Path, state: dict[str, Any]) -> None:
-    """Write a state, which is whole: a killed process leaves the one before as it was.
+    """Write a state atomically: a killed process leaves the previous one unchanged.
 
     Raises:
         CheckpointError: the place cannot be written, the disk is full among other reasons.

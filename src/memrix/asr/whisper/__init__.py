@@ -1,1 +1,1 @@
-"""Whisper as it was pretrained: in float, quantized and on chips, without training for coarse weights."""
+"""Pretrained Whisper without retraining: in float, quantized and on chips."""

@@ -25,7 +25,7 @@ class Measurement:
 
     Args:
         recognizer: with its float model.
-        seed: of the read noise; each chip, batch and pass has a stream of its own, so that a batch gives the
+        seed: of the read noise; each chip, batch and pass has its own stream, so that a batch gives the
             same figures whether or not others ran before it in this process.
     """
 

@@ -45,7 +45,7 @@ class UtteranceRecord:
 
     Attributes:
         id: of the utterance.
-        reference: what was said.
+        reference: the transcript.
         hypothesis: what was recognized.
         errors: word errors of the hypothesis.
         words: words of the reference.

@@ -1,4 +1,4 @@
-"""Pieces of words as labels, by byte-pair encoding."""
+"""Subwords as labels, by byte-pair encoding (BPE)."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from memrix.asr.outside import PlainText, told
 from memrix.errors import DataError
 
 
-class PieceLabels(Labels):
-    """Pieces that byte-pair encoding merged (Sennrich et al., arXiv 1508.07909); ``▁`` begins a word.
+class SubwordLabels(Labels):
+    """Subwords by byte-pair encoding (Sennrich et al., arXiv 1508.07909); ``▁`` begins a word.
 
     Args:
         tokenizer: of the ``tokenizers`` library; its first token must be the blank.
@@ -27,8 +27,8 @@ class PieceLabels(Labels):
         self.symbols = tuple(sorted(vocabulary, key=lambda symbol: vocabulary[symbol]))
 
     @classmethod
-    def trained(cls, texts: Iterable[str], size: int) -> PieceLabels:
-        """Pieces learned from texts, ``size`` of them with the blank; letters that do not occur cannot be spelled."""
+    def trained(cls, texts: Iterable[str], size: int) -> SubwordLabels:
+        """Learn ``size`` subwords, blank included, from texts. Letters that do not occur cannot be spelled."""
         tokenizer = Tokenizer(models.BPE())
         tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
         tokenizer.decoder = decoders.Metaspace()
@@ -37,17 +37,17 @@ class PieceLabels(Labels):
         return cls(tokenizer)
 
     def spellings(self, word: str) -> tuple[tuple[str, ...], ...]:
-        """The one way in which a word is cut into pieces."""
-        pieces = self._tokenizer.encode(word).tokens
+        """The only way to split a word into subwords."""
+        subwords = self._tokenizer.encode(word).tokens
         # The library leaves out letters that it does not know.
-        return (tuple(pieces),) if "".join(pieces).replace("▁", "") == word else ()
+        return (tuple(subwords),) if "".join(subwords).replace("▁", "") == word else ()
 
     def description(self) -> dict[str, Any]:
         """The tokenizer as its library writes it."""
-        return {"kind": "pieces", "tokenizer": self._tokenizer.to_str()}
+        return {"kind": "subwords", "tokenizer": self._tokenizer.to_str()}
 
     @classmethod
-    def from_description(cls, description: Mapping[str, Any]) -> PieceLabels:
+    def from_description(cls, description: Mapping[str, Any]) -> SubwordLabels:
         """The inventory that ``description`` described.
 
         Raises:
@@ -74,7 +74,7 @@ class _BytePairs(_Part):
 
 
 class _Tokenizer(_Part):
-    """Of a tokenizer that ``PieceLabels.trained`` made: no normalizer, no patterns, merges alone."""
+    """A tokenizer made by ``SubwordLabels.trained``: no normalizer, no patterns, only merges."""
 
     normalizer: None = None
     post_processor: None = None
@@ -86,10 +86,10 @@ class _Tokenizer(_Part):
 
 
 def require_own_tokenizer(text: str) -> None:
-    """Make sure that a description is of a tokenizer such as memrix trains, before its library reads it.
+    """Require a description of a tokenizer that memrix trained, before its library reads it.
 
     Raises:
-        DataError: it has other parts, or numbers of pieces that do not follow each other from the blank on.
+        DataError: it has other parts, or subwords that are not numbered consecutively from the blank on.
     """
     try:
         vocabulary = _Tokenizer.model_validate(parse_json(text)).model.vocab
@@ -98,4 +98,4 @@ def require_own_tokenizer(text: str) -> None:
     except ValueError as error:
         raise DataError(f"its tokenizer is none that memrix made: {error}") from error
     if sorted(vocabulary.values()) != list(range(len(vocabulary))) or vocabulary.get(BLANK) != 0:
-        raise DataError(f"its pieces must be numbered from 0 on, {BLANK} first")
+        raise DataError(f"its subwords must be numbered from 0 on, {BLANK} first")
