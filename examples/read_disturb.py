@@ -94,7 +94,7 @@ def conformer(bits: float, recordings: int, held: int) -> System:
     prepare_corpus("queen")
     corpus = open_corpus("queen")
     train, test = corpus.cuts("train").to_eager(), list(corpus.cuts("test").to_eager())
-    recognizer = load_conformer(dict(open_trained("queen-small").coarse)[bits])[0]
+    recognizer = load_conformer(dict(open_trained("queen-small").low_bit)[bits])[0]
     labels = recognizer.labels
     if isinstance(labels, PhonemeLabels):  # it knows how the words of its training are spelled
         known = corpus_pronunciations("queen", (), {cut.supervisions[0].text for cut in test})

@@ -33,8 +33,8 @@ def test_percentile_leaves_out_the_outlier():
 
 def test_least_error_clips_an_outlier_that_would_leave_the_others_no_steps():
     values = torch.cat([torch.linspace(-1, 1, 1000), torch.tensor([40.0])])
-    coarse = Quantization(observer="mean-square-error")
-    assert float(updated_range(NEVER, values, coarse, 3)) == pytest.approx(40.0)
+    other = Quantization(observer="mean-square-error")
+    assert float(updated_range(NEVER, values, other, 3)) == pytest.approx(40.0)
     many = torch.cat([torch.linspace(-1, 1, 100_000), torch.tensor([40.0])])
     assert float(least_error_range(many.abs(), 3)) == pytest.approx(1.0)
 

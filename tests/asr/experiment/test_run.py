@@ -66,13 +66,22 @@ def test_more_chips_add_to_what_is_there(quick, done, tmp_path):
 
 def test_recognizers_written_anew_are_the_same(quick, done, tmp_path):
     folder = shutil.copytree(done.folder, tmp_path / "moved")
-    for name in ("float", "coarse-3"):
+    for name in ("float", "low-bit-3"):
         path = folder / name / "model.safetensors"
         recognizer, training = load_recognizer(path)
         save_recognizer(path, recognizer, training)
     said = []
     run_experiment(quick(), folder, said.append)
     assert not [text for text in said if text.startswith("measuring")]
+
+
+def test_an_experiment_of_an_earlier_version_goes_on_in_its_folders(quick, done, tmp_path):
+    folder = shutil.copytree(done.folder, tmp_path / "moved")
+    (folder / "low-bit-3").rename(folder / "coarse-3")
+    said = []
+    run_experiment(quick(), folder, said.append)
+    assert not [text for text in said if text.startswith("measuring")]
+    assert not (folder / "low-bit-3").exists()
 
 
 def measured_with(settings, folder):
@@ -86,7 +95,7 @@ def test_another_seed_is_other_chips(quick, done, tmp_path):
     folder = shutil.copytree(done.folder, tmp_path / "moved")
     given = {
         "recognizer": str(folder / "float" / "model.safetensors"),
-        "low_bit": ((3, str(folder / "coarse-3" / "model.safetensors")),),
+        "low_bit": ((3, str(folder / "low-bit-3" / "model.safetensors")),),
     }
     _, measured = measured_with(quick(seed=1, **given), folder)
     assert measured == ["measuring paper, 3 bit, chip 0", "measuring paper, 3 bit, chip 1"]
@@ -98,7 +107,7 @@ def test_another_seed_is_other_chips(quick, done, tmp_path):
 def test_the_beam_of_a_search_that_is_given_can_be_changed(quick, done, tmp_path):
     search = done.result.trained.search
     given = {"recognizer": str(done.folder / "float" / "model.safetensors"), "search": search}
-    given["low_bit"] = ((3, str(done.folder / "coarse-3" / "model.safetensors")),)
+    given["low_bit"] = ((3, str(done.folder / "low-bit-3" / "model.safetensors")),)
     assert run_experiment(quick(chips=1, **given), tmp_path).trained.search == search
     changed = run_experiment(quick(chips=1, beam=1, **given), tmp_path).trained.search
     assert changed == dataclasses.replace(search, beam_size=1)
@@ -110,7 +119,7 @@ def test_other_transcripts_are_measured_anew(quick, done, tones, tmp_path):
         quick(),
         corpus=str(corpus),
         recognizer=str(done.folder / "float" / "model.safetensors"),
-        low_bit=((3, str(done.folder / "coarse-3" / "model.safetensors")),),
+        low_bit=((3, str(done.folder / "low-bit-3" / "model.safetensors")),),
     )
     folder = shutil.copytree(done.folder, tmp_path / "experiment")
     assert measured_with(settings, folder)[1] == []
@@ -139,7 +148,7 @@ def test_another_training_text_is_another_language_model(quick, done, tmp_path, 
         language_model=None,
         chips=1,
         recognizer=str(done.folder / "float" / "model.safetensors"),
-        low_bit=((3, str(done.folder / "coarse-3" / "model.safetensors")),),
+        low_bit=((3, str(done.folder / "low-bit-3" / "model.safetensors")),),
     )
     run_experiment(settings, tmp_path)
     run_experiment(settings, tmp_path)
@@ -152,7 +161,7 @@ def test_another_training_text_is_another_language_model(quick, done, tmp_path, 
 def test_recognizers_can_be_given(quick, done, tmp_path):
     settings = quick(
         recognizer=str(done.folder / "float" / "model.safetensors"),
-        low_bit=((3, str(done.folder / "coarse-3" / "model.safetensors")),),
+        low_bit=((3, str(done.folder / "low-bit-3" / "model.safetensors")),),
     )
     said = []
     result = run_experiment(settings, tmp_path, said.append)
@@ -165,7 +174,7 @@ def test_hardware_that_is_tuned_gets_its_calibration_samples(quick, done, tmp_pa
         hardware=("tuned",),
         chips=1,
         recognizer=str(done.folder / "float" / "model.safetensors"),
-        low_bit=((3, str(done.folder / "coarse-3" / "model.safetensors")),),
+        low_bit=((3, str(done.folder / "low-bit-3" / "model.safetensors")),),
     )
     rows = rows_of(run_experiment(settings, tmp_path))
     assert rows[2].name == "tuned, 3 bit"
@@ -237,15 +246,15 @@ def test_damaged_files_are_said(quick, done, tmp_path, pattern, content, message
 
 
 def test_a_recognizer_of_other_bits_is_refused(quick, done, tmp_path):
-    floating, coarse = (str(done.folder / name / "model.safetensors") for name in ("float", "coarse-3"))
+    floating, low_bit = (str(done.folder / name / "model.safetensors") for name in ("float", "low-bit-3"))
     with pytest.raises(CheckpointError, match="of 3 bit; expected one of 4 bit"):
-        run_experiment(quick(recognizer=floating, weight_bits=(4,), low_bit=((4, coarse),)), tmp_path)
+        run_experiment(quick(recognizer=floating, weight_bits=(4,), low_bit=((4, low_bit),)), tmp_path)
     with pytest.raises(CheckpointError, match="of 3 bit; expected one in float"):
-        run_experiment(quick(recognizer=coarse), tmp_path)
+        run_experiment(quick(recognizer=low_bit), tmp_path)
 
 
 def test_chips_that_are_tuned_leave_the_network_as_it_was_trained(quick, done):
-    path = done.folder / "coarse-3" / "model.safetensors"
+    path = done.folder / "low-bit-3" / "model.safetensors"
     recognizer, before = load_recognizer(path)[0], load_recognizer(path)[0].state_dict()
     train = open_corpus(quick().corpus).cuts("train").to_eager()
     chip = on_chip(recognizer, Hardware.preset("tuned").replace(weight_bits=3), 0, train)
@@ -270,6 +279,6 @@ def test_chips_hold_the_integers_that_the_network_was_trained_with(quick, done):
 
 
 def test_a_recognizer_of_an_experiment_is_one_of_its_hardware(done):
-    recognizer, training = load_recognizer(done.folder / "coarse-3" / "model.safetensors")
+    recognizer, training = load_recognizer(done.folder / "low-bit-3" / "model.safetensors")
     assert recognizer.description["hardware"]["weight_bits"] == 3
     assert training["settings"]["method"] == "quantization-aware"

@@ -22,14 +22,14 @@ def test_a_chip_without_grids_is_as_it_is():
 def test_trainings_are_one_recipe_apart():
     given = {"epochs": 7, "low_bit_epochs": (3,), "weight_noise": 0.05, "weight_range": "mean-square-error"}
     settings = ExperimentSettings(**given, seed=4)
-    first, coarse = settings.float_training(), settings.low_bit_training(3, "float.safetensors")
+    first, low_bit = settings.float_training(), settings.low_bit_training(3, "float.safetensors")
     assert (first.method, first.epochs, first.seed) == ("float", 7, 4)
-    assert (coarse.method, coarse.epochs, coarse.seed) == ("quantization-aware", 3, 4)
-    assert coarse.hardware.weight_bits == 3
-    assert coarse.hardware.weight_range == "mean-square-error"
-    assert coarse.quantization.weight_noise == 0.05
-    assert coarse.augmentation == first.augmentation
-    assert max(coarse.optimizer.learning_rates) < max(first.optimizer.learning_rates)
+    assert (low_bit.method, low_bit.epochs, low_bit.seed) == ("quantization-aware", 3, 4)
+    assert low_bit.hardware.weight_bits == 3
+    assert low_bit.hardware.weight_range == "mean-square-error"
+    assert low_bit.quantization.weight_noise == 0.05
+    assert low_bit.augmentation == first.augmentation
+    assert max(low_bit.optimizer.learning_rates) < max(first.optimizer.learning_rates)
 
 
 def test_every_number_of_bits_can_have_epochs_of_its_own():

@@ -24,7 +24,9 @@ def kept(done, tmp_path_factory):
 def test_an_experiment_goes_on_elsewhere_from_what_another_has_trained(quick, done, kept, tmp_path):
     trained = open_trained(str(kept))
     assert trained.search == done.result.trained.search
-    assert [bits for bits, _ in trained.coarse] == [3]
+    with pytest.warns(DeprecationWarning, match="use TrainedRecognizers.low_bit"):
+        assert trained.coarse == trained.low_bit
+    assert [bits for bits, _ in trained.low_bit] == [3]
     assert gzip.decompress(trained.language_model.read_bytes()) == done.result.trained.language_model.read_bytes()
     said = []
     settings = ExperimentSettings(corpus=quick().corpus, chips=1, **trained.settings())
@@ -49,7 +51,7 @@ def test_folders_that_lack_something(kept, tmp_path):
         open_trained(str(tmp_path / "nowhere"))
     folder = shutil.copytree(kept, tmp_path / "kept")
     (folder / "search.json").write_text(json.dumps({"settings": {"lm": 1}}))
-    with pytest.raises(DataError, match=r"search\.json holds no settings"):
+    with pytest.raises(DataError, match=r"search\.json holds no decoding settings"):
         open_trained(str(folder))
     (folder / "search.json").unlink()
     (folder / "float.safetensors").unlink()
@@ -68,10 +70,10 @@ def test_a_binary_language_model_is_refused(kept, tmp_path):
 @pytest.mark.parametrize("name", shipped_recognizers())
 def test_what_memrix_brings_is_whole_and_small(name):
     trained = open_trained(name)
-    assert [bits for bits, _ in trained.coarse] == [4, 3]
+    assert [bits for bits, _ in trained.low_bit] == [4, 3]
     floating = load_recognizer(trained.floating)[0]
     assert "hardware" not in floating.description
-    for bits, path in trained.coarse:
+    for bits, path in trained.low_bit:
         assert load_recognizer(path)[0].description["hardware"]["weight_bits"] == bits
     folder = trained.floating.parent
     assert all(path.stat().st_size < 10e6 for path in folder.iterdir())

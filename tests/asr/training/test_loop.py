@@ -142,7 +142,7 @@ def test_killed_processes_lose_nothing(corpus, tmp_path):
     assert_same(weights(whole), weights(train(settings, folder)))
 
 
-def test_coarse_weights_are_learned_from_a_float_recognizer(corpus, trained, tmp_path):
+def test_low_bit_weights_are_learned_from_a_float_recognizer(corpus, trained, tmp_path):
     settings = settings_of(
         corpus,
         method="quantization-aware",

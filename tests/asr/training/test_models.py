@@ -1,4 +1,4 @@
-"""CTC models of transformers go through the same recipe: in float, with coarse weights, from a checkpoint."""
+"""CTC models of transformers go through the same recipe: in float, with low-bit weights, from a checkpoint."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ def corpus(tmp_path_factory):
 
 
 @pytest.mark.parametrize("kind", CONFIGS)
-def test_from_scratch_to_coarse_weights_to_a_chip(corpus, tmp_path, monkeypatch, kind):
+def test_from_scratch_to_low_bit_weights_to_a_chip(corpus, tmp_path, monkeypatch, kind):
     monkeypatch.setattr("memrix.asr.pronunciation.cmu_dictionary", dict)
     model = {"kind": "transformers", "config": {"model_type": kind, **CONFIGS[kind]}}
     table = tone_settings(corpus, epochs=1, average=1, model=model)
@@ -30,7 +30,7 @@ def test_from_scratch_to_coarse_weights_to_a_chip(corpus, tmp_path, monkeypatch,
         "start": str(floating),
         "hardware": {"preset": "paper", "weight_bits": 4},
     }
-    recognizer, training = load_recognizer(train(TrainingSettings.from_dict(table), tmp_path / "coarse"))
+    recognizer, training = load_recognizer(train(TrainingSettings.from_dict(table), tmp_path / "low-bit"))
     assert training["settings"]["method"] == "quantization-aware"
     hardware = memrix.Hardware.preset("paper").replace(weight_bits=4)
     chip = memrix.program(recognizer.network, chip_choice(recognizer, hardware))

@@ -14,7 +14,7 @@ from memrix.nn.state import LEARNED_RANGE, LEARNED_WEIGHT_STEP, OUTPUT_RANGE, RA
 from tests.asr.tones import tone_corpus, tone_settings
 
 FOUR_BITS = {"preset": "paper", "weight_bits": 4}
-COARSE = {"method": "quantization-aware", "hardware": FOUR_BITS}
+LOW_BIT = {"method": "quantization-aware", "hardware": FOUR_BITS}
 LEARNED = {"learned_steps": True}
 
 
@@ -42,13 +42,13 @@ def floating(training_of):
 
 
 @pytest.fixture(scope="module")
-def coarse(training_of, floating):
-    return training_of(start=floating, **COARSE)
+def low_bit(training_of, floating):
+    return training_of(start=floating, **LOW_BIT)
 
 
 @pytest.fixture(scope="module")
 def learned(training_of, floating):
-    return training_of(start=floating, quantization=LEARNED, **COARSE)
+    return training_of(start=floating, quantization=LEARNED, **LOW_BIT)
 
 
 def prepared(corpus, **changes):
@@ -73,28 +73,28 @@ def assert_kept(recognizer, start, *names):
         torch.testing.assert_close(value, there[name], rtol=0, atol=0, msg=name)
 
 
-def test_device_resampling_starts_from_coarse_weights(corpus, coarse):
+def test_device_resampling_starts_from_low_bit_weights(corpus, low_bit):
     hardware = {"preset": "tuned", "weight_bits": 4}
-    recognizer = prepared(corpus, start=coarse, method="hardware-aware", hardware=hardware)
+    recognizer = prepared(corpus, start=low_bit, method="hardware-aware", hardware=hardware)
     assert recognizer.description["quantization"]["device_resampling"]
     assert recognizer.description["hardware"] == Hardware.preset("tuned").replace(weight_bits=4).to_dict()
     assert all(layer.memrix.training_forward is not None for layer in quantized_layers(recognizer).values())
     assert all(getattr(layer.memrix, SAMPLE).numel() for layer in quantized_layers(recognizer).values())
-    assert_kept(recognizer, coarse, RANGE, OUTPUT_RANGE)
+    assert_kept(recognizer, low_bit, RANGE, OUTPUT_RANGE)
 
 
-def test_noise_and_other_bits_start_from_coarse_weights(corpus, coarse):
-    changes = {**COARSE, "hardware": {**FOUR_BITS, "weight_bits": 3}, "quantization": {"weight_noise": 0.05}}
-    recognizer = prepared(corpus, start=coarse, **changes)
+def test_noise_and_other_bits_start_from_low_bit_weights(corpus, low_bit):
+    changes = {**LOW_BIT, "hardware": {**FOUR_BITS, "weight_bits": 3}, "quantization": {"weight_noise": 0.05}}
+    recognizer = prepared(corpus, start=low_bit, **changes)
     assert recognizer.description["quantization"]["weight_noise"] == 0.05
     assert recognizer.description["hardware"]["weight_bits"] == 3
     for layer in quantized_layers(recognizer).values():
         assert (layer.memrix.hardware.weight_bits, layer.memrix.quantization.weight_noise) == (3, 0.05)
-    assert_kept(recognizer, coarse, RANGE, OUTPUT_RANGE)
+    assert_kept(recognizer, low_bit, RANGE, OUTPUT_RANGE)
 
 
-def test_a_training_with_device_resampling_goes_on_from_coarse_weights(training_of, coarse):
-    result, training = load_recognizer(training_of(start=coarse, method="hardware-aware", hardware=FOUR_BITS))
+def test_a_training_with_device_resampling_goes_on_from_low_bit_weights(training_of, low_bit):
+    result, training = load_recognizer(training_of(start=low_bit, method="hardware-aware", hardware=FOUR_BITS))
     assert training["settings"]["method"] == "hardware-aware"
     assert result.description["quantization"]["device_resampling"]
 
@@ -107,13 +107,13 @@ def test_steps_are_learned_from_a_float_recognizer(learned):
 
 
 def test_learned_steps_are_kept_for_the_same_bits(corpus, learned):
-    recognizer = prepared(corpus, start=learned, quantization={**LEARNED, "weight_noise": 0.05}, **COARSE)
+    recognizer = prepared(corpus, start=learned, quantization={**LEARNED, "weight_noise": 0.05}, **LOW_BIT)
     assert_kept(recognizer, learned, LEARNED_RANGE, LEARNED_WEIGHT_STEP)
 
 
 @pytest.mark.parametrize("quantization", [{}, LEARNED])
 def test_learned_ranges_outlast_the_steps(corpus, learned, quantization):
-    changes = {**COARSE, "hardware": {**FOUR_BITS, "weight_bits": 3}, "quantization": quantization}
+    changes = {**LOW_BIT, "hardware": {**FOUR_BITS, "weight_bits": 3}, "quantization": quantization}
     recognizer = prepared(corpus, start=learned, **changes)
     known = scales(load_recognizer(learned)[0], LEARNED_RANGE)
     assert known
@@ -125,13 +125,13 @@ def test_learned_ranges_outlast_the_steps(corpus, learned, quantization):
 
 
 def test_outputs_without_ranges_need_an_observer(corpus, training_of, floating):
-    start = training_of(start=floating, quantization={"output_quantizers": False}, **COARSE)
+    start = training_of(start=floating, quantization={"output_quantizers": False}, **LOW_BIT)
     with pytest.raises(CheckpointError, match=r"outputs have no ranges.*output_quantizers"):
-        prepared(corpus, start=start, quantization={"observer": "fixed"}, **COARSE)
-    recognizer = prepared(corpus, start=start, **COARSE)
+        prepared(corpus, start=start, quantization={"observer": "fixed"}, **LOW_BIT)
+    recognizer = prepared(corpus, start=start, **LOW_BIT)
     assert_kept(recognizer, start, RANGE)
 
 
-def test_float_starts_from_float(corpus, coarse):
-    with pytest.raises(CheckpointError, match="its weights are coarse"):
-        prepared(corpus, start=coarse)
+def test_float_starts_from_float(corpus, low_bit):
+    with pytest.raises(CheckpointError, match="its weights are quantized"):
+        prepared(corpus, start=low_bit)

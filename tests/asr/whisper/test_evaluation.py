@@ -104,9 +104,9 @@ def test_every_execution_has_a_row_in_order(whole):
 
 
 def test_the_quantized_network_is_nearer_to_float_at_more_bits(whole):
-    exact, fine, coarse = (row for row in whole.rows if row.execution != "chip")
+    exact, fine, low_bit = (row for row in whole.rows if row.execution != "chip")
     assert exact.encoder_error == 0
-    assert 0 < fine.encoder_error < coarse.encoder_error
+    assert 0 < fine.encoder_error < low_bit.encoder_error
 
 
 def test_an_ideal_chip_is_the_quantized_network(recognizer, corpus, cache):
@@ -118,9 +118,9 @@ def test_an_ideal_chip_is_the_quantized_network(recognizer, corpus, cache):
 
 
 def test_more_bits_take_more_cells(whole):
-    fine, coarse = whole.rows[2], whole.rows[5]
+    fine, low_bit = whole.rows[2], whole.rows[5]
     # A weight of b bits lies in b - 1 differential pairs.
-    assert coarse.cells * 7 == fine.cells * 2
+    assert low_bit.cells * 7 == fine.cells * 2
 
 
 def test_chips_differ_and_say_what_their_converters_clip(whole):

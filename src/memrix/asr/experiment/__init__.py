@@ -1,1 +1,1 @@
-"""The paper's experiment: trained in float and with coarse weights, programmed on chips, error rates compared."""
+"""The experiment of arXiv 2505.24721: training in float and with low-bit weights, chips, and error rates compared."""

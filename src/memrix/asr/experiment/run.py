@@ -123,13 +123,13 @@ class _Experiment:
         found = [evaluation.measured(System("float"), floating, tuned)]
         paths = []
         for bits in settings.weight_bits:
-            paths.append((bits, self._coarse_recognizer(bits, path)))
-            coarse = Digital.read(paths[-1][1], bits)
-            found.append(evaluation.measured(System("quantized", bits), coarse, tuned))
+            paths.append((bits, self._low_bit_recognizer(bits, path)))
+            low_bit = Digital.read(paths[-1][1], bits)
+            found.append(evaluation.measured(System("quantized", bits), low_bit, tuned))
             for variant, hardware in settings.variants(bits).items():
                 for chip in range(settings.chips):
                     system = System("chip", bits, variant, chip)
-                    found.append(evaluation.measured(system, coarse, tuned, hardware, settings.seed + chip))
+                    found.append(evaluation.measured(system, low_bit, tuned, hardware, settings.seed + chip))
         trained = TrainedRecognizers(path, tuple(paths), language_model.path, tuned)
         return ExperimentResult(settings, self._corpus.name, trained, tuple(found))
 
@@ -144,11 +144,14 @@ class _Experiment:
             return Path(self._settings.recognizer)
         return self._trained(self._settings.float_training(), "float")
 
-    def _coarse_recognizer(self, bits: float, start: Path) -> Path:
+    def _low_bit_recognizer(self, bits: float, start: Path) -> Path:
         given = dict(self._settings.low_bit)
         if bits in given:
             return Path(given[bits])
-        return self._trained(self._settings.low_bit_training(bits, str(start)), f"coarse-{bits:g}")
+        # An experiment that an earlier version began goes on in its folder.
+        former = f"coarse-{bits:g}"
+        name = former if (self._folder / former).is_dir() else f"low-bit-{bits:g}"
+        return self._trained(self._settings.low_bit_training(bits, str(start)), name)
 
     def _trained(self, settings: TrainingSettings, name: str) -> Path:
         self._say(f"training {name}")
@@ -179,7 +182,7 @@ class _Experiment:
 
     @cached_property
     def _texts(self) -> list[str]:
-        """All that is said, also what is left out of the test: a shorter one is no easier."""
+        """All transcripts, also those left out of the test: a shorter test is not easier."""
         return [cut.supervisions[0].text for part in (self._train, self._dev, self._whole_test) for cut in part]
 
 

@@ -6,13 +6,14 @@ import gzip
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from memrix._support.documents import file_path
 from memrix._support.records import closest
+from memrix._support.renamed import formerly, with_former_names
 from memrix.asr.files import write_whole
 from memrix.asr.kept import parse_kept, with_hash
 from memrix.asr.search.language_model import open_language_model
@@ -20,41 +21,42 @@ from memrix.asr.search.settings import SearchSettings
 from memrix.errors import CheckpointError, DataError
 
 _FLOAT = "float.safetensors"
-_COARSE = re.compile(r"(?P<bits>\d+(\.\d+)?)-bit\.safetensors")
+_LOW_BIT = re.compile(r"(?P<bits>\d+(\.\d+)?)-bit\.safetensors")
 _LANGUAGE_MODEL = "lm.arpa.gz"
 _SEARCH = "search.json"
 _GZIP = b"\x1f\x8b"
 
 
+@with_former_names
 @dataclass(frozen=True)
 class TrainedRecognizers:
-    """A recognizer in float, those with coarse weights that were trained from it, and their search.
+    """A float recognizer, those with low-bit weights that were trained from it, and their decoding settings.
 
     Attributes:
         floating: file of the float recognizer.
-        coarse: bits of the weights and file of the others, most bits first.
+        low_bit: bits per weight and file of the others, most bits first.
         language_model: ARPA file.
-        search: settings of the search, tuned with the float recognizer on development data.
+        search: settings of decoding, tuned with the float recognizer on development data.
     """
 
     floating: Path
-    coarse: tuple[tuple[float, Path], ...]
+    low_bit: tuple[tuple[float, Path], ...] = field(metadata=formerly("coarse"))
     language_model: Path
     search: SearchSettings
 
     def settings(self) -> dict[str, Any]:
-        """What they are to an experiment, as settings of it."""
+        """The settings of an experiment that uses them."""
         return {
             "recognizer": str(self.floating),
-            "low_bit": tuple((bits, str(path)) for bits, path in self.coarse),
-            "weight_bits": tuple(bits for bits, _ in self.coarse),
+            "low_bit": tuple((bits, str(path)) for bits, path in self.low_bit),
+            "weight_bits": tuple(bits for bits, _ in self.low_bit),
             "language_model": str(self.language_model),
             "search": self.search,
         }
 
 
 def shipped_recognizers() -> tuple[str, ...]:
-    """Names of those that memrix brings."""
+    """Names of the trained recognizers that come with memrix."""
     return tuple(sorted(folder.name for folder in _shipped().iterdir() if folder.is_dir()))
 
 
@@ -63,7 +65,7 @@ def open_trained(name_or_folder: str) -> TrainedRecognizers:
 
     Raises:
         CheckpointError: there is no such folder or name, or the folder lacks something.
-        DataError: the settings of the search are damaged.
+        DataError: the decoding settings are damaged.
     """
     folder = (
         _shipped() / name_or_folder
@@ -73,7 +75,7 @@ def open_trained(name_or_folder: str) -> TrainedRecognizers:
     if not folder.is_dir():
         raise CheckpointError(
             f"there are no trained recognizers {name_or_folder!r}{closest(name_or_folder, shipped_recognizers())}; "
-            f"name one that memrix brings ({', '.join(shipped_recognizers())}) or a folder that "
+            f"name one that comes with memrix ({', '.join(shipped_recognizers())}) or a folder that "
             f"`memrix experiment paper --save-trained` has written"
         )
     missing = [name for name in (_FLOAT, _LANGUAGE_MODEL, _SEARCH) if not (folder / name).is_file()]
@@ -84,17 +86,19 @@ def open_trained(name_or_folder: str) -> TrainedRecognizers:
         )
     if open_language_model(folder / _LANGUAGE_MODEL).counts is None:
         raise DataError(f"{folder / _LANGUAGE_MODEL} is a binary language model; a folder of recognizers holds ARPA")
-    coarse = [(_number(found["bits"]), path) for path in folder.iterdir() if (found := _COARSE.fullmatch(path.name))]
+    low_bit = [
+        (_number(found["bits"]), path) for path in folder.iterdir() if (found := _LOW_BIT.fullmatch(path.name))
+    ]
     return TrainedRecognizers(
         folder / _FLOAT,
-        tuple(sorted(coarse, reverse=True)),
+        tuple(sorted(low_bit, reverse=True)),
         folder / _LANGUAGE_MODEL,
         kept_search(folder / _SEARCH, "write the folder anew")[0],
     )
 
 
 def write_trained(folder: Path, trained: TrainedRecognizers) -> None:
-    """Write recognizers at half precision, language model and settings of the search into one folder.
+    """Write recognizers at half precision, language model and decoding settings into one folder.
 
     Raises:
         CheckpointError: a recognizer cannot be read, or the folder not be written.
@@ -112,7 +116,7 @@ def write_trained(folder: Path, trained: TrainedRecognizers) -> None:
 
 
 def kept_search(path: Path, remedy: str) -> tuple[SearchSettings, str | None]:
-    """Settings of a search from a file that holds them as ``settings``, and what they depend on, if it says so.
+    """Decoding settings from a file that holds them as ``settings``, and what they depend on, if it says so.
 
     Raises:
         DataError: the file is damaged; ``remedy`` says how to fix it.
@@ -124,19 +128,19 @@ def kept_search(path: Path, remedy: str) -> tuple[SearchSettings, str | None]:
     try:
         settings, key = SearchSettings(**table["settings"]), table.get("key")
     except (DataError, KeyError, TypeError) as error:
-        raise DataError(f"{path} holds no settings of a search ({error}); {remedy}") from error
+        raise DataError(f"{path} holds no decoding settings ({error}); {remedy}") from error
     return settings, key if isinstance(key, str) else None
 
 
 def _named(trained: TrainedRecognizers) -> Iterable[tuple[str, Path]]:
     yield _FLOAT, trained.floating
-    for bits, path in trained.coarse:
+    for bits, path in trained.low_bit:
         yield f"{bits:g}-bit.safetensors", path
 
 
 def _gzipped_arpa(path: Path) -> bytes:
     if open_language_model(path).counts is None:
-        raise DataError(f"{path} is a binary language model; only an ARPA file can be kept beside recognizers")
+        raise DataError(f"{path} is a binary language model; only an ARPA file can be saved with recognizers")
     content = path.read_bytes()
     return content if content.startswith(_GZIP) else gzip.compress(content, mtime=0)
 
