@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from memrix._support.preset_names import PRESETS
 from memrix.cli.main import main
 from memrix.hardware import Hardware
 from tests.asr.miniature import spoken_digits, write_tedlium
@@ -99,7 +100,7 @@ def test_bad_audio_is_skipped_on_request_and_counted(command, recordings, cache,
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [
-        ("hardware", "papier", ["papier", "paper, physical, tuned, ideal"]),
+        ("hardware", "papier", ["papier", ", ".join(PRESETS)]),
         ("hardware", "missing.toml", ["missing.toml", "cannot be read"]),
         ("weight_bits", "8,1", ["(8, 1)", "whole numbers of at least 2"]),
         ("weight_bits", "4.5", ["'4.5'", "whole numbers separated by commas"]),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 import pytest
 from cyclopts import App
 
+from memrix._support.preset_names import PRESETS
 from memrix._support.renamed import formerly
 from memrix.asr.experiment.settings import ExperimentSettings
 from memrix.asr.experiment.trained import open_trained
@@ -62,6 +63,12 @@ def test_the_command_says_no_text_of_a_field_again(command, settings, left):
     _, apps, _ = app.parse_commands(command)
     documented = re.findall(r"^ {0,4}(\w+)$", apps[-1].default_command.__doc__, re.MULTILINE)
     assert set(documented).isdisjoint(f.name for f in fields(settings))
+
+
+@pytest.mark.parametrize("settings", [ExperimentSettings, EvaluationSettings])
+def test_the_text_of_a_hardware_lists_every_preset(settings):
+    (listing,) = re.findall(r"presets? \((.*?)\)", field_help(settings)["hardware"])
+    assert sorted(listing.split(", ")) == sorted(PRESETS)
 
 
 def test_what_is_no_option_comes_with_trained_recognizers():

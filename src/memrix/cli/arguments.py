@@ -37,18 +37,6 @@ def check_hardware(*names: str) -> None:
             raise unknown_preset(name)
 
 
-def check_counts(**counts: int | None) -> None:
-    """Make sure that options that count things are whole numbers from 1 on; None is not given.
-
-    Raises:
-        DataError: one is less.
-    """
-    for name, count in counts.items():
-        if count is not None and count < 1:
-            option = "--" + name.replace("_", "-")
-            raise DataError(f"{name} is a whole number of at least 1, got {count}; give another {option}")
-
-
 def check_device(parameters: str) -> None:
     """Make sure that a device is the built-in one, or a file of parameters that is there.
 
