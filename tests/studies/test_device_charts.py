@@ -14,6 +14,7 @@ from memrix.device.parameters import HRS, LRS
 from memrix.errors import DataError, SettingsError
 from memrix.studies.device_behavior import Loops, current_voltage_loops, feature_history, typical_device
 from memrix.studies.device_charts import (
+    Population,
     draw_device,
     draw_features,
     draw_loops,
@@ -30,22 +31,19 @@ SIZES = {
 }
 
 
-FEW = {
-    "_LOOP_PANELS": (1, 2),
-    "_LOOP_CYCLES": 2,
-    "_DEVICES": 20,
-    "_CYCLES": 40,
-    "_PROTOCOLS": {protocol.name: protocol for protocol in (ResetSet(), Cycled(1), WriteVerify(), ResetRamp(0.05))},
-    "_CELLS": 200,
-}
+# Of so few devices, cells and pulses, charts are drawn in two seconds.
+FEW = Population(
+    loop_devices=2,
+    loop_cycles=2,
+    devices=20,
+    cycles=40,
+    cells=200,
+    protocols={protocol.name: protocol for protocol in (ResetSet(), Cycled(1), WriteVerify(), ResetRamp(0.05))},
+)
 
 
 def draw_few(folder, **settings):
-    """Charts of so few devices, cells and pulses that they are drawn in two seconds."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in FEW.items():
-            patch.setattr(f"memrix.studies.device_charts.{name}", value)
-        return draw_device(PARAMETERS, folder, **settings)
+    return draw_device(PARAMETERS, folder, population=FEW, **settings)
 
 
 @pytest.fixture(scope="module")
