@@ -16,7 +16,7 @@ What is here:
 - The chip: ``Hardware`` and its parts ``Device``, ``Tile``, ``DAC``, ``ADC``, ``Faults``, ``Drift``; the programming
   protocols ``ResetSet``, ``Cycled``, ``WriteVerify``, ``ResetRamp``, ``Ideal``. ``print(hardware)`` shows it all.
 - The verbs: ``check``, ``quantize``, ``calibrate``, ``program``, ``summary``, ``save``, ``load``, ``write``,
-  ``to_digital``, ``reseed``, ``reset_statistics``, ``set_epoch``; their settings ``Quantization`` and ``Seeds``;
+  ``to_digital``, ``reseed``, ``reset_statistics``, ``set_epoch``, ``pack_weights``, ``unpack_weights``; their settings ``Quantization`` and ``Seeds``;
   their results ``Check``, ``Calibration``, ``Summary``.
 - The errors. A class says whose mistake it is: ``SettingsError`` a value given, ``ConversionError`` the model,
   ``InputError`` the input of a call, ``CalibrationError`` the calibration, ``WriteError`` the weights of a chip,
@@ -35,7 +35,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from memrix import asr as asr, device as device, errors as errors, nn as nn, studies as studies
     from memrix._support.random import Seeds as Seeds
-    from memrix.checkpoint import load as load, save as save
+    from memrix.checkpoint import (
+        load as load,
+        pack_weights as pack_weights,
+        save as save,
+        unpack_weights as unpack_weights,
+    )
     from memrix.crossbar import (
         ADC as ADC,
         DAC as DAC,
