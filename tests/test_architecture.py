@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+import memrix
+
 SOURCE = Path(__file__).parents[1] / "src" / "memrix"
 FLOORS = [
-    {"errors", "_support"},
+    {"errors", "_support", "toolkit"},
     {"device"},
     {"crossbar", "quantization"},
     {"hardware"},
@@ -62,3 +64,45 @@ CORE_MODULES = [
 def test_core_needs_its_five_libraries_alone(path):
     roots = {module.split(".")[0] for module in imports(path)}
     assert roots <= CORE | sys.stdlib_module_names
+
+
+# Speech is an application: what it needs of memrix, any other can have.
+PUBLIC = ("memrix.errors", "memrix.toolkit", "memrix.asr")
+PUBLIC_NAMES = {name for name in memrix.__all__ if not (SOURCE / name).is_dir()} | {"__file__"}
+
+
+def require_public(path: Path) -> None:
+    """Fail where a module uses what memrix does not publish."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "memrix":
+            assert {alias.name for alias in node.names} <= PUBLIC_NAMES
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "memrix":
+            assert node.attr in PUBLIC_NAMES
+    for module in imports(path):
+        assert not module.startswith("memrix.") or module.startswith(PUBLIC), f"{module} is not public"
+
+
+@pytest.mark.parametrize(
+    "path", sorted((SOURCE / "asr").rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE))
+)
+def test_speech_uses_what_memrix_publishes(path):
+    require_public(path)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from memrix.nn.state import RANGE",
+        "import memrix._support.random",
+        "from memrix import nn",
+        "memrix.nn",
+        "from .. import nn",
+    ],
+)
+def test_what_memrix_does_not_publish_would_be_found(tmp_path, line):
+    path = tmp_path / "module.py"
+    path.write_text(line)
+    with pytest.raises(AssertionError):
+        require_public(path)

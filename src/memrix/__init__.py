@@ -16,8 +16,8 @@ What is here:
 - The chip: ``Hardware`` and its parts ``Device``, ``Tile``, ``DAC``, ``ADC``, ``Faults``, ``Drift``; the programming
   protocols ``ResetSet``, ``Cycled``, ``WriteVerify``, ``ResetRamp``, ``Ideal``. ``print(hardware)`` shows it all.
 - The verbs: ``check``, ``quantize``, ``calibrate``, ``program``, ``summary``, ``save``, ``load``, ``write``,
-  ``to_digital``, ``reseed``, ``reset_statistics``, ``set_epoch``, ``pack_weights``, ``unpack_weights``; their settings ``Quantization`` and ``Seeds``;
-  their results ``Check``, ``Calibration``, ``Summary``.
+  ``to_digital``, ``reseed``, ``reset_statistics``, ``set_epoch``, ``pack_weights``, ``unpack_weights``; their
+  settings ``Quantization`` and ``Seeds``; their results ``Check``, ``Calibration``, ``Summary``.
 - The errors. A class says whose mistake it is: ``SettingsError`` a value given, ``ConversionError`` the model,
   ``InputError`` the input of a call, ``CalibrationError`` the calibration, ``WriteError`` the weights of a chip,
   ``CheckpointError`` the file, ``DataError`` the data, ``AssetError`` a download. Each is a ``MemrixError``.

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 import memrix
-from memrix.errors import CheckpointError, ConversionError, NumericsError, SettingsError
+from memrix.errors import CheckpointError, ConversionError, SettingsError
 
 VALUES = torch.linspace(-2, 2, 2 * 6 * 9).view(2, 6, 9).sin()
 
@@ -109,7 +109,7 @@ def test_what_cannot_be_packed_says_why():
         memrix.pack_weights(memrix.program(model, memrix.Hardware.preset("ideal"), seed=0))
     with torch.no_grad():
         model[3].weight[0, 0] = torch.nan
-    with pytest.raises(NumericsError, match=r"3\.weight holds NaN or infinite values"):
+    with pytest.raises(ConversionError, match=r"3\.weight holds NaN or infinite values"):
         memrix.pack_weights(model)
 
 

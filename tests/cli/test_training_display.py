@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from memrix.asr.training.loop import Epoch, Step
+from memrix.asr.training.news import Epoch, Step
 from memrix.cli.training_display import TrainingDisplay
 
 BATCHES, EPOCHS = 8, 4  # eighths of an epoch are exact in floating point

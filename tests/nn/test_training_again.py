@@ -51,6 +51,16 @@ def test_quantizing_again_leaves_nothing_of_the_training_before():
     assert torch.equal(model[0].memrix.input_range, before)
 
 
+@pytest.mark.parametrize("again", [(EIGHT, Q(learned_steps=True)), (EIGHT, Q()), (THREE, None)])
+def test_a_learned_range_outlasts_the_steps_that_were_learned_with_it(again):
+    model = network()
+    memrix.quantize(model, THREE, Q(learned_steps=True))
+    with torch.no_grad():
+        model[0].memrix.learned_input_range.fill_(-0.75)
+    memrix.quantize(model, *again)
+    assert float(model[0].memrix.input_range) == 0.75
+
+
 def test_learned_steps_can_be_resumed_from_a_state_dict():
     model = network()
     memrix.quantize(model, THREE, Q(learned_steps=True))

@@ -2,8 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from memrix.errors import CheckpointError, SettingsError
 from memrix.quantization import fake_quantize_rows, weight_integers, weight_step

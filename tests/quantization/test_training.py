@@ -109,3 +109,18 @@ def test_the_former_name_of_device_resampling_warns():
     with pytest.warns(DeprecationWarning, match="use Quantization.device_resampling"):
         quantization = Quantization(fresh_chips=True)
     assert quantization == Quantization(device_resampling=True)
+
+
+def test_a_quantization_is_told_in_plain_values_and_made_of_them():
+    quantization = Quantization(learned_steps=True, weight_noise=0.05)
+    assert Quantization.from_dict(quantization.to_dict()) == quantization
+    assert Quantization.from_dict({}) == Quantization()
+
+
+def test_plain_values_that_are_no_quantization_are_all_named():
+    with pytest.raises(SettingsError) as caught:
+        Quantization.from_dict({"observr": "fixed", "weight_noise": -1.0})
+    for part in ("there is no setting 'observr' (did you mean 'observer'?)", "weight_noise must be a number from 0"):
+        assert part in str(caught.value)
+    with pytest.raises(SettingsError, match="must be a table of settings, got 3"):
+        Quantization.from_dict(3)

@@ -24,7 +24,7 @@ from memrix._support.schema import is_text, read
 from memrix._support.validation import shown
 from memrix.errors import CheckpointError
 
-FORMAT = 1  # of the files; a greater one is of a newer memrix
+FORMAT = 2  # the newest that this memrix reads: 2 may hold packed weights, which 1 does not know
 
 _VERSION, _DESCRIPTION, _DIGEST = "memrix_format", "memrix", "memrix_sha256"
 _MOST_DIGITS = 9  # of a format
@@ -58,8 +58,16 @@ class _Described:
     content: dict[str, Any]
 
 
-def write_archive(path: str | Path, tensors: Mapping[str, Tensor], description: dict[str, Any]) -> None:
+def write_archive(
+    path: str | Path, tensors: Mapping[str, Tensor], description: dict[str, Any], format: int = 1
+) -> None:
     """Write tensors, each one once however many names it has, and a description that JSON can hold.
+
+    Args:
+        path: of the file.
+        tensors: by their names.
+        description: of them.
+        format: the least that a reader must know, so that earlier versions of memrix read all files that they can.
 
     Raises:
         CheckpointError: the place cannot be written, or a tensor is of a kind that safetensors does not know.
@@ -70,7 +78,7 @@ def write_archive(path: str | Path, tensors: Mapping[str, Tensor], description: 
     unwritable = [name for name in (*stored, *tied) if not is_text(name)]
     if unwritable:
         raise CheckpointError(f"the names of tensors must be valid Unicode, got {shown(unwritable[0])}; rename it")
-    metadata = {"format": "pt", _VERSION: str(FORMAT), _DESCRIPTION: text, _DIGEST: _digest(text, stored)}
+    metadata = {"format": "pt", _VERSION: str(format), _DESCRIPTION: text, _DIGEST: _digest(text, stored)}
     # Under another name until it is complete: whoever ends the process midway leaves an older file as it was.
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:

@@ -1,4 +1,30 @@
-"""Speech recognition on memristor chips: corpora, features, pretrained recognizers and scoring.
+"""Speech recognition on memristor chips: an application, built on what memrix publishes and nothing else.
 
-Needs the extra ``memrix[asr]``. Nothing heavy is imported here; import the modules themselves.
+It answers one question: how many words does a recognizer get wrong in float, quantized, and on a chip?
+
+    recordings --corpora--> cuts of train, dev, test --+
+                                                       +--training--> recognizer, a safetensors file
+    labels, pronunciations ----------------------------+                  |  in float; then with low-bit weights
+                                                                          |
+                                                                          |  memrix.quantize, calibrate, program
+    text --search.estimation--> language model --+                        v
+                                                 +--search--> words <--transcription-- log-probabilities of labels
+    lexicon -------------------------------------+              |
+                                                                +--scoring--> errors --experiment--> WER, charts
+
+Where to look:
+
+- ``corpora``: recordings and transcripts of others, prepared once: manifests with fixed splits, audio at 16 kHz.
+- ``audio``, ``resampling``, ``features``, ``augmentation``: from samples to what a network takes.
+- ``labels``, ``pronunciation``, ``text``: what a network writes, and how words are spelled in it.
+- ``models``, ``recognizer``, ``recognizer_files``: acoustic models with CTC; recognizers as files, also packed.
+- ``training``, ``recipes``, ``seeds``: from settings to a recognizer; killed, it goes on where it was.
+- ``search``: from log-probabilities to words, with a lexicon and an n-gram language model.
+- ``experiment``: float, low-bit and chips of a recognizer that is trained here, compared on one test split.
+- ``whisper``: the same comparison of pretrained Whisper models, which are not trained here.
+- ``scoring``, ``charts``: word error rates with intervals, and what they look like.
+- ``trained``: recognizers that memrix brings.
+- ``outside``, ``kept``, ``files``, ``unpacking``, ``former``: whatever others or earlier versions wrote passes here.
+
+Needs the extra ``asr``: ``pip install "memrix[asr]"``. Nothing heavy is imported here; import the modules themselves.
 """

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from memrix._support.documents import file_path
 from memrix.errors import DataError
+from memrix.toolkit import file_path
 
 if TYPE_CHECKING:
     import soundfile

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from memrix._support.documents import file_path
 from memrix.errors import DataError
+from memrix.toolkit import file_path
 
 
 @contextmanager

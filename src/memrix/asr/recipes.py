@@ -8,9 +8,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from memrix._support.documents import file_path, parse_toml, read_text
-from memrix._support.records import closest
 from memrix.errors import SettingsError
+from memrix.toolkit import closest, file_path, parse_toml, read_text
 
 _TOML = ".toml"
 

@@ -57,9 +57,9 @@ class Recognizer(nn.Module):
         if self.network.takes_audio:
             valid = valid_frames(samples, audio.shape[1])
             counts = samples.unsqueeze(1).clamp(min=1)
-            centerd = (audio - (audio * valid).sum(dim=1, keepdim=True) / counts) * valid
-            power = centerd.square().sum(dim=1, keepdim=True) / counts
-            return centerd / power.clamp(min=torch.finfo(audio.dtype).tiny).sqrt(), samples
+            centered = (audio - (audio * valid).sum(dim=1, keepdim=True) / counts) * valid
+            power = centered.square().sum(dim=1, keepdim=True) / counts
+            return centered / power.clamp(min=torch.finfo(audio.dtype).tiny).sqrt(), samples
         features, lengths = self.features(audio, samples)
         features = (features - self.mean) / self.deviation
         if masked is not None:

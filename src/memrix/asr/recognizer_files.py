@@ -1,29 +1,32 @@
-"""Recognizers as files: weights, sizes, labels and how they were trained, in one safetensors file."""
+"""Recognizers as files: weights, sizes, labels and how they were trained, in one safetensors file.
+
+A packed file (``memrix_format`` 2 in its metadata) holds the same in the space that the bits of the weights take: see
+``memrix.pack_weights`` for its tensors.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 import memrix
-from memrix._support.archive import FileKind, content_digest, read_archive, write_archive
-from memrix._support.documents import file_path
+from memrix import Hardware, Quantization
 from memrix.asr.corpus import listing
+from memrix.asr.former import present_tensors
 from memrix.asr.labels import Labels
 from memrix.asr.models.building import build_network
 from memrix.asr.models.settings import ModelSettings
 from memrix.asr.recognizer import Recognizer
 from memrix.asr.recognizer_schema import KIND, CheckedDescription
 from memrix.errors import CheckpointError
-from memrix.hardware import Hardware
-from memrix.nn.quantized import QuantizedLayer, move_keys
-from memrix.quantization import Quantization
+from memrix.toolkit import FileKind, content_digest, file_path, read_archive, write_archive
 
+FLOAT_BITS = 11
+"""Of the weights of a packed float recognizer, which change by at most 1/2046 of the largest of their output."""
+PACKED_FORMAT = 2
 _SHOWN = 20  # differences that an error lists
 _RECOGNIZER = FileKind("recognizer", "`memrix train`", "`memrix train`")
 
@@ -46,11 +49,11 @@ def quantize_recognizer(recognizer: Recognizer, hardware: Hardware, quantization
     """Put fake quantizers into the layers that the paper has on memristors; the description says so."""
     memrix.quantize(recognizer.network, chip_choice(recognizer, hardware), quantization)
     recognizer.description["hardware"] = hardware.to_dict()
-    recognizer.description["quantization"] = asdict(quantization)
+    recognizer.description["quantization"] = quantization.to_dict()
 
 
 def save_recognizer(
-    path: str | Path, recognizer: Recognizer, training: Mapping[str, Any] | None = None, *, half: bool = False
+    path: str | Path, recognizer: Recognizer, training: Mapping[str, Any] | None = None, *, packed: bool = False
 ) -> None:
     """Write a recognizer.
 
@@ -58,15 +61,19 @@ def save_recognizer(
         path: of the ``.safetensors`` file.
         recognizer: its weights, ranges, labels and the statistics of its features.
         training: how it was trained and what it reached, to be read by people and commands.
-        half: whether weights take half of the space, at half precision.
+        packed: whether low-bit weights are written as packed integers, weights of a float recognizer at 11 bits with
+            one scale an output, and the rest at half precision. A packed recognizer is to be used; one that training
+            is to go on from is better kept whole.
 
     Raises:
         CheckpointError: the place cannot be written.
+        ConversionError: a weight that is to be packed is NaN or infinite.
     """
-    tensors: dict[str, Tensor] = dict(recognizer.state_dict())
-    if half:
-        tensors = {name: value.half() if value.dtype is torch.float32 else value for name, value in tensors.items()}
-    write_archive(path, tensors, {"kind": KIND, **recognizer.description, "training": dict(training or {})})
+    tensors: Mapping[str, Tensor] = recognizer.state_dict()
+    if packed:
+        tensors = memrix.pack_weights(recognizer, other_bits=None if _is_low_bit(recognizer) else FLOAT_BITS)
+    description = {"kind": KIND, **recognizer.description, "training": dict(training or {})}
+    write_archive(path, tensors, description, PACKED_FORMAT if packed else 1)
 
 
 def load_recognizer(path: str | Path) -> tuple[Recognizer, dict[str, Any]]:
@@ -80,6 +87,12 @@ def load_recognizer(path: str | Path) -> tuple[Recognizer, dict[str, Any]]:
     recognizer = new_recognizer(checked.model, checked.labels)
     if checked.hardware is not None and checked.quantization is not None:
         quantize_recognizer(recognizer, checked.hardware, checked.quantization)
+    try:
+        tensors = memrix.unpack_weights(recognizer, tensors)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"the weights of {str(path)!r} are damaged; write the recognizer again: {error}"
+        ) from error
     load_weights(
         recognizer,
         {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()},
@@ -97,16 +110,17 @@ def recognizer_digest(path: str | Path) -> str:
     return content_digest(path, _RECOGNIZER)
 
 
+def _is_low_bit(recognizer: Recognizer) -> bool:
+    return "hardware" in recognizer.description
+
+
 def load_weights(recognizer: Recognizer, tensors: Mapping[str, Tensor], source: str) -> None:
     """Take weights over.
 
     Raises:
         CheckpointError: they are of another architecture; every difference is listed.
     """
-    tensors = dict(tensors)
-    for name, module in recognizer.named_modules():
-        if isinstance(module, QuantizedLayer):
-            move_keys(module, tensors, f"{name}.")  # of files from before memrix kept all it has in one place
+    tensors = present_tensors(tensors)
     own = recognizer.state_dict()
     problems = [f"{name} is missing" for name in own if name not in tensors]
     problems += [f"{name} has no place" for name in tensors if name not in own]

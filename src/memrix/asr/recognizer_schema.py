@@ -10,8 +10,7 @@ import torch
 from pydantic import Field, TypeAdapter, ValidationError
 from torch import Tensor
 
-from memrix._support.building import build
-from memrix._support.validation import shown
+from memrix import Hardware, Quantization
 from memrix.asr.labels import BLANK, Labels, PhonemeLabels, SubwordLabels
 from memrix.asr.labels.subwords import require_own_tokenizer
 from memrix.asr.models.building import build_network
@@ -19,10 +18,9 @@ from memrix.asr.models.conformer import ConformerSettings
 from memrix.asr.models.settings import ModelSettings, model_settings
 from memrix.asr.outside import PlainText, Schema, told
 from memrix.errors import CheckpointError, DataError, MemrixError
-from memrix.hardware import Hardware
-from memrix.quantization import Quantization
+from memrix.toolkit import shown
 
-KIND = "ctc-recogniser"
+KIND = "ctc-recogniser"  # as the files of all versions spell it
 _MOST_LABELS = 1 << 20
 _RANGES = ("input_range", "output_range")
 """Scalars that are NaN where no range was found."""
@@ -102,15 +100,12 @@ def _labels(table: Mapping[str, Any]) -> Labels:
 
 
 def _low_bit(checked: _Description) -> tuple[Hardware | None, Quantization | None]:
-    if (checked.hardware is None) != (checked.quantization is None):
-        raise DataError("hardware and quantization must both be given, or neither in float")
-    if checked.hardware is None:
+    hardware, quantization = checked.hardware, checked.quantization
+    if hardware is None and quantization is None:
         return None, None
-    problems: list[str] = []
-    quantization = build(Quantization, checked.quantization, "quantization", problems)
-    if problems or quantization is None:
-        raise DataError("; ".join(problems))
-    return Hardware.from_dict(checked.hardware), quantization
+    if hardware is None or quantization is None:
+        raise DataError("hardware and quantization must both be given, or neither in float")
+    return Hardware.from_dict(hardware), Quantization.from_dict(quantization)
 
 
 def _require_sound(tensors: Mapping[str, Tensor]) -> None:
@@ -140,6 +135,7 @@ def _require_fit(model: ModelSettings, labels: Labels, tensors: Mapping[str, Ten
         )
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
         declared = sum(value.numel() for value in build_network(model, len(labels.symbols)).parameters())
-    held = sum(math.prod(value.shape) for value in tensors.values())
+    # A byte of packed integers holds four at most.
+    held = sum(math.prod(value.shape) * (4 if value.dtype is torch.uint8 else 1) for value in tensors.values())
     if declared > held:
         raise DataError(f"its model has {declared} weights, and the file {held} values")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 
+from memrix.toolkit import former_names
+
 
 def normalize(text: str) -> str:
     """Words without punctuation, case or spelling of numbers: "Two, please." gives "2 please"."""
@@ -19,3 +21,6 @@ def _normalizer() -> Callable[[str], str]:
     # British and American spellings stay apart: their mapping comes with each model, not with the library.
     normalizer: Callable[[str], str] = EnglishTextNormalizer({})
     return normalizer
+
+
+__getattr__ = former_names(__name__, {"normalise": "normalize"})

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from memrix._support.validation import shown
-from memrix.errors import CheckpointError, ConversionError, MemrixError, NumericsError
+from memrix.errors import CheckpointError, ConversionError, MemrixError
 from memrix.nn.composite import Projection
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.geometry import STATE
@@ -52,8 +52,7 @@ def pack_weights(model: nn.Module, *, other_bits: int | None = None) -> dict[str
             each changes by at most ``1 / (2**other_bits - 2)`` of the largest of its row. None: half precision.
 
     Raises:
-        ConversionError: the model runs on a chip.
-        NumericsError: a weight is NaN or infinite.
+        ConversionError: the model runs on a chip, or a weight is NaN or infinite.
         SettingsError: ``other_bits`` is not 2 to 16.
     """
     if any(isinstance(module, CrossbarLayer) for module in model.modules()):
@@ -133,7 +132,7 @@ def _packed(name: str, rows: Tensor, bits: int, *how: Any) -> dict[str, Tensor]:
 
 def _entries(name: str, matrix: Tensor, step: Tensor, bits: float) -> dict[str, Tensor]:
     if not bool(matrix.isfinite().all()):
-        raise NumericsError(
+        raise ConversionError(
             f"{name} holds NaN or infinite values, which no integer stands for; train or load it again"
         )
     held = max(LEAST_BITS, int(bits))  # 1.5 is the name of ternary weights, of 2 bits

@@ -19,7 +19,7 @@ from rich.progress import (
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from memrix.asr.training.loop import Epoch, Step
+    from memrix.asr.training.news import Epoch, Step
     from memrix.asr.training.setup import TrainingSetup
 
 _SPEED_OVER = 600.0  # s; steps that take half a minute have a speed too
@@ -63,7 +63,7 @@ class TrainingDisplay:
 
     def report(self, news: Step | Epoch | TrainingSetup) -> None:
         """Show what has happened."""
-        from memrix.asr.training.loop import Epoch, Step
+        from memrix.asr.training.news import Epoch, Step
 
         if isinstance(news, Step):
             self._step(news)

@@ -199,6 +199,9 @@ class LayerState(ExactModule):
         self._keep_buffer(OUTPUT_RANGE, outputs, torch.full((), torch.nan, dtype=torch.float32, device=matrix.device))
         self._keep_buffer(EPOCH, noisy, torch.zeros((), dtype=torch.int64, device=matrix.device))
         if not learned or self.learned_for != self.chip.steps_key:
+            if self.learned_range is not None and self.calibrated:
+                # The layer was trained with it: it outlasts the steps of other hardware.
+                self.input_range.copy_(self.learned_range.detach().abs())
             for name in (LEARNED_RANGE, LEARNED_WEIGHT_STEP):
                 self._parameters.pop(name, None)
             self.learned_for = None

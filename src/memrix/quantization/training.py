@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal, get_args
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 
+from memrix._support.building import build
 from memrix._support.renamed import formerly, with_former_names
 from memrix._support.validation import require_choice, require_integer, require_number
 from memrix.errors import SettingsError
@@ -68,6 +70,23 @@ class Quantization:
                 f"device_resampling trains with the noise of real cells, and weight_noise={self.weight_noise} is a "
                 f"stand-in for it; give one of them"
             )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, which ``from_dict`` takes."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, table: Mapping[str, Any]) -> Quantization:
+        """A description from plain values; what is left out has its default.
+
+        Raises:
+            SettingsError: lists every setting that does not exist or whose value is invalid.
+        """
+        problems: list[str] = []
+        built = build(cls, table, "", problems)
+        if built is None:
+            raise SettingsError("this quantization cannot be used:\n  " + "\n  ".join(problems))
+        return built
 
 
 @torch.no_grad()

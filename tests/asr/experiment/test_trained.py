@@ -1,10 +1,12 @@
 import gzip
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
 
+import memrix
 from memrix.asr.experiment.report import rows_of
 from memrix.asr.experiment.run import run_experiment
 from memrix.asr.experiment.settings import ExperimentSettings
@@ -35,13 +37,23 @@ def test_an_experiment_goes_on_elsewhere_from_what_another_has_trained(quick, do
     assert [row.rate for row in rows_of(again)] == pytest.approx([row.rate for row in rows_of(done.result)], abs=0.15)
 
 
-def test_weights_are_kept_at_half_precision(done, kept):
-    whole = done.folder / "float" / "model.safetensors"
-    half = kept / "float.safetensors"
-    assert half.stat().st_size < 0.8 * whole.stat().st_size
-    kept, wanted = (load_recognizer(path)[0].state_dict() for path in (half, whole))
-    for name, value in kept.items():
-        torch.testing.assert_close(value, wanted[name], rtol=1e-3, atol=1e-6)
+@pytest.mark.parametrize(("trained", "name"), [("float", "float"), ("coarse-3", "3-bit")])
+def test_recognizers_are_kept_packed(done, kept, trained, name):
+    whole = done.folder / trained / "model.safetensors"
+    packed = kept / f"{name}.safetensors"
+    assert packed.stat().st_size < 0.6 * whole.stat().st_size  # most of so small a file are its texts
+    found, wanted = (load_recognizer(path)[0] for path in (packed, whole))
+    assert found.description == wanted.description
+    for name, module in found.named_modules():
+        other = wanted.get_submodule(name)
+        if hasattr(module, "quantized_weight"):
+            assert torch.equal(module.quantized_weight(), other.quantized_weight()), name
+        elif isinstance(getattr(module, "weight", None), torch.Tensor):
+            rows, expected = (
+                each.weight.detach().flatten(1) if each.weight.dim() > 1 else each.weight[None]
+                for each in (module, other)
+            )
+            assert bool(((rows - expected).abs().amax(1) <= 1.1e-3 * expected.abs().amax(1)).all()), name
 
 
 def test_folders_that_lack_something(kept, tmp_path):
@@ -76,7 +88,14 @@ def test_what_memrix_brings_is_whole_and_small(name):
     for bits, path in trained.low_bit:
         assert load_recognizer(path)[0].description["hardware"]["weight_bits"] == bits
     folder = trained.floating.parent
-    assert all(path.stat().st_size < 10e6 for path in folder.iterdir())
     card = (folder / "README.md").read_text()
     for part in ("## Data", "## License", "## Word error rates"):
         assert part in card
+
+
+def test_a_wheel_carries_at_most_8_megabytes_of_weights():
+    package = Path(memrix.__file__).parent
+    assert sum(path.stat().st_size for path in package.rglob("*.safetensors")) <= 8e6
+    # And nothing else of their size.
+    others = [path for path in package.rglob("*") if path.is_file() and path.suffix not in (".safetensors", ".pyc")]
+    assert all(path.stat().st_size < 1e6 for path in others)

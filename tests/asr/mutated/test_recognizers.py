@@ -30,17 +30,17 @@ def phonemes():
     return PhonemeLabels({word: (tuple(way.split()),) for word, way in PRONUNCIATIONS.items()})
 
 
-@pytest.fixture(scope="module", params=["float", "low-bit", "subwords"])
+@pytest.fixture(scope="module", params=["float", "low-bit", "subwords", "packed float", "packed low-bit"])
 def recognizer_file(request, place):
     labels = SubwordLabels.trained(["one two three four"] * 3, 16) if request.param == "subwords" else phonemes()
     recognizer = small(labels)
-    if request.param == "low-bit":
+    if request.param.endswith("low-bit"):
         quantize_recognizer(recognizer, Hardware.preset("paper"), Quantization())
         for name, buffer in recognizer.network.named_buffers():
             if name.endswith("input_range"):
                 buffer.fill_(2.0)
     path = place / f"{request.param}.safetensors"
-    save_recognizer(path, recognizer, {"epochs": [{"epoch": 0}]})
+    save_recognizer(path, recognizer, {"epochs": [{"epoch": 0}]}, packed=request.param.startswith("packed"))
     return path
 
 
@@ -94,13 +94,15 @@ def test_a_recognizer_of_other_tensors_is_refused_or_sound(recognizer_file, plac
         "large": lambda value: value * 1e30,
         "empty": lambda value: value.new_zeros(0),
         "huge": lambda value: value.double() * 1e308,
+        "negative": lambda value: value * -1,
+        "ones": lambda value: torch.full_like(value, 255),
     }
 
     def check(drawn):
         name, kind = drawn
         write_archive(path, {**tensors, name: changes[kind](tensors[name])}, description)
         found = or_error(load_recognizer, path)
-        if found is not None and kind not in ("large", "huge"):
+        if found is not None and kind not in ("large", "huge", "ones"):
             require_sound(found[0])
 
     explore(st.tuples(st.sampled_from(sorted(tensors)), st.sampled_from(sorted(changes))), check, count)
@@ -108,7 +110,7 @@ def test_a_recognizer_of_other_tensors_is_refused_or_sound(recognizer_file, plac
 
 @pytest.mark.parametrize("count", COUNTS)
 def test_a_damaged_recognizer_is_refused_or_the_same(recognizer_file, place, count):
-    tensors, _ = read_archive(recognizer_file, RECOGNIZER)
+    tensors = load_recognizer(recognizer_file)[0].state_dict()
     path = place / "other.safetensors"
 
     def check(content):

@@ -4,7 +4,8 @@ import pytest
 from lightning.fabric.accelerators import CUDAAccelerator, MPSAccelerator
 
 from memrix.asr.training.devices import require_devices
-from memrix.asr.training.loop import RESULT, SETTINGS, train
+from memrix.asr.training.folder import RESULT, SETTINGS
+from memrix.asr.training.loop import train
 from memrix.asr.training.settings import TrainingSettings
 from memrix.errors import SettingsError
 from tests.asr.tones import tone_corpus

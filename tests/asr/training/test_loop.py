@@ -13,7 +13,9 @@ from safetensors.torch import load_file
 
 import memrix
 from memrix.asr.recognizer_files import chip_choice, load_recognizer
-from memrix.asr.training.loop import RESULT, SETTINGS, STATE, Epoch, Step, train
+from memrix.asr.training.folder import RESULT, SETTINGS, STATE
+from memrix.asr.training.loop import train
+from memrix.asr.training.news import Epoch, Step
 from memrix.asr.training.settings import TrainingSettings
 from memrix.errors import CheckpointError, DataError, SettingsError
 from tests.asr.tones import tone_corpus, tone_settings

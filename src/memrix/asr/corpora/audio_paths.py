@@ -6,9 +6,9 @@ import re
 from functools import cached_property
 from pathlib import Path
 
-from memrix._support.validation import shown
 from memrix.asr.outside import text_problem
 from memrix.errors import DataError
+from memrix.toolkit import shown
 
 STAYS = "recordings_stay"
 """In the description of a corpus: its recordings were not copied to its folder."""

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from memrix._support.records import closest
-from memrix._support.validation import shown
 from memrix.asr.corpora.asterisk import prepare_asterisk
 from memrix.asr.corpora.asterisk_prompts import asterisk
 from memrix.asr.corpora.collection import entries
@@ -22,6 +20,7 @@ from memrix.asr.corpora.tedlium2 import prepare_tedlium2
 from memrix.asr.corpus import Corpus, Utterance
 from memrix.asr.outside import user_path
 from memrix.errors import DataError
+from memrix.toolkit import closest, shown
 
 if TYPE_CHECKING:
     from lhotse import Recording

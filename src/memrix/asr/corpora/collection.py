@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from memrix._support.tables import listed
 from memrix.asr.corpora.prepared import SPLITS, PreparedCorpus
 from memrix.asr.corpora.writing import write_corpus
 from memrix.asr.corpus import listing
 from memrix.errors import DataError
+from memrix.toolkit import listed
 
 if TYPE_CHECKING:
     from lhotse import MonoCut

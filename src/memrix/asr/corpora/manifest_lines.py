@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError, model_validator
 
-from memrix._support.documents import parse_json
-from memrix._support.validation import shown
 from memrix.asr.outside import PlainText, Schema, refusal, told
 from memrix.errors import DataError
+from memrix.toolkit import parse_json, shown
 
 if TYPE_CHECKING:
     from lhotse import MonoCut, Recording, SupervisionSegment

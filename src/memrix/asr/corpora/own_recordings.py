@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from memrix._support.documents import parse_json
 from memrix.asr.corpora.audio_paths import require_file_name
 from memrix.asr.corpus import Corpus, Utterance, listing
 from memrix.asr.outside import plain_text, user_path
 from memrix.errors import DataError
+from memrix.toolkit import parse_json
 
 MANIFEST_NAME = "manifest.jsonl"
 AUDIO_SUFFIXES = frozenset({".aif", ".aiff", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".sph", ".wav"})

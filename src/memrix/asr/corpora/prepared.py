@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from memrix._support.records import closest
 from memrix.asr.audio import SAMPLE_RATE
 from memrix.asr.cache import cache_dir
 from memrix.asr.corpora.audio_paths import STAYS, AudioPaths
@@ -17,9 +16,11 @@ from memrix.asr.corpora.description import CorpusDescription
 from memrix.asr.corpora.manifest_lines import parsed_cut
 from memrix.asr.corpora.sphere import read_sphere_by_libsndfile
 from memrix.asr.corpus import listing
+from memrix.asr.former import present_description
 from memrix.asr.outside import json_of, told, user_path
 from memrix.asr.unpacking import unpacked_lines
 from memrix.errors import DataError
+from memrix.toolkit import closest
 
 if TYPE_CHECKING:
     from lhotse import CutSet, MonoCut
@@ -140,7 +141,7 @@ def open_corpus(name_or_folder: str) -> PreparedCorpus:
         folder = corpora_folder() / name_or_folder
     path = folder / DESCRIPTION
     try:
-        description = json_of(path.read_bytes())
+        description = present_description(json_of(path.read_bytes()))
         name = CorpusDescription.model_validate(description).name
     except FileNotFoundError as error:
         known = sorted(place.parent.name for place in corpora_folder().glob(f"*/{DESCRIPTION}"))

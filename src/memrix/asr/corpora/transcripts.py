@@ -6,6 +6,7 @@ import re
 import unicodedata
 
 from memrix.errors import DataError
+from memrix.toolkit import former_names
 
 _REMARK = re.compile(r"\([^)]*\)|<[^>]*>|\[[^\]]*\]|\{[^}]*\}")
 _OTHERS = re.compile(r"[^a-z' ]")
@@ -65,3 +66,6 @@ def _said(text: str) -> str:
 
 def _is_lost(character: str) -> bool:
     return character.isnumeric() or (character.isalpha() and not "a" <= character <= "z")
+
+
+__getattr__ = former_names(__name__, {"normalised": "normalized"})

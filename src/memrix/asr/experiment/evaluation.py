@@ -15,6 +15,7 @@ from lhotse import CutSet
 from pydantic import Field, TypeAdapter
 
 import memrix
+from memrix import Hardware
 from memrix.asr.content import content_of, hash_of
 from memrix.asr.experiment.systems import Measurement, System, measure, on_chip
 from memrix.asr.experiment.trained import kept_search
@@ -31,7 +32,6 @@ from memrix.asr.search.settings import SearchSettings
 from memrix.asr.search.tuning import tune
 from memrix.asr.transcription import emissions
 from memrix.errors import CheckpointError, DataError
-from memrix.hardware import Hardware
 
 LM_SCALES = (0.6, 0.9, 1.2, 1.5, 1.8, 2.1, 2.4, 2.8)
 _PRIOR = "prior"

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from lhotse import CutSet
 
-from memrix._support.documents import file_path
 from memrix.asr.content import hash_of
 from memrix.asr.corpora.prepared import open_corpus
 from memrix.asr.experiment.evaluation import Digital, Evaluation
@@ -27,9 +26,10 @@ from memrix.asr.search.language_model import LanguageModel, open_language_model
 from memrix.asr.search.settings import SearchSettings
 from memrix.asr.training.settings import TrainingSettings
 from memrix.errors import DataError
+from memrix.toolkit import file_path
 
 if TYPE_CHECKING:
-    from memrix.asr.training.loop import Report
+    from memrix.asr.training.news import Report
 
 DEFAULT_BEAM = 100
 

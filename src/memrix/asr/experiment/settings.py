@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
-from memrix._support.records import closest
-from memrix._support.renamed import formerly, with_former_names
-from memrix._support.wording import shown
 from memrix.asr.counts import LARGEST_SEED, MOST, is_count
 from memrix.asr.recipes import read_settings, recipe_names
 from memrix.asr.search.settings import SearchSettings
 from memrix.errors import MemrixError, SettingsError
+from memrix.toolkit import closest, formerly, shown, with_former_names
 
 # `memrix --help` reads the fields below: torch is imported by the methods that need it.
 if TYPE_CHECKING:
+    from memrix import Hardware
     from memrix.asr.training.settings import TrainingSettings
-    from memrix.hardware import Hardware
 
 SIZES = recipe_names()
 _ADC = re.compile(r"(?P<precision>\d{1,3})/(?P<range>\d{1,3})")
@@ -119,14 +117,12 @@ class ExperimentSettings:
             f"an ADC is precision/range, such as 4/4, got {text!r}" for text in self.adc if not _ADC.fullmatch(text)
         ]
         if self.weight_range is not None:
-            from memrix.quantization import WeightRange
+            from memrix import Hardware
 
-            ranges = get_args(WeightRange)
-            if self.weight_range not in ranges:
-                problems.append(
-                    f"weight_range must be one of {', '.join(ranges)}, got {self.weight_range!r}"
-                    f"{closest(self.weight_range, ranges)}"
-                )
+            try:
+                Hardware().replace(weight_range=self.weight_range)
+            except MemrixError as error:
+                problems.append(str(error))
         if not is_count(self.seed, 0, LARGEST_SEED):
             problems.append(f"seed must be a whole number from 0 to {LARGEST_SEED}, got {shown(self.seed)}")
         texts = {"corpus": self.corpus, "recognizer": self.recognizer, "language_model": self.language_model}
@@ -151,8 +147,7 @@ class ExperimentSettings:
 
     def variants(self, bits: float) -> dict[str, Hardware]:
         """Chips at so many bits by a name: every hardware, with every ADC and number of pre-cycles to compare."""
-        from memrix.crossbar.protocols import Cycled
-        from memrix.hardware import Hardware
+        from memrix import Cycled, Hardware
 
         found = {}
         for name in self.hardware:
@@ -184,7 +179,7 @@ class ExperimentSettings:
 
     def low_bit_training(self, bits: float, start: str) -> TrainingSettings:
         """The training with low-bit weights, from a float recognizer: shorter, and from a lower learning rate."""
-        from memrix.hardware import Hardware
+        from memrix import Hardware
 
         hardware = Hardware.named(self.hardware[0]).replace(weight_bits=bits)
         if self.weight_range is not None:

@@ -15,7 +15,9 @@ from pydantic import Field, TypeAdapter
 from torch import Tensor
 
 import memrix
+from memrix import Hardware
 from memrix.asr.files import write_whole
+from memrix.asr.former import present_execution
 from memrix.asr.kept import Count, Seconds, Share, Text, parse_kept, validated, with_hash
 from memrix.asr.recognizer import Recognizer
 from memrix.asr.recognizer_files import chip_choice
@@ -25,9 +27,6 @@ from memrix.asr.search.greedy import greedy_labels
 from memrix.asr.training.calibration import calibrate_recognizer
 from memrix.asr.transcription import emissions
 from memrix.errors import DataError
-from memrix.hardware import Hardware
-from memrix.model.readiness import has_calibration_samples
-from memrix.model.selection import select
 
 _MEASURE_AGAIN = "remove it to measure again"
 _CALIBRATION_SECONDS, _CALIBRATION_BATCHES = 60.0, 4
@@ -102,7 +101,8 @@ class Measurement:
             table, is_whole = parse_kept(path.read_bytes())
             if table.pop("key") != key or not is_whole:
                 return None
-            measurement = validated(_MEASUREMENT, table)
+            system = present_execution(table.pop("system"))
+            measurement = validated(_MEASUREMENT, {**table, "system": system})
             lists = (measurement.errors, measurement.words, measurement.hypotheses)
             if any(len(items) != len(measurement.ids) for items in lists):
                 raise ValueError(f"{len(measurement.ids)} utterances, and other numbers of errors, words or texts")
@@ -127,7 +127,7 @@ def on_chip(recognizer: Recognizer, hardware: Hardware, seed: int, train: CutSet
     hardware = hardware.replace(**{setting: trained[setting] for setting in ("weight_scale", "weight_range")})
     choice = chip_choice(recognizer, hardware)
     # The vectors are those of the digital network: chips of one network share them.
-    if not all(has_calibration_samples(layer) for layer in select(recognizer.network, choice, None)):
+    if not all(layer.calibrated for layer in memrix.check(recognizer.network, choice).layers):
         # With the ranges that the network was trained with: its fake-quantized layer has no others.
         calibrate_recognizer(
             recognizer,

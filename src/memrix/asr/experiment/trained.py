@@ -11,14 +11,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from memrix._support.documents import file_path
-from memrix._support.records import closest
-from memrix._support.renamed import formerly, with_former_names
 from memrix.asr.files import write_whole
 from memrix.asr.kept import parse_kept, with_hash
 from memrix.asr.search.language_model import open_language_model
 from memrix.asr.search.settings import SearchSettings
 from memrix.errors import CheckpointError, DataError
+from memrix.toolkit import closest, file_path, former_names, formerly, with_former_names
 
 _FLOAT = "float.safetensors"
 _LOW_BIT = re.compile(r"(?P<bits>\d+(\.\d+)?)-bit\.safetensors")
@@ -98,7 +96,7 @@ def open_trained(name_or_folder: str) -> TrainedRecognizers:
 
 
 def write_trained(folder: Path, trained: TrainedRecognizers) -> None:
-    """Write recognizers at half precision, language model and decoding settings into one folder.
+    """Write packed recognizers, language model and decoding settings into one folder.
 
     Raises:
         CheckpointError: a recognizer cannot be read, or the folder not be written.
@@ -110,7 +108,7 @@ def write_trained(folder: Path, trained: TrainedRecognizers) -> None:
     file_path(folder, DataError, "the folder of trained recognizers").mkdir(parents=True, exist_ok=True)
     for name, path in _named(trained):
         recognizer, training = load_recognizer(path)
-        save_recognizer(folder / name, recognizer, training, half=True)
+        save_recognizer(folder / name, recognizer, training, packed=True)
     write_whole(folder / _LANGUAGE_MODEL, _gzipped_arpa(trained.language_model))
     write_whole(folder / _SEARCH, json.dumps(with_hash({"settings": asdict(trained.search)}), indent=1).encode())
 
@@ -152,3 +150,8 @@ def _number(text: str) -> float:
 
 def _shipped() -> Path:
     return Path(str(files("memrix.asr") / "trained"))
+
+
+__getattr__ = former_names(
+    __name__, {"TrainedRecognisers": "TrainedRecognizers", "shipped_recognisers": "shipped_recognizers"}
+)

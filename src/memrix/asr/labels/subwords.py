@@ -8,10 +8,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from memrix._support.documents import parse_json
 from memrix.asr.labels.labels import BLANK, Labels
 from memrix.asr.outside import PlainText, told
 from memrix.errors import DataError
+from memrix.toolkit import parse_json
 
 
 class SubwordLabels(Labels):

@@ -6,10 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Discriminator, Tag, TypeAdapter
 
-from memrix._support.records import closest
-from memrix._support.validation import shown
 from memrix.asr.models.conformer import PRESETS, ConformerSettings
 from memrix.asr.models.transformers_ctc import TransformersSettings
+from memrix.toolkit import closest, shown
 
 ModelSettings = ConformerSettings | TransformersSettings
 

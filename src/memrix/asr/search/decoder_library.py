@@ -14,10 +14,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from memrix._support.documents import file_path
 from memrix.asr.search.arpa import arpa_problem
 from memrix.asr.unpacking import GZIP
 from memrix.errors import AssetError, DataError
+from memrix.toolkit import file_path
 
 if TYPE_CHECKING:
     from flashlight.lib.text.decoder.kenlm import KenLM

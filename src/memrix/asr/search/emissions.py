@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from memrix._support.tables import listed
 from memrix.errors import DataError, InputError
+from memrix.toolkit import listed
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from memrix._support.documents import file_path
 from memrix.asr.corpus import listing
 from memrix.asr.outside import text_problem
 from memrix.asr.search.arpa import UNKNOWN, arpa_fields, arpa_lines
@@ -20,6 +19,7 @@ from memrix.asr.search.language_model import MAX_ORDER, MIN_ORDER, LanguageModel
 from memrix.asr.search.lexicon import RESERVED
 from memrix.asr.search.ngram_tools import find_estimator
 from memrix.errors import AssetError, DataError
+from memrix.toolkit import file_path
 
 SUFFIXES = (".arpa", ".arpa.gz")
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from memrix._support.documents import file_path
 from memrix.asr.files import sha256_of
 from memrix.asr.search.arpa import read_arpa_head
 from memrix.asr.search.decoder_library import is_binary
 from memrix.errors import DataError
+from memrix.toolkit import file_path
 
 MIN_ORDER, MAX_ORDER = 2, 6
 """What KenLM reads as it is built into flashlight-text."""

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from memrix._support.tables import listed
 from memrix.asr.search.decoder_library import decoder_library, load_kenlm
 from memrix.asr.search.emissions import BLANK, Emissions
 from memrix.asr.search.language_model import LanguageModel
 from memrix.asr.search.lexicon import Lexicon
 from memrix.asr.search.settings import SearchSettings
 from memrix.errors import DataError
+from memrix.toolkit import listed
 
 if TYPE_CHECKING:
     from flashlight.lib.text.decoder import LM, LexiconDecoder

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from memrix._support.documents import ENCODING, file_path
 from memrix.asr.corpus import listing
 from memrix.errors import DataError
+from memrix.toolkit import ENCODING, file_path
 
 
 def check_texts(paths: Sequence[Path]) -> None:

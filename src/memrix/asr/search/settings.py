@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from memrix._support.wording import shown
 from memrix.asr.counts import is_count
 from memrix.errors import DataError
+from memrix.toolkit import shown
 
 WIDEST = 1 << 20  # hypotheses, or labels; the search keeps them all in memory
 LARGEST_THRESHOLD = 1e6  # nats; nothing is dropped

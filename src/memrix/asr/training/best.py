@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from memrix._support.archive import FileKind, read_archive, write_archive
 from memrix.asr.recognizer import Recognizer
+from memrix.toolkit import FileKind, read_archive, write_archive
 
 _EPOCH = FileKind("weights of an epoch", "`memrix train`", "`memrix train`")
 

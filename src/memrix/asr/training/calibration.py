@@ -7,10 +7,11 @@ import itertools
 from lhotse import CutSet
 
 import memrix
+from memrix import Hardware
 from memrix.asr.recognizer import Recognizer
 from memrix.asr.recognizer_files import chip_choice
 from memrix.asr.training.batches import padded_audio, training_batches
-from memrix.hardware import Hardware
+from memrix.toolkit import former_names
 
 
 def calibrate_recognizer(
@@ -38,3 +39,6 @@ def calibrate_recognizer(
     plan = itertools.islice(training_batches(cuts, seconds, seed, 0), batches)
     inputs = [recognizer.inputs(*padded_audio(known[name] for name in ids)) for ids in plan]
     memrix.calibrate(recognizer.network, inputs, chip_choice(recognizer, hardware), keep_ranges=keep_ranges)
+
+
+__getattr__ = former_names(__name__, {"calibrate_recogniser": "calibrate_recognizer"})

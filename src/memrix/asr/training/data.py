@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
-from memrix._support.random import derive
 from memrix.asr.augmentation import Augmentation, change_speed
 from memrix.asr.corpora.recordings import samples_of
 from memrix.asr.features import MEL_BINS, frames_of
 from memrix.asr.labels import Labels
+from memrix.asr.seeds import derive
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,71 +14,22 @@ from lightning.fabric.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
 import memrix
-from memrix._support.documents import file_path
-from memrix._support.random import derive
-from memrix._support.validation import shown
-from memrix.asr.content import content_of, hash_of
-from memrix.asr.corpora.prepared import open_corpus
-from memrix.asr.files import write_whole
-from memrix.asr.outside import json_of
-from memrix.asr.recognizer_files import load_weights, recognizer_digest, save_recognizer
+from memrix.asr.recognizer_files import load_weights, save_recognizer
+from memrix.asr.seeds import derive
 from memrix.asr.training.batches import training_batches
 from memrix.asr.training.best import BestEpochs
 from memrix.asr.training.data import SpeechData, collate
 from memrix.asr.training.devices import require_devices
+from memrix.asr.training.folder import RESULT, STATE, check_folder
+from memrix.asr.training.interruption import interruptible
+from memrix.asr.training.news import Epoch, Report, Step
 from memrix.asr.training.schedule import learning_rate
 from memrix.asr.training.settings import TrainingSettings
-from memrix.asr.training.setup import TrainingSetup, prepare_training, validation_data
+from memrix.asr.training.setup import prepare_training, validation_data
 from memrix.asr.training.state import optimizer_state, read_state, write_state
 from memrix.asr.training.validation import Validation, summed_loss, validate
 from memrix.errors import CheckpointError, SettingsError
-
-STATE, RESULT, SETTINGS = "last.ckpt", "model.safetensors", "settings.json"
-_START_HASH, _DATA_HASH = "start_sha256", "data_sha256"
-_FREE_TO_CHANGE = {"corpus", "start", "workers", "checkpoint_minutes", "accelerator", "devices", "nodes"}
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of a training, for whoever shows its progress.
-
-    Attributes:
-        epoch: from 0.
-        epochs: of the training.
-        batch: of the epoch, from 0.
-        batches: of the epoch.
-        loss: in nats per label, of this batch.
-        rate: learning rate.
-    """
-
-    epoch: int
-    epochs: int
-    batch: int
-    batches: int
-    loss: float
-    rate: float
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """What an epoch reached.
-
-    Attributes:
-        epoch: from 0.
-        loss: of training, in nats per label.
-        dev_loss: of the held-out utterances, in nats per label.
-        dev_error_rate: of labels, by greedy search.
-        seconds: that the epoch took, those before an interruption not counted.
-    """
-
-    epoch: int
-    loss: float
-    dev_loss: float
-    dev_error_rate: float
-    seconds: float
-
-
-Report = Callable[[Step | Epoch | TrainingSetup], None]
+from memrix.toolkit import file_path
 
 
 def train(settings: TrainingSettings, folder: str | Path, report: Report = lambda news: None) -> Path:
@@ -106,7 +53,7 @@ def train(settings: TrainingSettings, folder: str | Path, report: Report = lambd
     result = folder / RESULT
     if not result.is_file():
         require_devices(settings)
-    _check_folder(folder, settings)
+    check_folder(folder, settings)
     if result.is_file():
         return result
     with torch.random.fork_rng():
@@ -158,7 +105,7 @@ class _Training:
 
     def run(self) -> Path:
         """All epochs that are left, and the average of the best."""
-        with _interruptible() as interrupted:
+        with interruptible() as interrupted:
             while self._epoch < self._settings.epochs:
                 self._run_epoch(interrupted)
             return self._finish()
@@ -274,92 +221,3 @@ class _Training:
     def _read_state(self) -> dict[str, Any] | None:
         path = self._folder / STATE
         return read_state(path) if path.is_file() else None
-
-
-def _check_folder(folder: Path, settings: TrainingSettings) -> None:
-    """The folder is new, or holds a training of the same settings on the same utterances."""
-    wanted = settings.model_dump(mode="json")
-    # What it starts from is known by its content, as folders may be moved; so are utterances, as a corpus may be
-    # moved or prepared anew.
-    wanted[_START_HASH] = None if settings.start is None else _hash_of_start(settings.start)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        known = _known_settings(folder)
-        if known is None:
-            wanted[_DATA_HASH] = _hash_of_data(settings.corpus)
-            write_whole(folder / SETTINGS, json.dumps(wanted, indent=2).encode())
-            return
-    except OSError as error:
-        raise CheckpointError(f"the folder {folder} cannot be used for a training ({error}); name another") from error
-    changed = [
-        f"{key}: {shown(known.get(key))} there, {shown(value)} now"
-        for key, value in wanted.items()
-        if key not in _FREE_TO_CHANGE and known.get(key) != value
-    ]
-    if changed:
-        raise CheckpointError(
-            f"{folder} holds a training of other settings; name another folder, or give the same settings:\n  "
-            + "\n  ".join(changed)
-        )
-    if known.get(_DATA_HASH) != _hash_of_data(settings.corpus):
-        raise CheckpointError(
-            f"{folder} holds a training on other utterances than those of the corpus {settings.corpus!r} now, which "
-            "was prepared anew since; name another folder"
-        )
-
-
-def _hash_of_data(corpus: str) -> str:
-    opened = open_corpus(corpus)
-    return hash_of(*(content_of(opened.cuts(split)) for split in ("train", "dev")))
-
-
-def _known_settings(folder: Path) -> dict[str, Any] | None:
-    """The settings of the training that the folder holds, or None where it holds none."""
-    path = folder / SETTINGS
-    if not path.is_file():
-        return None
-    try:
-        known = json_of(path.read_bytes())
-    except ValueError as error:
-        # Nothing was trained yet: a memrix that wrote them in place was killed.
-        if not any((folder / name).is_file() for name in (STATE, RESULT)):
-            return None
-        raise CheckpointError(
-            f"the settings of the training in {path} are damaged ({error}); remove the file to go on with the "
-            "settings given, or name another folder"
-        ) from error
-    if not isinstance(known, dict):
-        raise CheckpointError(f"{path} holds no settings of a training; name another folder")
-    return known
-
-
-def _hash_of_start(start: str) -> str:
-    try:
-        return recognizer_digest(start)
-    except CheckpointError as error:
-        raise CheckpointError(
-            f"the recognizer {start!r} to start from cannot be used; name a file that `memrix train` wrote: {error}"
-        ) from error
-
-
-@contextmanager
-def _interruptible() -> Iterator[list[bool]]:
-    """Signals to stop are noted, so that a step is finished and the state kept; the second one stops at once."""
-    noted: list[bool] = []
-
-    def note(number: int, frame: object) -> None:
-        if noted:
-            raise KeyboardInterrupt
-        noted.append(True)
-
-    former = {}
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            former[number] = signal.signal(number, note)
-    except ValueError:  # not the main thread: whoever runs this handles signals
-        pass
-    try:
-        yield noted
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)

@@ -6,8 +6,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from memrix._support.records import closest
-from memrix._support.validation import shown
+from memrix.toolkit import closest, shown
 
 
 def problem_lines(error: ValidationError, kind: type[BaseModel]) -> list[str]:

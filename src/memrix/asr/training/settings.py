@@ -17,16 +17,15 @@ from pydantic import (
     model_validator,
 )
 
-from memrix._support.building import build
-from memrix._support.renamed import warn_renamed
+from memrix import Hardware, Quantization
 from memrix.asr.augmentation import Augmentation
+from memrix.asr.former import present_settings
 from memrix.asr.models.settings import ModelChoice
 from memrix.asr.outside import PlainText
 from memrix.asr.recipes import read_settings
 from memrix.asr.training.problems import problem_lines
 from memrix.errors import SettingsError
-from memrix.hardware import Hardware
-from memrix.quantization import Quantization
+from memrix.toolkit import former_names, warn_renamed
 
 _LARGEST = 1e12
 """No rate, decay or norm is above: single precision squares them."""
@@ -47,11 +46,7 @@ def _hardware(value: Any) -> Any:  # noqa: ANN401
 def _quantization(value: Any) -> Any:  # noqa: ANN401
     if not isinstance(value, dict):
         return value
-    problems: list[str] = []
-    built = build(Quantization, {"output_quantizers": True, **value}, "", problems)
-    if built is None or problems:
-        raise ValueError("; ".join(problems))
-    return built
+    return Quantization.from_dict({"output_quantizers": True, **value})
 
 
 def _present_kind(kind: object) -> object:
@@ -62,7 +57,7 @@ def _present_kind(kind: object) -> object:
 
 
 HardwareTable = Annotated[Hardware, BeforeValidator(_hardware), PlainSerializer(Hardware.to_dict)]
-QuantizationTable = Annotated[Quantization, BeforeValidator(_quantization), PlainSerializer(dataclasses.asdict)]
+QuantizationTable = Annotated[Quantization, BeforeValidator(_quantization), PlainSerializer(Quantization.to_dict)]
 
 
 class _Settings(BaseModel):
@@ -158,6 +153,11 @@ class TrainingSettings(_Settings):
     devices: int = Field(1, ge=1, le=1 << 16)
     nodes: int = Field(1, ge=1, le=1 << 16)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _in_present_names(cls, table: Any) -> Any:  # noqa: ANN401
+        return present_settings(table)
+
     @model_validator(mode="after")
     def _agree(self) -> Self:
         problems = [] if self.method == "float" else self._contradictions()
@@ -187,6 +187,12 @@ class TrainingSettings(_Settings):
         return problems
 
     @property
+    def optimiser(self) -> OptimizerSettings:
+        """Former name of ``optimizer``."""
+        warn_renamed("TrainingSettings.optimiser", "TrainingSettings.optimizer")
+        return self.optimizer
+
+    @property
     def complete_quantization(self) -> Quantization:
         """The quantization, with what method and seed say of it."""
         return dataclasses.replace(
@@ -214,3 +220,6 @@ class TrainingSettings(_Settings):
             SettingsError: there is no such file, or it is damaged, or lists everything that is wrong with it.
         """
         return cls.from_dict(*read_settings(name_or_file))
+
+
+__getattr__ = former_names(__name__, {"OptimiserSettings": "OptimizerSettings"})

@@ -9,20 +9,19 @@ from typing import Any
 import torch
 from lhotse import CutSet
 
-from memrix._support.random import derive
+from memrix import Quantization
 from memrix.asr.corpora.prepared import open_corpus
 from memrix.asr.labels import Labels, PhonemeLabels, SubwordLabels
 from memrix.asr.models.conformer import PRESETS
 from memrix.asr.pronunciation import corpus_pronunciations
 from memrix.asr.recognizer import Recognizer
 from memrix.asr.recognizer_files import load_recognizer, new_recognizer, quantize_recognizer
+from memrix.asr.seeds import derive
 from memrix.asr.training.batches import evaluation_batches, padded_audio
 from memrix.asr.training.calibration import calibrate_recognizer
 from memrix.asr.training.data import SpeechData
 from memrix.asr.training.settings import LabelSettings, TrainingSettings
 from memrix.errors import CheckpointError, DataError
-from memrix.nn.quantized import QuantizedLayer
-from memrix.quantization import Quantization
 
 _STATISTICS_UTTERANCES = 500
 _CALIBRATION_BATCHES = 8
@@ -152,8 +151,6 @@ def _lacks_output_ranges(known: dict[str, Any], asked: Quantization) -> bool:
 def _quantize(recognizer: Recognizer, settings: TrainingSettings, cuts: CutSet) -> None:
     """Fake quantizers as asked for, with ranges from data where neither the start nor training has them."""
     quantization = settings.complete_quantization
-    if "hardware" in recognizer.description:
-        _keep_learned_ranges(recognizer)
     quantize_recognizer(recognizer, settings.hardware, quantization)
     if quantization.device_resampling or quantization.learned_steps or quantization.observer == "fixed":
         calibrate_recognizer(
@@ -165,13 +162,6 @@ def _quantize(recognizer: Recognizer, settings: TrainingSettings, cuts: CutSet) 
             seed=settings.seed,
             keep_ranges=True,
         )
-
-
-def _keep_learned_ranges(recognizer: Recognizer) -> None:
-    """Make activation ranges that were learned the known ones: they outlast the steps of other hardware."""
-    for module in recognizer.network.modules():
-        if isinstance(module, QuantizedLayer) and module.memrix.learned_range is not None:
-            module.memrix.input_range.copy_(module.memrix.learned_range.detach().abs())
 
 
 def validation_data(setup: TrainingSetup) -> tuple[SpeechData, list[list[str]]]:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 from torch import Tensor
 
 from memrix.asr.files import disk_is_full, whole_file
+from memrix.asr.former import present_state
 from memrix.asr.kept import Count
 from memrix.asr.outside import told
 from memrix.errors import CheckpointError
@@ -82,7 +83,7 @@ def read_state(path: Path) -> dict[str, Any]:
     """
     try:
         _require_measure(path)
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        state: dict[str, Any] = present_state(torch.load(path, map_location="cpu", weights_only=True))
         version = state["format"]
     except Exception as error:  # broad, because damaged pickles end in errors of every kind
         raise _damaged(path, f"{type(error).__name__}: {str(error)[:80]}") from error

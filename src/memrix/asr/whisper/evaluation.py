@@ -15,6 +15,7 @@ from typing import Any, cast
 from transformers import WhisperForConditionalGeneration
 
 import memrix
+from memrix import Hardware
 from memrix.asr.corpus import Corpus, Utterance, check_audio, shorter_than, split
 from memrix.asr.whisper.journal import Journal
 from memrix.asr.whisper.measurement import Measurement
@@ -30,7 +31,6 @@ from memrix.asr.whisper.results import (
     summarize,
 )
 from memrix.asr.whisper.settings import EvaluationSettings
-from memrix.hardware import Hardware
 
 
 def evaluate(

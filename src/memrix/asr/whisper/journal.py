@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from memrix.asr.cache import cache_dir
+from memrix.asr.former import present_execution
 from memrix.asr.kept import parse_kept, validated, with_hash
 from memrix.asr.whisper.results import BatchRecord, Execution, write_atomically
 from memrix.errors import DataError
@@ -37,7 +38,9 @@ class Journal:
                 data, is_whole = parse_kept(line)
                 if not is_whole:
                     raise ValueError("it has no SHA-256")
-                self._remember(validated(_EXECUTION, data["execution"]), BatchRecord.from_dict(data["batch"]))
+                self._remember(
+                    validated(_EXECUTION, present_execution(data["execution"])), BatchRecord.from_dict(data["batch"])
+                )
             except (ValueError, KeyError) as error:
                 raise DataError(
                     f"line {number} of the journal {path} is not a finished batch ({error}); delete that file, "

