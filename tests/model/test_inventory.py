@@ -118,7 +118,7 @@ def test_layers_in_a_plain_list_are_listed():
 
 
 class Plain:
-    """An object that is no module."""
+    """An object that is not a module."""
 
     def __init__(self, **held: object) -> None:
         vars(self).update(held)

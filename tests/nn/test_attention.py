@@ -15,7 +15,7 @@ WIDTH, HEADS = 12, 3
 
 
 def padding(batch: int, keys: int, as_numbers: bool) -> torch.Tensor:
-    """The last key of every other sequence is no part of it."""
+    """The last key of every other sequence is not part of it."""
     mask = torch.zeros(batch, keys, dtype=torch.bool)
     mask[::2, -1] = True
     return torch.zeros(batch, keys).masked_fill(mask, -2.0) if as_numbers else mask

@@ -122,8 +122,8 @@ def test_tensors_of_a_layer_survive_and_are_saved(tmp_path):
 
 def test_the_one_attribute_of_memrix_is_refused_where_a_layer_has_it():
     model = nn.Sequential(Own(memrix="mine"))
-    assert "attribute 'memrix' of its own" in str(memrix.check(model, PHYSICAL, layers="0").problems)
-    with pytest.raises(ConversionError, match="attribute 'memrix' of its own"):
+    assert "already has an attribute 'memrix'" in str(memrix.check(model, PHYSICAL, layers="0").problems)
+    with pytest.raises(ConversionError, match="already has an attribute 'memrix'"):
         memrix.calibrate(model, [X], PHYSICAL, layers="0")
     assert model[0].memrix == "mine"
 

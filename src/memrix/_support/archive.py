@@ -37,7 +37,7 @@ class FileKind:
     Attributes:
         name: ``chip`` or ``recognizer``.
         writer: what writes such a file, such as ``memrix.save``.
-        call: that, as it is called.
+        call: that writes such a file, as shown in messages.
     """
 
     name: str
@@ -47,7 +47,7 @@ class FileKind:
 
 @dataclass(frozen=True)
 class _Described:
-    """What the header of a file holds beside the tensors.
+    """What the header of a file holds besides the tensors.
 
     Attributes:
         tied: names of tensors that are stored under another name, and that name.
@@ -111,7 +111,7 @@ def read_archive(path: str | Path, kind: FileKind) -> tuple[dict[str, Tensor], d
     """
     with _opened(path, kind) as file:
         metadata = _metadata(file, path, kind)
-        stored = {name: _tensor(file, name, path, kind) for name in file.keys()}  # noqa: SIM118 - the file is no dict
+        stored = {name: _tensor(file, name, path, kind) for name in file.keys()}  # noqa: SIM118 - the file is not a dict
     text = metadata[_DESCRIPTION]
     if metadata[_DIGEST] != _digest(text, stored):
         raise CheckpointError(

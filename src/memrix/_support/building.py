@@ -51,7 +51,7 @@ def build(kind: type[T], table: object, place: str, problems: list[str], *, comp
 
 def _refused(kind: type[Any], given: dict[str, Any]) -> list[str]:
     """Why a dataclass refuses settings."""
-    # Setting by setting: one wrong value must not hide the others. Some are valid only beside another one, so that
+    # Setting by setting: one wrong value must not hide the others. Some are valid only with another one, so that
     # those refused get another chance for as long as any is accepted.
     accepted: dict[str, Any] = {}
     refused = given

@@ -26,5 +26,6 @@ def _compile(function: Function, **options: Any) -> Function:  # noqa: ANN401
     try:
         return cast(Function, compile_(cache=True)(function))
     except RuntimeError:
-        # Neither the package nor the user has a folder to keep it in: each process compiles anew, some seconds.
+        # Neither the package nor the user has a folder to keep it in: each process compiles again, which takes some
+        # seconds.
         return cast(Function, compile_()(function))

@@ -1,4 +1,4 @@
-"""Names of the chips and of the device that memrix brings, known before torch is imported."""
+"""Names of the presets and of the device that come with memrix, known before torch is imported."""
 
 from __future__ import annotations
 

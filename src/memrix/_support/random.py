@@ -1,4 +1,4 @@
-"""Random streams: the chip, its programming and its reading draw apart, and never from a global generator."""
+"""Random streams: the chip, its programming and its reading draw independently, never from a global generator."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Seeds:
     """Seeds of the three streams of a chip.
 
     Attributes:
-        chip: device-to-device draw: the same value is the same physical chip.
-        programming: cycle-to-cycle draw: another value programs the same chip once more.
+        chip: device-to-device variability: the same value is the same physical chip.
+        programming: cycle-to-cycle variability: another value programs the same chip again.
         read: read noise: the same value repeats the same readings.
     """
 
@@ -70,7 +70,7 @@ def seeds_from(stream: torch.Generator, count: int) -> list[int]:
 
 
 def fill_normal_rows_(rows: Tensor, seeds: Sequence[int]) -> None:
-    """Fill each contiguous row of ``rows`` with standard normal numbers from a seed of its own.
+    """Fill each contiguous row of ``rows`` with standard normal numbers from its own seed.
 
     torch draws random numbers on one thread, and they are most of the work of a noisy reading: on a CPU rows are
     filled side by side. Any number of threads gives the same numbers.
@@ -101,8 +101,8 @@ def fill_noise_(values: Tensor, stream: torch.Generator) -> None:
     """Fill a contiguous tensor of any shape with noise: normal numbers that are cheap on a CPU.
 
     There, unless torch compiles the call, each is one of 65,536 values, the middles of as many equally likely
-    intervals of the normal distribution, told by 16 random bits. The variance is 1, the distribution function is met
-    to 1e-5, no number lies beyond 4.33.
+    intervals of the normal distribution, selected by 16 random bits. The variance is 1, the distribution function is
+    met to 1e-5, no number is beyond 4.33.
     """
     flat = values.view(-1)
     if flat.device.type != "cpu" or torch.compiler.is_compiling():
@@ -156,7 +156,7 @@ class RandomStream:
         self._generator: torch.Generator | None = None
 
     def on(self, device: torch.device) -> torch.Generator:
-        """The generator of the stream on ``device``; moving to another device starts the stream anew."""
+        """The generator of the stream on ``device``; moving to another device restarts the stream."""
         if self._generator is None or self._generator.device != device:
             self._generator = torch.Generator(device).manual_seed(self.seed)
         return self._generator
@@ -174,5 +174,5 @@ class RandomStream:
         return copied
 
     def __getstate__(self) -> dict[str, Any]:
-        # A pickled chip starts its reading anew: generators are bound to a device that may not be there.
+        # A pickled chip restarts its read noise: generators are bound to a device that may not be there.
         return {"seed": self.seed, "_generator": None}

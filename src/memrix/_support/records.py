@@ -27,7 +27,7 @@ def nested(table: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in table.items():
         part, dot, setting = str(name).partition(".")
         inside = tables.get(part, {})
-        # What is no table has nothing inside, and is refused as it is.
+        # Anything else than a table has nothing inside, and is refused later.
         if dot and isinstance(inside, dict):
             if setting in inside:
                 raise SettingsError(f"the setting {shown(name)} is given twice; give it once")
@@ -62,5 +62,5 @@ def _toml_lines(table: dict[str, Any]) -> list[str]:
 
 
 def _toml_value(value: object) -> str:
-    # JSON's strings and numbers are TOML's too, but for escaped pairs of surrogates, and for DEL as it is.
+    # JSON's strings and numbers are TOML's too, but for escaped pairs of surrogates, and for an unescaped DEL.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -19,7 +19,7 @@ def columns(rows: Sequence[Sequence[str]], width: int = WIDTH) -> str:
 
 
 def explained(rows: Sequence[Sequence[str]], width: int = WIDTH) -> str:
-    """Aligned columns, the last of which is a text that goes on in further lines."""
+    """Aligned columns, the last of which is wrapped over several lines."""
     widths = _widths(rows)
     widths[0] = min(widths[0], width // 3)
     widths[-1] = min(widths[-1], max(_NARROWEST, width - sum(widths[:-1]) - len(_GAP) * (len(widths) - 1)))

@@ -1,4 +1,4 @@
-"""What a chip is beside its tensors: its layers, their hardware and devices, and the modules around them."""
+"""The description of a chip: its layers, their hardware and devices, and the modules around them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class LayerDescription:
     """One layer on crossbars, or a fake-quantized one that is left in a chip.
 
     Attributes:
-        kind: the torch layer that it took the place of.
+        kind: the torch layer that it replaces.
         name: by which its random streams are derived.
         hardware: it was made for.
         record: of a layer on crossbars.
@@ -126,7 +126,7 @@ class ChipDescription:
 
 
 def describe_modules(model: nn.Module) -> dict[str, ModuleDescription]:
-    """``type`` and ``settings`` of every module as torch knows them, whatever a user calls a subclass, by path."""
+    """``type`` (the torch class that it is derived from) and ``settings`` of every module, by path."""
     return {
         path: {"type": (known := _torch_class(module)).__name__, "settings": _settings(module, known)}
         for path, module in model.named_modules()
@@ -189,7 +189,7 @@ def _settings(module: nn.Module, known: type[nn.Module]) -> dict[str, Any]:
 def in_present_places(
     tensors: dict[str, Tensor], description: ChipDescription
 ) -> tuple[dict[str, Tensor], ChipDescription]:
-    """A chip of a file from when its tensors lay on the layers themselves, with the names that they have now."""
+    """Present names for a chip from an old file, in which tensors were attributes of the layers themselves."""
     if description.format > 1:
         return tensors, description
     moved: dict[str, str] = {}

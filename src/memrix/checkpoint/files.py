@@ -29,18 +29,18 @@ _CHIP = FileKind("chip", "memrix.save", "memrix.save(chip, path)")
 
 
 def save(chip: nn.Module, path: str | Path, *, half: bool = False) -> None:
-    """Write a chip to a safetensors file: its cells, scales, digital parameters, hardware and device.
+    """Save a chip to a safetensors file: its cells, scales, digital parameters, hardware and device.
 
-    Nothing is pickled, and a file is complete or not there. The random streams are kept by their seeds: a loaded chip
-    starts its read noise anew.
+    Nothing is pickled, and the file is written atomically. Random streams are saved by their seeds: a loaded chip
+    starts its read noise again.
 
     Args:
-        chip: as ``memrix.program`` gave it.
-        path: of the file; an older one is replaced.
+        chip: as returned by ``memrix.program``.
+        path: of the file; an existing one is replaced.
         half: whether the states of cells are stored as float16, in half the space and to within 1/2048 each.
 
     Raises:
-        CheckpointError: the model is no chip, holds what safetensors cannot, or the file cannot be written.
+        CheckpointError: the model is not a chip, holds what safetensors cannot, or the file cannot be written.
     """
     if not isinstance(chip, nn.Module):
         raise CheckpointError(f"expected a chip, a torch.nn.Module, got {type(chip).__name__}")
@@ -66,7 +66,7 @@ def load(
 
     Args:
         path: of a file that ``memrix.save`` wrote.
-        model: the digital model, float or quantized, calibrated or not; it is not touched.
+        model: the digital model, float or quantized, calibrated or not; it is not changed.
         device: of the chip; that of the model by default.
         inplace: whether the model itself becomes the chip and is returned, as with ``memrix.program``. If anything
             fails, the model is left as it was.
@@ -117,7 +117,7 @@ def _tensors(chip: nn.Module, half: bool) -> dict[str, Tensor]:
     others = [name for name, value in tensors.items() if not isinstance(value, Tensor)]
     if others:
         raise CheckpointError(
-            f"these entries of the state_dict are no tensors, and a safetensors file holds nothing else: "
+            f"these entries of the state_dict are not tensors, and a safetensors file holds nothing else: "
             f"{', '.join(others)}; let get_extra_state of their modules give tensors"
         )
     cells: dict[CrossbarLayer, dict[str, Tensor]] = {}

@@ -126,7 +126,7 @@ def _restore_layer(
 
 
 def _register_own(module: QuantizedLayer, path: str, layer: LayerDescription, tensors: Mapping[str, Tensor]) -> None:
-    """Give a layer the scales that the saved one has beside the torch layer's tensors."""
+    """Restore the scales of a saved layer, which are not tensors of the torch layer."""
     device = module.weight.device
     for name in (*layer.buffers, *layer.parameters):
         owner_name, _, own = name.rpartition(".")
@@ -167,7 +167,7 @@ def _unfit_cells(
     if hardware.device.read_disturb and not isinstance(hardware.programming, Ideal):
         found = stored_problems(stored, layout, hardware.dac.largest_code)
     else:
-        found = [f"{name} is no part of it" for name in stored]
+        found = [f"{name} is not part of it" for name in stored]
     problems += [f"layer {shown!r} has other word lines in the file: {problem}" for problem in found]
     return problems
 

@@ -41,7 +41,7 @@ class _Cells:
 
 @dataclass(frozen=True)
 class _Kept:
-    """What a tensor that memrix keeps beside those of a layer can be.
+    """Requirements for a tensor that memrix adds to those of a layer.
 
     Attributes:
         dtype: its type.
@@ -102,7 +102,7 @@ def described_with(description: ChipDescription, tensors: Mapping[str, Tensor]) 
 
 
 def _contradictions(description: ChipDescription) -> Iterator[str]:
-    """What cannot be true of a description, whatever the tensors are."""
+    """Contradictions in a description, independent of its tensors."""
     for place, paths in (("layers", description.layers), ("decomposed", description.decomposed)):
         for path in paths:
             if path not in description.modules:
@@ -129,7 +129,7 @@ def _contradictions_of(layer: LayerDescription, description: ChipDescription) ->
     if record.hardware != layer.hardware:
         yield "hardware and record.hardware must be the same"
     if not _may_read_with(record.adc, record.hardware.adc):
-        yield "record.adc must be the hardware's, or have its bits and a gain of its own if that is per_layer"
+        yield "record.adc must be the hardware's, or have its bits and another gain if that is per_layer"
     yield from _impossible_counts(record, description.format)
 
 
@@ -211,7 +211,7 @@ def _other_types(tensors: Mapping[str, Tensor], description: ChipDescription) ->
         if present is None:
             yield f"tensor {shown(name)} is missing"
         elif said is None:
-            yield f"tensor {shown(name)} is no part of the chip"
+            yield f"tensor {shown(name)} is not part of the chip"
         elif said != present:
             yield f"tensor {shown(name)} must be {shown(said)}, as the file says, got {present}"
 

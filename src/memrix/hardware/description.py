@@ -43,7 +43,7 @@ class Hardware:
         dac: word-line converters; their bits are those of the activations.
         adc: bit-line converters.
         noise: of a reading: ``physical``, ``legacy`` (as in arXiv 2505.24721's library: its constants, and
-            one number a cell that the items of the first axis of a batch share) or ``off``.
+            one number per cell that the items of the batch axis share) or ``off``.
         faults: stuck cells; none by default.
         drift: of conductances over time; none by default.
         column_calibration: whether ``memrix.program`` fits a digital gain and offset to every column of the
@@ -188,7 +188,7 @@ class Hardware:
 
     @property
     def planes(self) -> int:
-        """Differential pairs a weight."""
+        """Bit slices, that is differential pairs per weight."""
         return self.layout(1, 1, 1).planes
 
     @property
@@ -207,7 +207,7 @@ class Hardware:
 
     @property
     def technology(self) -> CellTechnology:
-        """The cells, how they are programmed and what becomes of them."""
+        """The cells, their programming, faults and drift."""
         parameters = self.parameters
         volts = self.dac.voltages(CellCurrent(parameters))
         reads = ReadRange(float(volts[0]), float(volts[-1]), self.device.read_disturb)

@@ -26,9 +26,8 @@ class Device:
         parameters: ``synaptogen`` (the measured device) or the path of a JSON file of the same layout.
         temperature: in K.
         bandwidth: of a reading, in Hz.
-        read_disturb: whether readings switch the cells whose thresholds lie within the voltages that their word line
-            has seen. It takes memory for every cell within reach, about 120 bytes. Cells programmed by ``ideal``
-            are not disturbed.
+        read_disturb: whether readings switch cells whose thresholds are within the voltages that their word line has
+            carried. Each cell within reach takes about 120 bytes. Cells programmed by ``ideal`` are not disturbed.
     """
 
     parameters: Annotated[str, FileName()] = SYNAPTOGEN
@@ -96,5 +95,5 @@ def changed_part(name: str, part: Any, changes: dict[str, Any]) -> Any:  # noqa:
 
 
 def settings_of(part: Any) -> list[str]:  # noqa: ANN401
-    """Names of the settings of a part; none of what is no part."""
+    """Names of the settings of a part; none of anything else."""
     return [f.name for f in dataclasses.fields(part)] if dataclasses.is_dataclass(part) else []

@@ -55,7 +55,7 @@ def calibrate(
         percentile: of the input magnitudes; larger inputs are clipped. 100 is the largest, as in arXiv 2505.24721.
         keep_ranges: do not change existing ranges, such as trained ones; only collect calibration samples.
         max_batches: more are refused, before the first if ``len(batches)`` is known; a hundred are usually plenty.
-        unreached: what becomes of layers that no batch reaches, such as unused experts: ``"error"`` or ``"digital"``.
+        unreached: for layers that no batch reaches, such as unused experts: ``"error"`` or ``"digital"``.
         progress: called with the number of batches done.
 
     Returns:

@@ -96,7 +96,7 @@ class Contents:
             if value.is_nested or not value.is_leaf:
                 self.computed.append(Held(place, value))
         elif isinstance(value, torch.jit.ScriptModule):
-            return  # a program of its own, which copies itself whole
+            return  # a separate program, which copies itself completely
         elif isinstance(value, nn.Module):
             name = self.names.setdefault(id(value), place)
             yield from self._take_module(value, name)

@@ -87,7 +87,7 @@ def set_epoch(model: nn.Module, epoch: int) -> None:
     """Set the epoch of a quantized model, counted from 0: weight noise may start at an epoch.
 
     Raises:
-        ConversionError: the model is no module, or has no quantized layer.
+        ConversionError: the model is not a module, or has no quantized layer.
         SettingsError: the epoch is not an integer from 0.
     """
     require_integer("epoch", epoch, 0, 1 << 31)
@@ -173,7 +173,7 @@ def reseed(model: nn.Module, *, read: int) -> None:
     quantized model in training mode use ``torch.manual_seed``.
 
     Raises:
-        ConversionError: the model is no module, or no layer of it runs on a chip or is quantized.
+        ConversionError: the model is not a module, or no layer of it runs on a chip or is quantized.
     """
     Seeds(read=read)
     require_module(model)
@@ -194,7 +194,7 @@ def reset_statistics(chip: nn.Module) -> None:
     """Set the counts of ADC conversions of a chip to zero.
 
     Raises:
-        ConversionError: the model is no module, or no layer of it runs on a chip.
+        ConversionError: the model is not a module, or no layer of it runs on a chip.
     """
     for layer in crossbar_layers(chip):
         layer.memrix.programmed.crossbar.counts = Counts()
@@ -204,7 +204,7 @@ def crossbar_layers(chip: nn.Module) -> list[CrossbarLayer]:
     """The layers of a chip that run on crossbars.
 
     Raises:
-        ConversionError: the chip is no module, or there is none.
+        ConversionError: the chip is not a module, or there is none.
     """
     require_module(chip)
     layers = [module for module in chip.modules() if isinstance(module, CrossbarLayer)]

@@ -77,7 +77,7 @@ def _is_closed(module: nn.Module) -> bool:
 
 
 def _may_be_weight(name: str, tensor: Tensor) -> bool:
-    """Whether a tensor that is no parameter looks like a matrix rather than a mask, an index or a statistic."""
+    """Whether a tensor that is not a parameter looks like a matrix rather than a mask, an index or a statistic."""
     if tensor.is_nested or tensor.dtype == torch.bool or sum(size != 1 for size in tensor.shape) < 2:
         return False
     if tensor.shape[0] == 1:

@@ -110,7 +110,7 @@ def candidate_layers(model: nn.Module) -> list[Candidate]:
     weight may be held as a parameter, as a buffer, as a plain tensor or packed by torch, and a layer in a plain list.
 
     Raises:
-        ConversionError: the model is no module, or a layer has no weights yet.
+        ConversionError: the model is not a module, or a layer has no weights yet.
     """
     require_module(model)
     return _Inventory(model).layers
@@ -193,7 +193,7 @@ class _Inventory:
 
 
 def _described(name: str, module: nn.Module, registered: Collection[int]) -> Candidate | None:
-    """What there is to say of a module that is no composite; None if it has no weight."""
+    """The candidate that a module is, if it is not a composite; None if it has no weight."""
     if packed := packed_weights(module):
         obstacle = (
             f"torch has quantized this {type(module).__name__} and packed its integers; start from the float model"

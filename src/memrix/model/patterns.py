@@ -27,7 +27,7 @@ class Choice:
         names: of the layers.
 
     Raises:
-        SettingsError: what was given is no hardware, or no pattern at all.
+        SettingsError: what was given is not hardware, or no pattern at all.
     """
 
     def __init__(self, layers: Layers, hardware: HardwareChoice, names: Sequence[str]) -> None:

@@ -86,7 +86,7 @@ def plan(
 
     Raises:
         ConversionError: what was given is no model.
-        SettingsError: it is no hardware, or no pattern at all.
+        SettingsError: it is not hardware, or no pattern at all.
     """
     require_module(model)
     if any(isinstance(module, CrossbarLayer) for module in model.modules()):

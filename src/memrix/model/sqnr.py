@@ -62,7 +62,7 @@ def measure(
 
     Raises:
         ConversionError: no layer of the model runs on a chip.
-        CalibrationError: there is no batch, or too many; or the chip does not take one.
+        CalibrationError: there is no batch, or too many; or the chip does not accept one.
     """
     found: dict[CrossbarLayer, Energies] = {}
 

@@ -36,7 +36,7 @@ def summary(
         progress: called with the number of batches done.
 
     Raises:
-        ConversionError: the model is no module, or there are batches and no layer of it runs on a chip.
+        ConversionError: the model is not a module, or there are batches and no layer of it runs on a chip.
         CalibrationError: there are no batches, or too many; or the chip does not accept one.
     """
     measured = {} if batches is None else measure(model, batches, max_batches=max_batches, progress=progress)

@@ -1,4 +1,4 @@
-"""A model as it was, in case what was begun on it does not come to its end."""
+"""Restores a model if an operation on it fails or is interrupted."""
 
 from __future__ import annotations
 

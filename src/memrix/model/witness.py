@@ -1,4 +1,4 @@
-"""A chip that answers without reading a cell is no chip: its first calls are watched for that."""
+"""Watches the first calls of a chip: a call that reads no cell is an error."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from memrix.nn.graphs import is_proxy
 
 
 class Witness:
-    """A forward hook of a chip that goes once a layer of it has been read."""
+    """A forward hook of a chip that is removed once one of its layers has been read."""
 
     def __call__(self, chip: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], output: object) -> None:
         """Look at the counts of conversions after a call.

@@ -1,6 +1,6 @@
 """The layers: fake-quantized, and on programmed crossbars.
 
-A layer keeps its class, hooks, keys and owners; what memrix knows of it lies at its attribute ``memrix``
+A layer keeps its class, hooks, keys and owners. Everything that memrix adds is in its attribute ``memrix``
 (``state.py``): the geometry (how weight and input become a matrix and vectors), the quantizers, the programmed array.
 """
 
@@ -13,7 +13,7 @@ from memrix.nn.geometry import Geometry
 from memrix.nn.quantized import QuantizedLayer, combined
 from memrix.nn.registry import Handler, register, register_composite
 
-# The classes of layers that memrix adopted, by name: for isinstance, and to be told in a repr.
+# The classes of adopted layers, by name: for isinstance, and for reprs.
 QuantizedLinear = combined(QuantizedLayer, nn.Linear)
 MemristorLinear = combined(CrossbarLayer, nn.Linear)
 MemristorConv1d = combined(CrossbarLayer, nn.Conv1d)

@@ -65,7 +65,7 @@ class DecomposedAttention(DecomposedLayer):
                 ``[length, embed_dim]``.
             key: likewise, of another length and ``kdim``.
             value: as long as the key, and of ``vdim``.
-            key_padding_mask: ``[batch, keys]``: True where a key is no part of its sequence, or numbers to add.
+            key_padding_mask: ``[batch, keys]``: True where a key is not part of its sequence, or numbers to add.
             need_weights: whether to return the attention weights too.
             attn_mask: ``[length, keys]`` or ``[batch * heads, length, keys]``: True where a query must not look,
                 or numbers to add.

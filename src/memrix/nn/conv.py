@@ -12,7 +12,7 @@ from memrix.nn.geometry import Geometry, name_of
 
 
 class ConvolutionGeometry(Geometry):
-    """Every option of the convolutions of torch: a window of the input is a vector, a group a matrix of its own."""
+    """Convolutions with every option: each window of the input is a vector, each group a separate matrix."""
 
     def groups(self, layer: Any) -> int:
         """Groups of channels."""
@@ -83,7 +83,7 @@ def _padded(layer: Any, batched: Tensor) -> Tensor:
     if layer.padding_mode == "zeros":
         # Code 0 is 0 V, so padding with zeros is padding with rows at rest.
         return nn.functional.pad(batched, amounts) if any(amounts) else batched
-    # Other modes know floating-point numbers alone.
+    # Other modes only support floating-point numbers.
     return nn.functional.pad(batched.float(), amounts, mode=layer.padding_mode).to(batched.dtype)
 
 

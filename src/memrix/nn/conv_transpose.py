@@ -17,7 +17,7 @@ class TransposedConvolutionGeometry(Geometry):
     """Each input position is a vector over the channels; every output channel and place of the kernel is a column.
 
     What the columns read is added up digitally where kernels overlap, as it would be on a chip: no input is ever
-    stuffed with zeros. Every column has a weight scale of its own where the hardware has one an output. The shape of
+    stuffed with zeros. Every column has its own weight scale if the hardware has one per output. The shape of
     the output is that of ``output_padding``, or the ``output_size`` of a call.
     """
 
@@ -100,7 +100,7 @@ def _beyond(layer: Any, shape: torch.Size, output_size: Sequence[int] | None = N
         return [int(amount) for amount in layer.output_padding]
     try:
         padding: list[int] = layer._output_padding(
-            torch.empty(shape, device="meta"),  # its shape alone is read
+            torch.empty(shape, device="meta"),  # only its shape is read
             list(output_size),
             list(layer.stride),
             [int(amount) for amount in layer.padding],

@@ -38,7 +38,7 @@ class CrossbarLayer(QuantizedLayer):
             named: as the torch layer takes them.
 
         Raises:
-            InputError: an input is no dense tensor, not finite, or not of the layer's shape, type or device.
+            InputError: an input is not a dense tensor, not finite, or not of the layer's shape, type or device.
             ConversionError: a function transform would have to see through the cells.
             WriteError: the weight has changed since it was written to the cells.
         """

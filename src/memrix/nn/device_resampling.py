@@ -17,7 +17,7 @@ from memrix.nn.quantized import QuantizedLayer, combined, torch_type
 from memrix.nn.recomputation import Call
 from memrix.nn.state import RANGE, LayerState
 
-_RANGING_INTERVAL = 100  # steps between two fits of a converter that every layer has of its own
+_RANGING_INTERVAL = 100  # steps between two fits of the converter of a layer
 
 
 class TrainingSteps:
@@ -44,9 +44,9 @@ class TrainingSteps:
 class DeviceResampling:
     """Runs a layer on a new chip at each training step, with gradients for its weights.
 
-    Devices, cycles and read noise are drawn anew, from torch's default generator. Cells that a closed loop would
-    program are drawn from a population that it has programmed, which takes no pulses. Columns are not calibrated:
-    their errors are what training sees.
+    Devices, cycles and read noise are drawn again, from torch's default generator. Cells that a closed loop would
+    program are drawn from a population that it has programmed, which takes no pulses. There is no
+    per-column gain and offset correction: training sees these errors.
 
     Args:
         seed: separates the chips of one training from those of another with the same ``torch.manual_seed``.
@@ -90,7 +90,7 @@ class DeviceResampling:
         return self._chip.forward(input, **options)
 
     def _made(self, layer: QuantizedLayer, draw: _Draw, peak: Tensor | None, input: Tensor | None) -> CrossbarLayer:
-        """The chip of a draw; with an input, one whose converter is fitted anew from time to time."""
+        """The chip of a draw. If there is an input, its converter is fitted again from time to time."""
         chip = _chip_of(layer)
         if peak is not None:
             chip.memrix.input_range = peak
@@ -114,7 +114,7 @@ class DeviceResampling:
 
 
 class _Draw(NamedTuple):
-    """The chip of a step: what it is drawn from, and its converter where the layer has one of its own."""
+    """The chip of a step: what it is drawn from, and its converter if it is fitted to the layer."""
 
     seed: int
     adc: ADC | None

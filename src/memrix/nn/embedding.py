@@ -14,7 +14,7 @@ from memrix.nn.series import Series
 
 
 class EmbeddingGeometry(Geometry):
-    """An index drives its word line at full voltage, all others rest; it is no activation and has no range."""
+    """An index drives its word line at full voltage, all others at 0 V. It is not an activation and has no range."""
 
     observed = False
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class ExactModule(nn.Module):
-    """A module whose floating-point tensors keep their precision, whatever the network computes in."""
+    """A module whose floating-point tensors keep their precision, independent of the precision of the network."""
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         own = (*self._buffers.items(), *self._parameters.items())

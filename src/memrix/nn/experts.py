@@ -2,7 +2,7 @@
 
 The contract of the decomposition is that of ``transformers.integrations.moe``, whose kernels take the place of the
 ``forward`` of every class that is decorated with ``use_experts_implementation``: the flags on the layer say how its
-tensors are laid out, and ``_apply_gate`` what lies between its two products.
+tensors are laid out, and ``_apply_gate`` is the operation between the two products.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class DecomposedExperts(DecomposedLayer):
 
         Args:
             hidden_states: ``[tokens, features]``.
-            top_k_index: ``[tokens, k]``: experts of each token; an index from ``num_experts`` on is no expert.
+            top_k_index: ``[tokens, k]``: experts of each token; indices from ``num_experts`` on are ignored.
             top_k_weights: ``[tokens, k]``: of their outputs.
             router_indices: another name of ``top_k_index``.
             routing_weights: another name of ``top_k_weights``.

@@ -12,7 +12,7 @@ def disable_fast_paths(model: nn.Module) -> None:
             # The fast path asks for ReLU or GELU by this flag, which nothing else reads.
             module.activation_relu_or_gelu = 0
         elif isinstance(module, nn.TransformerEncoder):
-            # Nested tensors are understood by the fast path alone.
+            # Only the fast path supports nested tensors.
             module.use_nested_tensor = module.enable_nested_tensor = False
 
 

@@ -37,7 +37,7 @@ class Fingerprint(NamedTuple):
         flat = weight.detach().contiguous().view(-1)
         size = flat.element_size()
         if flat.numel() * size % 8 == 0:
-            # The words are the same ones wherever the weight lies.
+            # The words do not depend on the memory format of the weight.
             words = (flat if flat.data_ptr() % 8 == 0 else flat.clone()).view(torch.int64)
         else:
             words = flat.view(_WORDS[size])

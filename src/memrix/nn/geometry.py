@@ -29,7 +29,7 @@ class Geometry:
     arguments: ClassVar[tuple[str, ...]] = ("input",)
 
     def groups(self, layer: Any) -> int:
-        """Matrices that the weight consists of, each with inputs and outputs of its own."""
+        """Number of matrices in the weight, each with separate inputs and outputs."""
         return 1
 
     def bias(self, layer: Any) -> Tensor | None:

@@ -49,7 +49,7 @@ def _node(proxy: Proxy, layer: nn.Module, inputs: tuple[Any, ...], named: Mappin
     try:
         path = tracer.path_of_module(layer)
     except NameError as error:
-        raise ConversionError(f"torch.fx cannot trace a layer that is no part of the model: {error}") from error
+        raise ConversionError(f"torch.fx cannot trace a layer that is not part of the model: {error}") from error
     if not path:
         raise ConversionError(
             f"torch.fx traces what calls layers, and this {type(layer).__name__} is all that there is to trace; "

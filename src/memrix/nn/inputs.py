@@ -1,4 +1,4 @@
-"""What the input of a layer must be, and how values are told in messages."""
+"""Requirements for the input of a layer, and how values are shown in messages."""
 
 from __future__ import annotations
 

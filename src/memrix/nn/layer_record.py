@@ -1,4 +1,4 @@
-"""What a layer on a chip is beside its tensors, in plain numbers and strings."""
+"""The record of a layer on a chip: everything except its tensors, in plain numbers and strings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class LayerRecord:
 
     Attributes:
         hardware: it was programmed for.
-        adc: that it is read with: the hardware's, or the one that it was given of its own.
+        adc: the ADC of the layer: that of the hardware, or one fitted to the layer.
         nominal_states: mean state of ON and of OFF cells.
         report: what it took to program the cells.
         seeds: it was programmed with.

@@ -102,7 +102,7 @@ class ProgrammedArray(ExactModule):
 
     @property
     def record(self) -> LayerRecord:
-        """What the array is beside its tensors."""
+        """The record of the array: everything except its tensors."""
         crossbar = self.crossbar
         return LayerRecord(
             self.hardware,

@@ -31,7 +31,7 @@ from memrix.quantization import (
 
 Adopted = TypeVar("Adopted", bound="QuantizedLayer")
 
-# Names that tensors had in a state_dict when they lay on the layer itself, and where they lie now.
+# Former and present names of tensors in a state_dict: they used to be attributes of the layer itself.
 _MOVED = {
     **{name: f"{STATE}.{name}" for name in (RANGE, OUTPUT_RANGE, EPOCH, "learned_input_range", LEARNED_WEIGHT_STEP)},
     **{name: f"{STATE}.array.{name}" for name in ("weight_step", "column_gain", "column_offset", "_extra_state")},
@@ -61,7 +61,7 @@ class QuantizedLayer(nn.Module):
 
     @classmethod
     def adopt(cls: type[Adopted], layer: nn.Module, geometry: Geometry, name: str, hardware: Hardware) -> Adopted:
-        """Turn a layer into one of this class in place: its hooks, owners and keys stay as they are."""
+        """Convert a layer to this class in place. Its hooks, owners and keys do not change."""
         state = LayerState.of(layer, geometry, name)
         layer.__class__ = combined(cls, torch_type(type(layer)))
         state.adopt(geometry, name, hardware)
@@ -73,7 +73,7 @@ class QuantizedLayer(nn.Module):
 
         Raises:
             CalibrationError: the layer has no activation range.
-            InputError: the input is no dense tensor.
+            InputError: the input is not a dense tensor.
             ConversionError: a function transform would have to see through a training that changes state.
         """
         state = self.memrix
@@ -117,7 +117,7 @@ class QuantizedLayer(nn.Module):
 
 
 def move_keys(layer: QuantizedLayer, state_dict: Any, prefix: str) -> None:
-    """Give tensors of a ``state_dict`` from when they lay on the layer itself their present names, in place."""
+    """Rename tensors of an old ``state_dict``, in which they were attributes of the layer itself, in place."""
     if any(key.startswith(f"{prefix}{STATE}.") for key in state_dict):
         return
     for old, new in _MOVED.items():
@@ -126,7 +126,7 @@ def move_keys(layer: QuantizedLayer, state_dict: Any, prefix: str) -> None:
 
 
 def moved_name(name: str) -> str:
-    """Where a tensor of a layer lies now, by the name of when it lay on the layer itself."""
+    """The present name of a tensor of a layer, by its former name."""
     return _MOVED.get(name, name)
 
 

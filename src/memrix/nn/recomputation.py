@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-_KEPT = 1 << 12  # calls that can be told again, of a layer; one backward pass seldom has as many
+_KEPT = 1 << 12  # calls per layer that can be recomputed; one backward pass rarely has as many
 
 
 class Call:
@@ -27,7 +27,7 @@ class Call:
 
 
 class Calls:
-    """The recent calls of a layer, told from each other by where torch's default generator stood."""
+    """The recent calls of a layer, identified by the state of torch's default generator."""
 
     def __init__(self) -> None:
         self._recent: OrderedDict[int, dict[str, Any]] = OrderedDict()

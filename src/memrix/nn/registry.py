@@ -47,7 +47,7 @@ class Handler:
 
     @property
     def kind(self) -> str:
-        """Name of the torch layer, whatever a subclass of it is called."""
+        """Name of the torch layer, also for subclasses of it."""
         return self.layer.rpartition(".")[2] if isinstance(self.layer, str) else self.layer.__name__
 
 
@@ -122,7 +122,7 @@ def _objection(module: nn.Module, known: type[nn.Module]) -> str | None:
     """Why a layer, of a known class or of a subclass of it, is not what its class says."""
     name = type(module).__name__
     if hasattr(module, STATE) and state_of(module) is None:
-        return f"this {name} has an attribute {STATE!r} of its own, where memrix keeps its state; rename it"
+        return f"this {name} already has an attribute {STATE!r}, where memrix keeps its state; rename it"
     if parametrize.is_parametrized(module):
         return f"{name} is parametrized; call torch.nn.utils.parametrize.remove_parametrizations first"
     if "forward" in vars(module):
@@ -139,7 +139,7 @@ def _objection(module: nn.Module, known: type[nn.Module]) -> str | None:
 
 
 def _held_instead(module: nn.Module) -> str:
-    """How a weight is held that is no parameter, and what to do about it."""
+    """How a weight that is not a parameter is stored, and what to do about it."""
     origins = [name for name, p in module.named_parameters(recurse=False) if name.startswith("weight_")]
     if origins:
         return f"no parameter: it is computed from {', '.join(origins)}; remove what computes it first"
@@ -151,7 +151,9 @@ def _computed_weight(module: nn.Module, submodules: Submodules) -> str | None:
     """Why a composite layer cannot be decomposed whose weights are made by another computation."""
     if all(submodule.parameter is not None for submodule in submodules.values() if isinstance(submodule, Projection)):
         return None
-    return f"a weight of this {type(module).__name__} is no parameter (weight norm?); remove what computes it first"
+    return (
+        f"a weight of this {type(module).__name__} is not a parameter (weight norm?); remove what computes it first"
+    )
 
 
 def _renormalizes(module: nn.Module) -> str | None:

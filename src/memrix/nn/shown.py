@@ -10,11 +10,11 @@ from memrix.nn.geometry import STATE
 
 
 def under_its_class(layer: nn.Module, own: str) -> str:
-    """What a layer prints, under the name of its class and with its parts, whatever its library prints.
+    """The repr of a layer, with the name of its class and its submodules, independent of what its library prints.
 
     Args:
         layer: of a class that was combined from a layer's and memrix's.
-        own: what the layer's class alone prints. Some name a class of their own and leave out what is inside.
+        own: the repr by the layer's class. Some classes print another name and leave out what is inside.
     """
     name = type(layer).__name__
     if own.startswith(name):
@@ -32,7 +32,7 @@ def with_state(layer: nn.Module, own: str, digital: str, state: nn.Module, said:
 
     Args:
         layer: of a class that was combined from a layer's and memrix's.
-        own: what the layer's class alone prints.
+        own: the repr by the layer's class.
         digital: name of the class of the layer before memrix adopted it.
         state: the child of the layer that is memrix's.
         said: of the layer by that.

@@ -1,4 +1,4 @@
-"""What memrix keeps on a layer: everything, at its one attribute ``memrix``."""
+"""The state that memrix keeps on a layer, in its attribute ``memrix``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LEARNED_RANGE, LEARNED_WEIGHT_STEP = "learned_input_range", "learned_weight_step
 
 
 class TrainingForward(Protocol):
-    """What takes the place of a layer's operation in training."""
+    """Replaces the operation of a layer in training."""
 
     def __call__(self, layer: Any, input: Tensor, options: dict[str, Any], call: Call) -> Tensor:
         """The layer's output."""
@@ -38,11 +38,11 @@ class LayerState(ExactModule):
     Attributes:
         geometry: how the layer is a product of vectors and matrices.
         name: of the layer in its model.
-        hardware: the layer is quantized or programmed for; None as long as it is calibrated alone.
+        hardware: that the layer is quantized or programmed for; None if it is only calibrated.
         quantization: how the layer is trained.
         observing: whether the activation quantizers are off, because ranges are being found.
-        training_forward: takes the place of the fake-quantized operation in training mode.
-        learned_for: what of the hardware learned steps belong to.
+        training_forward: replaces the fake-quantized operation in training mode.
+        learned_for: the settings of the hardware that learned steps depend on.
         array: the programmed array, of a layer on a chip.
         calls: of the layer in training.
         cache: of its quantized weight in evaluation.
@@ -240,7 +240,7 @@ class LayerState(ExactModule):
         """Let a learned range without a value, or of nothing but zeros, start from what the observer found.
 
         Raises:
-            CalibrationError: processes train together, each of which would start from a batch of its own.
+            CalibrationError: processes train together, each of which would start from a different batch.
         """
         learned = self.learned_range
         # A graph cannot look at values; in place once only, for autograd holds what a forward pass used.
@@ -295,6 +295,6 @@ def _processes_train_together() -> bool:
 
 def state_of(layer: nn.Module) -> LayerState | None:
     """What memrix keeps on a layer, or None."""
-    # The children of a module of TorchScript are no dict.
+    # The children of a module of TorchScript are not dict.
     state = layer._modules.get(STATE) if isinstance(layer._modules, dict) else None
     return state if isinstance(state, LayerState) else None

@@ -23,7 +23,7 @@ def unusable_tensors(module: nn.Module) -> str | None:
 
 
 def unusable_parameters(module: nn.Module) -> str | None:
-    """Likewise for every parameter of a composite layer, before parts are cut from them."""
+    """Likewise for every parameter of a composite layer, before they are split."""
     for name, parameter in module._parameters.items():
         # What has no values has a shape all the same, so its parts can say so themselves.
         if parameter is not None and not parameter.is_meta and (reason := unusable(parameter)) is not None:
@@ -32,7 +32,7 @@ def unusable_parameters(module: nn.Module) -> str | None:
 
 
 def unusable(tensor: Tensor) -> str | None:
-    """Why a tensor cannot be written to cells or used beside them, to follow its name; None if it can."""
+    """Why a tensor cannot be written to cells or used with them, to follow its name; None if it can."""
     return next(_reasons(tensor), None)
 
 
@@ -72,7 +72,7 @@ def _reasons(tensor: Tensor) -> Iterator[str]:
 
 
 def _computes_differently(kind: type[Tensor]) -> bool:
-    """Whether a class of tensors overrides operations: a name of its own, as of many parameters, is harmless."""
+    """Whether a class of tensors overrides operations; a subclass that only has another name is harmless."""
     if kind.__torch_dispatch__ is not Tensor.__torch_dispatch__:
         return True
     function = getattr(kind.__torch_function__, "__func__", kind.__torch_function__)

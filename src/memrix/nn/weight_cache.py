@@ -1,4 +1,4 @@
-"""The quantized weight of a layer, kept for as long as it is that of the same weight."""
+"""Cache of the quantized weight of a layer, valid until the weight changes."""
 
 from __future__ import annotations
 

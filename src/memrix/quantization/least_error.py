@@ -1,4 +1,4 @@
-"""The range of a symmetric quantizer that loses least."""
+"""The range of a symmetric quantizer with the least mean squared error."""
 
 from __future__ import annotations
 

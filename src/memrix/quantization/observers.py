@@ -37,7 +37,7 @@ class Histogram:
 
 
 class RangeObserver:
-    """The magnitude below which a share of all activations lies, over any number of batches.
+    """The magnitude below which a share of all activations is, over any number of batches.
 
     A few activations of a large network may be a hundred times as large as all others, and one range for both
     leaves the others no steps. At most 1 % of the activations that are not zero lie above: a sparse input keeps its
@@ -54,7 +54,7 @@ class RangeObserver:
     def __init__(self, percentile: float) -> None:
         if isinstance(percentile, bool) or not isinstance(percentile, (int, float)) or not 0 < percentile <= 100:
             raise CalibrationError(
-                f"the percentile of an activation range lies above 0 and is at most 100, got {percentile!r}; "
+                f"the percentile of an activation range must be above 0 and at most 100, got {percentile!r}; "
                 f"100 takes the largest magnitude, 99.99 leaves out one activation in 10,000"
             )
         self._share = percentile / 100
@@ -86,7 +86,7 @@ class RangeObserver:
         return True
 
     def range(self) -> float:
-        """The magnitude below which the share lies.
+        """The magnitude below which the share is.
 
         Raises:
             CalibrationError: nothing was observed.
@@ -110,7 +110,7 @@ class RangeObserver:
         return Histogram(tuple(counts), self._top, self._zeros, self._largest)
 
     def above(self, limit: float) -> int:
-        """How many of the values lie above a magnitude; exact to one bin, and at a ``range()`` exact.
+        """How many of the values are above a magnitude; exact to one bin, and at a ``range()`` exact.
 
         Raises:
             CalibrationError: nothing was observed.

@@ -1,4 +1,4 @@
-"""What concerns quantization-aware training alone: observers, learned steps, noise."""
+"""Settings of quantization-aware training: observers, learned steps, noise."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class Quantization:
         learned_steps: whether steps of weights and activations are parameters, trained by their own gradient (LSQ,
             Esser et al., arXiv 1902.08153). They start from calibrated ranges, or else from what the observer finds
             in the first training batch; observers have no effect from then on.
-        output_quantizers: whether outputs too are quantized to the bits of the DAC, as in arXiv 2505.24721; on a
-            chip this stays digital.
-        weight_noise: standard deviation of Gaussian noise on the weight of every plane in training, as a share of the
-            plane's full scale (arXiv 2505.24721: 0.0125 to 0.1).
-        noise_start_epoch: epoch from which on weights are noisy, from 0; ``memrix.set_epoch`` tells the epoch.
+        output_quantizers: whether outputs are quantized to the bits of the DAC as well, as in arXiv 2505.24721; on
+            a chip this is digital.
+        weight_noise: standard deviation of Gaussian noise on the weight of every bit slice in training, as a share of
+            its full scale (arXiv 2505.24721: 0.0125 to 0.1).
+        noise_start_epoch: first epoch with weight noise, counted from 0; see ``memrix.set_epoch``.
         device_resampling: whether each training step samples a new chip: programmed with the current weights and read
             with noise. The gradients are those of the analog mean.
         seed: separates the noise and the chips of one training from those of another with the same
@@ -95,7 +95,7 @@ def updated_range(known: Tensor, values: Tensor, quantization: Quantization, lar
     if quantization.observer == "fixed" or not values.numel():
         return known
     found = _range_of(values.detach().float(), quantization, largest_code)
-    # One overflow, as mixed precision has them, must not spoil the range for ever.
+    # One overflow, as mixed precision has them, must not spoil the range permanently.
     found = torch.where(found.isfinite(), found, known)
     if quantization.observer == "min-max":
         return torch.fmax(known, found)

@@ -1,7 +1,7 @@
 """Symmetric weight quantization: integers from ``-(2**(bits-1) - 1)`` to ``2**(bits-1) - 1``.
 
-Weights come as rows ``[outputs, inputs]``, whatever the layer. 1.5 bits is the field's name for ternary weights,
-which are the symmetric ones of 2 bits.
+Weights are matrices ``[outputs, inputs]`` for every layer. 1.5 bits means ternary weights, which are the symmetric
+weights of 2 bits.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def weight_step(rows: Tensor, bits: float, scale: WeightScale, weight_range: Wei
     """Weight of one integer step: ``[1]`` per tensor, ``[outputs]`` per output channel (the first axis).
 
     With ``abs-max`` the largest magnitude becomes the largest integer, with ``mean-square-error`` the magnitude with
-    the least mean squared error of the weights. Where all weights are 0 the step is 0: whatever the cells of that row
-    read, its output is 0.
+    the least mean squared error of the weights. If all weights are 0 the step is 0, and the output is 0 for any
+    reading of the cells.
     """
     magnitude = rows.detach().abs()
     if scale == "per-tensor":
@@ -64,5 +64,5 @@ def weight_integers(rows: Tensor, step: Tensor, bits: float) -> Tensor:
 
 
 def divisor(step: Tensor) -> Tensor:
-    """Steps to divide by: 1 in place of 0, the step of weights that are all 0."""
+    """Steps to divide by: 1 instead of 0, the step of weights that are all 0."""
     return torch.where(step > 0, step, torch.ones_like(step))

@@ -100,7 +100,7 @@ def write_trained(folder: Path, trained: TrainedRecognizers) -> None:
 
     Raises:
         CheckpointError: a recognizer cannot be read, or the folder not be written.
-        DataError: the language model is no ARPA file.
+        DataError: the language model is not an ARPA file.
     """
     # torch takes seconds to import, and what is trained is looked up without it.
     from memrix.asr.recognizer_files import load_recognizer, save_recognizer

@@ -22,7 +22,7 @@ from memrix.errors import CheckpointError
 FORMAT = 1
 
 _LONGEST_DESCRIPTION = 64 << 20
-"""Bytes of the state that are no tensors: names, numbers and the history."""
+"""Bytes of the state that are not tensors: names, numbers and the history."""
 _MOST_EPOCHS = 100_000
 
 
