@@ -382,9 +382,9 @@ class TestRefusals:
     def test_newer_format(self, tmp_path):
         path = saved(tmp_path)
         with safe_open(path, "pt") as file:
-            metadata = {**file.metadata(), "memrix_format": "2"}
+            metadata = {**file.metadata(), "memrix_format": "3"}
         save_file(load_file(path), path, metadata)
-        self.refused(path, Net(), "format 2", "upgrade memrix")
+        self.refused(path, Net(), "format 3", "upgrade memrix")
 
     def test_models_of_another_kind(self, tmp_path):
         path = saved(tmp_path)
