@@ -122,6 +122,36 @@ def test_fake_quantized_layers_that_are_left_in_a_chip_come_back(tmp_path):
     assert loaded.down.memrix.quantization == chip.down.memrix.quantization
 
 
+class Routed(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.experts = nn.ModuleList(nn.Linear(6, 6) for _ in range(2))
+
+    def forward(self, x):
+        return self.experts[0](x)
+
+
+@pytest.mark.filterwarnings("ignore::memrix.errors.CoverageWarning")
+def test_why_a_layer_stays_digital_is_kept(tmp_path):
+    model = Routed()
+    memrix.calibrate(model, [X], PHYSICAL, unreached="digital")
+    chip = memrix.program(model, PHYSICAL)
+    loaded = memrix.load(saved(tmp_path, chip), Routed())
+    (digital,) = memrix.summary(loaded).digital
+    assert (digital.name, digital.reason) == ("experts.1", "no batch of its calibration reached it")
+    # It is that of the chip, not that of the model.
+    other = Routed()
+    memrix.calibrate(other, [X], PHYSICAL, unreached="digital")
+    (digital,) = memrix.summary(memrix.load(saved(tmp_path, whole_chip()), other)).digital
+    assert (digital.name, digital.reason) == ("experts.1", "not selected")
+
+
+def whole_chip() -> nn.Module:
+    model = Routed()
+    memrix.calibrate(model, [X], PHYSICAL, layers="experts.0")
+    return memrix.program(model, PHYSICAL, layers="experts.0")
+
+
 def test_nothing_is_programmed_again(tmp_path):
     path = saved(tmp_path)
     fresh_means.cache_clear()

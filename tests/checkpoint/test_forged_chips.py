@@ -94,6 +94,8 @@ def test_any_two_changes_of_a_description(forger, examples):
         ("layers.2.quantization.seed", True, "layers.2.quantization.seed must be an integer, got True"),
         ("devices.0", "{}", "its device cannot be used"),
         ("decomposed", ["nowhere"], "there is no module 'nowhere'"),
+        ("digital", {"nowhere": "because"}, "digital must be modules of the chip, and there is no module 'nowhere'"),
+        ("digital", {"0": "because"}, "digital must be other layers than those on the chip or quantized, got '0'"),
         ("not_finite", ["nothing"], "not_finite must be names of tensors, got 'nothing'"),
         ("format", 4, "format 4, and formats up to 3 are read; upgrade memrix"),
         ("modules.0.settings", LONG_NUMBER, "'content.modules.0.settings' is a number of 5000 digits"),

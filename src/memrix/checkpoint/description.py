@@ -15,6 +15,7 @@ from memrix._support.validation import is_integer, shown
 from memrix.crossbar import Crossbar, WordLines
 from memrix.device.parameter_files import format_parameters
 from memrix.hardware import Hardware
+from memrix.model.inventory import ruling
 from memrix.nn.composite import DecomposedLayer
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.geometry import STATE
@@ -26,7 +27,7 @@ from memrix.nn.state import LayerState
 from memrix.quantization import Quantization
 
 FORMAT = 3  # of descriptions
-"""In 2, ``decomposed`` was called ``opened``; 1 had neither ``not_finite``, ``types`` nor ``format``."""
+"""2 had ``opened`` for ``decomposed``, and no ``digital``; 1 had no ``not_finite``, ``types`` and ``format``."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ class ChipDescription:
         modules: class and settings of every module, as far as torch knows them, by path.
         decomposed: paths of composite layers that call their submodules.
         not_finite: names of parameters and buffers that held NaN or infinite values when the chip was saved.
+        digital: paths of layers that a calibration left digital, and why.
         types: of the tensors of the file, by name, such as ``float32``.
         format: of the description. One of the present format has every field; an older one may lack those that are
             newer, which then have their defaults.
@@ -88,6 +90,7 @@ class ChipDescription:
     modules: dict[str, ModuleDescription]
     decomposed: tuple[str, ...] = field(metadata=formerly("opened"))
     not_finite: tuple[str, ...] = ()
+    digital: dict[str, str] = field(default_factory=dict)
     types: dict[str, str] = field(default_factory=dict)
     format: Annotated[int, Between(1, FORMAT)] = 1
 
@@ -106,7 +109,7 @@ class ChipDescription:
                     device = devices.index(text)
                 layers[path] = _describe(module, device)
         modules, decomposed = describe_modules(chip), decomposed_layers(chip)
-        return cls(version, layers, tuple(devices), modules, decomposed, format=FORMAT)
+        return cls(version, layers, tuple(devices), modules, decomposed, digital=digital_rulings(chip), format=FORMAT)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and tables."""
@@ -132,6 +135,12 @@ def describe_modules(model: nn.Module) -> dict[str, ModuleDescription]:
         for path, module in model.named_modules()
         if not isinstance(module, (Crossbar, LayerState, ProgrammedArray, WordLines))
     }
+
+
+def digital_rulings(model: nn.Module) -> dict[str, str]:
+    """Paths of the layers that a calibration left digital, and why."""
+    rulings = {path: ruling(module) for path, module in model.named_modules()}
+    return {path: reason for path, reason in rulings.items() if reason is not None}
 
 
 def decomposed_layers(model: nn.Module) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from memrix.crossbar import rows_in_use
 from memrix.errors import CheckpointError, ConversionError, SettingsError
 from memrix.model.contents import Contents
 from memrix.model.copying import copy_model
+from memrix.model.originals import Originals
 from memrix.model.references import require_live_functions
 from memrix.model.undo import data_unchanged_on_failure, unchanged_on_failure
 from memrix.model.witness import Witness
@@ -91,12 +92,13 @@ def load(
         contents = Contents.of(model)
         require_live_functions(contents, adopted_layers(model, description), copied=not inplace)
         with ExitStack() as stack:
+            copies: dict[int, Any] = {}
             if inplace:
                 chip = model
                 stack.enter_context(unchanged_on_failure(model))
                 stack.enter_context(data_unchanged_on_failure(model))
             else:
-                chip, _ = copy_model(model, contents)
+                chip, copies = copy_model(model, contents)
             if target is not None:
                 chip.to(target)
             differences = restore_(chip, tensors, description)
@@ -108,6 +110,7 @@ def load(
     except (ConversionError, SettingsError) as error:
         raise CheckpointError(f"the chip in {str(path)!r} cannot be loaded into this model: {error}") from error
     Witness.watch(chip)
+    Originals.watch(chip, model, copies)
     return chip
 
 

@@ -26,7 +26,7 @@ from memrix.crossbar.word_lines import STORED
 from memrix.device import DeviceParameters, ReadRange
 from memrix.device.parameter_files import parse_parameters
 from memrix.hardware import Hardware
-from memrix.model.inventory import Candidate, candidate_layers
+from memrix.model.inventory import Candidate, candidate_layers, rule
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.device_resampling import DeviceResampling, TrainingSteps
 from memrix.nn.fast_path import disable_fast_paths
@@ -64,6 +64,8 @@ def restore_(model: nn.Module, tensors: Mapping[str, Tensor], description: ChipD
     differences += tensor_differences(model, tensors, description)
     if differences:
         return differences
+    for path, module in model.named_modules():
+        rule(module, description.digital.get(path))
     disable_fast_paths(model)
     return _take_over(model, tensors) or [*layer_differences(model, description)]
 

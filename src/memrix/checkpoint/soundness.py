@@ -103,10 +103,12 @@ def described_with(description: ChipDescription, tensors: Mapping[str, Tensor]) 
 
 def _contradictions(description: ChipDescription) -> Iterator[str]:
     """Contradictions in a description, independent of its tensors."""
-    for place, paths in (("layers", description.layers), ("decomposed", description.decomposed)):
-        for path in paths:
+    for place in ("layers", "decomposed", "digital"):
+        for path in getattr(description, place):
             if path not in description.modules:
                 yield f"{place} must be modules of the chip, and there is no module {shown(path)}"
+    for path in description.digital.keys() & description.layers.keys():
+        yield f"digital must be other layers than those on the chip or quantized, got {shown(path)}"
     used = {layer.device for layer in description.layers.values()}
     for number in range(len(description.devices)):
         if number not in used:

@@ -16,6 +16,7 @@ from memrix.errors import CalibrationError, ConversionError, SettingsError
 from memrix.model.contents import Contents
 from memrix.model.copying import copy_model, copy_of
 from memrix.model.inventory import require_module
+from memrix.model.originals import Originals
 from memrix.model.patterns import HardwareChoice, Layers
 from memrix.model.readiness import foreign_steps, has_calibration_samples, has_range
 from memrix.model.references import require_live_functions
@@ -113,7 +114,7 @@ def program(
 
     Objects that cannot be copied, such as a lock or an open file, are shared with the model. Tensors that the model
     stores in a call are copied without their graph. A call of the whole chip that reads none of its layers is an
-    error until one layer has been read.
+    error until one layer has been read; a first call that runs layers of the model itself is warned of.
 
     Args:
         model: a float or quantized module, calibrated.
@@ -142,6 +143,7 @@ def program(
         return model
     chip, copies = copy_model(model, contents)
     _write(chip, [(layer, copy_of(layer.module, layer.name, copies)) for layer in selected], seeds, progress)
+    Originals.watch(chip, model, copies)
     return chip
 
 

@@ -67,7 +67,12 @@ class Candidate:
     @property
     def ruling(self) -> str | None:
         """Why an earlier calibration left it digital, or None."""
-        return self.module.__dict__.get(_RULING)
+        return ruling(self.module)
+
+
+def ruling(module: nn.Module) -> str | None:
+    """Why an earlier calibration left a layer digital, or None."""
+    return module.__dict__.get(_RULING)
 
 
 def rule(module: nn.Module, reason: str | None) -> None:

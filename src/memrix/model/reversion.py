@@ -11,6 +11,7 @@ from memrix.model.contents import Contents
 from memrix.model.conversion import crossbar_layers
 from memrix.model.copying import copy_model
 from memrix.model.inventory import rule
+from memrix.model.originals import Originals
 from memrix.model.references import require_live_functions
 from memrix.model.undo import data_unchanged_on_failure, unchanged_on_failure
 from memrix.model.witness import Witness
@@ -109,6 +110,7 @@ def _own(layer: QuantizedLayer, name: str, model: nn.Module) -> Tensor:
 def _revert(model: nn.Module) -> None:
     """Give all modules their torch classes back, and take away what is memrix's."""
     Witness.dismiss(model)
+    Originals.dismiss(model)
     modules = list(model.modules())
     for module in modules:
         rule(module, None)
