@@ -9,7 +9,7 @@
     memrix.quantize(model, hardware)            # in place: fake quantizers at the chip's bits; train as usual
     memrix.calibrate(model, batches, hardware)  # activation ranges and calibration samples, from data
     chip = memrix.program(model, hardware)      # a copy whose layers run on crossbars
-    print(memrix.summary(chip, batches))        # where each layer runs, what it costs, what it loses
+    print(memrix.summary(chip, batches))        # where each layer runs, what it costs, its SQNR
 
 What is here:
 
@@ -18,10 +18,10 @@ What is here:
 - The verbs: ``check``, ``quantize``, ``calibrate``, ``program``, ``summary``, ``save``, ``load``, ``write``,
   ``to_digital``, ``reseed``, ``reset_statistics``, ``set_epoch``, ``pack_weights``, ``unpack_weights``; their
   settings ``Quantization`` and ``Seeds``; their results ``Check``, ``Calibration``, ``Summary``.
-- The errors. A class says whose mistake it is: ``SettingsError`` a value given, ``ConversionError`` the model,
+- The errors. The class says whose mistake it is: ``SettingsError`` a value given, ``ConversionError`` the model,
   ``InputError`` the input of a call, ``CalibrationError`` the calibration, ``WriteError`` the weights of a chip,
   ``CheckpointError`` the file, ``DataError`` the data, ``AssetError`` a download. Each is a ``MemrixError``.
-  ``CoverageWarning`` tells of a layer that stays digital unasked. ``memrix.errors`` holds them all.
+  ``CoverageWarning`` names layers that stay digital although the selection did not exclude them.
 - The rooms: ``memrix.nn`` (layers, and how to add one), ``memrix.device`` (single cells), ``memrix.studies`` and
   ``memrix.asr`` (speech recognition).
 """

@@ -1,1 +1,1 @@
-"""What every room needs and none owns: checks, records, files, threads, compiled loops, random streams."""
+"""Shared by all rooms: checks, records, files, threads, compiled loops, random streams, former names."""

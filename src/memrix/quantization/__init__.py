@@ -1,4 +1,4 @@
-"""Weights as symmetric integers, activations as the codes of a converter; and how training learns to live with it."""
+"""Weights as symmetric integers, activations as the codes of a converter, and quantization-aware training."""
 
 from memrix.quantization.activations import (
     activation_step,

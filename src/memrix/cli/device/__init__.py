@@ -1,4 +1,4 @@
-"""`memrix device`: a device technology, from its measurements to what it does to weights."""
+"""`memrix device`: device models: fit them to measurements, show their behavior, compare programming protocols."""
 
 from __future__ import annotations
 

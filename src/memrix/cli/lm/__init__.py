@@ -1,4 +1,4 @@
-"""`memrix lm`: language models of words for the search of speech recognition."""
+"""`memrix lm`: n-gram language models for decoding."""
 
 from __future__ import annotations
 
