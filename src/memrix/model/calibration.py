@@ -62,8 +62,7 @@ def calibrate(
         The ranges, with histograms and samples: print it, save it, or apply it to other copies of the model.
 
     Raises:
-        CalibrationError: a batch fails (named by its number, from 1), no batch reaches a layer, or the percentile is
-            invalid.
+        CalibrationError: a batch fails, no batch reaches a layer, or the percentile is invalid.
         InputError: an activation is not finite.
         ConversionError: lists every layer that cannot be mapped as asked.
 
