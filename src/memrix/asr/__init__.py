@@ -23,7 +23,7 @@ Where to look:
 - ``experiment``: float, low-bit and chips of a recognizer that is trained here, compared on one test split.
 - ``whisper``: the same comparison of pretrained Whisper models, which are not trained here.
 - ``scoring``, ``charts``: word error rates with intervals, and what they look like.
-- ``trained``: recognizers that memrix brings.
+- ``trained``: recognizers that come with memrix.
 - ``outside``, ``kept``, ``files``, ``unpacking``, ``former``: whatever others or earlier versions wrote passes here.
 
 Needs the extra ``asr``: ``pip install "memrix[asr]"``. Nothing heavy is imported here; import the modules themselves.

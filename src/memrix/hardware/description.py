@@ -101,7 +101,7 @@ class Hardware:
 
     @staticmethod
     def presets() -> tuple[str, ...]:
-        """Names of the chips that memrix brings, for ``preset``."""
+        """Names of the presets, for ``preset``."""
         return PRESETS
 
     @classmethod

@@ -25,6 +25,7 @@ CALIBRATION_SAMPLES = 512  # input vectors of every layer, for hardware that is 
 
 def vector_sampler(name: str) -> VectorSampler:
     """What collects the calibration samples of a layer of that name."""
+    # The text is part of what a seed means.
     return VectorSampler(CALIBRATION_SAMPLES, derive(0, "test vectors", name))
 
 
