@@ -14,7 +14,7 @@
 What is here:
 
 - The chip: ``Hardware`` and its parts ``Device``, ``Tile``, ``DAC``, ``ADC``, ``Faults``, ``Drift``; the programming
-  protocols ``ResetSet``, ``Cycled``, ``WriteVerify``, ``ResetRamp``, ``Ideal``. ``print(hardware)`` shows it all.
+  protocols ``ResetSet``, ``PreCycled``, ``WriteVerify``, ``ResetRamp``, ``Ideal``. ``print(hardware)`` shows it all.
 - The verbs: ``check``, ``quantize``, ``calibrate``, ``program``, ``summary``, ``save``, ``load``, ``write``,
   ``to_digital``, ``reseed``, ``reset_statistics``, ``set_epoch``, ``pack_weights``, ``unpack_weights``; their
   settings ``Quantization`` and ``Seeds``; their results ``Check``, ``Calibration``, ``Summary``.
@@ -44,10 +44,10 @@ if TYPE_CHECKING:
     from memrix.crossbar import (
         ADC as ADC,
         DAC as DAC,
-        Cycled as Cycled,
         Drift as Drift,
         Faults as Faults,
         Ideal as Ideal,
+        PreCycled as PreCycled,
         ResetRamp as ResetRamp,
         ResetSet as ResetSet,
         Tile as Tile,

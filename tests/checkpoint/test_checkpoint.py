@@ -293,7 +293,7 @@ class TestStateDict:
         assert all(isinstance(value, torch.Tensor) for value in programmed().state_dict().values())
 
     def test_other_hardware_is_refused_with_the_settings(self):
-        other = PHYSICAL.replace(weight_bits=3, programming="cycled", **{"adc.range_bits": 6})
+        other = PHYSICAL.replace(weight_bits=3, programming="pre-cycled", **{"adc.range_bits": 6})
         state, chip = programmed(other).state_dict(), programmed()
         before = copy.deepcopy(chip.conv.state_dict())
         with pytest.raises(CheckpointError) as caught:
@@ -302,7 +302,7 @@ class TestStateDict:
             "'conv'",
             "weight_bits = 3, here 4",
             "adc.range_bits = 6, here 4",
-            "programming.protocol = 'cycled', here 'reset-set'",
+            "programming.protocol = 'pre-cycled', here 'reset-set'",
             "programming.cycles = 1, here 'not set'",
         ):
             assert text in str(caught.value)

@@ -10,7 +10,7 @@ import torch
 
 from memrix import Hardware
 from memrix._support.random import Seeds
-from memrix.crossbar import Crossbar, Cycled, Drift, Faults, Ideal, ResetRamp, ResetSet, WriteVerify, program_pairs
+from memrix.crossbar import Crossbar, Drift, Faults, Ideal, PreCycled, ResetRamp, ResetSet, WriteVerify, program_pairs
 from memrix.crossbar.columns import column_corrections
 from memrix.crossbar.protocols.population import fresh_means
 from memrix.crossbar.protocols.resampled import Resampled
@@ -56,7 +56,8 @@ def life_of_cells() -> list[object]:
 
 
 @pytest.mark.parametrize(
-    "protocol", [ResetSet(), Cycled(1), WriteVerify(), ResetRamp(step=0.02), Ideal(), Resampled(ResetRamp(step=0.05))]
+    "protocol",
+    [ResetSet(), PreCycled(1), WriteVerify(), ResetRamp(step=0.02), Ideal(), Resampled(ResetRamp(step=0.05))],
 )
 def test_programmed_cells_are_the_same_bits(protocol, other_default, monkeypatch):
     monkeypatch.setattr("memrix.crossbar.protocols.population._POPULATION", 1 << 12)

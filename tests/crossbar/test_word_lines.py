@@ -189,7 +189,7 @@ def test_reach_tells_the_cells_that_are_left():
     assert array.reach().sets == 0
 
 
-@pytest.mark.parametrize("protocol", ["reset-set", "cycled", "write-verify", "reset-ramp"])
+@pytest.mark.parametrize("protocol", ["reset-set", "pre-cycled", "write-verify", "reset-ramp"])
 @pytest.mark.parametrize("disturbs", [True, False])
 def test_every_protocol_tells_who_is_within_reach(protocol, disturbs):
     hardware = QUIET.replace(programming=protocol, **{"dac.vmax": 0.6, "device.read_disturb": disturbs})

@@ -16,7 +16,7 @@ TREES = {
     name: Hardware.preset(name).replace(**changes).to_dict()
     for name, changes in {
         "tuned": {},
-        "paper": {"programming": "cycled", "faults.stuck_on": 0.01, "drift.seconds": 10.0},
+        "paper": {"programming": "pre-cycled", "faults.stuck_on": 0.01, "drift.seconds": 10.0},
     }.items()
 }
 

@@ -7,7 +7,7 @@ import pytest
 
 from memrix import Hardware
 from memrix._support.preset_names import preset_file
-from memrix.crossbar import ADC, Cycled, Drift, Faults, Ideal, ResetRamp, ResetSet, WriteVerify
+from memrix.crossbar import ADC, Drift, Faults, Ideal, PreCycled, ResetRamp, ResetSet, WriteVerify
 from memrix.crossbar.protocols import PROTOCOLS
 from memrix.errors import SettingsError
 from memrix.hardware.parts import PARTS
@@ -108,7 +108,10 @@ def test_every_problem_of_a_file_is_listed_at_once(tmp_path):
     with pytest.raises(SettingsError) as caught:
         Hardware.load(path)
     message = str(caught.value)
-    problems = ("weight_bit'", "'weight_bits'", "'pink'", "adc.range_bits", "'precision_bits'", "reset-set, cycled")
+    problems = (
+        *("weight_bit'", "'weight_bits'", "'pink'", "adc.range_bits", "'precision_bits'"),
+        "reset-set, pre-cycled",
+    )
     assert all(problem in message for problem in problems)
 
 
@@ -120,7 +123,7 @@ def test_damaged_files_are_refused_by_name(name, content, tmp_path):
 
 
 def test_protocol_that_is_no_name():
-    with pytest.raises(SettingsError, match="reset-set, cycled, write-verify, reset-ramp, ideal"):
+    with pytest.raises(SettingsError, match="reset-set, pre-cycled, write-verify, reset-ramp, ideal"):
         Hardware.from_dict({"programming": {"protocol": ["ideal"]}})
 
 
@@ -200,7 +203,7 @@ def test_missing_device_file_is_named_when_it_is_needed():
 def test_every_protocol_and_option_comes_back_from_a_file(tmp_path, ending):
     path = tmp_path / f"chip.{ending}"
     for hardware in (
-        Hardware(programming=Cycled(cycles=3)),
+        Hardware(programming=PreCycled(cycles=3)),
         Hardware(programming=WriteVerify(rounds=7, tolerance=0.02)),
         Hardware(programming=ResetRamp(step=0.005, rounds=2), mapping="multi-level"),
         Hardware(faults=Faults(stuck_on=0.01, stuck_off=0.02), drift=Drift(seconds=3600.0, exponent=0.03)),
@@ -215,7 +218,7 @@ def test_dotted_names_reach_into_a_protocol():
     assert hardware.planes == 1
 
 
-@pytest.mark.parametrize("protocol", [ResetSet(), Cycled(), WriteVerify()])
+@pytest.mark.parametrize("protocol", [ResetSet(), PreCycled(), WriteVerify()])
 def test_multi_level_mapping_needs_a_protocol_that_reaches_levels(protocol):
     with pytest.raises(SettingsError, match="use programming 'reset-ramp' or 'ideal', or mapping 'bit-sliced'"):
         Hardware(mapping="multi-level", programming=protocol)

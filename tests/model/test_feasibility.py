@@ -37,7 +37,7 @@ def with_thresholds(folder: Path, feature: int, factor: float) -> str:
     return device(folder, mixture_means=means, mixture_cholesky=factors)
 
 
-@pytest.mark.parametrize("protocol", ["reset-set", "cycled", "write-verify", "reset-ramp"])
+@pytest.mark.parametrize("protocol", ["reset-set", "pre-cycled", "write-verify", "reset-ramp"])
 def test_cells_that_the_pulses_do_not_switch_are_told_before_programming(protocol, tmp_path):
     hardware = PHYSICAL.replace(
         programming=protocol,
@@ -94,7 +94,7 @@ def test_a_ramp_beyond_the_reset_of_a_device_is_a_problem(tmp_path):
 
 
 def test_programming_that_takes_long_is_told():
-    hardware = PHYSICAL.replace(programming="cycled", **{"programming.cycles": 1000})
+    hardware = PHYSICAL.replace(programming="pre-cycled", **{"programming.cycles": 1000})
     # 15,002 pulses per cell, 1000 * 1000 weights of 3 planes and 2 polarities
     check = memrix.check(nn.Linear(1000, 1000), hardware)
     assert noted(check, "takes up to 15,002 pulses per cell, 90,012,000,000 in total")

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from memrix import Hardware
-from memrix.crossbar import Cycled, Drift, Ideal, ResetRamp, ResetSet, WriteVerify
+from memrix.crossbar import Drift, Ideal, PreCycled, ResetRamp, ResetSet, WriteVerify
 from memrix.errors import SettingsError
 
-PROTOCOLS = [ResetSet(), Cycled(), WriteVerify(), ResetRamp(), Ideal()]
+PROTOCOLS = [ResetSet(), PreCycled(), WriteVerify(), ResetRamp(), Ideal()]
 # Neither a number, a name nor a part that any setting takes.
 NONSENSE = {
     "NaN": math.nan,

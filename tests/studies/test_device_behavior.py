@@ -4,7 +4,7 @@ import pytest
 import torch
 from scipy.stats import ks_2samp
 
-from memrix.crossbar.protocols import Cycled, Ideal, ResetRamp, ResetSet, WriteVerify
+from memrix.crossbar.protocols import Ideal, PreCycled, ResetRamp, ResetSet, WriteVerify
 from memrix.device import CellCurrent, Cells
 from memrix.device.fitting import simulate_cycles
 from memrix.device.parameters import HRS, LRS, RESET_VOLTAGE, SET_VOLTAGE
@@ -169,7 +169,7 @@ def test_ideal_cells_carry_their_share_exactly(built_in):
     torch.testing.assert_close(shares, expected[:, None].expand(3, 3), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("protocol", [ResetSet(), Cycled(1), WriteVerify()])
+@pytest.mark.parametrize("protocol", [ResetSet(), PreCycled(1), WriteVerify()])
 def test_protocols_leave_cells_on_and_off(built_in, protocol):
     off, on = protocol_currents(protocol, built_in, CELLS)
     assert float(on.median()) == pytest.approx(1.0, abs=0.01)

@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.image import imread
 from matplotlib.patches import StepPatch
 
-from memrix.crossbar.protocols import Cycled, ResetRamp, ResetSet, WriteVerify
+from memrix.crossbar.protocols import PreCycled, ResetRamp, ResetSet, WriteVerify
 from memrix.device import load_parameters
 from memrix.device.parameters import HRS, LRS
 from memrix.errors import DataError, SettingsError
@@ -38,7 +38,7 @@ FEW = Population(
     devices=20,
     cycles=40,
     cells=200,
-    protocols={protocol.name: protocol for protocol in (ResetSet(), Cycled(1), WriteVerify(), ResetRamp(0.05))},
+    protocols={protocol.name: protocol for protocol in (ResetSet(), PreCycled(1), WriteVerify(), ResetRamp(0.05))},
 )
 
 
@@ -83,7 +83,7 @@ def test_progress_is_told(told):
         "sweeping devices",
         "switching devices back and forth",
         "programming by reset-set",
-        "programming by cycled",
+        "programming by pre-cycled",
         "programming by write-verify",
         "programming by reset-ramp",
         "correlating cycles",

@@ -43,7 +43,7 @@ def test_a_study_compares_every_protocol_of_the_house_and_steps_of_the_ramp():
     protocols = protocols_to_compare()
     assert {protocol.name for protocol in protocols.values()} == {
         "reset-set",
-        "cycled",
+        "pre-cycled",
         "write-verify",
         "reset-ramp",
         "ideal",

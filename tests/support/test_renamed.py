@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
+import memrix.crossbar
 import memrix.nn
 from memrix._support.building import build
 from memrix._support.renamed import former_names, formerly, with_former_names
 from memrix._support.schema import read
-from memrix.crossbar import DAC
+from memrix.crossbar import DAC, PreCycled
 from memrix.hardware import Hardware
 
 
@@ -70,6 +71,15 @@ def test_the_british_spelling_of_a_linearizing_dac_warns():
 def test_the_former_name_of_the_abs_max_range_warns():
     with pytest.warns(DeprecationWarning, match="use weight_range='abs-max'"):
         assert Hardware(weight_range="min-max") == Hardware(weight_range="abs-max")
+
+
+def test_the_former_name_of_pre_cycling_warns():
+    with pytest.warns(DeprecationWarning, match="use programming='pre-cycled'"):
+        assert Hardware(programming="cycled") == Hardware(programming=PreCycled())
+    with pytest.warns(DeprecationWarning, match="use programming='pre-cycled'"):
+        assert Hardware.from_dict({"programming": {"protocol": "cycled", "cycles": 3}}).programming == PreCycled(3)
+    with pytest.warns(DeprecationWarning, match="use memrix.crossbar.PreCycled"):
+        assert memrix.crossbar.Cycled is PreCycled
 
 
 def test_a_former_name_of_a_module_gives_the_present_object():

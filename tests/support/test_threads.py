@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from memrix._support.threads import go_on, side_by_side
-from memrix.crossbar import Cycled
+from memrix.crossbar import PreCycled
 from memrix.device import Cells, load_parameters
 
 CPU = torch.device("cpu")
@@ -126,7 +126,7 @@ def test_programming_ends_when_it_is_interrupted(three_threads, interruptible, m
         apply(cells, volts, where)
 
     monkeypatch.setattr(Cells, "apply_voltage", interrupting)
-    protocol, parameters = Cycled(1000), load_parameters()
+    protocol, parameters = PreCycled(1000), load_parameters()
     protocol.require_device(parameters)
     on = torch.zeros(1 << 16, dtype=torch.bool)
     with pytest.raises(KeyboardInterrupt):

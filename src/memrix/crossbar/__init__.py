@@ -1,5 +1,6 @@
 """Many cells: weights mapped to cells, programming protocols, converters and the analog readout."""
 
+from memrix._support.renamed import former_names
 from memrix.crossbar.blocks import Counts
 from memrix.crossbar.columns import column_corrections
 from memrix.crossbar.converters import ADC, DAC
@@ -8,8 +9,8 @@ from memrix.crossbar.degradation import Drift, Faults
 from memrix.crossbar.mapping import Tile
 from memrix.crossbar.pairs import CellTechnology, Pairs, drift_, in_tiles, program_pairs, rows_in_use
 from memrix.crossbar.protocols import (
-    Cycled,
     Ideal,
+    PreCycled,
     ProgrammingProtocol,
     ProgrammingReport,
     ResetRamp,
@@ -27,12 +28,12 @@ __all__ = [
     "CellTechnology",
     "Counts",
     "Crossbar",
-    "Cycled",
     "Drift",
     "ExposedCells",
     "Faults",
     "Ideal",
     "Pairs",
+    "PreCycled",
     "ProgrammingProtocol",
     "ProgrammingReport",
     "Reach",
@@ -49,3 +50,5 @@ __all__ = [
     "program_pairs",
     "rows_in_use",
 ]
+
+__getattr__ = former_names(__name__, {"Cycled": "PreCycled"})

@@ -13,7 +13,7 @@ from memrix._support.renamed import in_present_names
 from memrix._support.schema import FileName
 from memrix._support.validation import plain_settings, require_choice, shown
 from memrix.crossbar import ADC, DAC, Drift, Faults, ProgrammingProtocol, Tile
-from memrix.crossbar.protocols import PROTOCOLS
+from memrix.crossbar.protocols import PROTOCOLS, protocol_name
 from memrix.device.ranges import require_bandwidth, require_temperature
 from memrix.errors import SettingsError
 
@@ -62,6 +62,7 @@ def as_protocol(programming: Any) -> Any:  # noqa: ANN401
     """The protocol of a name; anything else is returned unchanged."""
     if not isinstance(programming, str):
         return programming
+    programming = protocol_name(programming)
     require_choice("programming", programming, tuple(PROTOCOLS))
     return PROTOCOLS[programming]()
 

@@ -16,7 +16,7 @@ from memrix._support.records import merged, nested, toml
 from memrix._support.renamed import in_present_names
 from memrix._support.validation import shown
 from memrix.crossbar import ProgrammingProtocol, ResetSet
-from memrix.crossbar.protocols import PROTOCOLS
+from memrix.crossbar.protocols import PROTOCOLS, protocol_name
 from memrix.errors import SettingsError
 from memrix.hardware.parts import PARTS
 
@@ -128,6 +128,7 @@ def _built_protocol(table: object, problems: list[str], *, complete: bool) -> Pr
         problems.append(f"programming must be a protocol's name or a table, got {shown(table)}")
         return None
     name = table.get("protocol", None if complete else ResetSet.name)
+    name = protocol_name(name) if isinstance(name, str) else name
     if not isinstance(name, str) or name not in PROTOCOLS:
         problems.append(f"programming.protocol must be one of {', '.join(PROTOCOLS)}, got {shown(name)}")
         return None

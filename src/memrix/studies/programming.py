@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from memrix._support.validation import require_integer
-from memrix.crossbar import Cycled, Ideal, ProgrammingProtocol, ResetRamp, ResetSet, WriteVerify
+from memrix.crossbar import Ideal, PreCycled, ProgrammingProtocol, ResetRamp, ResetSet, WriteVerify
 from memrix.crossbar.protocols import ProgrammingReport
 from memrix.device import CellCurrent, DeviceParameters, load_parameters
 from memrix.hardware import Hardware
@@ -134,7 +134,7 @@ def protocols_to_compare() -> dict[str, ProgrammingProtocol]:
     """The protocols of a study, by what they are called in it."""
     return {
         "reset-set": ResetSet(),
-        "cycled, 10 cycles": Cycled(10),
+        "pre-cycled, 10 cycles": PreCycled(10),
         "write-verify, 5 rounds": WriteVerify(5),
         "write-verify, 20 rounds, tolerance 0.02": WriteVerify(20, tolerance=0.02),
         "reset-ramp, 20 mV": ResetRamp(0.02),

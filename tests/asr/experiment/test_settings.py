@@ -11,7 +11,7 @@ def test_every_adc_meets_every_pre_cycling_on_every_chip():
     assert "tuned, ADC 4/4, 1 pre-cycle" in variants
     chip = variants["paper, ADC 8/6, 10 pre-cycles"]
     assert (chip.adc.precision_bits, chip.adc.range_bits, chip.weight_bits) == (8, 6, 3)
-    assert (chip.programming.name, chip.programming.cycles) == ("cycled", 10)
+    assert (chip.programming.name, chip.programming.cycles) == ("pre-cycled", 10)
 
 
 def test_a_chip_without_grids_is_as_it_is():

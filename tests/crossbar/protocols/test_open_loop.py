@@ -5,7 +5,7 @@ import torch
 from scipy.stats import ks_2samp
 
 from memrix import Hardware
-from memrix.crossbar import Cycled, Ideal, ResetSet
+from memrix.crossbar import Ideal, PreCycled, ResetSet
 from memrix.device import Cells, DeviceParameters, load_parameters
 from memrix.errors import SettingsError
 from tests.crossbar.protocols.populations import PARAMETERS, program
@@ -50,7 +50,7 @@ def test_ideal_cells_reach_any_level():
     torch.testing.assert_close(states, torch.tensor([off, off + (on - off) / 4, on]))
 
 
-@pytest.mark.parametrize("protocol", [ResetSet(), Cycled(1), Ideal()])
+@pytest.mark.parametrize("protocol", [ResetSet(), PreCycled(1), Ideal()])
 def test_shape_is_kept_and_nothing_is_a_valid_number_of_cells(protocol):
     assert program(protocol, torch.zeros(3, 5, dtype=torch.bool)).states.shape == (3, 5)
     nothing = program(protocol, torch.zeros(0, dtype=torch.bool))
@@ -61,10 +61,10 @@ def test_shape_is_kept_and_nothing_is_a_valid_number_of_cells(protocol):
 @pytest.mark.parametrize("cycles", [-1, 1.5, "two"])
 def test_wear_is_counted_in_whole_cycles(cycles):
     with pytest.raises(SettingsError, match=r"programming\.cycles must be an integer"):
-        Cycled(cycles)
+        PreCycled(cycles)
 
 
-@pytest.mark.parametrize("protocol", [ResetSet, Cycled])
+@pytest.mark.parametrize("protocol", [ResetSet, PreCycled])
 def test_pulse_width_must_be_positive(protocol):
     with pytest.raises(SettingsError, match=r"programming\.pulse_width must be a number from 1e-10 to 1 s"):
         protocol(pulse_width=0)
@@ -80,6 +80,6 @@ def test_devices_that_do_not_differ_have_cells_all_the_same():
     off = torch.zeros(20_000, dtype=torch.bool)
     streams = {name: torch.Generator().manual_seed(i) for i, name in enumerate(("chip", "programming"))}
     fresh = ResetSet().program(off, alike, **streams).states
-    simulated = Cycled(0).program(off, alike, **streams).states
+    simulated = PreCycled(0).program(off, alike, **streams).states
     assert ks_2samp(fresh, simulated).pvalue > 0.01
     assert 0 < fresh.std() < ResetSet().program(off, load_parameters(), **streams).states.std()

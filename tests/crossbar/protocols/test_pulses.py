@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from memrix import Hardware
-from memrix.crossbar import Cycled, Ideal, ResetRamp, ResetSet, WriteVerify
+from memrix.crossbar import Ideal, PreCycled, ResetRamp, ResetSet, WriteVerify
 from memrix.errors import SettingsError
 from tests.crossbar.protocols.populations import PARAMETERS, program
 
-PULSED = [ResetSet, Cycled, WriteVerify, ResetRamp]
+PULSED = [ResetSet, PreCycled, WriteVerify, ResetRamp]
 
 
 @pytest.mark.parametrize("protocol", PULSED)
@@ -84,7 +84,7 @@ def test_descriptions_of_before_there_were_such_voltages_are_read():
     [
         (ResetSet(), 2),
         (Ideal(), 0),
-        (Cycled(10), 152),
+        (PreCycled(10), 152),
         (WriteVerify(rounds=5), 12),
         (ResetRamp(), 2 * (2 + 96)),  # 0.5 V to 1.45 V in steps of 10 mV
         (ResetRamp(step=0.02, rounds=1), 2 + 48),
@@ -107,7 +107,7 @@ def test_most_pulses_of_a_cell_are_known_beforehand(protocol, pulses):
             r"9,800,000 pulses per cell, and 20,000 are the most.*programming\.rounds",
         ),
         (lambda: WriteVerify(rounds=100_000), r"200,002 pulses per cell.*programming\.rounds = 100,000 is too many"),
-        (lambda: Cycled(100_000), r"1,500,002 pulses per cell.*programming\.cycles = 100,000 is too many"),
+        (lambda: PreCycled(100_000), r"1,500,002 pulses per cell.*programming\.cycles = 100,000 is too many"),
     ],
 )
 def test_work_without_end_is_refused_and_says_what_to_change(make, named):
@@ -115,7 +115,7 @@ def test_work_without_end_is_refused_and_says_what_to_change(make, named):
         make()
 
 
-@pytest.mark.parametrize("protocol", [ResetSet(), Cycled(1), WriteVerify()])
+@pytest.mark.parametrize("protocol", [ResetSet(), PreCycled(1), WriteVerify()])
 @pytest.mark.parametrize("targets", [torch.ones(3), torch.ones(3, dtype=torch.int64), [True], None])
 def test_cells_of_two_states_have_bool_targets(protocol, targets):
     with pytest.raises(SettingsError, match=r"targets of programming are .*bool: whether a cell is to be ON"):

@@ -7,7 +7,7 @@ from scipy.stats import ks_2samp
 
 from memrix import Hardware
 from memrix._support.random import Seeds
-from memrix.crossbar import Cycled, ResetSet, program_pairs
+from memrix.crossbar import PreCycled, ResetSet, program_pairs
 from memrix.crossbar.protocols.wear import wear_voltages
 from memrix.device import Cells, PulseVoltages
 from tests.crossbar.protocols.populations import program
@@ -21,7 +21,7 @@ def test_wear_is_that_of_the_numpy_package(on):
     """Two arrays under the same voltages there and here."""
     stream = torch.Generator().manual_seed(101)  # what ``program`` gives the protocol for seed 1
     voltages = wear_voltages(2, 2, PulseVoltages(-2.0, 2.0), stream)
-    worn = program(Cycled(2), torch.full((CELLS,), on))
+    worn = program(PreCycled(2), torch.full((CELLS,), on))
     half = CELLS // 2  # 128 x 128
     for array, states in enumerate(worn.states.split(half)):
         package = fresh_cells(half, seed=4 + array)
@@ -46,7 +46,7 @@ def recorded(monkeypatch) -> list[torch.Tensor]:
 
 
 def test_a_pulse_has_one_voltage_for_an_array_and_others_for_others(monkeypatch):
-    hardware = Hardware(weight_bits=3, programming=Cycled(1), **{"tile": Hardware().tile.__class__(4, 3)})
+    hardware = Hardware(weight_bits=3, programming=PreCycled(1), **{"tile": Hardware().tile.__class__(4, 3)})
     integers = torch.randint(-3, 4, (2, 6, 5), generator=torch.Generator().manual_seed(0), dtype=torch.int32)
     layout = hardware.layout(*integers.shape)
     hardware.technology.nominal_states  # noqa: B018 - found before pulses are recorded
@@ -66,19 +66,19 @@ PARTS = (slice(3), slice(3, 5))  # columns of the two tiles side by side
 
 def test_cells_of_no_known_array_lie_in_arrays_of_the_paper(monkeypatch):
     pulses = recorded(monkeypatch)
-    program(Cycled(1), torch.zeros(3 * 16_384, dtype=torch.bool))
+    program(PreCycled(1), torch.zeros(3 * 16_384, dtype=torch.bool))
     assert all(len(set(volts.tolist())) <= 3 for volts in pulses)
 
 
 def test_wear_is_a_matter_of_the_seed_alone():
     on = torch.arange(140_000) % 3 == 0
-    first, again, other = (program(Cycled(1), on, seed=seed).states for seed in (1, 1, 2))
+    first, again, other = (program(PreCycled(1), on, seed=seed).states for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 
 def test_no_wear_is_reset_set():
     on = torch.arange(CELLS) % 2 == 0
-    worn, fresh = program(Cycled(0), on), program(ResetSet(), on)
+    worn, fresh = program(PreCycled(0), on), program(ResetSet(), on)
     assert ks_2samp(worn.states[on].numpy(), fresh.states[on].numpy()).pvalue > 0.001
     assert ks_2samp(worn.states[~on].numpy(), fresh.states[~on].numpy()).pvalue > 0.001

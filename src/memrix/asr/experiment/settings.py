@@ -147,7 +147,7 @@ class ExperimentSettings:
 
     def variants(self, bits: float) -> dict[str, Hardware]:
         """Chips at so many bits by a name: every hardware, with every ADC and number of pre-cycles to compare."""
-        from memrix import Cycled, Hardware
+        from memrix import Hardware, PreCycled
 
         found = {}
         for name in self.hardware:
@@ -161,7 +161,7 @@ class ExperimentSettings:
                         chip = chip.replace(**{"adc.precision_bits": precision, "adc.range_bits": reach})
                         label += f", ADC {adc}"
                     if cycles is not None:
-                        chip = chip.replace(programming=Cycled(cycles=cycles))
+                        chip = chip.replace(programming=PreCycled(cycles=cycles))
                         label += f", {cycles} pre-cycle{'s' if cycles > 1 else ''}"
                     found[label] = chip
         return found

@@ -1,4 +1,4 @@
-"""Reset-set on worn cells, as in the library of arXiv 2505.24721."""
+"""Pre-cycling: reset-set on worn cells, as in the library of arXiv 2505.24721."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ _CELLS_OF_AN_ARRAY = 128 * 128  # where nothing says which cells share one; as i
 
 
 @dataclass(frozen=True)
-class Cycled:
-    """Reset-set on worn cells: before it, each array takes pulses of random voltages between those of SET and RESET.
+class PreCycled:
+    """Pre-cycling (endurance): pulses of random voltages between those of SET and RESET, then reset-set.
 
     As in the library of arXiv 2505.24721, a pulse has one voltage for all cells of an array: those of one tile, one
     plane and one polarity.
 
     Attributes:
-        cycles: of wear, 15 pulses each, as in arXiv 2505.24721.
+        cycles: of pre-cycling, 15 pulses each, as in arXiv 2505.24721.
         pulse_width: s.
         set_voltage: of a pulse that makes a cell ON, in V; None: ``memrix.device.pulse_voltages`` of the device.
         reset_voltage: the same of one that makes it OFF.
     """
 
-    name: ClassVar[str] = "cycled"
+    name: ClassVar[str] = "pre-cycled"
     analog: ClassVar[bool] = False
     by_array: ClassVar[bool] = True
     cycles: int = 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from memrix.crossbar.protocols import Cycled, ProgrammingProtocol, ResetRamp, ResetSet, WriteVerify
+from memrix.crossbar.protocols import PreCycled, ProgrammingProtocol, ResetRamp, ResetSet, WriteVerify
 from memrix.device import DeviceParameters
 from memrix.studies.device_charts.style import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILLION, clean, new_figure
 
@@ -40,7 +40,7 @@ LEVELS = (
 )
 PROTOCOLS: dict[str, ProgrammingProtocol] = {
     "reset-set: +2 V on all cells, then −2 V on the ON cells": ResetSet(),
-    "cycled: 10 × 15 random pulses between −2 V and +2 V, then reset-set": Cycled(10),
+    "pre-cycled: 10 × 15 random pulses between −2 V and +2 V, then reset-set": PreCycled(10),
     "write-verify: reset-set; cells outside the tolerance are reset and set again, in 5 rounds": WriteVerify(),
     "reset ramp: SET, then pulses that rise by 10 mV until the current has fallen to one of five levels": ResetRamp(),
 }
