@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 import memrix
@@ -22,7 +23,7 @@ from memrix.asr.models.settings import ModelSettings
 from memrix.asr.recognizer import Recognizer
 from memrix.asr.recognizer_schema import KIND, CheckedDescription
 from memrix.errors import CheckpointError
-from memrix.toolkit import FileKind, content_digest, file_path, read_archive, write_archive
+from memrix.toolkit import FileKind, content_digest, file_path, read_archive, warn_renamed, write_archive
 
 FLOAT_BITS = 11
 """Of the weights of a packed float recognizer, which change by at most 1/2046 of the largest of their output."""
@@ -53,7 +54,12 @@ def quantize_recognizer(recognizer: Recognizer, hardware: Hardware, quantization
 
 
 def save_recognizer(
-    path: str | Path, recognizer: Recognizer, training: Mapping[str, Any] | None = None, *, packed: bool = False
+    path: str | Path,
+    recognizer: Recognizer,
+    training: Mapping[str, Any] | None = None,
+    *,
+    packed: bool = False,
+    half: bool = False,
 ) -> None:
     """Write a recognizer.
 
@@ -64,12 +70,16 @@ def save_recognizer(
         packed: whether low-bit weights are written as packed integers, weights of a float recognizer at 11 bits with
             one scale an output, and the rest at half precision. A packed recognizer is to be used; one that training
             is to go on from is better kept whole.
+        half: former way to a smaller file, which all weights at half precision make; ``packed`` makes a smaller one.
 
     Raises:
         CheckpointError: the place cannot be written.
         ConversionError: a weight that is to be packed is NaN or infinite.
     """
     tensors: Mapping[str, Tensor] = recognizer.state_dict()
+    if half:
+        warn_renamed("save_recognizer(half=True)", "save_recognizer(packed=True)")
+        tensors = {name: value.half() if value.dtype is torch.float32 else value for name, value in tensors.items()}
     if packed:
         tensors = memrix.pack_weights(recognizer, other_bits=None if _is_low_bit(recognizer) else FLOAT_BITS)
     description = {"kind": KIND, **recognizer.description, "training": dict(training or {})}

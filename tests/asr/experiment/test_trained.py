@@ -37,7 +37,7 @@ def test_an_experiment_goes_on_elsewhere_from_what_another_has_trained(quick, do
     assert [row.rate for row in rows_of(again)] == pytest.approx([row.rate for row in rows_of(done.result)], abs=0.15)
 
 
-@pytest.mark.parametrize(("trained", "name"), [("float", "float"), ("coarse-3", "3-bit")])
+@pytest.mark.parametrize(("trained", "name"), [("float", "float"), ("low-bit-3", "3-bit")])
 def test_recognizers_are_kept_packed(done, kept, trained, name):
     whole = done.folder / trained / "model.safetensors"
     packed = kept / f"{name}.safetensors"

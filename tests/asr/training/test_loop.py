@@ -182,7 +182,8 @@ def test_half_precision_halves_the_file(trained, tmp_path):
     from memrix.asr.recognizer_files import save_recognizer
 
     recognizer, _ = load_recognizer(trained)
-    save_recognizer(tmp_path / "half.safetensors", recognizer, half=True)
+    with pytest.warns(DeprecationWarning, match=r"use save_recognizer\(packed=True\)"):
+        save_recognizer(tmp_path / "half.safetensors", recognizer, half=True)
     assert (tmp_path / "half.safetensors").stat().st_size < 0.75 * trained.stat().st_size
     again, _ = load_recognizer(tmp_path / "half.safetensors")
     audio = torch.randn(1, 8000)
