@@ -10,6 +10,7 @@ import torch
 
 from benchmarks.report import Table
 from benchmarks.timing import median_ratio, take_turns
+from memrix._support.streams import Stream
 from memrix.crossbar import ProgrammingProtocol, ResetRamp, ResetSet, WriteVerify
 from memrix.device import load_parameters
 
@@ -23,7 +24,7 @@ def run() -> Table:
     on = torch.rand(CELLS, generator=torch.Generator().manual_seed(0)) < SHARE_ON
     voltages = np.where(on.numpy(), np.float32(-2), np.float32(0))
     parameters = load_parameters()
-    chip, programming = torch.Generator(), torch.Generator()
+    chip, programming = Stream.of(0, "chip"), Stream.of(0, "programming")
 
     def numpy_package() -> None:
         cells = synaptogen.CellArrayCPU(CELLS)

@@ -10,6 +10,7 @@ import torch
 
 from memrix import Hardware
 from memrix._support.random import Seeds
+from memrix._support.streams import Stream
 from memrix.crossbar import Crossbar, Drift, Faults, Ideal, PreCycled, ResetRamp, ResetSet, WriteVerify, program_pairs
 from memrix.crossbar.columns import column_corrections
 from memrix.crossbar.protocols.population import fresh_means
@@ -68,7 +69,7 @@ def test_programmed_cells_are_the_same_bits(protocol, other_default, monkeypatch
         targets = [on, torch.rand(5000, generator=torch.Generator().manual_seed(0), dtype=torch.float32)]
         results: list[object] = [protocol.nominal_states(parameters), fresh_means(parameters)]
         for target in targets if protocol.analog else targets[:1]:
-            chip, programming = (torch.Generator().manual_seed(seed) for seed in (1, 2))
+            chip, programming = Stream.of(1, "chip"), Stream.of(2, "programming")
             results += protocol.program(target, parameters, chip=chip, programming=programming)
         return results
 

@@ -95,7 +95,7 @@ def test_cells_that_a_reading_resets_move_as_a_pulse_moves_them():
         cells = worn_cells(seed)
         array, (_, highest) = array_of(cells), ends(seed)
         highest = highest.clamp(min=118)
-        on = cells._blocks[0].set_threshold.view(cells.shape) == -torch.inf
+        on = cells._block.set_threshold.view(cells.shape) == -torch.inf
         resets = cells.disturbed(volts_of(highest))
         array(reading(torch.zeros_like(highest), highest))
         before = cells.r.clone()
@@ -327,7 +327,7 @@ def test_a_file_whose_word_lines_were_changed_is_refused(tmp_path):
     key = "out.memrix.array.crossbar.word_lines."
     for name, value, message in (
         ("places", tensors[key + "places"] + 10**6, "places must lie between 0 and"),
-        ("left", tensors[key + "left"] - 1, "left must lie between 0 and"),
+        ("cycles", tensors[key + "cycles"] - 100, "cycles must lie between 0 and"),
         ("r", tensors[key + "r"][1:], r"r is torch\.float32"),
         ("seen", tensors[key + "seen"] + 1000, "seen must lie between -128 and 128"),
         ("features", tensors[key + "features"] * torch.nan, r"features'? holds NaN"),

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from memrix.crossbar.protocols.read_back import ReadBack
-from memrix.device import Cells, load_parameters
+from memrix.device import Cells, ReadBack, load_parameters
 from memrix.errors import MemrixError, SettingsError
 
 HUGE = pytest.param(10**5000, id="huge")  # Python makes no text of it

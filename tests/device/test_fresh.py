@@ -4,17 +4,15 @@ import synaptogen.synaptogen as reference
 import torch
 from scipy.stats import ks_2samp
 
+from memrix._support.streams import Stream
 from memrix.device import FreshCells, load_parameters
 from tests.oracle import fresh_cells, reset_set
 
 CELLS = 100_000
 
 
-def streams(chip: int, programming: int) -> dict[str, torch.Generator]:
-    return {
-        "chip": torch.Generator().manual_seed(chip),
-        "programming": torch.Generator().manual_seed(programming),
-    }
+def streams(chip: int, programming: int) -> dict[str, Stream]:
+    return {"chip": Stream.of(chip, "chip"), "programming": Stream.of(programming, "programming")}
 
 
 def draw(on: torch.Tensor, chip: int = 0, programming: int = 1) -> torch.Tensor:

@@ -7,6 +7,7 @@ import pytest
 import synaptogen.synaptogen as reference
 import torch
 
+from memrix._support.streams import Stream
 from memrix.device import FreshCells, load_parameters, save_parameters
 from memrix.device.parameter_files import parse_parameters
 from memrix.errors import SettingsError
@@ -183,7 +184,7 @@ def outcome(raw: object) -> str:
     """What reading changed parameters ends in: refused, or cells that have states."""
     try:
         parameters = parse_parameters(json_text(raw), "device.json")
-        chip, cycle = (torch.Generator().manual_seed(seed) for seed in (0, 1))
+        chip, cycle = Stream.of(0, "chip"), Stream.of(1, "programming")
         states = FreshCells(parameters).draw(torch.arange(64) < 32, chip=chip, programming=cycle)
     except SettingsError as error:
         return "refused" if "device.json" in str(error) else f"the file is not named: {error}"

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 import memrix
+from memrix._support.streams import Stream
 from memrix.crossbar import ResetRamp
 from memrix.crossbar.protocols.resampled import as_population
 from memrix.errors import CalibrationError, ConversionError, SettingsError
@@ -179,7 +180,7 @@ def test_a_recurrent_layer_is_one_chip_in_a_step():
 
 def test_cells_of_a_ramp_are_drawn_from_a_population_that_was_ramped():
     levels = torch.tensor([0.0, 0.3, 1.0]).repeat_interleave(20_000)
-    streams = {name: torch.Generator().manual_seed(i) for i, name in enumerate(("chip", "programming"))}
+    streams = {name: Stream.of(0, name) for name in ("chip", "programming")}
     parameters = HARDWARE.parameters
     ramped = ResetRamp(0.02).program(levels, parameters, **streams).states.view(3, -1)
     drawn = as_population(ResetRamp(0.02)).program(levels, parameters, **streams).states.view(3, -1)

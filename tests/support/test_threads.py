@@ -5,6 +5,7 @@ import threading
 import pytest
 import torch
 
+from memrix._support.streams import Stream
 from memrix._support.threads import go_on, side_by_side
 from memrix.crossbar import PreCycled
 from memrix.device import Cells, load_parameters
@@ -130,5 +131,5 @@ def test_programming_ends_when_it_is_interrupted(three_threads, interruptible, m
     protocol.require_device(parameters)
     on = torch.zeros(1 << 16, dtype=torch.bool)
     with pytest.raises(KeyboardInterrupt):
-        protocol.program(on, parameters, chip=torch.Generator(), programming=torch.Generator())
+        protocol.program(on, parameters, chip=Stream.of(0, "chip"), programming=Stream.of(0, "programming"))
     assert len(pulses) < 15_000

@@ -6,14 +6,24 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-import numba
+try:
+    import numba
+    import numba.extending
+except ImportError:
+    numba = None
 
+AVAILABLE = numba is not None  # without numba, everything runs in tensor operations
 Function = TypeVar("Function", bound=Callable[..., object])
 
 
 def compiled(function: Function) -> Function:
     """Machine code without the interpreter's lock, kept on disk for the next process."""
     return _compile(function)
+
+
+def part_of_compiled(function: Function) -> Function:
+    """For compiled functions to call."""
+    return cast(Function, numba.extending.register_jitable(function))
 
 
 def compiled_sums(function: Function) -> Function:

@@ -10,14 +10,16 @@ from torch import Tensor, nn
 
 from memrix._support.validation import shown
 from memrix.checkpoint.description import ChipDescription, decomposed_layers, describe_modules
-from memrix.crossbar.word_lines import STORED
+from memrix.crossbar.word_lines import FORMER, STORED
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.geometry import STATE
 from memrix.nn.quantized import QuantizedLayer
 
 THE_MODEL = "(the model)"  # what a model is called that is itself the layer
 CELLS = (f"{STATE}.array.crossbar.difference", f"{STATE}.array.crossbar.total")
-WORD_LINES = tuple(f"{STATE}.array.crossbar.word_lines.{name}" for name in STORED)  # where readings switch cells
+WORD_LINES = tuple(
+    f"{STATE}.array.crossbar.word_lines.{name}" for name in (*STORED, *FORMER)
+)  # where readings switch cells
 _RECORD = f"{STATE}.array._extra_state"
 _EXTRA = "_extra_state"
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # that a model can be in

@@ -142,7 +142,7 @@ def _cells(layer: CrossbarLayer, half: bool) -> dict[str, Tensor]:
         if tiled.numel()
     }
     if crossbar.word_lines is not None:
-        cells |= zip(WORD_LINES, crossbar.word_lines.stored().values(), strict=True)
+        cells |= zip(WORD_LINES, crossbar.word_lines.stored().values(), strict=False)  # former names are the last
     return cells
 
 

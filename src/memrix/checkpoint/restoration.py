@@ -22,7 +22,7 @@ from memrix.checkpoint.differences import (
 from memrix.crossbar import Ideal, Pairs, in_tiles
 from memrix.crossbar.mapping import Layout
 from memrix.crossbar.stored_word_lines import exposed_cells, stored_problems
-from memrix.crossbar.word_lines import STORED
+from memrix.crossbar.word_lines import FORMER, STORED
 from memrix.device import DeviceParameters, ReadRange
 from memrix.device.parameter_files import parse_parameters
 from memrix.hardware import Hardware
@@ -182,7 +182,7 @@ def _unfit_step(shown: str, step: Tensor | None, layout: Layout) -> list[str]:
 
 
 def _stored_lines(path: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    keys = dict(zip(STORED, (join(path, name) for name in WORD_LINES), strict=True))
+    keys = dict(zip((*STORED, *FORMER), (join(path, name) for name in WORD_LINES), strict=True))
     return {name: tensors[key] for name, key in keys.items() if key in tensors}
 
 
@@ -212,7 +212,7 @@ def _array(
     stored = _stored_lines(path, tensors)
     if stored and record.reach is not None:
         reads = ReadRange(record.reach.lowest, record.reach.highest, kept=True)
-        array.expose(exposed_cells(stored, reads, device), stored)
+        array.expose(exposed_cells(stored, layout, reads, device), stored)
     return array
 
 

@@ -8,14 +8,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from memrix._support.streams import Stream
 from memrix._support.validation import plain_settings, require_number
 from memrix.device import DeviceParameters
+from memrix.device.draws import normals, words
+from memrix.device.elementary import exp2
 from memrix.errors import SettingsError
 
 # Decades of a conductance, of cells that lie so many standard deviations from the mean: an ON cell conducts a fifth
 # less than the most that any state does, an OFF cell a twentieth of it.
 _MOST_GROWTH = 2.0
 _DEVIATIONS = 3
+_ALL = 1 << 32  # values of two words
 
 
 @dataclass(frozen=True)
@@ -43,15 +47,22 @@ class Faults:
                 f"than 1, got {self.stuck_on} and {self.stuck_off}"
             )
 
-    def apply_(self, states: Tensor, nominal_states: tuple[float, float], stream: torch.Generator) -> Tensor | None:
-        """Put stuck cells into the nominal ON or OFF state; returns which they are (bool), None without any."""
+    def apply_(
+        self, states: Tensor, nominal_states: tuple[float, float], stream: Stream, first: int = 0
+    ) -> Tensor | None:
+        """Put stuck cells into the nominal ON or OFF state; returns which they are (bool), None without any.
+
+        Two words of each cell, 32 bits, decide; ``first``: number of the first cell.
+        """
         if not (self.stuck_on or self.stuck_off):
             return None
         on, off = nominal_states
-        draw = torch.rand(states.shape, generator=stream, dtype=torch.float32, device=states.device)
-        stuck_on, stuck_off = draw < self.stuck_on, draw >= 1 - self.stuck_off
+        low, high = words(stream, _numbers(states, first))[:2].view(2, *states.shape)
+        draw = high.bitwise_left_shift_(16).bitwise_or_(low)
+        stuck_on, stuck_off = draw < round(self.stuck_on * _ALL), draw >= _ALL - round(self.stuck_off * _ALL)
         states.masked_fill_(stuck_on, on).masked_fill_(stuck_off, off)
-        return stuck_on | stuck_off
+        stuck: Tensor = stuck_on | stuck_off
+        return stuck
 
 
 @dataclass(frozen=True)
@@ -104,14 +115,18 @@ class Drift:
         """Whether time changes anything."""
         return bool(self.seconds and (self.exponent or self.exponent_spread))
 
-    def apply_(self, states: Tensor, parameters: DeviceParameters, stream: torch.Generator) -> None:
-        """Let the conductance of cells at the read voltage fall."""
+    def apply_(self, states: Tensor, parameters: DeviceParameters, stream: Stream, first: int = 0) -> None:
+        """Let the conductance of cells at the read voltage fall; ``first``: number of the first cell."""
         if not self.active:
             return
         low, high = parameters.low_resistance_conductance, parameters.high_resistance_conductance
         # The conductance is affine in the state: it shrinks towards the state that does not conduct.
         silent = low / (low - high)
-        exponents = torch.randn(states.shape, generator=stream, dtype=torch.float32, device=states.device)
+        exponents = normals(stream, _numbers(states, first), count=1).view(states.shape)
         exponents.mul_(self.exponent_spread).add_(self.exponent)
-        remaining = torch.pow(self.seconds / self.reference_seconds, exponents.neg_())
+        remaining = exp2(exponents.mul_(-math.log2(self.seconds / self.reference_seconds)))
         states.sub_(silent).mul_(remaining).add_(silent)
+
+
+def _numbers(states: Tensor, first: int) -> Tensor:
+    return torch.arange(first, first + states.numel(), device=states.device)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -109,13 +109,33 @@ class Layout:
         """ADC conversions for one input vector a group."""
         return self.groups * self.row_tiles * self.planes * self.outputs
 
-    def arrays(self, planes: int, device: torch.device) -> Tensor:
-        """``[planes, groups, inputs, outputs]``, int64: in which array each cell lies; a polarity is a plane here."""
+    def first_cell(self, plane: int) -> int:
+        """Number of the first cell of a plane.
+
+        Cells are numbered in the order ``[planes, polarities, groups, inputs, outputs]``, wherever they lie: what a
+        cell draws follows from its number.
+        """
+        return plane * (self.cells // self.planes)
+
+    def cell_numbers(self, places: Tensor) -> Tensor:
+        """Numbers of cells at places of ``ExposedCells``."""
+        pair, polarity = places // POLARITIES, places % POLARITIES
+        pair, output = pair // self.outputs, pair % self.outputs
+        line, plane = pair // self.planes, pair % self.planes
+        lines = self.row_tiles * self.rows
+        group, row = line // lines, line % lines
+        matrix = (plane * POLARITIES + polarity) * self.groups + group
+        return (matrix * self.inputs + row) * self.outputs + output
+
+    def arrays(self, planes: Sequence[int], device: torch.device) -> Tensor:
+        """``[planes * polarities, groups, inputs, outputs]``, int64: in which array each cell lies."""
         column_tiles = -(-self.outputs // self.tile.columns)
         row = torch.arange(self.inputs, device=device).div_(self.tile.rows, rounding_mode="floor")
         column = torch.arange(self.outputs, device=device).div_(self.tile.columns, rounding_mode="floor")
         tile = row[:, None] * column_tiles + column
-        matrix = torch.arange(planes * self.groups, device=device).view(planes, self.groups, 1, 1)
+        polarity = torch.arange(POLARITIES, device=device)
+        plane = (torch.tensor(planes, device=device)[:, None] * POLARITIES + polarity).view(-1, 1)
+        matrix = (plane * self.groups + torch.arange(self.groups, device=device))[:, :, None, None]
         return matrix * (self.row_tiles * column_tiles) + tile
 
     def targets(self, integers: Tensor) -> Iterator[tuple[int, Tensor, Tensor]]:

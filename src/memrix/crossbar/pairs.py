@@ -10,15 +10,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from memrix._support.random import Seeds, derive
+from memrix._support.random import Seeds
+from memrix._support.streams import Stream
 from memrix.crossbar.degradation import Drift, Faults
 from memrix.crossbar.mapping import POLARITIES, Layout
 from memrix.crossbar.protocols import ProgrammingProtocol, ProgrammingReport
 from memrix.crossbar.reach import ExposedCells, FoundInReach, Reach
 from memrix.device import DeviceParameters, ReadRange
 
-# Part of what a seed means: cells that are programmed at once, of a small layer those of several planes, so that
-# threads have work to share.
+# Cells that are programmed at once, of a small layer those of several planes, so that threads have work to share. No
+# cell depends on it.
 _TOGETHER = 1 << 20
 
 
@@ -97,7 +98,8 @@ def program_pairs(
         integers: the weights.
         layout: digits and tiles.
         technology: the cells.
-        seeds: of the three random streams.
+        seeds: of the three random streams. What a cell draws is a function of them, the name, and its number in the
+            order of ``Layout.first_cell``.
         name: tells the streams of one crossbar from those of another with the same seeds.
         progress: called with a number of cells whenever so many more are programmed.
     """
@@ -107,25 +109,30 @@ def program_pairs(
     total = torch.zeros(shape, dtype=torch.float32, device=device)
     nominal = technology.nominal_states
     report = ProgrammingReport()
-    chip, cycle = (
-        _stream(seed, use, name, device) for seed, use in ((seeds.chip, "chip"), (seeds.programming, "programming"))
-    )
+    chip, programming = Stream.of(seeds.chip, "chip", name), Stream.of(seeds.programming, "programming", name)
     # A stream of its own: the same chip with faults has the same cells otherwise.
-    stuck = _stream(seeds.chip, "faults", name, device)
+    stuck = Stream.of(seeds.chip, "faults", name)
     found = FoundInReach(technology.reads, layout)
-    planes = layout.targets(integers)
-    while some := list(islice(planes, _together(layout))):
+    targets_of_planes = layout.targets(integers)
+    while some := list(islice(targets_of_planes, _together(layout))):
         targets = torch.stack([target for _, *both in some for target in both])
-        known: dict[str, Any] = {"chip": chip, "programming": cycle, "reads": technology.reads}
+        planes = [plane for plane, *_ in some]
+        first = layout.first_cell(planes[0])
+        known: dict[str, Any] = {
+            "chip": chip,
+            "programming": programming,
+            "first": first,
+            "reads": technology.reads,
+        }
         if getattr(technology.protocol, "by_array", False):
-            known["arrays"] = layout.arrays(len(targets), device)
+            known["arrays"] = layout.arrays(planes, device)
         programmed = technology.protocol.program(targets, technology.parameters, **known)
-        states, numbers = programmed.states, [plane for plane, *_ in some]
-        found.add(programmed.within_reach, numbers, technology.faults.apply_(states, nominal, stuck))
+        states = programmed.states
+        found.add(programmed.within_reach, planes, technology.faults.apply_(states, nominal, stuck, first))
         report += programmed.report
         if progress is not None:
             progress(states.numel())
-        _pair(states, numbers, difference[:, : layout.inputs], total[:, : layout.inputs])
+        _pair(states, planes, difference[:, : layout.inputs], total[:, : layout.inputs])
     tiled = (layout.groups * layout.row_tiles, layout.rows, layout.planes * layout.outputs)
     return Pairs(difference.view(tiled), total.view(tiled), report, nominal, *found.result())
 
@@ -142,9 +149,8 @@ def drift_(pairs: Pairs, layout: Layout, technology: CellTechnology, *, seeds: S
     """
     if not technology.drift.active:
         return
-    device = pairs.difference.device
     # A stream of its own: the same chip without drift has the same cells otherwise.
-    aging, stuck = (_stream(seeds.chip, use, name, device) for use in ("drift", "faults"))
+    aging, stuck = (Stream.of(seeds.chip, use, name) for use in ("drift", "faults"))
     difference, total = rows_in_use(pairs.difference, layout), rows_in_use(pairs.total, layout)
     planes = iter(range(layout.planes))
     while some := list(islice(planes, _together(layout))):
@@ -155,18 +161,15 @@ def drift_(pairs: Pairs, layout: Layout, technology: CellTechnology, *, seeds: S
                 for sign in (1, -1)
             ]
         )
-        technology.drift.apply_(states, technology.parameters, aging)
-        technology.faults.apply_(states, pairs.nominal_states, stuck)
+        first = layout.first_cell(some[0])
+        technology.drift.apply_(states, technology.parameters, aging, first)
+        technology.faults.apply_(states, pairs.nominal_states, stuck, first)
         _pair(states, some, difference, total)
     if pairs.exposed is not None:
         places, cells = pairs.exposed.places, pairs.exposed.cells
         both, apart = (tensor.view(-1)[places // POLARITIES] for tensor in (pairs.total, pairs.difference))
         sign = (1 - 2 * (places % POLARITIES)).to(apart.dtype)
         cells.r.copy_(both.addcmul_(apart, sign).div_(2))
-
-
-def _stream(seed: int, use: str, name: str, device: torch.device) -> torch.Generator:
-    return torch.Generator(device).manual_seed(derive(seed, use, name))
 
 
 def _together(layout: Layout) -> int:

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from memrix._support.streams import Stream
 from memrix.crossbar.mapping import POLARITIES, Layout
 from memrix.crossbar.reach import ExposedCells
-from memrix.crossbar.word_lines import CELL_PARTS, STORED
+from memrix.crossbar.word_lines import CELL_PARTS, FORMER, STORED, without_ahead
 from memrix.device import ReadRange
 from memrix.device.block import Block
 from memrix.device.variability import COUNT
@@ -17,21 +18,32 @@ from memrix.device.variability import COUNT
 _FLOAT, _WHOLE = torch.float32, torch.int64
 
 
-def exposed_cells(stored: Mapping[str, Tensor], reads: ReadRange, device: torch.device) -> ExposedCells:
+def exposed_cells(
+    stored: Mapping[str, Tensor], layout: Layout, reads: ReadRange, device: torch.device
+) -> ExposedCells:
     """The cells of word lines that were stored, on a device."""
     parts = {name: stored[name].to(device, copy=True) for name in CELL_PARTS}
-    cells = Block(normals=lambda index: torch.zeros((COUNT, index.numel()), dtype=_FLOAT, device=device), **parts)
-    return ExposedCells(stored["places"].to(device, copy=True), cells, reads)
+    if "left" in stored:
+        parts["history"] = without_ahead(parts["history"], stored["left"].to(device))
+    places = stored["places"].to(device, copy=True)
+    # Word lines give them the stream of their chip.
+    cells = Block(numbers=layout.cell_numbers(places), stream=Stream(0), **parts)
+    return ExposedCells(places, cells, reads)
 
 
 def stored_problems(stored: Mapping[str, Tensor], layout: Layout, largest_code: int) -> list[str]:
     """What keeps tensors from being those of word lines of a layout, read with codes up to the largest."""
     missing = [f"{name} is missing" for name in STORED if name not in stored]
+    former = [name for name in FORMER if name in stored]
+    if len(former) == 1:
+        missing.append(f"{former[0]} is there without {'left' if former[0] == 'ahead' else 'ahead'}")
     if missing:
         return missing
     count, lines = stored["places"].numel(), layout.row_tiles * layout.rows
     problems = []
     for name, (kind, shape) in _shapes(count, layout.groups, lines).items():
+        if name not in stored:
+            continue
         given = stored[name]
         fits = len(shape) == given.dim() and all(
             size in (None, own) for size, own in zip(shape, given.shape, strict=True)
@@ -41,10 +53,10 @@ def stored_problems(stored: Mapping[str, Tensor], layout: Layout, largest_code: 
             problems.append(f"{name} is {given.dtype} {list(given.shape)}, expected {kind} {expected}")
     if problems:
         return problems
-    places, depth = stored["places"], stored["ahead"].shape[1]
+    places = stored["places"]
     ends = {
         "places": POLARITIES * layout.groups * lines * layout.planes * layout.outputs - 1,
-        "left": depth,
+        **({"left": stored["ahead"].shape[1]} if former else {}),
         **dict.fromkeys(("cycles", "switched", "passes"), torch.iinfo(torch.int32).max),
     }
     problems = [

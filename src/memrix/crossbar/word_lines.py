@@ -14,17 +14,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from memrix._support.random import derive
+from memrix._support.streams import Stream
 from memrix.crossbar.mapping import POLARITIES, Layout
 from memrix.crossbar.reach import ExposedCells, Reach
 from memrix.device import DeviceParameters
 from memrix.device.block import BLOCK_AXES, Block
 from memrix.device.switching import Switching
-from memrix.device.variability import COUNT
 
 CELL_PARTS = ("r", *BLOCK_AXES)
 _DONE = ("seen", "switched", "passes")
 STORED = ("places", *CELL_PARTS, *_DONE)  # names of what a file keeps
+FORMER = ("ahead", "left")  # and of what one of before keeps beside: cycles drawn ahead, and how many are to come
 
 
 class WordLines(nn.Module):
@@ -39,7 +39,7 @@ class WordLines(nn.Module):
         layout: of the crossbar.
         voltages: in V of every DAC code in ascending order.
         parameters: the device technology.
-        seed: of the cycles to come.
+        seed: of the cycles to come: functions of it, of the number of the cell and of the number of the cycle.
 
     Attributes:
         seed: as above.
@@ -136,8 +136,7 @@ class WordLines(nn.Module):
             resets = (block.reset_threshold.index_select(0, cells) < applied) & (applied != 0)
             switching.switch_(block, cells[sets], cells[resets], applied[resets])
             self.switched += torch.stack([sets.sum(), resets.sum()])
-        # The next cycles of cells may have needed more room.
-        self.ahead, self.history = block.ahead, block.history
+        self.history = block.history  # which may have needed more room
         self.passes += 1
         self._find_nearest(lines, cells)
         changes = block.r.index_select(0, cells).sub_(before)
@@ -156,14 +155,8 @@ class WordLines(nn.Module):
         return shift + torch.arange(shift.numel(), device=shift.device)
 
     def _block(self) -> Block:
-        # A stream for each pass: a chip that was saved or copied in between goes on as it would have.
-        stream = torch.Generator(self.places.device)
-        stream.manual_seed(derive(self.seed, "pass", str(int(self.passes))))
-
-        def normals(index: Tensor) -> Tensor:
-            return torch.randn((COUNT, index.numel()), generator=stream, dtype=torch.float32, device=index.device)
-
-        return Block(normals=normals, **{name: self._buffer(name) for name in CELL_PARTS})
+        parts = {name: self._buffer(name) for name in CELL_PARTS}
+        return Block(numbers=self._layout.cell_numbers(self.places), stream=Stream.of(self.seed, "cycles"), **parts)
 
     def stored(self) -> dict[str, Tensor]:
         """All that its future depends on, beside the seed and the crossbar."""
@@ -180,6 +173,7 @@ class WordLines(nn.Module):
         return Reach(self._reads.lowest, self._reads.highest, int(sets.sum()), int(resets.sum()))
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:  # noqa: ANN401
+        _forget_ahead_(state_dict, prefix)
         # Another chip has other cells within reach, and as many as it has.
         for name in ("places", *CELL_PARTS):
             given, own = state_dict.get(prefix + name), self._buffer(name)
@@ -187,6 +181,24 @@ class WordLines(nn.Module):
                 self.register_buffer(name, own.new_empty(given.shape))
         super()._load_from_state_dict(state_dict, prefix, *others)
         self._index_lines()
+
+
+def without_ahead(history: Tensor, left: Tensor) -> Tensor:
+    """A history ``[cells, slots, 4]`` without its last cycles, ``left [cells]``: those that were still to come.
+
+    Cells that were saved with cycles drawn ahead keep all that they were; what is to come is drawn anew.
+    """
+    slots = history.shape[1]
+    source = torch.arange(slots, device=history.device) - left[:, None]
+    kept = history.gather(1, source.clamp(min=0)[:, :, None].expand(-1, -1, history.shape[2]))
+    return kept * (source >= 0)[:, :, None]
+
+
+def _forget_ahead_(state_dict: dict[str, Any], prefix: str) -> None:
+    if prefix + FORMER[0] in state_dict:
+        del state_dict[prefix + FORMER[0]]
+        left = state_dict.pop(prefix + FORMER[1])
+        state_dict[prefix + "history"] = without_ahead(state_dict[prefix + "history"], left)
 
 
 @functools.lru_cache(maxsize=8)

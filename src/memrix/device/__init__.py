@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from memrix.device.parameters import DeviceParameters
     from memrix.device.parametric import parametric_device
     from memrix.device.reach import ReadRange, WithinReach
+    from memrix.device.read_back import ReadBack
     from memrix.device.switchability import (
         PulseVoltages,
         SwitchingShares,
@@ -27,6 +28,7 @@ __all__ = [
     "DeviceParameters",
     "FreshCells",
     "PulseVoltages",
+    "ReadBack",
     "ReadRange",
     "SwitchingShares",
     "WithinReach",
@@ -44,6 +46,7 @@ _HOMES = {
     "DeviceParameters": "parameters",
     "FreshCells": "fresh",
     "PulseVoltages": "switchability",
+    "ReadBack": "read_back",
     "ReadRange": "reach",
     "SwitchingShares": "switchability",
     "WithinReach": "reach",

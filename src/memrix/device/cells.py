@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from memrix._support.random import RandomStream, Seeds, derive, fill_normal_, seeds_from
-from memrix._support.threads import go_on, side_by_side
+from memrix._support.random import Seeds
+from memrix._support.threads import go_on
 from memrix._support.validation import require_choice, shown
+from memrix.device import state_dicts
 from memrix.device.arguments import described, device_of, parameters_of, ramp_voltages, require_aims, shape_of
-from memrix.device.block import BLOCK_AXES, Block
 from memrix.device.current import NOISES, CellCurrent, Noise
+from memrix.device.draws import CellStreams, reading_normals
 from memrix.device.indexing import positions
 from memrix.device.parameters import FEATURES, DeviceParameters
-from memrix.device.ramp import Ramp, RampRecord, ReadBackCircuit
+from memrix.device.ramp import ramp_
 from memrix.device.ranges import (
     NO_BREAKDOWN,
     NOT_MEASURED,
@@ -26,14 +27,11 @@ from memrix.device.ranges import (
     require_temperature,
 )
 from memrix.device.reach import ReadRange, WithinReach
-from memrix.device.switching import FARTHEST, Switching
-from memrix.device.variability import draw_devices
-from memrix.device.voltages import Voltages, as_voltages, per_cell, power_, reached
+from memrix.device.read_back import ReadBack
+from memrix.device.switching import Switching
+from memrix.device.voltages import Voltages, as_voltages, per_cell, power_, pulsed
 from memrix.errors import SettingsError
 
-# Part of what a seed means: another block length would draw other cells. On a CPU an operation on a block is long
-# enough for several threads to share it.
-BLOCK = 1 << 19
 PULSE_WIDTH = 1e-7  # s
 
 
@@ -52,6 +50,8 @@ class Cells:
         parameters: the device technology; the built-in one by default.
         order: cycles of history that count, from 1; the most that the parameters hold by default.
         seed: one number, or ``Seeds``: ``chip`` draws the devices, ``programming`` their cycles, ``read`` the noise.
+            What a cell draws is a function of the seeds, of its position in the array and of the number of the draw
+            (``memrix.device.draws``). ``CellStreams`` are for cells that are part of a layer.
         device: where the cells live.
         pulse_width: s, for the energy of pulses; a constant of yours, the cells' statistics do not depend on it.
 
@@ -74,7 +74,7 @@ class Cells:
         parameters: DeviceParameters | None = None,
         *,
         order: int | None = None,
-        seed: int | Seeds = 0,
+        seed: int | Seeds | CellStreams = 0,
         device: str | torch.device = "cpu",
         pulse_width: float = PULSE_WIDTH,
     ) -> None:
@@ -82,26 +82,34 @@ class Cells:
         self.shape = shape_of(shape)
         self.parameters = parameters_of(parameters)
         self.order = order if order is not None else self.parameters.order
-        self.seeds = Seeds.of(seed)
+        self.seeds = None if isinstance(seed, CellStreams) else Seeds.of(seed)
+        self.streams = seed if isinstance(seed, CellStreams) else CellStreams.of_seeds(Seeds.of(seed))
         self.pulse_width = float(pulse_width)
         self.device = device_of(device)
-        self.r = torch.empty(self.shape, dtype=torch.float32, device=self.device)
         self._switching = Switching(self.parameters, self.order, self.device)
         self._current = CellCurrent(self.parameters)
-        self._lengths = _lengths(self.r.numel(), self.device)
-        self._streams: list[torch.Generator] = []
-        self._blocks: list[Block] = []
-        self._draw_devices()
-        self.restart(programming=self.seeds.programming)
+        self._block = self._switching.fresh_block(self.shape.numel(), self.streams, self.device)
+        self._start_counting()
 
-    def _draw_devices(self) -> None:
-        states = torch.split(self.r.view(-1), self._lengths)
-        self._blocks = [self._switching.block(r) for r in states]
+    @property
+    def r(self) -> Tensor:
+        """States of the cells."""
+        return self._block.r.view(self.shape)
 
-        def draw(block: Block, stream: torch.Generator) -> None:
-            block.devices = draw_devices(self.parameters, block.r.numel(), stream)
+    def _start_counting(self) -> None:
+        self.pulses, self.reads, self.disturbing_reads = 0, 0, 0
+        self._power = 0  # of all pulses, in units of the device's currents
+        self._readings = torch.zeros(self.shape.numel(), dtype=torch.int64, device=self.device)  # of each cell
 
-        side_by_side(draw, self._blocks, self._generators(self.seeds.chip, "chip"), device=self.device)
+    @property
+    def power(self) -> int:
+        """Sum of the power of all pulses, in units of ``CellCurrent.power_unit``."""
+        return self._power
+
+    @property
+    def energy(self) -> float:
+        """Energy of all pulses in J."""
+        return self._power * self._current.power_unit * self.pulse_width
 
     def restart(self, *, programming: int) -> None:
         """Make the array fresh again: the same devices, other cycles. Counts begin at 0.
@@ -111,27 +119,25 @@ class Cells:
 
         Raises:
             SettingsError: the seed is not an integer from 0.
+            SettingsError: the cells are part of a layer, which is programmed as a whole.
         """
+        if self.seeds is None:
+            raise SettingsError("cells of a layer have no seeds of their own; program the layer again")
         self.seeds = Seeds(self.seeds.chip, programming, self.seeds.read)
-        self.pulses, self.energy, self.reads, self.disturbing_reads = 0, 0.0, 0, 0
-        self._streams = self._generators(programming, "programming")
-        self._read_stream = RandomStream(derive(self.seeds.read, "read"))
-        normals = [_Normals(stream) for stream in self._streams]
-        side_by_side(self._switching.begin_, self._blocks, normals, device=self.device)
-
-    def _generators(self, seed: int, use: str) -> list[torch.Generator]:
-        first = torch.Generator(self.device).manual_seed(derive(seed, use))
-        return [torch.Generator(self.device).manual_seed(s) for s in seeds_from(first, len(self._lengths))]
+        self.streams = CellStreams.of_seeds(self.seeds)
+        self._block.stream = self.streams.cycles
+        self._switching.begin_(self._block)
+        self._start_counting()
 
     @property
     def cycles(self) -> Tensor:
         """How often each cell has left the ON state: int32 of ``shape``."""
-        return torch.cat([block.cycles for block in self._blocks]).view(self.shape)
+        return self._block.cycles.clone().view(self.shape)
 
     @property
     def features(self) -> Tensor:
         """``[4, *shape]`` of the present cycle: OFF resistance (ohm), SET voltage, ON resistance, RESET voltage."""
-        features = torch.cat([block.features for block in self._blocks], dim=1)
+        features = self._block.features.clone()
         return self._switching.cycle.resistances_(features).view(len(FEATURES), *self.shape)
 
     @torch.no_grad()
@@ -146,26 +152,25 @@ class Cells:
             SettingsError: a shape does not fit, or a voltage is not a number within 5 V. No cell has been changed.
         """
         go_on()
-        voltages = self._for_blocks(volts)
-        masks: Sequence[Tensor | None] = [None] * len(self._blocks)
-        if where is not None:
-            masks = torch.split(self._require_mask(where).reshape(-1), self._lengths)
-        for block, volt, mask in zip(self._blocks, voltages, masks, strict=True):
-            count, pulsed = reached(block.r.numel(), volt, mask)
-            if not count:
-                continue
-            before = block.r.clone()
-            self._switching.pulse_(block, volt, pulsed)
-            halfway = before.add_(block.r).mul_(0.5)
-            self.pulses += count
-            self.energy += self.pulse_width * power_(self._current, halfway, volt, pulsed, count)
+        voltages = per_cell(volts, self.shape, self.device)
+        index = pulsed(voltages, None if where is None else self._require_mask(where))
+        count = self._block.r.numel() if index is None else index.numel()
+        if not count:
+            return
+        if index is not None and isinstance(voltages, Tensor):
+            voltages = voltages.index_select(0, index)
+        halfway = _chosen(self._block.r, index, copy=True)
+        self._switching.pulse_(self._block, voltages, index)
+        halfway.add_(_chosen(self._block.r, index)).mul_(0.5)
+        self.pulses += count
+        self._power += power_(self._current, halfway, voltages)
 
     @torch.no_grad()
-    def ramp(self, volts: Sequence[float], aim: Tensor, circuit: ReadBackCircuit, where: Tensor) -> Tensor:
+    def ramp(self, volts: Sequence[float], aim: Tensor, circuit: ReadBack, where: Tensor) -> Tensor:
         """Read cells, then apply rising voltages to each until it reads at or below its aim.
 
-        The same as ``apply_voltage`` and ``read`` by turns, and as many pulses and readings, in a fraction of the
-        time: the noise of a reading is drawn only where it could decide.
+        The same as ``apply_voltage`` and ``read`` by turns, with as many pulses and readings and the same noise, in a
+        fraction of the time: what pulses and readings cannot change is not computed.
 
         Args:
             volts: V, ascending and above 0.
@@ -180,40 +185,23 @@ class Cells:
             SettingsError: a shape does not fit, voltages do not rise from above 0, an aim is not finite, or there is
                 no circuit.
         """
-        masks = torch.split(self._require_mask(where).reshape(-1), self._lengths)
+        index = positions(self._require_mask(where))
         volts = ramp_voltages(volts, self.parameters.full_reset_voltage)
         require_aims(aim, self.shape)
-        if not isinstance(circuit, ReadBackCircuit):
-            raise SettingsError(f"a ramp needs a circuit that reads cells back, got {shown(circuit)}")
-        readings = torch.zeros_like(self.r)
-        seeds = seeds_from(self._read_stream.on(self.device), len(self._blocks))
-        records: list[RampRecord | None] = [None] * len(self._blocks)
-
-        def ramp(number: int, block: Block, aim: Tensor, mask: Tensor, seed: int, readings: Tensor) -> None:
-            stream = torch.Generator(self.device).manual_seed(seed)
-            index = positions(mask)
-            if index.numel():
-                normals = _normal_numbers(stream)
-                record = Ramp(self._switching, block, index, volts, aim[index], circuit, normals).run()
-                readings[index] = record.readings
-                records[number] = record
-
-        side_by_side(
-            ramp,
-            range(len(self._blocks)),
-            self._blocks,
-            torch.split(aim.to(self.r).reshape(-1), self._lengths),
-            masks,
-            seeds,
-            torch.split(readings.view(-1), self._lengths),
-            device=self.device,
+        if not isinstance(circuit, ReadBack):
+            raise SettingsError(f"a ramp needs a ReadBack, the circuit that reads cells back, got {shown(circuit)}")
+        readings = torch.zeros(self.shape, dtype=torch.float32, device=self.device)
+        if not index.numel():
+            return readings
+        aims = aim.to(self._block.r).reshape(-1).index_select(0, index)
+        record = ramp_(
+            self._switching, self._block, index, volts, aims, circuit, self.streams.readings, self._readings
         )
-        for record in records:
-            if record is not None:
-                self.pulses += record.pulses
-                self.reads += record.reads
-                self.energy += record.power * self.pulse_width
-                self.disturbing_reads += record.disturbing_reads
+        readings.view(-1).scatter_(0, index, record.readings)
+        self.pulses += record.pulses
+        self.reads += record.reads
+        self.disturbing_reads += record.disturbing_reads
+        self._power += record.power
         return readings
 
     def current(self, volts: Voltages) -> Tensor:
@@ -239,7 +227,7 @@ class Cells:
         Readings that would have switched a cell are counted in ``disturbing_reads``.
 
         Args:
-            volts: V, broadcast with the cells' shape.
+            volts: V, broadcast with the cells' shape: several voltages at one cell are readings one after the other.
             where: bool of ``shape``: the cells that are read, all at one voltage; the others give 0. All by default.
             noise: ``physical``, ``legacy`` or ``off``, as in ``CellCurrent.noise_variance``.
             temperature: K.
@@ -253,71 +241,68 @@ class Cells:
         require_temperature("temperature", temperature)
         require_bandwidth("bandwidth", bandwidth)
         voltages = self._read_voltages(volts)
-        if where is None:
-            disturbed = self._disturbed(voltages)
-            self.reads += disturbed.numel()
-            self.disturbing_reads += int(disturbed.sum())
-            return self._noisy(self.r, voltages, noise, temperature, bandwidth)
-        if voltages.dim():
+        if where is not None and voltages.dim():
             raise SettingsError(
                 f"chosen cells are read at one voltage, got voltages of shape {tuple(voltages.shape)}"
             )
-        index = positions(self._require_mask(where).reshape(-1))
-        sets, resets = (threshold.index_select(0, index) for threshold in self._thresholds())
+        index, reading = self._next_readings(np.broadcast_shapes(voltages.shape, self.shape), where)
+        voltages = voltages if where is not None else voltages.expand(index.shape)
+        sets, resets, r = (
+            part[index] for part in (self._block.set_threshold, self._block.reset_threshold, self._block.r)
+        )
         self.reads += index.numel()
         self.disturbing_reads += int(torch.count_nonzero(_beyond(sets, resets, voltages)))
-        currents = self._noisy(self.r.view(-1).index_select(0, index), voltages, noise, temperature, bandwidth)
-        return torch.zeros_like(self.r).view(-1).scatter_(0, index, currents).view(self.shape)
+        currents = self._current.of(r, voltages)
+        if noise != "off":
+            offset, slope = self._current.noise_variance(voltages, noise, temperature, bandwidth)
+            numbers = self._block.numbers[index].view(-1)
+            drawn = reading_normals(self.streams.readings, numbers, reading.reshape(-1)).view(index.shape)
+            # Product and sum apart, as in a ramp.
+            currents += drawn.mul_((r * slope).add_(offset).clamp_(min=0).sqrt_())
+        if where is None:
+            return currents
+        return torch.zeros_like(self._block.r).scatter_(0, index, currents).view(self.shape)
 
-    def _noisy(self, r: Tensor, voltages: Tensor, noise: Noise, temperature: float, bandwidth: float) -> Tensor:
-        current = self._current.of(r, voltages)
-        if noise == "off":
-            return current
-        offset, slope = self._current.noise_variance(voltages, noise, temperature, bandwidth)
-        normals = torch.empty(current.shape, dtype=current.dtype, device=current.device)
-        fill_normal_(normals, self._read_stream.on(self.device))
-        return current.addcmul_(normals, torch.addcmul(offset, slope, r).clamp_(min=0).sqrt_())
+    def read_back(self, circuit: ReadBack, where: Tensor) -> Tensor:
+        """Readings of a circuit, float32 of ``shape``, of the cells of ``where`` (bool); the others give 0."""
+        return circuit.convert(
+            self.read(circuit.voltage, where, temperature=circuit.temperature, bandwidth=circuit.bandwidth)
+        )
+
+    def _next_readings(self, shape: tuple[int, ...], where: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The cells that a reading of a shape is of, int64, and which of their readings it is; they count them."""
+        if where is not None:
+            index = positions(self._require_mask(where))
+            reading = self._readings.index_select(0, index)
+            self._readings.index_copy_(0, index, reading + 1)
+            return index, reading
+        everyone = torch.arange(self._block.r.numel(), device=self.device).view(self.shape)
+        own = (1,) * (len(shape) - len(self.shape)) + tuple(self.shape)
+        repeated = [size if size != there else 1 for size, there in zip(shape, own, strict=True)]
+        times = torch.arange(torch.Size(repeated).numel(), device=self.device).view(repeated)
+        reading = self._readings.view(self.shape) + times
+        self._readings += times.numel()
+        return everyone.expand(shape), reading
 
     def disturbed(self, volts: Voltages) -> Tensor:
         """Which cells a pulse of ``volts`` would switch: bool, ``volts`` broadcast with the cells' shape."""
-        return self._disturbed(as_voltages(volts, self.shape, self.device, PULSE_RANGE, NO_BREAKDOWN))
+        voltages = as_voltages(volts, self.shape, self.device, PULSE_RANGE, NO_BREAKDOWN)
+        sets, resets = (part.view(self.shape) for part in (self._block.set_threshold, self._block.reset_threshold))
+        return _beyond(sets, resets, voltages)
 
     def _read_voltages(self, volts: Voltages) -> Tensor:
         return as_voltages(volts, self.shape, self.device, self.parameters.swept_voltage, NOT_MEASURED)
 
     def within_reach(self, reads: ReadRange) -> WithinReach:
         """The cells that a reading within a range of voltages may switch."""
-        parts = []
-        for block in self._blocks:
-            sets, resets = block.within_reach(reads.lowest, reads.highest)
-            index = positions(sets | resets)
-            chosen = block.chosen(index) if reads.kept else None
-            parts.append(WithinReach(index, sets[index], resets[index], chosen))
-        return WithinReach.joined(parts, self._lengths)
-
-    def _disturbed(self, voltages: Tensor) -> Tensor:
-        sets, resets = self._thresholds()
-        return _beyond(sets.view(self.shape), resets.view(self.shape), voltages)
-
-    def _thresholds(self) -> tuple[Tensor, Tensor]:
-        sets = torch.cat([block.set_threshold for block in self._blocks])
-        return sets, torch.cat([block.reset_threshold for block in self._blocks])
+        sets, resets = self._block.within_reach(reads.lowest, reads.highest)
+        index = positions(sets | resets)
+        chosen = self._block.chosen(index) if reads.kept else None
+        return WithinReach(index, sets[index], resets[index], chosen)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """All that the cells' future depends on, as tensors: states, history, devices, streams, counts."""
-        state = {
-            name: torch.cat([self._padded(block, name) for block in self._blocks], dim=dimension)
-            for name, dimension in BLOCK_AXES.items()
-        }
-        state["r"] = self.r.clone()
-        # How far each block looks ahead and back decides how it goes on drawing.
-        state["room"] = torch.tensor([[block.ahead.shape[1], block.history.shape[1]] for block in self._blocks])
-        counts = [self.pulses, self.energy, self.reads, self.disturbing_reads]
-        state["counts"] = torch.tensor(counts, dtype=torch.float64)
-        state["seeds"] = torch.tensor([self.seeds.chip, self.seeds.programming, self.seeds.read])
-        state["programming_streams"] = torch.stack([stream.get_state() for stream in self._streams])
-        state["read_stream"] = self._read_stream.on(self.device).get_state()
-        return state
+        """All that the cells' future depends on, as tensors: states, history, devices, seeds, counts."""
+        return state_dicts.state_of(self)
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Take over what ``state_dict`` gave, of cells of the same shape, order and kind of device.
@@ -325,104 +310,25 @@ class Cells:
         Raises:
             SettingsError: lists what is missing or of another shape; the cells have not been changed.
         """
-        own = self.state_dict()
-        if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
-            raise SettingsError(
-                f"the state of cells is a dict of tensors, as state_dict() gives it, got {shown(state)}"
-            )
-        problems = [f"{name} is missing" for name in own if name not in state]
-        problems += [f"{name} is not part of cells" for name in state if name not in own]
-        problems += [
-            f"{name} has shape {tuple(state[name].shape)}, expected {tuple(own[name].shape)}"
-            for name in own
-            if name in state and state[name].shape != own[name].shape
-        ]
-        problems += [
-            f"{name} is of type {state[name].dtype}, expected {own[name].dtype}"
-            for name in own
-            if name in state and state[name].dtype != own[name].dtype
-        ]
-        if problems:
-            raise SettingsError(
-                f"this state is not one of cells of shape {tuple(self.shape)}, order {self.order}, on "
-                f"{self.device.type}:\n  " + "\n  ".join(problems)
-            )
-        # What can still be wrong is found out before anything is taken over.
-        try:
-            seeds = Seeds(*(int(seed) for seed in state["seeds"]))
-            for saved in (*state["programming_streams"].cpu(), state["read_stream"].cpu()):
-                torch.Generator(self.device).set_state(saved.clone())
-        except (SettingsError, RuntimeError) as error:
-            raise SettingsError(f"this state has no valid seeds or streams: {error}") from error
-        self.r.copy_(state["r"])
-        pulses, self.energy, reads, disturbing_reads = state["counts"].tolist()
-        self.pulses, self.reads, self.disturbing_reads = int(pulses), int(reads), int(disturbing_reads)
-        self.seeds = seeds
-        self._read_stream = RandomStream(derive(self.seeds.read, "read"))
-        self._read_stream.on(self.device).set_state(state["read_stream"].cpu().clone())
-        for stream, saved in zip(self._streams, state["programming_streams"].cpu(), strict=True):
-            stream.set_state(saved.clone())  # torch takes no view for a state
-        for name, dimension in BLOCK_AXES.items():
-            parts = torch.split(state[name].to(self.device), self._lengths, dimension)
-            for block, part in zip(self._blocks, parts, strict=True):
-                setattr(block, name, part.contiguous().clone())
-        for block, (ahead, slots) in zip(self._blocks, state["room"].tolist(), strict=True):
-            block.ahead = block.ahead[:, block.ahead.shape[1] - ahead :].contiguous()
-            block.history = block.history[:, self.order - slots :].contiguous()
-
-    def _padded(self, block: Block, name: str) -> Tensor:
-        value: Tensor = getattr(block, name)
-        if name == "history":
-            # Young cells carry no slots that they have not filled.
-            value = torch.nn.functional.pad(value, (0, 0, self.order - value.shape[1], 0))
-        if name == "ahead":
-            value = torch.nn.functional.pad(value, (0, 0, FARTHEST - value.shape[1], 0))
-        return value
+        state_dicts.load_state(self, state)
 
     def _require_mask(self, where: Tensor) -> Tensor:
         if not isinstance(where, Tensor) or where.shape != self.shape or where.dtype != torch.bool:
             raise SettingsError(
                 f"'where' must be a bool tensor of the cells' shape {tuple(self.shape)}, got {described(where)}"
             )
-        return where.to(self.device)
-
-    def _for_blocks(self, volts: Voltages) -> Sequence[float | Tensor]:
-        voltages = per_cell(volts, self.shape, self.device)
-        if isinstance(voltages, float):
-            return [voltages] * len(self._blocks)
-        return torch.split(voltages, self._lengths)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        # A pickle does not know that blocks keep their states in those of the array.
-        for block, states in zip(self._blocks, torch.split(self.r.view(-1), self._lengths), strict=True):
-            block.r = states
+        return where.to(self.device).reshape(-1)
 
     def __repr__(self) -> str:
         source = self.parameters.source
         return f"Cells(shape={tuple(self.shape)}, parameters={source!r}, order={self.order}, seed={self.seeds})"
 
 
-def _lengths(count: int, device: torch.device) -> list[int]:
-    """Cells in each block: many small ones in a CPU's cache, one large one on a device that prefers it."""
-    block = BLOCK if device.type == "cpu" else max(count, 1)
-    whole, rest = divmod(count, block)
-    return [block] * whole + ([rest] if rest or not whole else [])
-
-
-def _normal_numbers(stream: torch.Generator) -> Callable[[int], Tensor]:
-    return lambda count: torch.randn(count, generator=stream, dtype=torch.float32, device=stream.device)
-
-
-class _Normals:
-    """Draws the normal numbers of cycles; copied and pickled with its stream."""
-
-    def __init__(self, stream: torch.Generator) -> None:
-        self.stream = stream
-
-    def __call__(self, index: Tensor) -> Tensor:
-        shape = len(FEATURES), index.numel()
-        return torch.randn(shape, generator=self.stream, dtype=torch.float32, device=self.stream.device)
+def _chosen(values: Tensor, index: Tensor | None, *, copy: bool = False) -> Tensor:
+    """Values at an index, None: all of them."""
+    if index is not None:
+        return values.index_select(0, index)
+    return values.clone() if copy else values
 
 
 def _beyond(sets: Tensor, resets: Tensor, voltages: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, TypeVar, cast, get_args
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from memrix.device.parameters import Array, DeviceParameters
+from memrix.device.ranges import PULSE_RANGE
 
 BOLTZMANN = 1.380649e-23  # J/K, exact since the SI of 2019
 ELEMENTARY_CHARGE = 1.602176634e-19  # C, exact since the SI of 2019
@@ -22,6 +24,7 @@ NOISES: tuple[Noise, ...] = get_args(Noise)
 LEGACY_CHARGE = float(np.e)
 LEGACY_BANDWIDTH = 1e-8  # Hz
 
+_POWER_BITS = 30  # of the largest power of a cell in a pulse: a billion such pulses fit an integer
 
 Values = TypeVar("Values", float, Array, Tensor)
 
@@ -32,8 +35,8 @@ def polynomial(coefficients: Array, values: Values) -> Values:
     if isinstance(values, Tensor):
         result = values * first + others[0]
         for coefficient in others[1:]:
-            # One pass in place: the temporaries of a long tensor cost more than its arithmetic.
-            torch.addcmul(result.new_tensor(coefficient), result, values, out=result)
+            # Product and sum apart: fused, they are rounded once on some devices and twice on others.
+            result.mul_(values).add_(coefficient)
         return result
     total = values * first + others[0]
     for coefficient in others[1:]:
@@ -60,7 +63,7 @@ class CellCurrent:
 
     def slope(self, voltage: Values) -> Values:
         """Change of the current with the state, ``d(U) = I_HH(U) - I_LL(U)``: negative for positive voltages."""
-        return polynomial(self._difference, voltage)
+        return polynomial(self.difference, voltage)
 
     def in_pulse(self, voltage: Values) -> tuple[Values, Values]:
         """``I_LL`` and ``d`` during a pulse, for its energy: beyond ``swept_voltage`` they stay what they are there.
@@ -74,6 +77,13 @@ class CellCurrent:
         else:
             voltage = cast(Values, np.clip(voltage, -limit, limit))
         return self.low_resistance(voltage), self.slope(voltage)
+
+    @property
+    def power_unit(self) -> float:
+        """W, a power of 2, in which powers of cells in pulses are counted: integers add up alike in any order."""
+        limit = self.parameters.swept_voltage
+        largest = PULSE_RANGE * max(abs(self.low_resistance(volts)) for volts in (-limit, limit))
+        return 2.0 ** (math.ceil(math.log2(largest)) - _POWER_BITS)
 
     def noise_variance(
         self, voltage: Values, noise: Noise, temperature: float, bandwidth: float
@@ -98,11 +108,12 @@ class CellCurrent:
         shot = _sign(voltage) * (2 * charge * bandwidth)
         # Both currents vanish at U = 0: without the constant term the polynomial is I / U.
         offset = polynomial(_over_voltage(self.parameters.low_resistance), voltage) * thermal
-        slope = polynomial(_over_voltage(self._difference), voltage) * thermal
+        slope = polynomial(_over_voltage(self.difference), voltage) * thermal
         return offset + shot * self.low_resistance(voltage), slope + shot * self.slope(voltage)
 
     @property
-    def _difference(self) -> Array:
+    def difference(self) -> Array:
+        """The polynomial ``d(U)``, highest degree first."""
         return np.polysub(self.parameters.high_resistance, self.parameters.low_resistance)
 
 

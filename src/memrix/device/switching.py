@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from memrix._support import compilation
+from memrix._support.streams import Stream
 from memrix.device.block import Block
 from memrix.device.current import CellCurrent
+from memrix.device.draws import CellStreams, cycle_normals, device_normals
+from memrix.device.elementary import power
 from memrix.device.indexing import positions
 from memrix.device.parameters import HRS, LRS, RESET_VOLTAGE, SET_VOLTAGE, DeviceParameters
-from memrix.device.variability import COUNT, CycleModel
+from memrix.device.variability import COUNT, CycleModel, DeviceModel
 
-# Cycles that are drawn at a time, at most: a power of 2.
-FARTHEST = 8
-_AT_A_TIME = 1 << 12  # cells whose history is fetched together: it fits the cache
 _IN_LOW_RESISTANCE = -torch.inf
 _IN_HIGH_RESISTANCE = torch.inf
 
@@ -34,78 +34,90 @@ class Switching:
     """
 
     def __init__(self, parameters: DeviceParameters, order: int, device: torch.device) -> None:
+        self.devices = DeviceModel(parameters)
         self.cycle = CycleModel(parameters, order, device)
         self.current = CellCurrent(parameters)
         self.full_reset_voltage = parameters.full_reset_voltage
         self.exponent = parameters.reset_exponent
 
-    def block(self, r: Tensor) -> Block:
-        """Cells that keep their states in ``r``; devices are to be given to them before they begin."""
-        count, device = r.numel(), r.device
+    def fresh_block(self, count: int, streams: CellStreams, device: torch.device) -> Block:
+        """So many cells as a fresh array has them."""
+        numbers = streams.numbers(count, device)
+        if device.type == "cpu" and compilation.AVAILABLE:
+            from memrix.device.fresh_compiled import begin_block
 
-        def zeros(*shape: int) -> Tensor:
-            return torch.zeros(shape, dtype=torch.float32, device=device)
+            block = self.block(torch.empty((2 * COUNT, count), dtype=torch.float32), numbers, streams.cycles)
+            begin_block(self, block, streams)
+            return block
+        block = self.block(self.devices.draw(*device_normals(streams.devices, numbers)), numbers, streams.cycles)
+        self.begin_(block)
+        return block
+
+    def block(self, devices: Tensor, numbers: Tensor, stream: Stream) -> Block:
+        """Cells that are yet to begin, of devices ``[8, cells]`` and numbers ``[cells]``."""
+        count = numbers.numel()
+
+        def empty(*shape: int) -> Tensor:
+            return torch.empty(shape, dtype=torch.float32, device=numbers.device)
 
         return Block(
-            r=r,
-            devices=zeros(2 * COUNT, count),
-            history=zeros(count, 1, COUNT),
-            ahead=zeros(count, 1, COUNT),
-            left=torch.zeros(count, dtype=torch.int64, device=device),
-            cycles=torch.zeros(count, dtype=torch.int32, device=device),
-            features=zeros(COUNT, count),
-            set_threshold=zeros(count),
-            reset_threshold=zeros(count),
-            transition=zeros(count, 2),
-            normals=lambda index: zeros(COUNT, index.numel()),
+            r=empty(count),
+            devices=devices,
+            history=empty(count, 1, COUNT),
+            cycles=torch.zeros(count, dtype=torch.int32, device=numbers.device),
+            features=empty(COUNT, count),
+            set_threshold=empty(count),
+            reset_threshold=empty(count),
+            transition=torch.zeros((count, 2), dtype=torch.float32, device=numbers.device),
+            numbers=numbers,
+            stream=stream,
         )
 
-    def begin_(self, block: Block, normals: Callable[[Tensor], Tensor]) -> None:
+    def begin_(self, block: Block) -> None:
         """Bring cells to where a fresh array is: OFF, in their first cycle, without a history."""
-        block.normals = normals
-        everyone = torch.arange(block.r.numel(), device=block.r.device)
-        scores = self.cycle.innovations(block.normals(everyone))
-        block.history = torch.zeros((block.r.numel(), 1, COUNT), dtype=torch.float32, device=block.r.device)
-        block.history[:, 0] = scores.t()
-        block.cycles.zero_()
-        block.left.zero_()
-        block.ahead = torch.zeros((block.r.numel(), 1, COUNT), dtype=torch.float32, device=block.r.device)
-        block.features = self.cycle.features(block.devices, scores)
+        self._enter_first_cycle_(block)
         block.r.copy_(block.features[HRS])
-        block.set_threshold = block.features[SET_VOLTAGE].clone()
+        block.set_threshold.copy_(block.features[SET_VOLTAGE])
         block.reset_threshold.fill_(_IN_HIGH_RESISTANCE)
 
-    def fresh(self, devices: Tensor, scores: Tensor, on: Tensor) -> Block:
+    def fresh(self, devices: Tensor, on: Tensor, numbers: Tensor, stream: Stream) -> Block:
         """Cells in their first cycle, as they are after complete reset and, where ``on`` (bool), SET.
 
         Args:
             devices: ``[8, cells]``: offsets and scales of the features.
-            scores: ``[4, cells]`` of the cycle.
             on: ``[cells]``.
+            numbers: of the cells.
+            stream: of their cycles.
         """
-        block = self.block(torch.empty_like(on, dtype=torch.float32))
-        block.devices = devices
-        block.history[:, 0] = scores.t()
-        block.features = self.cycle.features(devices, scores)
+        block = self.block(devices, numbers, stream)
+        self._enter_first_cycle_(block)
         torch.where(on, block.features[LRS], block.features[HRS], out=block.r)
         block.set_threshold = block.features[SET_VOLTAGE].masked_fill(on, _IN_LOW_RESISTANCE)
         block.reset_threshold = block.features[RESET_VOLTAGE].masked_fill(~on, _IN_HIGH_RESISTANCE)
         return block
 
-    def pulse_(self, block: Block, volts: float | Tensor, where: Tensor | None) -> None:
-        """Apply one pulse of ``volts`` (one for all cells, or one each) to the cells of ``where`` (None: all).
+    def _enter_first_cycle_(self, block: Block) -> None:
+        scores = self.cycle.innovations(cycle_normals(block.stream, block.numbers, 0))
+        block.history = scores.t().contiguous()[:, None]
+        block.cycles.zero_()
+        block.features = self.cycle.features(block.devices, scores)
 
-        No voltage must be 0, which is no pulse, but those of cells outside ``where``.
+    def pulse_(self, block: Block, volts: float | Tensor, index: Tensor | None) -> None:
+        """Apply one pulse of ``volts`` (one for all cells, or one each) to the cells of an index (None: all).
+
+        No voltage must be 0, which is no pulse.
 
         In the order of the reference: thresholds are compared before anything switches, cells that leave the
         low-resistance state draw their next cycle, and a reset has the last word.
         """
-        sets, resets = block.set_threshold >= volts, block.reset_threshold < volts
-        if where is not None:
-            sets &= where
-            resets &= where
-        sets, resets = positions(sets), positions(resets)
-        self.switch_(block, sets, resets, volts.index_select(0, resets) if isinstance(volts, Tensor) else volts)
+        set_threshold, reset_threshold = block.set_threshold, block.reset_threshold
+        if index is not None:
+            set_threshold, reset_threshold = (t.index_select(0, index) for t in (set_threshold, reset_threshold))
+        sets, resets = positions(set_threshold >= volts), positions(reset_threshold < volts)
+        volts = volts.index_select(0, resets) if isinstance(volts, Tensor) else volts
+        if index is not None:
+            sets, resets = index.index_select(0, sets), index.index_select(0, resets)
+        self.switch_(block, sets, resets, volts)
 
     def switch_(self, block: Block, sets: Tensor, resets: Tensor, volts: float | Tensor) -> None:
         """SET the cells of one index, RESET those of another, which lie beyond their thresholds.
@@ -150,9 +162,17 @@ class Switching:
 
     def along_transition(self, amplitude: Tensor, floor: Tensor, volts: float | Tensor) -> Tensor:
         """State after a partial reset: the current at the voltage is ``a |Umax - U|^eta + c``."""
+        by_amplitude, by_floor, alone = self.transition_weights(volts)
+        state: Tensor = (amplitude * by_amplitude).add_(floor * by_floor).add_(alone)
+        return state
+
+    def transition_weights(self, volts: float | Tensor) -> tuple[Any, Any, Any]:
+        """What the state at a voltage of a transition is: of its amplitude, of its floor, and alone."""
         at: Any = volts  # the arithmetic of one voltage is that of many
-        current: Tensor = amplitude * (self.full_reset_voltage - at) ** self.exponent + floor
-        return current.sub_(self.current.low_resistance(at)).div_(self.current.slope(at))
+        slope = self.current.slope(at)
+        left = self.full_reset_voltage - at
+        shape = power(left, self.exponent) if isinstance(left, Tensor) else left**self.exponent
+        return shape / slope, 1 / slope, -self.current.low_resistance(at) / slope
 
     def begin_transition_(self, block: Block, index: Tensor) -> None:
         """From the present current at the RESET voltage to that of the new OFF state at a full reset."""
@@ -160,54 +180,29 @@ class Switching:
         upper = self.current.of(block.r.index_select(0, index), start)
         floor = block.features[HRS].index_select(0, index).mul_(self.current.slope(end))
         floor += self.current.low_resistance(end)
-        amplitude = (upper - floor).div_((end - start).abs_().pow_(self.exponent))
+        amplitude = (upper - floor).div_(power((end - start).abs_(), self.exponent))
         block.transition.scatter_(0, index[:, None].expand(-1, 2), torch.stack([amplitude, floor], dim=1))
 
     def next_cycle_(self, block: Block, index: Tensor) -> None:
         """Let the cells of an index enter their next cycle."""
+        if not index.numel():
+            return
         cycles = block.cycles.index_select(0, index) + 1
         block.cycles.scatter_(0, index, cycles)
-        left = block.left.index_select(0, index)
-        exhausted = left == 0
-        if bool(exhausted.any()):
-            self._make_room_(block, int(cycles.max()))
-            for part in torch.split(_of(index, exhausted), _AT_A_TIME):
-                self._draw_ahead_(block, part)
-            left = block.left.index_select(0, index)
-        depth = block.ahead.shape[1]
-        features = block.ahead.view(-1, COUNT).index_select(0, (index + 1) * depth - left)
-        block.features.scatter_(1, index.expand(COUNT, -1), features.t())
-        block.left.scatter_(0, index, left - 1)
-
-    def _draw_ahead_(self, block: Block, index: Tensor) -> None:
-        """Draw the coming cycles of the cells of an index.
-
-        Fetching the history of scattered cells takes longer than all that is done with it. What cells will draw does
-        not depend on the pulses to come: those that have drawn often draw several cycles at a time.
-        """
-        depth, slots = block.ahead.shape[1], block.history.shape[1]
-        devices = block.devices.index_select(1, index)
-        history = block.history.index_select(0, index).flatten(1)
-        normals = torch.cat([block.normals(index) for _ in range(depth)])
+        self.make_room_(block, int(cycles.max()))
+        normals = cycle_normals(block.stream, block.numbers.index_select(0, index), cycles)
+        history = block.history.index_select(0, index)
         scores = self.cycle.next_scores(history, normals)
-        features = self.cycle.features(devices, scores.view(depth, COUNT, -1))
-        block.ahead.index_copy_(0, index, features.permute(2, 0, 1))
-        kept = max(0, slots - depth)
-        latest = torch.cat(
-            [history[:, (slots - kept) * COUNT :], scores[(depth + kept - slots) * COUNT :].t()], dim=1
-        )
-        block.history.index_copy_(0, index, latest.view(-1, slots, COUNT))
-        block.left.scatter_(0, index, depth)
+        features = self.cycle.features(block.devices.index_select(1, index), scores)
+        block.features.scatter_(1, index.expand(COUNT, -1), features)
+        block.history.index_copy_(0, index, torch.cat([history[:, 1:], scores.t()[:, None]], dim=1))
 
-    def _make_room_(self, block: Block, cycle: int) -> None:
-        """Make room for the cycles that cells at a cycle of this number are to draw ahead and to remember."""
-        depth, slots = block.ahead.shape[1], block.history.shape[1]
-        if cycle > depth and depth < FARTHEST:
-            block.ahead = torch.nn.functional.pad(block.ahead, (0, 0, depth, 0))
-            depth *= 2
-        needed = min(self.cycle.order, cycle + depth)
+    def make_room_(self, block: Block, cycle: int) -> None:
+        """Make room for what cells in a cycle of this number are to remember."""
+        slots, needed = block.history.shape[1], min(self.cycle.order, cycle + 1)
         if needed > slots:
-            block.history = torch.nn.functional.pad(block.history, (0, 0, needed - slots, 0))
+            slots = min(self.cycle.order, max(needed, 2 * slots))  # to make room a few times only
+            block.history = torch.nn.functional.pad(block.history, (0, 0, slots - block.history.shape[1], 0))
 
 
 def _of(index: Tensor, chosen: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from memrix._support.validation import is_number, shown
 from memrix.device.current import CellCurrent
+from memrix.device.indexing import positions
 from memrix.device.ranges import NO_BREAKDOWN, PULSE_RANGE, require_pulse_voltage
 from memrix.errors import SettingsError
 
@@ -73,31 +74,25 @@ def per_cell(volts: Voltages, shape: torch.Size, device: torch.device) -> float 
         ) from error
 
 
-def reached(cells: int, volts: float | Tensor, mask: Tensor | None) -> tuple[int, Tensor | None]:
-    """How many cells a pulse reaches, and which (None: all); cells at 0 V get none."""
+def pulsed(volts: float | Tensor, mask: Tensor | None) -> Tensor | None:
+    """Positions of the cells that a pulse reaches, int64, None: all of them; cells at 0 V get none."""
     if isinstance(volts, Tensor):
         # Most trains leave no cell out, and then no mask has to be looked at.
-        if mask is None and int(torch.count_nonzero(volts)) == cells:
-            return cells, None
+        if mask is None and int(torch.count_nonzero(volts)) == volts.numel():
+            return None
         mask = volts != 0 if mask is None else (volts != 0) & mask
     elif volts == 0:
-        return 0, None
-    return (cells, None) if mask is None else (int(torch.count_nonzero(mask)), mask)
+        return torch.zeros(0, dtype=torch.int64, device=None if mask is None else mask.device)
+    return None if mask is None else positions(mask)
 
 
-def power_(current: CellCurrent, r: Tensor, volts: float | Tensor, mask: Tensor | None, count: int) -> float:
-    """Sum of ``U * I`` in W over the cells that a pulse reaches; ``r`` may be overwritten.
+def power_(current: CellCurrent, r: Tensor, volts: float | Tensor) -> int:
+    """Sum of ``U * I`` over cells in a pulse, in ``CellCurrent.power_unit``; ``r`` is overwritten.
 
     The current is that of ``CellCurrent.in_pulse``. The few OFF cells whose current would run against a small voltage
     carry none: no pulse gives energy back.
     """
-    if isinstance(volts, Tensor):
-        lows, slopes = current.in_pulse(volts)
-        powers = torch.addcmul(lows, r, slopes).mul_(volts).clamp_(min=0)
-        return float(powers.sum() if mask is None else torch.dot(powers, mask.to(powers.dtype)))
-    low, slope = current.in_pulse(volts)
-    if volts * slope < 0:
-        r.clamp_(max=-low / slope)
-    states = float(r.sum()) if mask is None else float(torch.dot(r, mask.to(r.dtype)))
-    # Rounding alone can bring cells that carry nothing below 0.
-    return max(0.0, float(volts * (low * count + slope * states)))
+    at: Any = volts  # the arithmetic of one voltage is that of many
+    lows, slopes = current.in_pulse(at)
+    powers = r.mul_(slopes).add_(lows).mul_(volts).clamp_(min=0).mul_(1 / current.power_unit)
+    return int(powers.round_().to(torch.int64).sum())

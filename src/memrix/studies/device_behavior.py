@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from memrix._support.random import derive
+from memrix._support.streams import Stream
 from memrix._support.validation import require_integer
 from memrix.crossbar.protocols import ProgrammingProtocol, ResetSet
 from memrix.device import CellCurrent, Cells, DeviceParameters, pulse_voltages
@@ -176,7 +176,7 @@ def protocol_currents(
     shares = torch.empty((len(levels), cells), dtype=torch.float64)
     for level, share in zip(levels, shares, strict=True):
         targets = torch.full((cells,), float(level) if protocol.analog else bool(level))
-        chip, programming = (torch.Generator().manual_seed(derive(seed, use)) for use in ("chip", "programming"))
+        chip, programming = (Stream.of(seed, use) for use in ("chip", "programming"))
         states = protocol.program(targets, parameters, chip=chip, programming=programming).states
         share.copy_(current.of(states.double(), torch.tensor(voltage, dtype=torch.float64)))
     return shares.div_(current.of(on, voltage))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from memrix._support.streams import Stream
 from memrix.crossbar import ProgrammingProtocol
 from memrix.device import DeviceParameters, ReadRange
 
@@ -53,7 +54,7 @@ def disturb_rows(
     reads = ReadRange(min(VOLTS), max(VOLTS), kept=True)
     rows = []
     for target, on in (("OFF", False), ("ON", True)):
-        chip, programming = (torch.Generator().manual_seed(2 * seed + offset) for offset in (0, 1))
+        chip, programming = (Stream.of(seed, use) for use in ("chip", "programming"))
         targets = torch.full((cells,), on)
         programmed = protocol.program(targets, parameters, chip=chip, programming=programming, reads=reads)
         within = programmed.within_reach

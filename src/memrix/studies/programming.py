@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from memrix._support.streams import Stream
 from memrix._support.validation import require_integer
 from memrix.crossbar import Ideal, PreCycled, ProgrammingProtocol, ResetRamp, ResetSet, WriteVerify
 from memrix.crossbar.protocols import ProgrammingReport
@@ -200,7 +201,7 @@ def study_programming(
 def _program(
     protocol: ProgrammingProtocol, targets: Tensor, parameters: DeviceParameters, seed: int
 ) -> tuple[Tensor, ProgrammingReport]:
-    chip, programming = (torch.Generator().manual_seed(2 * seed + offset) for offset in (0, 1))
+    chip, programming = (Stream.of(seed, use) for use in ("chip", "programming"))
     programmed = protocol.program(targets, parameters, chip=chip, programming=programming)
     return programmed.states, programmed.report
 

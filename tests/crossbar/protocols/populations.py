@@ -2,6 +2,7 @@
 
 import torch
 
+from memrix._support.streams import Stream
 from memrix.crossbar.protocols import Programmed, ProgrammingProtocol, ResetSet
 from memrix.device import CellCurrent, load_parameters
 
@@ -9,7 +10,7 @@ PARAMETERS = load_parameters()
 
 
 def program(protocol: ProgrammingProtocol, targets: torch.Tensor, seed: int = 1) -> Programmed:
-    chip, programming = (torch.Generator().manual_seed(s) for s in (seed, seed + 100))
+    chip, programming = Stream.of(seed, "chip"), Stream.of(seed, "programming")
     return protocol.program(targets, PARAMETERS, chip=chip, programming=programming)
 
 

@@ -5,6 +5,7 @@ import torch
 from scipy.stats import ks_2samp
 
 from memrix import Hardware
+from memrix._support.streams import Stream
 from memrix.crossbar import Ideal, PreCycled, ResetSet
 from memrix.device import Cells, DeviceParameters, load_parameters
 from memrix.errors import SettingsError
@@ -78,7 +79,7 @@ def test_devices_that_do_not_differ_have_cells_all_the_same():
     """Without a spread from device to device, an OFF cell still varies from cycle to cycle."""
     alike = altered(mixture_cholesky=load_parameters().mixture_cholesky * 0)
     off = torch.zeros(20_000, dtype=torch.bool)
-    streams = {name: torch.Generator().manual_seed(i) for i, name in enumerate(("chip", "programming"))}
+    streams = {name: Stream.of(0, name) for name in ("chip", "programming")}
     fresh = ResetSet().program(off, alike, **streams).states
     simulated = PreCycled(0).program(off, alike, **streams).states
     assert ks_2samp(fresh, simulated).pvalue > 0.01

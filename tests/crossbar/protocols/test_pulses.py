@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from memrix import Hardware
+from memrix._support.streams import Stream
 from memrix.crossbar import Ideal, PreCycled, ResetRamp, ResetSet, WriteVerify
 from memrix.errors import SettingsError
 from tests.crossbar.protocols.populations import PARAMETERS, program
@@ -44,7 +45,7 @@ def test_pulses_that_do_not_switch_the_device_are_refused_with_the_share_of_cell
 
 def test_a_device_whose_reset_needs_more_than_two_volts_is_programmed_with_more():
     tough = dataclasses.replace(PARAMETERS, full_reset_voltage=2.5)
-    streams = {"chip": torch.Generator(), "programming": torch.Generator()}
+    streams = {name: Stream.of(0, name) for name in ("chip", "programming")}
     off = torch.zeros(100, dtype=torch.bool)
     assert ResetSet().program(off, tough, **streams).report.pulses == 100
     with pytest.raises(SettingsError, match=r"complete from 2\.5 V on.*its thresholds ask for -3\.4 V and 3\.4 V"):

@@ -7,15 +7,16 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from memrix._support.random import Seeds, seeds_from
+from memrix._support.streams import Stream
 from memrix._support.threads import side_by_side
 from memrix.crossbar.protocols.protocol import Programmed, ProgrammingReport
-from memrix.device import Cells, DeviceParameters, ReadRange, WithinReach
+from memrix.device import CellCurrent, Cells, DeviceParameters, ReadRange, WithinReach
+from memrix.device.draws import CellStreams
 
-# Part of what a seed means: cells of the largest block, of the smallest that is worth a thread of its own, and in how
-# many blocks fewer cells are cut. Devices other than a CPU want more work a call.
-_BLOCK = 1 << 18
-_WORTH_A_THREAD = 1 << 15
+# Cells of the largest block on a CPU, and of the smallest that is worth a thread of its own. Devices other than a CPU
+# want more work a call. No result depends on it.
+_BLOCK = 1 << 16
+_WORTH_A_THREAD = 1 << 12
 _PIECES = 8
 _BLOCK_ELSEWHERE = 1 << 20
 
@@ -27,7 +28,7 @@ class Verification:
         self.failed = 0
 
 
-Procedure = Callable[[Cells, Tensor, torch.Generator, Verification], None]
+Procedure = Callable[[Cells, Tensor, Verification], None]
 
 
 def program_blocks(
@@ -35,8 +36,9 @@ def program_blocks(
     parameters: DeviceParameters,
     procedure: Procedure,
     *,
-    chip: torch.Generator,
-    programming: torch.Generator,
+    chip: Stream,
+    programming: Stream,
+    first: int,
     pulse_width: float,
     reads: ReadRange | None = None,
 ) -> Programmed:
@@ -45,10 +47,10 @@ def program_blocks(
     Args:
         targets: any shape and type.
         parameters: of the device.
-        procedure: called with fresh cells ``[n]``, their targets ``[n]``, a stream for whatever else it draws, and a
-            record of verification to fill.
+        procedure: called with fresh cells ``[n]``, their targets ``[n]``, and a record of verification to fill.
         chip: stream of the device-to-device draw.
         programming: stream of everything else.
+        first: number of the first cell.
         pulse_width: s.
         reads: voltages of readings to come, to tell the cells within their reach.
     """
@@ -56,40 +58,40 @@ def program_blocks(
     states = torch.empty(targets.shape, dtype=torch.float32, device=device)
     length = _block_length(states.numel()) if device.type == "cpu" else _BLOCK_ELSEWHERE
     parts = torch.split(states.view(-1), length)
-    seeds = [seeds_from(stream, len(parts)) for stream in (chip, programming, programming, programming)]
     reports = [ProgrammingReport()] * len(parts)
+    powers = [0] * len(parts)
     within = [WithinReach.none(device)] * len(parts)
 
-    def program(
-        number: int, state: Tensor, target: Tensor, chip: int, programming: int, read: int, other: int
-    ) -> None:
+    def program(number: int, state: Tensor, target: Tensor) -> None:
         if not state.numel():
             return
         cells = Cells(
             state.numel(),
             parameters,
-            seed=Seeds(chip, programming, read),
+            seed=CellStreams.of_layer(chip, programming, first + number * length),
             device=device,
             pulse_width=pulse_width,
         )
         verification = Verification()
-        procedure(cells, target, torch.Generator(device).manual_seed(other), verification)
+        procedure(cells, target, verification)
         state.copy_(cells.r)
         if reads is not None:
             within[number] = cells.within_reach(reads)
+        powers[number] = cells.power
         reports[number] = ProgrammingReport(
             cells=state.numel(),
             pulses=cells.pulses,
-            energy=cells.energy,
             reads=cells.reads,
             disturbing_reads=cells.disturbing_reads,
             failed=verification.failed,
         )
 
     split_targets = torch.split(targets.reshape(-1), length)
-    side_by_side(program, range(len(parts)), parts, split_targets, *seeds, device=device)
+    side_by_side(program, range(len(parts)), parts, split_targets, device=device)
     joined = None if reads is None else WithinReach.joined(within, [part.numel() for part in parts])
-    return Programmed(states, sum(reports, ProgrammingReport()), joined)
+    # Integers add up alike in any blocks.
+    energy = sum(powers) * CellCurrent(parameters).power_unit * pulse_width
+    return Programmed(states, sum(reports, ProgrammingReport(energy=energy)), joined)
 
 
 def _block_length(count: int) -> int:

@@ -7,8 +7,7 @@ from typing import Protocol
 from memrix._support.validation import require_integer, require_number
 from memrix.crossbar.protocols.population import fresh_means
 from memrix.crossbar.protocols.pulses import Pulsed, require_pulses, require_read_back, require_switching
-from memrix.crossbar.protocols.read_back import ReadBack
-from memrix.device import CellCurrent, DeviceParameters
+from memrix.device import CellCurrent, DeviceParameters, ReadBack
 from memrix.errors import SettingsError
 
 READ_BANDWIDTH = 1e8  # Hz

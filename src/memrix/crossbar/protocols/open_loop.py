@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from memrix._support.streams import Stream
 from memrix.crossbar.protocols.population import fresh_means
 from memrix.crossbar.protocols.protocol import Programmed, ProgrammingReport
 from memrix.crossbar.protocols.pulses import (
@@ -51,14 +52,17 @@ class ResetSet:
         targets: Tensor,
         parameters: DeviceParameters,
         *,
-        chip: torch.Generator,
-        programming: torch.Generator,
+        chip: Stream,
+        programming: Stream,
+        first: int = 0,
         reads: ReadRange | None = None,
     ) -> Programmed:
         """Program fresh cells to bool targets of any shape."""
         require_targets(targets, analog=self.analog)
         self.require_device(parameters)
-        states, within = FreshCells(parameters).draw_within(reads, targets, chip=chip, programming=programming)
+        states, within = FreshCells(parameters).draw_within(
+            reads, targets, chip=chip, programming=programming, first=first
+        )
         count, count_on = targets.numel(), int(torch.count_nonzero(targets))
         return Programmed(
             states,
@@ -110,8 +114,9 @@ class Ideal:
         targets: Tensor,
         parameters: DeviceParameters,
         *,
-        chip: torch.Generator,
-        programming: torch.Generator,
+        chip: Stream,
+        programming: Stream,
+        first: int = 0,
         reads: ReadRange | None = None,
     ) -> Programmed:
         """Program cells to bool targets or levels of any shape; the streams are not touched."""

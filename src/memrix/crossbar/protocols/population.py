@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from memrix._support.streams import Stream
 from memrix.crossbar.protocols.protocol import ProgrammingProtocol
 from memrix.device import DeviceParameters, FreshCells
 
@@ -35,7 +36,7 @@ def population_means(protocol: ProgrammingProtocol, parameters: DeviceParameters
 def _means(program: Callable[..., Tensor]) -> tuple[float, float]:
     means = []
     for on in (True, False):
-        chip, programming = (torch.Generator().manual_seed(seed) for seed in (_SEED, _SEED + 1))
+        chip, programming = (Stream.of(_SEED, use) for use in ("chip", "programming"))
         states = program(torch.full((_POPULATION,), on), chip=chip, programming=programming)
         means.append(float(states.double().mean()))
     return means[0], means[1]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
-import torch
 from torch import Tensor
 
+from memrix._support.streams import Stream
 from memrix.device import DeviceParameters, ReadRange, WithinReach
 
 
@@ -51,7 +51,7 @@ class Programmed(NamedTuple):
 
 @runtime_checkable
 class ProgrammingProtocol(Protocol):
-    """How the cells of a chip are programmed.
+    """How the cells of a chip are programmed: the interface of a protocol.
 
     Two more attributes let ``memrix.check`` tell beforehand what will go wrong, or take long: ``require_device``, a
     method that raises SettingsError unless the protocol can program a device of given parameters, and
@@ -71,8 +71,9 @@ class ProgrammingProtocol(Protocol):
         targets: Tensor,
         parameters: DeviceParameters,
         *,
-        chip: torch.Generator,
-        programming: torch.Generator,
+        chip: Stream,
+        programming: Stream,
+        first: int = 0,
         reads: ReadRange | None = None,
     ) -> Programmed:
         """Program fresh cells.
@@ -81,8 +82,11 @@ class ProgrammingProtocol(Protocol):
             targets: any shape: bool (whether a cell is to be ON), or, if ``analog``, float32 levels: 0 is OFF, 1 is
                 ON, and the current is linear in between.
             parameters: of the device.
-            chip: stream of the device-to-device draw, on the device of the targets.
-            programming: stream of all other random numbers, on the device of the targets.
+            chip: stream of the device-to-device draw.
+            programming: stream of all other random numbers.
+            first: number of the first cell: cells are numbered in the order of the targets. What a cell draws is a
+                function of the streams, its number and the number of the draw (``memrix.device.draws``), whatever
+                cells are programmed together.
             reads: voltages of readings to come, to tell the cells within their reach; these change no cell.
         """
         ...

@@ -9,12 +9,15 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from memrix._support.streams import Stream
 from memrix.crossbar.protocols.open_loop import Ideal, ResetSet
 from memrix.crossbar.protocols.protocol import Programmed, ProgrammingProtocol, ProgrammingReport
 from memrix.device import DeviceParameters, ReadRange, WithinReach
+from memrix.device.draws import words
 from memrix.device.indexing import positions
 
 _CELLS = 1 << 14  # of the population at each level
+_WORD_BITS = 16
 _LEVELS = 9
 _SEED = 20_26
 
@@ -41,19 +44,24 @@ class Resampled:
         targets: Tensor,
         parameters: DeviceParameters,
         *,
-        chip: torch.Generator,
-        programming: torch.Generator,
+        chip: Stream,
+        programming: Stream,
+        first: int = 0,
         reads: ReadRange | None = None,
     ) -> Programmed:
         """Draw cells for bool targets or levels of any shape; the chip's stream is not touched."""
         population = _population(self, parameters, reads)
         table = population.states.to(targets.device)
-        rank = torch.randint(_CELLS, targets.shape, generator=programming, device=targets.device)
+        numbers = torch.arange(first, first + targets.numel(), device=targets.device)
+        word = words(Stream.of(programming.key, "ranks"), numbers)[0].view(targets.shape)
+        rank = (word * _CELLS).bitwise_right_shift_(_WORD_BITS)
         position = targets.to(torch.float32) * (len(table) - 1)
         lower = position.floor().clamp_(0, len(table) - 2)
         index = lower.long() * _CELLS + rank
         flat = table.view(-1)
-        states = torch.lerp(flat[index], flat[index + _CELLS], position - lower)
+        low, high = flat[index], flat[index + _CELLS]
+        # Product and sum apart: the same bits on any device.
+        states = (high - low).mul_(position - lower).add_(low)
         within = None if reads is None else population.drawn((position.round().long() * _CELLS + rank).view(-1))
         return Programmed(states, ProgrammingReport(cells=targets.numel()), within)
 
@@ -100,7 +108,7 @@ def _population(resampled: Resampled, parameters: DeviceParameters, reads: ReadR
     protocol = resampled.protocol
     levels = torch.linspace(0, 1, _LEVELS, dtype=torch.float32) if protocol.analog else torch.tensor([False, True])
     targets = levels.repeat_interleave(_CELLS)
-    chip, programming = (torch.Generator().manual_seed(_SEED + offset) for offset in (0, 1))
+    chip, programming = (Stream.of(_SEED, use) for use in ("chip", "programming"))
     programmed = protocol.program(targets, parameters, chip=chip, programming=programming, reads=reads)
     states, order = programmed.states.view(len(levels), _CELLS).sort(dim=1)
     order += torch.arange(len(levels))[:, None] * _CELLS

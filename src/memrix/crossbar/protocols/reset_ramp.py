@@ -10,6 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from memrix._support.streams import Stream
 from memrix._support.validation import require_number
 from memrix.crossbar.protocols.blocks import Verification, program_blocks
 from memrix.crossbar.protocols.closed_loop import READ_BANDWIDTH, read_back_of, require_device, require_settings
@@ -126,8 +127,9 @@ class ResetRamp:
         targets: Tensor,
         parameters: DeviceParameters,
         *,
-        chip: torch.Generator,
-        programming: torch.Generator,
+        chip: Stream,
+        programming: Stream,
+        first: int = 0,
         reads: ReadRange | None = None,
     ) -> Programmed:
         """Program fresh cells to bool targets or levels of any shape.
@@ -137,7 +139,13 @@ class ResetRamp:
         """
         require_targets(targets, analog=self.analog)
         return self.ramp(
-            targets, parameters, _overshoot(self, parameters), chip=chip, programming=programming, reads=reads
+            targets,
+            parameters,
+            _overshoot(self, parameters),
+            chip=chip,
+            programming=programming,
+            first=first,
+            reads=reads,
         )
 
     def ramp(
@@ -146,8 +154,9 @@ class ResetRamp:
         parameters: DeviceParameters,
         overshoot: tuple[float, ...],
         *,
-        chip: torch.Generator,
-        programming: torch.Generator,
+        chip: Stream,
+        programming: Stream,
+        first: int = 0,
         reads: ReadRange | None = None,
     ) -> Programmed:
         """``program`` with ``overshoot`` added to the targets: one value for each of ``_SAMPLE_LEVELS``."""
@@ -156,7 +165,7 @@ class ResetRamp:
         pulses = pulses_of(self, parameters)
         volts = [self.start + number * self.step for number in range(self._steps)]
 
-        def run(cells: Cells, target: Tensor, _: torch.Generator, verification: Verification) -> None:
+        def run(cells: Cells, target: Tensor, verification: Verification) -> None:
             levels = target.to(torch.float32)
             wanted = levels * (self.on - self.off) + self.off
             aim = wanted + _interpolate(levels, overshoot)
@@ -173,7 +182,14 @@ class ResetRamp:
             verification.failed += int(torch.count_nonzero(failing))
 
         return program_blocks(
-            targets, parameters, run, chip=chip, programming=programming, pulse_width=self.pulse_width, reads=reads
+            targets,
+            parameters,
+            run,
+            chip=chip,
+            programming=programming,
+            first=first,
+            pulse_width=self.pulse_width,
+            reads=reads,
         )
 
     def nominal_states(self, parameters: DeviceParameters) -> tuple[float, float]:
@@ -195,8 +211,8 @@ def _overshoot(protocol: ResetRamp, parameters: DeviceParameters) -> tuple[float
     current = CellCurrent(parameters)
     # The higher aim moves the place where the ramp stops, and so the overshoot: a second look is exact enough.
     overshoot = (0.0,) * _SAMPLE_LEVELS
-    for seed in range(2):
-        chip, programming = (torch.Generator().manual_seed(s) for s in (_SAMPLE_SEED, _SAMPLE_SEED + 1 + seed))
+    for look in range(2):
+        chip, programming = Stream.of(_SAMPLE_SEED, "chip"), Stream.of(_SAMPLE_SEED, "programming", str(look))
         states = protocol.ramp(levels, parameters, overshoot, chip=chip, programming=programming).states
         reached = current.of(states.double(), torch.tensor(protocol.test_voltage, dtype=torch.float32)).div(
             circuit.unit
@@ -214,4 +230,6 @@ def _interpolate(levels: Tensor, values: tuple[float, ...]) -> Tensor:
     position = levels * (len(values) - 1)
     lower = position.floor().clamp_(0, len(values) - 2)
     index = lower.long()
-    return torch.lerp(table[index], table[index + 1], position - lower)
+    low, high = table[index], table[index + 1]
+    # Product and sum apart: the same bits on any device.
+    return (high - low).mul_(position - lower).add_(low)

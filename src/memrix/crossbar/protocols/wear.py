@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from memrix._support.streams import WORDS, Stream
 from memrix._support.validation import require_integer
 from memrix.crossbar.protocols.blocks import Verification, program_blocks
 from memrix.crossbar.protocols.open_loop import ResetSet, reset_set
@@ -22,9 +23,11 @@ from memrix.crossbar.protocols.pulses import (
 )
 from memrix.device import Cells, DeviceParameters, PulseVoltages
 from memrix.device.cells import PULSE_WIDTH
+from memrix.device.draws import words
 from memrix.device.reach import ReadRange
 
 WEAR_PULSES = 15  # in one cycle of wear, as in arXiv 2505.24721's library
+_WORD_VALUES = 1 << 16
 _CELLS_OF_AN_ARRAY = 128 * 128  # where nothing says which cells share one; as in the paper
 
 
@@ -69,28 +72,27 @@ class PreCycled:
         targets: Tensor,
         parameters: DeviceParameters,
         *,
-        chip: torch.Generator,
-        programming: torch.Generator,
+        chip: Stream,
+        programming: Stream,
+        first: int = 0,
         reads: ReadRange | None = None,
         arrays: Tensor | None = None,
     ) -> Programmed:
         """Program cells to bool targets of any shape.
 
         ``arrays``, integers from 0 that broadcast to the targets, tell in which array each cell lies; without them
-        16,384 cells in a row make one.
+        16,384 numbers of cells make one.
         """
         require_targets(targets, analog=self.analog)
         self.require_device(parameters)
         if arrays is None:
-            arrays = torch.arange(targets.numel(), device=targets.device).div_(
-                _CELLS_OF_AN_ARRAY, rounding_mode="floor"
-            )
-            arrays = arrays.view(targets.shape)
+            numbers = torch.arange(first, first + targets.numel(), device=targets.device)
+            arrays = numbers.div_(_CELLS_OF_AN_ARRAY, rounding_mode="floor").view(targets.shape)
         pulses = pulses_of(self, parameters)
-        count = int(arrays.max()) + 1 if arrays.numel() else 0
-        voltages = wear_voltages(self.cycles, count, pulses, programming)
+        several, place = torch.unique(arrays, return_inverse=True)
+        voltages = wear_voltages(self.cycles, several, pulses, programming)
 
-        def run(cells: Cells, encoded: Tensor, _: torch.Generator, __: Verification) -> None:
+        def run(cells: Cells, encoded: Tensor, _: Verification) -> None:
             on, array = encoded.remainder(2).bool(), encoded.div(2, rounding_mode="floor")
             for volts in voltages:
                 cells.apply_voltage(volts.index_select(0, array))
@@ -98,11 +100,12 @@ class PreCycled:
 
         # A block is given what belongs to its cells as one number each.
         return program_blocks(
-            arrays.expand(targets.shape) * 2 + targets,
+            place.expand(targets.shape) * 2 + targets,
             parameters,
             run,
             chip=chip,
             programming=programming,
+            first=first,
             pulse_width=self.pulse_width,
             reads=reads,
         )
@@ -112,7 +115,18 @@ class PreCycled:
         return population_means(self, parameters)
 
 
-def wear_voltages(cycles: int, arrays: int, pulses: PulseVoltages, stream: torch.Generator) -> Tensor:
-    """``[pulses, arrays]``: voltages in V of the pulses of wear, uniform between those of SET and RESET."""
-    volts = torch.empty((WEAR_PULSES * cycles, arrays), dtype=torch.float32, device=stream.device)
-    return volts.uniform_(*pulses, generator=stream)
+def wear_voltages(cycles: int, arrays: Tensor, pulses: PulseVoltages, stream: Stream) -> Tensor:
+    """``[pulses, arrays]``: voltages in V of the pulses of wear, uniform between those of SET and RESET.
+
+    That of pulse ``p`` at array ``a`` follows from word ``p % 8`` at index ``a`` of draw ``p // 8`` of a stream.
+
+    Args:
+        cycles: of wear.
+        arrays: int64 ``[n]``, their numbers.
+        pulses: SET and RESET.
+        stream: of the programming.
+    """
+    count, own = WEAR_PULSES * cycles, Stream.of(stream.key, "wear")
+    drawn = [words(own, arrays, draw) for draw in range(-(-count // WORDS))]
+    shares = torch.cat([*drawn, arrays.new_zeros((0, len(arrays)))])[:count].to(torch.float32).add_(0.5)
+    return shares.mul_((pulses.reset - pulses.set) / _WORD_VALUES).add_(pulses.set)

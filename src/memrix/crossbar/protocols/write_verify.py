@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from memrix._support.streams import Stream
 from memrix.crossbar.protocols.blocks import Verification, program_blocks
 from memrix.crossbar.protocols.closed_loop import READ_BANDWIDTH, read_back_of, require_device, require_settings
 from memrix.crossbar.protocols.open_loop import ResetSet, reset_set
@@ -69,8 +70,9 @@ class WriteVerify:
         targets: Tensor,
         parameters: DeviceParameters,
         *,
-        chip: torch.Generator,
-        programming: torch.Generator,
+        chip: Stream,
+        programming: Stream,
+        first: int = 0,
         reads: ReadRange | None = None,
     ) -> Programmed:
         """Program fresh cells to bool targets of any shape."""
@@ -80,14 +82,14 @@ class WriteVerify:
         pulses = pulses_of(self, parameters)
         off = _share_of_off(parameters, self.test_voltage)
 
-        def run(cells: Cells, on: Tensor, _: torch.Generator, verification: Verification) -> None:
+        def run(cells: Cells, on: Tensor, verification: Verification) -> None:
             reset_set(cells, on, pulses)
             expected = torch.full_like(cells.r, off).masked_fill_(on, 1.0)
             again = torch.full_like(cells.r, pulses.set).masked_fill_(on, pulses.reset)
             back = torch.full_like(cells.r, pulses.reset).masked_fill_(on, pulses.set)
             active = torch.ones_like(on)
             for number in range(self.rounds + 1):
-                active &= (circuit.read(cells, active) - expected).abs_() > self.tolerance
+                active &= (cells.read_back(circuit, active) - expected).abs_() > self.tolerance
                 if number == self.rounds or not bool(active.any()):
                     break
                 cells.apply_voltage(again, where=active)
@@ -95,7 +97,14 @@ class WriteVerify:
             verification.failed += int(torch.count_nonzero(active))
 
         return program_blocks(
-            targets, parameters, run, chip=chip, programming=programming, pulse_width=self.pulse_width, reads=reads
+            targets,
+            parameters,
+            run,
+            chip=chip,
+            programming=programming,
+            first=first,
+            pulse_width=self.pulse_width,
+            reads=reads,
         )
 
     def nominal_states(self, parameters: DeviceParameters) -> tuple[float, float]:

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from memrix.device import Cells
-
-# Of the nominal ON current at the test voltage: cells above read as the largest code.
+# Of the unit: cells above read as the largest code.
 _HEADROOM = 1.25
 
 
@@ -18,9 +16,9 @@ class ReadBack:
 
     Attributes:
         voltage: at which cells are tested, in V.
-        bits: of the converter; its codes span currents from 0 to a quarter above that of a nominal ON cell.
+        bits: of the converter; its codes span currents from 0 to a quarter above the unit.
         bandwidth: of a reading, in Hz.
-        unit: current in A of a nominal ON cell at the voltage: readings are in units of it.
+        unit: current in A that reads as 1, such as that of a nominal ON cell at the voltage.
         temperature: K.
     """
 
@@ -35,11 +33,17 @@ class ReadBack:
         """Reading of one code."""
         return _HEADROOM / (1 << self.bits)
 
+    @property
+    def largest_code(self) -> int:
+        """Of the codes from 0."""
+        return (1 << self.bits) - 1
+
+    @property
+    def codes_per_ampere(self) -> float:
+        """Of the converter."""
+        return 1 / (self.unit * self.step)
+
     def convert(self, currents: Tensor) -> Tensor:
         """Readings of currents in A, in place."""
-        codes = currents.div_(self.unit * self.step).round_()
-        return codes.clamp_(0, (1 << self.bits) - 1).mul_(self.step)
-
-    def read(self, cells: Cells, active: Tensor) -> Tensor:
-        """Readings of cells, one float32 for each; those that are not ``active`` (bool) give 0."""
-        return self.convert(cells.read(self.voltage, active, temperature=self.temperature, bandwidth=self.bandwidth))
+        codes = currents.mul_(self.codes_per_ampere).round_()
+        return codes.clamp_(0, self.largest_code).mul_(self.step)
