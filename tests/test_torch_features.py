@@ -11,7 +11,6 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 import memrix
-from memrix.errors import ConversionError
 
 QUIET = memrix.Hardware.preset("physical").replace(noise="off")
 
@@ -68,13 +67,16 @@ def test_a_long_reading_of_a_noisy_chip_is_compiled_and_exported():
     torch._dynamo.reset()
 
 
-def test_tracing_knows_quiet_chips_alone():
-    model, x = network(), inputs(4, 3, 8)
-    quiet = memrix.program(model, QUIET).eval()
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("noise", ["off", "physical"])
+def test_a_traced_chip_reads_what_the_chip_reads(noise):
+    chip, x = memrix.program(network(), QUIET.replace(noise=noise)).eval(), inputs(4, 3, 8)
     with torch.no_grad():
-        torch.testing.assert_close(torch.jit.trace(quiet, x)(x), quiet(x), rtol=0, atol=1e-6)
-        with pytest.raises(ConversionError, match="program the chip with noise='off'"):
-            torch.jit.trace(memrix.program(model, memrix.Hardware.preset("physical")).eval(), x)
+        traced = torch.jit.trace(chip, x, check_trace=False)
+        memrix.reseed(chip, read=1)
+        expected = chip(x)
+        memrix.reseed(chip, read=1)
+        assert torch.equal(traced(x), expected)
 
 
 @pytest.mark.parametrize(

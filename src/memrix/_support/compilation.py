@@ -32,6 +32,8 @@ def compiled_sums(function: Function) -> Function:
 
 
 def _compile(function: Function, **options: Any) -> Function:  # noqa: ANN401
+    if not AVAILABLE:
+        return function
     compile_ = functools.partial(numba.njit, nogil=True, error_model="numpy", **options)
     try:
         return cast(Function, compile_(cache=True)(function))

@@ -84,6 +84,11 @@ class Stream:
         digest = hashlib.sha256("\0".join((str(seed), *path)).encode()).digest()
         return cls(int.from_bytes(digest[:8], "big"))
 
+    @property
+    def signed(self) -> int:
+        """The key as int64 holds it."""
+        return self.key - (1 << 64) if self.key >> 63 else self.key
+
     def words(self, index: Tensor, draw: int | Tensor = 0) -> Tensor:
         """Eight uniform words of 16 bits at each index, int64 ``[8, *shape]`` of values 0 to 65535.
 
@@ -91,15 +96,11 @@ class Stream:
             index: int64 of any shape, such as the numbers of cells.
             draw: which of the index's draws: an integer, or int64 that broadcasts with ``index`` to ``shape``.
         """
-        if not isinstance(draw, Tensor):
-            draw = torch.full((), draw, dtype=torch.int64, device=index.device)
         keys: tuple[int, int] | tuple[Tensor, Tensor] = self.keys
         if torch.compiler.is_compiling():  # one graph for all keys, which inductor takes as tensors alone
             low, high = (torch.full((), key, dtype=torch.int64, device=index.device) for key in self.keys)
             keys = low, high
-        counter = index & _LOW, (index >> 32) & _LOW, draw & _LOW, (draw >> 32) & _LOW
-        halves = [half for output in philox(counter, keys) for half in (output & _HALF, output >> 16)]
-        return torch.stack(halves)
+        return _words(keys, index, draw)
 
     def normals(self, index: Tensor, draw: int | Tensor = 0, count: int = WORDS) -> Tensor:
         """Standard normal numbers at each index, float32 ``[count, *shape]``: see ``normal_table``.
@@ -128,6 +129,18 @@ class Stream:
         groups = torch.arange(-(-columns // WORDS), dtype=torch.int64, device=rows.device)
         words = self.words(groups, rows[:, None])  # [8, n, groups]
         return normal_table(rows.device)[words.permute(1, 2, 0).flatten(1)[:, :columns]]
+
+
+def words_at(key: Tensor, index: Tensor, draw: Tensor) -> Tensor:
+    """``Stream.words`` of a key that lies in a tensor, an int64 scalar: ``Stream.signed``."""
+    return _words((key & _LOW, (key >> 32) & _LOW), index, draw)
+
+
+def _words(keys: tuple[int, int] | tuple[Tensor, Tensor], index: Tensor, draw: int | Tensor) -> Tensor:
+    if not isinstance(draw, Tensor):
+        draw = torch.full((), draw, dtype=torch.int64, device=index.device)
+    counter = index & _LOW, (index >> 32) & _LOW, draw & _LOW, (draw >> 32) & _LOW
+    return torch.stack([half for output in philox(counter, keys) for half in (output & _HALF, output >> 16)])
 
 
 def _quantiles() -> Tensor:

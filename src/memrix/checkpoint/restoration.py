@@ -30,7 +30,6 @@ from memrix.model.inventory import Candidate, candidate_layers, rule
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.device_resampling import DeviceResampling, TrainingSteps
 from memrix.nn.fast_path import disable_fast_paths
-from memrix.nn.fingerprint import Written
 from memrix.nn.geometry import STATE
 from memrix.nn.layer_record import LayerRecord
 from memrix.nn.programmed import ProgrammedArray
@@ -226,5 +225,5 @@ def _take_over(model: nn.Module, tensors: Mapping[str, Tensor]) -> list[str]:
     refused = [*loaded.unexpected_keys, *(key for key in loaded.missing_keys if key in state)]
     for module in model.modules():
         if isinstance(module, CrossbarLayer):
-            module.memrix.programmed.written = Written(module.weight)
+            module.memrix.programmed.take(module.weight)
     return [f"tensor {key!r} is refused by the model" for key in refused]

@@ -1,10 +1,10 @@
 """Many cells: weights mapped to cells, programming protocols, converters and the analog readout."""
 
 from memrix._support.renamed import former_names
-from memrix.crossbar.blocks import Counts
+from memrix.crossbar.adc import ADC
 from memrix.crossbar.columns import column_corrections
-from memrix.crossbar.converters import ADC, DAC
-from memrix.crossbar.crossbar import Crossbar
+from memrix.crossbar.crossbar import Counts, Crossbar
+from memrix.crossbar.dac import DAC
 from memrix.crossbar.degradation import Drift, Faults
 from memrix.crossbar.mapping import Tile
 from memrix.crossbar.pairs import CellTechnology, Pairs, drift_, in_tiles, program_pairs, rows_in_use
@@ -19,7 +19,6 @@ from memrix.crossbar.protocols import (
 )
 from memrix.crossbar.ranging import best_converter
 from memrix.crossbar.reach import ExposedCells, Reach
-from memrix.crossbar.reader import Reader
 from memrix.crossbar.word_lines import WordLines
 
 __all__ = [
@@ -37,7 +36,6 @@ __all__ = [
     "ProgrammingProtocol",
     "ProgrammingReport",
     "Reach",
-    "Reader",
     "ResetRamp",
     "ResetSet",
     "Tile",

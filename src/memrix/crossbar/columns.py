@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from memrix.crossbar.blocks import Counts
 from memrix.crossbar.crossbar import Crossbar
 
 FEWEST_VECTORS = 16  # that a fit must have: one of 3 makes a column worse, one of 10 leaves it as it is
@@ -30,8 +29,8 @@ def column_corrections(crossbar: Crossbar, codes: Tensor, integers: Tensor) -> t
         codes.float() / crossbar.circuit.dac.largest_code, integers.float()
     )  # [groups, vectors, outputs]
     read = crossbar(codes.unsqueeze(1)).squeeze(1)
-    crossbar.counts = Counts()
-    crossbar.read_stream.restart(crossbar.read_stream.seed)
+    crossbar.reset_counts()
+    crossbar.restart(crossbar.read_seed)
     mean, meant_mean = read.mean(1, keepdim=True), meant.mean(1, keepdim=True)
     centerd = read - mean
     variance = centerd.square().sum(1, keepdim=True)

@@ -3,24 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Self, cast
 
 import torch
 from torch import Tensor, nn
 
-from memrix._support.random import RandomStream, derive, fill_noise_
-from memrix.crossbar.blocks import Counts, Kept
-from memrix.crossbar.codes import require_codes, require_rows, require_vectors
-from memrix.crossbar.converters import ADC
+from memrix._support.random import derive
+from memrix._support.streams import Stream
+from memrix._support.transforms import is_traced
+from memrix.crossbar.adc import ADC
+from memrix.crossbar.circuit import ReadCircuit
+from memrix.crossbar.codes import require_codes, require_vectors
 from memrix.crossbar.mapping import Layout
+from memrix.crossbar.operator import CLIPPED, CONVERSIONS, KEY, READINGS, read_operator, read_rows_operator
 from memrix.crossbar.pairs import Pairs
-from memrix.crossbar.products import TiledProduct, at
+from memrix.crossbar.products import tiled_product
 from memrix.crossbar.reach import ExposedCells, Reach
-from memrix.crossbar.reader import Reader
-from memrix.crossbar.readout import ReadCircuit
+from memrix.crossbar.read import Shape, look_up
 from memrix.crossbar.word_lines import WordLines
 from memrix.device import CellCurrent, DeviceParameters
+from memrix.errors import ConversionError
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How often the ADCs of a crossbar were used.
+
+    Attributes:
+        conversions: of all columns.
+        clipped: those of them that were clipped.
+    """
+
+    conversions: int = 0
+    clipped: int = 0
 
 
 class Crossbar(nn.Module):
@@ -42,7 +58,7 @@ class Crossbar(nn.Module):
         nominal_states: mean state of ON and of OFF cells.
         cell_parameters: the device technology.
         programmed_reach: the cells that a reading may switch, as programmed; None where that is not known.
-        counts: of conversions so far.
+        read_seed: of the read noise.
         digital_gain: factor of results, of the levels of the DAC; a row that is looked up needs none.
         word_lines: where readings switch cells.
     """
@@ -51,7 +67,8 @@ class Crossbar(nn.Module):
     total: Tensor  # of the same shape: r+ + r-; empty without noise
     tables: Tensor  # [1 or 3, codes]: of the mean; with noise of slope and offset of the variance too
     plane_weights: Tensor  # [planes]: what an ADC step is worth, in integer weights
-    rest: Tensor  # scalar: position of code 0 in the tables
+    record: Tensor  # int64 [4]: see memrix.crossbar.operator
+    unit: Tensor  # scalar 1: codes of the DAC as inputs
     word_lines: WordLines | None
 
     def __init__(
@@ -72,11 +89,15 @@ class Crossbar(nn.Module):
         self.report = pairs.report
         self.programmed_reach = pairs.reach
         self.nominal_states = pairs.nominal_states
-        self.counts = Counts()
-        self.kept = Kept()
-        self.read_stream = RandomStream(derive(read_seed, "read", name))
+        self.shape = Shape(layout.groups, layout.inputs, layout.outputs, layout.planes, layout.base, layout.rows)
+        device = pairs.difference.device
+        # What inference mode makes could not be changed outside of it.
+        with torch.inference_mode(False):
+            self.register_buffer("record", torch.zeros(4, dtype=torch.int64, device=device), persistent=False)
+            self.register_buffer("unit", torch.ones((), device=device, dtype=torch.float32), persistent=False)
+        self.restart(derive(read_seed, "read", name))
         self.register_buffer("difference", pairs.difference)
-        self.register_buffer("total", pairs.total if circuit.noise != "off" else pairs.total.new_empty(0))
+        self.register_buffer("total", pairs.total if circuit.noise.kind != "off" else pairs.total.new_empty(0))
         self.word_lines = None
         self.set_converter(circuit.adc)
 
@@ -99,18 +120,36 @@ class Crossbar(nn.Module):
         """Read with another ADC from now on."""
         self.circuit = replace(self.circuit, adc=adc)
         tables = self.circuit.tables(self.cell_parameters, self.nominal_states)
-        rows = (tables.mean, tables.variance_slope, tables.variance_offset)
-        # In one tensor they are looked up all at once.
-        used = torch.stack(rows if self.total.numel() else rows[:1])
+        used = tables if self.total.numel() else tables[:1]
         self.digital_gain = self.circuit.dac.digital_gain(CellCurrent(self.cell_parameters))
         weights = adc.step * torch.tensor(self.layout.plane_weights, dtype=torch.float32)
-        rest = torch.tensor(self.circuit.dac.largest_code, dtype=torch.int32)
-        for buffer, value in (("tables", used), ("plane_weights", weights), ("rest", rest)):
+        for buffer, value in (("tables", used), ("plane_weights", weights)):
             self.register_buffer(buffer, value.to(self.difference.device), persistent=False)
 
     @property
+    def counts(self) -> Counts:
+        """Conversions so far."""
+        conversions, clipped = self.record[[CONVERSIONS, CLIPPED]].tolist()
+        return Counts(conversions, clipped)
+
+    def reset_counts(self) -> None:
+        """Count conversions from 0 again."""
+        self.record[CONVERSIONS:] = 0
+
+    def restart(self, seed: int) -> None:
+        """Repeat the readings that follow from a seed."""
+        self.read_seed = seed
+        self.record[KEY] = Stream.of(seed, "read").signed
+        self.record[READINGS] = 0
+
+    def continue_from(self, other: Crossbar) -> None:
+        """Go on counting readings and conversions where another one is."""
+        self.read_seed = other.read_seed
+        self.record.copy_(other.record)
+
+    @property
     def result_weight(self) -> float:
-        """What a result of 1 of a ``Reader`` is worth, in integer weights: a step of the lowest plane, corrected."""
+        """What a result of 1 of ``read`` is worth, in integer weights: a step of the lowest plane, corrected."""
         return self.circuit.adc.step * self.layout.plane_weights[0] * self.digital_gain
 
     def matrices(self) -> Tensor:
@@ -129,16 +168,87 @@ class Crossbar(nn.Module):
         """
         return self.tables[0] / self.tables[0, -1] * self.digital_gain
 
-    def forward(self, codes: Tensor) -> Tensor:
-        """Multiply DAC codes by the programmed matrices.
+    def read(
+        self,
+        windows: Tensor,
+        vector_axes: int,
+        codes_per_unit: Tensor,
+        scale: Tensor,
+        offset: Tensor | None = None,
+        weight: Tensor | None = None,
+        written: Tensor | None = None,
+    ) -> Tensor:
+        """Multiply inputs by the programmed matrices.
 
-        As a ``Reader`` does, but in units of the largest code times an integer weight.
+        Args:
+            windows: float32 ``[groups, *vectors, *inputs]``, which may be a view whose windows overlap. With
+                ``legacy`` noise the items of the first axis of the vectors share that of every cell.
+            vector_axes: axes of the vectors.
+            codes_per_unit: DAC codes of an input of 1, a float32 scalar.
+            scale: of results in ADC steps of the lowest bit slice: ``[1]`` or ``[groups * outputs]``.
+            offset: added to them then, likewise.
+            weight: that the cells must have been written from, if anyone asks.
+            written: what ``memrix.crossbar.fingerprint.written_as`` said of it.
+
+        Returns:
+            float32 ``[groups, n, outputs]``.
+
+        Raises:
+            InputError: vectors of another length or number of groups; or a graph is to be recorded of readings
+                that switch cells.
+            InputError: an input is not finite.
+            WriteError: the weight is another.
+        """
+        require_vectors(windows, vector_axes, self.layout, self.name)
+        lines = self.word_lines
+        if lines is not None:
+            self._require_no_graph()
+            _settle(self)
+        results: Tensor = read_operator(
+            windows,
+            vector_axes,
+            codes_per_unit,
+            self.difference,
+            self.total,
+            self.tables,
+            self.record,
+            scale,
+            offset,
+            weight,
+            written,
+            self.shape,
+            self.circuit.adc.largest_code,
+            self.circuit.noise.kind == "legacy",
+            self.name,
+        )
+        if lines is not None:
+            _see(self, windows.flatten(1 + vector_axes), codes_per_unit)
+        return results
+
+    def _require_no_graph(self) -> None:
+        if is_traced() or torch.compiler.is_exporting():
+            tracer = "torch.jit.trace" if is_traced() else "torch.export"
+            raise ConversionError(
+                f"{tracer} cannot record readings that switch cells of layer {self.name!r}; program the chip with "
+                f"device.read_disturb = False"
+            )
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Multiply DAC codes by the programmed matrices, in units of the largest code times an integer weight.
+
+        Args:
+            codes: ``[groups, items, vectors, inputs]``, whole numbers of any type.
+
+        Returns:
+            float32 ``[groups, items, vectors, outputs]``.
 
         Raises:
             InputError: what is given is no tensor of codes of the DAC, or vectors of another length.
         """
         require_codes(codes, self.circuit.dac, 4, self.name)
-        return Reader(self)(codes).mul_(self.result_weight)
+        scale = torch.full((1,), self.result_weight, dtype=torch.float32, device=codes.device)
+        results = self.read(codes.detach().float(), 2, self.unit, scale)
+        return results.view(*codes.shape[:-1], self.layout.outputs)
 
     @torch.no_grad()
     def readings(self, codes: Tensor) -> Tensor:
@@ -154,53 +264,50 @@ class Crossbar(nn.Module):
             InputError: what is given is no tensor of codes of the DAC, or vectors of another length.
         """
         require_codes(codes, self.circuit.dac, 3, self.name)
-        require_vectors(codes, self.layout, self.name)
+        require_vectors(codes, 1, self.layout, self.name)
         self.settle_()
         layout = self.layout
-        columns = layout.planes * layout.outputs
-        shape = (layout.groups, layout.row_tiles, codes.shape[1])
-        steps = torch.empty((*shape, columns), dtype=torch.float32, device=codes.device)
-        product = TiledProduct(layout, self.difference, steps)
-        product(product.tiled(at(self.tables[0], codes, self.rest)))
+        means = look_up(codes.float(), self.unit, self.tables[:1])[0]
+        steps = tiled_product(means, self.difference, layout.rows).mul_(self.circuit.adc.step)
         if self.word_lines is not None:
             self.word_lines.see_(codes)
-        return steps.mul_(self.circuit.adc.step).view(*shape, layout.planes, layout.outputs)
+        return steps.view(layout.groups, layout.row_tiles, codes.shape[1], layout.planes, layout.outputs)
 
-    @torch.no_grad()
-    def look_up(self, rows: Tensor) -> Tensor:
+    def read_rows(self, rows: Tensor, weight: Tensor | None = None, written: Tensor | None = None) -> Tensor:
         """Read single rows at the largest code, all others at rest; only the tile that holds the row is converted.
 
         Args:
-            rows: numbers of inputs of the only group, int64 ``[vectors]``.
+            rows: numbers of inputs of the only group, int64 ``[n]``.
+            weight: that the cells must have been written from, if anyone asks.
+            written: what ``memrix.crossbar.fingerprint.written_as`` said of it.
 
         Returns:
-            float32 ``[vectors, outputs]``, in integer weights.
+            float32 ``[n, outputs]``, in integer weights.
 
         Raises:
-            InputError: what is given are no numbers of rows.
+            InputError: there is no such row.
+            WriteError: the weight is another.
         """
-        require_rows(rows, self.layout, self.name)
-        self.settle_()
-        layout = self.layout
-        full, rest = self.circuit.dac.codes_count - 1, self.circuit.dac.largest_code
-        steps = self.difference.flatten(0, 1).index_select(0, rows).mul_(self.tables[0, full])
-        if self.total.numel():
-            own = self.total.flatten(0, 1).index_select(0, rows)
-            tiles, tile_of = torch.unique(rows // layout.rows, return_inverse=True)
-            others = self.total[tiles].sum(1)[tile_of].sub_(own)
-            resting = torch.clamp(layout.inputs - tiles * layout.rows, max=layout.rows)[tile_of, None] - 1
-            _, slope, offset = self.tables
-            variance = own.mul_(slope[full]).add_(others, alpha=float(slope[rest])).add_(offset[full])
-            variance += offset[rest] * resting
-            noise = torch.empty_like(steps)
-            fill_noise_(noise, self.read_stream.on(steps.device))
-            steps.addcmul_(variance.clamp_(min=0).sqrt_(), noise)
-        if steps.numel():
-            self.counts.clipped += self.circuit.adc.convert_(steps)
-        self.counts.conversions += steps.numel()
-        if self.word_lines is not None:
-            self.word_lines.see_rows_(rows)
-        return steps.view(-1, layout.planes, layout.outputs).mul_(self.plane_weights[:, None]).sum(1)
+        lines = self.word_lines
+        if lines is not None:
+            self._require_no_graph()
+            _settle(self)
+        results: Tensor = read_rows_operator(
+            rows,
+            self.difference,
+            self.total,
+            self.tables,
+            self.plane_weights,
+            self.record,
+            weight,
+            written,
+            self.shape,
+            self.circuit.adc.largest_code,
+            self.name,
+        )
+        if lines is not None:
+            _see_rows(self, rows)
+        return results
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         # Cells follow the network to another device, never to another precision: their states are physical.
@@ -208,7 +315,6 @@ class Crossbar(nn.Module):
             moved = fn(tensor)
             return moved if moved.dtype == tensor.dtype else tensor.to(moved.device)
 
-        self.kept = Kept()  # it holds the cells that were
         return cast(Self, super()._apply(keep_precision, recurse))  # type: ignore[no-untyped-call]
 
     def extra_repr(self) -> str:
@@ -216,5 +322,24 @@ class Crossbar(nn.Module):
         layout = self.layout
         return (
             f"{layout.groups} x {layout.inputs} x {layout.outputs}, {layout.planes} planes, "
-            f"{layout.cells} cells, noise={self.circuit.noise}"
+            f"{layout.cells} cells, noise={self.circuit.noise.kind}"
         )
+
+
+# Cells that switch are no part of a graph: what torch compiles is cut there.
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def _settle(crossbar: Crossbar) -> None:
+    crossbar.settle_()
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def _see(crossbar: Crossbar, vectors: Tensor, codes_per_unit: Tensor) -> None:
+    if crossbar.word_lines is not None:
+        largest = crossbar.circuit.dac.largest_code
+        crossbar.word_lines.see_((vectors * codes_per_unit).round_().clamp_(-largest, largest))
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def _see_rows(crossbar: Crossbar, rows: Tensor) -> None:
+    if crossbar.word_lines is not None:
+        crossbar.word_lines.see_rows_(rows)

@@ -1,7 +1,6 @@
-"""Loops over readings on a CPU, compiled on first use: one pass where tensor operations take one each.
+"""Loops of a reading on a CPU, compiled on first use: one pass where tensor operations take one each.
 
-Shapes: groups, tiles of rows, vectors, columns (planes times outputs), outputs. Vectors are those of all items that
-share their noise, one item after the other.
+An array is one tile of one group; ``columns`` are its bit slices times outputs.
 """
 
 from __future__ import annotations
@@ -10,114 +9,181 @@ import numpy as np
 import numpy.typing as npt
 
 from memrix._support.compilation import compiled
-from memrix._support.random import Words
 from memrix.device.parameters import Array
 
-Axes = tuple[int, ...]
+Words = npt.NDArray[np.uint16]
+Offsets = npt.NDArray[np.int64]
 
 _WHOLE = np.float32(1 << 23)  # float32 from here on are whole numbers
 _ZERO = np.float32(0)
+_LARGEST = np.float32(np.finfo(np.float32).max)
+_AT_A_TIME = 1024  # inputs: their places in the tables stay in the fastest cache
 
 
 @compiled
-def _place(codes: Array, rest: int, size: int, places: npt.NDArray[np.uint32]) -> bool:
-    # What is no code finds a place too, and is told: nothing else checks bounds.
-    zero, last = np.int32(rest), np.uint32(size - 1)
+def _place(inputs: Array, codes_per_unit: np.float32, zero: int, places: npt.NDArray[np.uint32]) -> bool:
+    """Positions of the DAC codes of inputs in the tables; returns whether all inputs are finite."""
+    largest, last = np.float32(zero), np.uint32(2 * zero)
     beyond = False
-    for n in range(codes.size):
-        place = np.uint32(np.int32(codes[n]) + zero)
-        beyond |= bool(place > last)
-        places[n] = min(place, last)
-    return beyond
-
-
-@compiled
-def look_up(
-    codes: Array,
-    strides: Axes,
-    sizes: Axes,
-    rest: int,
-    tables: Array,
-    rows: int,
-    inputs_last: bool,
-    means: Array,
-    slopes: Array,
-    offsets: Array,
-) -> bool:
-    """Values of the tables of the mean, and of noise where there is any, at DAC codes.
-
-    Args:
-        codes: flat; int16 or whole float32.
-        strides: of the axes of ``sizes`` in it, the last of them 1.
-        sizes: ``[groups, items, vectors, inputs]``, or ``[groups, inputs, items, vectors]``.
-        rest: position of code 0 in the tables.
-        tables: float32 ``[3, codes]``, or ``[1, codes]`` without noise.
-        rows: of a tile.
-        inputs_last: which of the two orders ``sizes`` has.
-        means: takes those of the first table, float32 of ``sizes``.
-        slopes: takes those of the second, if there is one.
-        offsets: takes the sums of the third over the inputs of a tile, ``[groups, tiles, vectors]``, if there is one.
-
-    Returns:
-        Whether all were codes.
-    """
-    # Of a single table all three are views; the last two are not looked at then.
-    mean, slope, offset = tables[0], tables[len(tables) // 2], tables[-1]
-    places = np.empty(sizes[3], np.uint32)
-    beyond = False
-    for i in range(sizes[0]):
-        offsets[i] = _ZERO
-        for j in range(sizes[1]):
-            for k in range(sizes[2]):
-                start = i * strides[0] + j * strides[1] + k * strides[2]
-                beyond |= _place(codes[start : start + sizes[3]], rest, mean.size, places)
-                means_here, slopes_here = means[i, j, k], slopes[i, j, k]
-                for n in range(sizes[3]):
-                    means_here[n] = mean[places[n]]
-                if len(tables) == 1:
-                    continue
-                for n in range(sizes[3]):
-                    slopes_here[n] = slope[places[n]]
-                if inputs_last:
-                    for tile in range(offsets.shape[1]):
-                        total = _ZERO
-                        for place in places[tile * rows : (tile + 1) * rows]:
-                            total += offset[place]
-                        offsets[i, tile, j * sizes[2] + k] = total
-                else:
-                    sums = offsets[i, j // rows, k * sizes[3] : (k + 1) * sizes[3]]
-                    for n in range(sizes[3]):
-                        sums[n] += offset[places[n]]
+    for n in range(inputs.size):
+        value = inputs[n]
+        beyond |= not (abs(value) <= _LARGEST)
+        # Added to what has only whole neighbors, a number is rounded to the nearest, of two to the even one.
+        steps = min(max(value * codes_per_unit, -largest), largest)
+        whole = np.copysign(_WHOLE, steps)
+        # What is no number finds a place too, and is told: nothing else checks bounds.
+        places[n] = min(np.uint32(np.int32((steps + whole) - whole) + np.int32(zero)), last)
     return not beyond
 
 
 @compiled
-def disturb(readings: Array, variances: Array, offsets: Array, words: Words, quantiles: Array) -> None:
-    """Add noise to readings.
+def look_up(
+    inputs: Array, codes_per_unit: np.float32, tables: Array, means: Array, slopes: Array, offsets: Array
+) -> bool:
+    """Values of the tables at the DAC codes of inputs.
 
     Args:
-        readings: float32 ``[groups, tiles, items * vectors, columns]``.
-        variances: of the same shape, without what the offsets add to all columns.
-        offsets: ``[groups, tiles, items * vectors]``.
-        words: random uint16 ``[groups, tiles, vectors, columns]``: items share their noise.
-        quantiles: the normal number that each word stands for, float32 ``[65536]``.
+        inputs: float32 ``[n]``.
+        codes_per_unit: of the DAC.
+        tables: float32 ``[3, codes]``, or ``[1, codes]`` without noise.
+        means: takes values of the first table, float32 ``[n]``.
+        slopes: of the second, if there is one.
+        offsets: of the third, if there is one.
+
+    Returns:
+        Whether all inputs are finite.
     """
-    groups, tiles, count, columns = readings.shape
-    for i in range(groups):
-        for j in range(tiles):
-            for k in range(count):
-                reading, variance, offset = readings[i, j, k], variances[i, j, k], offsets[i, j, k]
-                drawn = words[i, j, k % words.shape[2]]
-                for n in range(columns):
-                    # A cell in a million conducts against a voltage of some mV; its share of the variance is below 0.
-                    reading[n] += np.sqrt(max(variance[n] + offset, _ZERO)) * quantiles[drawn[n]]
+    mean, slope, offset = tables[0], tables[len(tables) // 2], tables[-1]
+    zero = mean.size // 2
+    places = np.empty(min(_AT_A_TIME, inputs.size), np.uint32)
+    finite = True
+    for start in range(0, inputs.size, _AT_A_TIME):
+        stop = min(start + _AT_A_TIME, inputs.size)
+        finite &= _place(inputs[start:stop], codes_per_unit, zero, places)
+        means_here, slopes_here, offsets_here = means[start:stop], slopes[start:stop], offsets[start:stop]
+        for n in range(stop - start):
+            means_here[n] = mean[places[n]]
+        if len(tables) == 1:
+            continue
+        for n in range(stop - start):
+            slopes_here[n] = slope[places[n]]
+        for n in range(stop - start):
+            offsets_here[n] = offset[places[n]]
+    return finite
+
+
+@compiled
+def look_up_rows(
+    inputs: Array,
+    starts: Offsets,
+    length: int,
+    rows: int,
+    codes_per_unit: np.float32,
+    tables: Array,
+    means: Array,
+    slopes: Array,
+    sums: npt.NDArray[np.float64],
+) -> bool:
+    """Values of the tables for vectors whose inputs lie side by side, tile by tile.
+
+    Args:
+        inputs: flat float32.
+        starts: where each vector begins, ``[n]``.
+        length: of a vector.
+        rows: of a tile.
+        codes_per_unit: of the DAC.
+        tables: as for ``look_up``.
+        means: takes values of the first table, ``[tiles, n, rows]``.
+        slopes: of the second, if there is one.
+        sums: takes the sums of the third over the rows of a tile, float64 ``[tiles, n]``, if there is one.
+
+    Returns:
+        Whether all inputs are finite.
+    """
+    mean, slope, offset = tables[0], tables[len(tables) // 2], tables[-1]
+    zero = mean.size // 2
+    places = np.empty(rows, np.uint32)
+    finite = True
+    for k in range(starts.size):
+        for tile in range(means.shape[0]):
+            start = starts[k] + tile * rows
+            count = min(rows, length - tile * rows)
+            finite &= _place(inputs[start : start + count], codes_per_unit, zero, places)
+            means_here, slopes_here = means[tile, k], slopes[tile, k]
+            for n in range(count):
+                means_here[n] = mean[places[n]]
+            if len(tables) == 1:
+                continue
+            total = 0.0
+            for n in range(count):
+                slopes_here[n] = slope[places[n]]
+                total += np.float64(offset[places[n]])
+            sums[tile, k] = total
+    return finite
+
+
+@compiled
+def gather(
+    flat: Array,
+    starts: Offsets,
+    stride: int,
+    first: int,
+    length: int,
+    group_offsets: Offsets,
+    input_offsets: Offsets,
+    rows: int,
+    values: Array,
+) -> None:
+    """Copy windows that overlap out of looked-up values, transposed: what lies side by side in both stays so.
+
+    Args:
+        flat: values.
+        starts: of the runs of vectors, ``[runs]``.
+        stride: between the vectors of a run.
+        first: vector to begin with, counted through all runs.
+        length: vectors of a run.
+        group_offsets: of the groups, ``[groups]``.
+        input_offsets: of the inputs of a vector, ``[inputs]``.
+        rows: of a tile.
+        values: takes ``[groups * tiles, rows, n]``.
+    """
+    tiles = values.shape[0] // group_offsets.size
+    count = values.shape[2]
+    for array in range(values.shape[0]):
+        tile = array % tiles
+        for row in range(min(rows, input_offsets.size - tile * rows)):
+            base = group_offsets[array // tiles] + input_offsets[tile * rows + row]
+            target = values[array, row]
+            at, run, within = 0, first // length, first % length
+            while at < count:
+                here = min(length - within, count - at)
+                source = flat[base + starts[run] + within * stride :]
+                part = target[at : at + here]
+                if stride == 1:
+                    for n in range(here):
+                        part[n] = source[n]
+                else:
+                    for n in range(here):
+                        part[n] = source[n * stride]
+                at, run, within = at + here, run + 1, 0
+
+
+@compiled
+def sum_rows(values: Array, used: Offsets, sums: npt.NDArray[np.float64]) -> None:
+    """Sums over the used rows of every array, ``[arrays, rows, n]`` to float64 ``[arrays, n]``."""
+    for array in range(values.shape[0]):
+        total = sums[array]
+        total[:] = 0.0
+        for row in range(used[array]):
+            added = values[array, row]
+            for n in range(total.size):
+                total[n] += np.float64(added[n])
 
 
 @compiled
 def _convert(reading: Array, limit: np.float32, sums: Array) -> np.int32:
     beyond = np.int32(0)
     for n in range(reading.size):
-        # Added to what has only whole neighbors, a number is rounded to the nearest, of two to the even one.
         whole = np.copysign(_WHOLE, reading[n])
         steps = (reading[n] + whole) - whole
         within = min(max(steps, -limit), limit)
@@ -127,48 +193,89 @@ def _convert(reading: Array, limit: np.float32, sums: Array) -> np.int32:
 
 
 @compiled
-def _combine(sums: Array, planes: int, base: np.float32, result: Array) -> None:
-    outputs = result.size
-    result[:] = sums[(planes - 1) * outputs :]
-    for plane in range(planes - 2, -1, -1):
-        lower = sums[plane * outputs : (plane + 1) * outputs]
-        for n in range(outputs):
-            result[n] = result[n] * base + lower[n]
-
-
-@compiled
 def convert(
     readings: Array,
-    limit: np.float32,
-    planes: int,
-    base: np.float32,
-    results: Array,
+    variances: Array,
+    offsets: npt.NDArray[np.float64],
+    words: Words,
+    quantiles: Array,
     first: int,
-    start: int,
-    vectors: int,
+    step: int,
+    tiles: int,
+    limit: np.float32,
+    sums: Array,
 ) -> int:
-    """Convert readings, and add up tiles and planes.
+    """Add noise to readings of arrays, convert them, and add them to the sums of their group.
 
     Args:
-        readings: float32 ``[groups, tiles, items * vectors, columns]`` in ADC steps.
-        limit: largest code of the ADC, float32.
-        planes: of the columns, from the lowest.
-        base: what a step of a plane is worth in steps of the one below it, float32.
-        results: take the sums, float32 ``[groups, any, any, outputs]``.
-        first: where on its second axis they belong.
-        start: where on its third.
-        vectors: of an item.
+        readings: float32 ``[arrays here, n, columns]`` in ADC steps.
+        variances: of the same shape, without what the offsets add to all columns; empty without noise.
+        offsets: float64 ``[arrays, n]``.
+        words: random uint16 ``[n, arrays * columns]``.
+        quantiles: the normal number that each word stands for, float32 ``[65536]``.
+        first: the array that comes first here.
+        step: from an array here to the next.
+        tiles: arrays of a group.
+        limit: largest code of the ADC.
+        sums: float32 ``[groups, n, columns]``.
 
     Returns:
         How many conversions were clipped.
     """
-    groups, tiles, count, columns = readings.shape
-    sums = np.empty(columns, np.float32)
+    count, columns = readings.shape[1:]
     clipped = 0
-    for i in range(groups):
+    for here in range(readings.shape[0]):
+        array = first + here * step
         for k in range(count):
-            sums[:] = _ZERO
-            for j in range(tiles):
-                clipped += int(_convert(readings[i, j, k], limit, sums))
-            _combine(sums, planes, base, results[i, first + k // vectors, start + k % vectors])
+            reading = readings[here, k]
+            if variances.size:
+                variance, offset = variances[here, k], np.float32(offsets[array, k])
+                drawn = words[k, array * columns : (array + 1) * columns]
+                for n in range(columns):
+                    # A cell in a million conducts against a voltage of some mV; its share is below 0.
+                    deviation = np.sqrt(max(variance[n] + offset, _ZERO))
+                    reading[n] += deviation * quantiles[drawn[n]]
+            clipped += int(_convert(reading, limit, sums[array // tiles, k]))
     return clipped
+
+
+@compiled
+def combine(
+    sums: Array, planes: int, base: np.float32, scale: Array, offset: Array, results: Array, start: int
+) -> None:
+    """Add bit slices, and scale.
+
+    Args:
+        sums: float32 ``[groups, n, planes * outputs]``.
+        planes: from the lowest.
+        base: what a step of a slice is worth in steps of the one below it.
+        scale: of results, ``[1]`` or ``[groups * outputs]``.
+        offset: to be added then, likewise, or ``[0]``.
+        results: takes float32 ``[groups, any, outputs]``.
+        start: where on its second axis.
+    """
+    outputs = results.shape[2]
+    for group in range(sums.shape[0]):
+        for k in range(sums.shape[1]):
+            total, result = sums[group, k], results[group, start + k]
+            result[:] = total[(planes - 1) * outputs :]
+            for plane in range(planes - 2, -1, -1):
+                lower = total[plane * outputs : (plane + 1) * outputs]
+                for n in range(outputs):
+                    result[n] = result[n] * base + lower[n]
+            if scale.size == 1:
+                factor = scale[0]
+                for n in range(outputs):
+                    result[n] *= factor
+            else:
+                factors = scale[group * outputs : (group + 1) * outputs]
+                for n in range(outputs):
+                    result[n] *= factors[n]
+            if offset.size == 1:
+                added = offset[0]
+                for n in range(outputs):
+                    result[n] += added
+            elif offset.size:
+                addends = offset[group * outputs : (group + 1) * outputs]
+                for n in range(outputs):
+                    result[n] += addends[n]

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from memrix.crossbar.converters import ADC, LEAST_GAIN, MOST_BITS, MOST_GAIN
+from memrix.crossbar.adc import ADC, LEAST_GAIN, MOST_BITS, MOST_GAIN
 from memrix.crossbar.crossbar import Crossbar
 
 _ELEMENTS = 1 << 22  # of readings that are tried

@@ -13,9 +13,10 @@ from memrix._support.renamed import formerly, in_present_names, warn_renamed, wi
 from memrix._support.schema import Reading, invalid
 from memrix._support.validation import is_number, plain_settings, require_choice, require_integer
 from memrix.crossbar import ADC, DAC, CellTechnology, Drift, Faults, ProgrammingProtocol, ResetSet, Tile
+from memrix.crossbar.circuit import ReadCircuit
 from memrix.crossbar.mapping import Layout, Mapping
+from memrix.crossbar.noise import ReadNoise
 from memrix.crossbar.protocols import PROTOCOLS
-from memrix.crossbar.readout import ReadCircuit
 from memrix.device import CellCurrent, DeviceParameters, ReadRange, load_parameters
 from memrix.device.current import NOISES, Noise
 from memrix.errors import SettingsError
@@ -194,7 +195,8 @@ class Hardware:
     @property
     def circuit(self) -> ReadCircuit:
         """The converters and the noise between them."""
-        return ReadCircuit(self.dac, self.adc, self.noise, self.device.temperature, self.device.bandwidth)
+        noise = ReadNoise(self.noise, self.device.temperature, self.device.bandwidth)
+        return ReadCircuit(self.dac, self.adc, noise)
 
     @property
     def parameters(self) -> DeviceParameters:

@@ -10,7 +10,6 @@ from torch import nn
 from memrix._support.random import Seeds
 from memrix._support.tables import listed
 from memrix._support.validation import require_integer
-from memrix.crossbar import Counts
 from memrix.crossbar.columns import FEWEST_VECTORS
 from memrix.errors import CalibrationError, ConversionError, SettingsError
 from memrix.model.contents import Contents
@@ -199,7 +198,7 @@ def reset_statistics(chip: nn.Module) -> None:
         ConversionError: the model is not a module, or no layer of it runs on a chip.
     """
     for layer in crossbar_layers(chip):
-        layer.memrix.programmed.crossbar.counts = Counts()
+        layer.memrix.programmed.crossbar.reset_counts()
 
 
 def crossbar_layers(chip: nn.Module) -> list[CrossbarLayer]:

@@ -69,8 +69,8 @@ def measure(
     def compare(module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], output: Tensor) -> None:
         if not isinstance(module, CrossbarLayer):
             return
-        # A series says how the chip is read, which changes nothing in what is computed digitally.
-        given = {name: value for name, value in named.items() if name != "series"}
+        # A cached read says how the chip is read, which changes nothing in what is computed digitally.
+        given = {name: value for name, value in named.items() if name != "cached"}
         expected = _meant_output(module, inputs, given).double()
         energies = found.setdefault(module, Energies())
         energies.signal += float(expected.square().sum())

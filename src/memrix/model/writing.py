@@ -103,8 +103,7 @@ def _write_again(layer: CrossbarLayer, progress: Callable[[int], None]) -> None:
     now, so_far = array.crossbar.report, before.crossbar.report
     # Of the cells and of those that fail there are as many as now; pulses, energy and readings add up.
     array.crossbar.report = replace(now + so_far, cells=now.cells, failed=now.failed)
-    array.crossbar.counts = before.crossbar.counts
-    array.crossbar.read_stream = before.crossbar.read_stream
+    array.crossbar.continue_from(before.crossbar)
 
 
 def _sample(

@@ -26,24 +26,26 @@ class ConvolutionGeometry(Geometry):
         """``[out_channels, in_channels / groups, *kernel]``."""
         return matrix.reshape(layer.weight.shape)
 
-    def unfold(self, layer: Any, values: Tensor) -> Tensor:
-        """``[groups, batch, windows, in_channels / groups * kernel]``: what each output position sees."""
+    def windows(self, layer: Any, values: Tensor) -> tuple[Tensor, int]:
+        """``[groups, batch, *positions, in_channels / groups, *kernel]``: a view, in which windows overlap."""
         axes = len(layer.kernel_size)
         require_channels(layer, values, axes)
-        batched = values if values.dim() == axes + 2 else values.unsqueeze(0)
-        windows = _padded(layer, batched)
+        windows = _padded(layer, values if values.dim() == axes + 2 else values.unsqueeze(0))
         for axis, (kernel, stride, dilation) in enumerate(
             zip(layer.kernel_size, layer.stride, layer.dilation, strict=True), start=2
         ):
             windows = windows.unfold(axis, dilation * (kernel - 1) + 1, stride)[..., ::dilation]
-        # [batch, groups, channels / groups, *positions, *kernel]: overlapping windows, copied once
         batch, channels = windows.shape[:2]
         split = windows.view(batch, layer.groups, channels // layer.groups, *windows.shape[2:])
-        positions, kernels = range(3, 3 + axes), range(3 + axes, 3 + 2 * axes)
+        return split.permute(1, 0, *range(3, 3 + axes), 2, *range(3 + axes, 3 + 2 * axes)), 1 + axes
+
+    def unfold(self, layer: Any, values: Tensor) -> Tensor:
+        """``[groups, batch, windows, in_channels / groups * kernel]``: what each output position sees."""
+        windows, axes = self.windows(layer, values)
+        groups, batch = windows.shape[:2]
         # In memory positions come last: they are the longest runs of neighbors in both.
-        seen = split.permute(1, 2, *kernels, 0, *positions)
-        inputs, count = layer.weight[0].numel(), windows.shape[2 : 2 + axes].numel()
-        return seen.reshape(layer.groups, inputs, batch, count).permute(0, 2, 3, 1)
+        inputs_first = windows.permute(0, *range(1 + axes, windows.dim()), *range(1, 1 + axes))
+        return inputs_first.reshape(groups, layer.weight[0].numel(), batch, -1).permute(0, 2, 3, 1)
 
     def fold(self, layer: Any, results: Tensor, shape: torch.Size, **options: Any) -> Tensor:
         """``[batch, out_channels, *positions]``, or without the batch axis where the input had none."""

@@ -10,13 +10,12 @@ from torch import Tensor
 
 from memrix._support.transforms import transformed
 from memrix.errors import ConversionError
-from memrix.nn.fingerprint import Written
+from memrix.nn.cached_read import CachedRead
 from memrix.nn.geometry import STATE
 from memrix.nn.graphs import graph_node, is_proxy
 from memrix.nn.inputs import require_dense
 from memrix.nn.quantized import QuantizedLayer, move_keys, name_classes, quantized_output
 from memrix.nn.reading import differentiable, read
-from memrix.nn.series import Series
 
 
 class CrossbarLayer(QuantizedLayer):
@@ -28,13 +27,12 @@ class CrossbarLayer(QuantizedLayer):
     until ``memrix.write`` has written it.
     """
 
-    def forward(self, *inputs: Any, series: Series | None = None, **named: Any) -> Tensor:
+    def forward(self, *inputs: Any, cached: CachedRead | None = None, **named: Any) -> Tensor:
         """The layer's operation on the chip; arguments, shape and type as of the torch layer.
 
         Args:
             inputs: as the torch layer takes them.
-            series: of this layer, where it is called time after time before it changes; whoever gives one knows that
-                the input is finite.
+            cached: of this layer, where it is called time after time before it changes.
             named: as the torch layer takes them.
 
         Raises:
@@ -57,7 +55,7 @@ class CrossbarLayer(QuantizedLayer):
                 f"forward-mode differentiation cannot transform; call the chip on a batch, with backward(), "
                 f"torch.autograd.grad or torch.autograd.functional; torch.func.functional_call alone works too"
             )
-        output = read(self, input, series, options)
+        output = read(self, input, cached, options)
         if torch.is_grad_enabled():
             own = (input, self.weight, geometry.bias(self), *self.memrix._parameters.values())
             if any(t is not None and t.requires_grad for t in own):
@@ -66,8 +64,12 @@ class CrossbarLayer(QuantizedLayer):
         return quantized_output(self, output, None)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
-        self.memrix.programmed.is_outdated(self.weight)  # what is cast now is compared with what it was cast from
-        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        array = self.memrix.programmed
+        outdated = array.is_outdated(self.weight)
+        applied = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        if not outdated:
+            array.take(self.weight)  # what it is cast to next is compared with this
+        return applied
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *others: Any) -> None:
         move_keys(self, state_dict, prefix)
@@ -77,7 +79,7 @@ class CrossbarLayer(QuantizedLayer):
             array.require_same_hardware(record)  # before any tensor of the layer is touched
         super()._load_from_state_dict(state_dict, prefix, *others)
         if record is not None:
-            array.written = Written(self.weight)  # the cells that belong to it follow
+            array.take(self.weight)  # the cells that belong to it follow
 
 
 name_classes(CrossbarLayer, "Memristor")

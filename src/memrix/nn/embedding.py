@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from memrix.errors import InputError
+from memrix.nn.cached_read import CachedRead
 from memrix.nn.geometry import Geometry, name_of
-from memrix.nn.series import Series
 
 
 class EmbeddingGeometry(Geometry):
@@ -38,23 +38,21 @@ class EmbeddingGeometry(Geometry):
             input, weight, layer.padding_idx, None, 2.0, layer.scale_grad_by_freq, sparse=False
         )
 
+    def output_type(self, layer: Any, input: Tensor, autocast: torch.dtype | None) -> torch.dtype:
+        """That of the weight, in any mode."""
+        dtype: torch.dtype = layer.weight.dtype
+        return dtype
+
     def require_input(self, layer: Any, input: Tensor) -> None:
-        """Raise InputError unless an input holds indices of rows."""
+        """Raise InputError unless an input holds indices."""
         if input.dtype not in (torch.int32, torch.int64):
             raise InputError(
                 f"layer {name_of(layer)!r} is an embedding and takes indices of int64 or int32, got {input.dtype}"
             )
-        if not input.numel():
-            return
-        lowest, highest = (int(end) for end in input.aminmax())
-        if lowest < 0 or highest >= layer.num_embeddings:
-            raise InputError(
-                f"layer {name_of(layer)!r} holds {layer.num_embeddings} rows, got indices from {lowest} to {highest}"
-            )
 
-    def read(self, layer: Any, input: Tensor, series: Series, options: Mapping[str, Any]) -> Tensor:
+    def read(self, layer: Any, input: Tensor, cached: CachedRead, options: Mapping[str, Any]) -> Tensor:
         """``[..., embedding_dim]``."""
+        self.require_input(layer, input)
         array = layer.memrix.programmed
-        scaled = array.crossbar.look_up(input.reshape(-1).long()).mul_(array.weight_step)
-        rows: Tensor = scaled.view(*input.shape, layer.embedding_dim).to(layer.weight.dtype)
-        return rows
+        results: Tensor = array.crossbar.read_rows(input.reshape(-1).long(), layer.weight, array.written)
+        return results.mul(array.weight_step).view(*input.shape, layer.embedding_dim)

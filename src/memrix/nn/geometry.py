@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from memrix.errors import InputError
-from memrix.nn.series import Series
+from memrix.nn.cached_read import CachedRead
 
 STATE = "memrix"  # the one attribute of a layer that is memrix's
 
@@ -72,42 +72,36 @@ class Geometry:
         """Values ``[outputs]`` shaped to broadcast over the layer's output."""
         raise NotImplementedError
 
+    def windows(self, layer: Any, values: Tensor) -> tuple[Tensor, int]:
+        """What ``unfold`` gives, as a view where that takes no copy: ``[groups, batch, *vectors, *inputs]``.
+
+        Returns:
+            The view, and its axes of vectors, the batch among them.
+        """
+        return self.unfold(layer, values), 2
+
+    def output_type(self, layer: Any, input: Tensor, autocast: torch.dtype | None) -> torch.dtype:
+        """The type of the torch layer's output; ``autocast``: the type of that mode, where it is on."""
+        return input.dtype if autocast is None or input.dtype == torch.float64 else autocast
+
     def require_input(self, layer: Any, input: Tensor) -> None:
-        """Raise InputError unless an input is of finite floating-point numbers."""
+        """Raise InputError unless an input is of floating-point numbers."""
         if not input.is_floating_point():
             raise InputError(
                 f"the input of layer {name_of(layer)!r} is of type {input.dtype}, expected floating-point numbers; "
                 f"call .float() on it"
             )
-        if torch.compiler.is_exporting():
-            return  # a graph cannot look at values
-        input = input.detach()  # torch warns of a number that is taken from what has a gradient
-        # A sum is one cheap pass; only a sum that is not finite is worth a second look.
-        if math.isfinite(float(input.sum())) or bool(torch.isfinite(input).all()):
-            return
-        raise InputError(
-            f"the input of layer {name_of(layer)!r} holds NaN or infinite values, which a DAC cannot convert; "
-            f"look at the layers before it, or at the data"
-        )
 
-    def read(self, layer: Any, input: Tensor, series: Series, options: Mapping[str, Any]) -> Tensor:
-        """The layer's output, read from its crossbar."""
-        codes = series.dac.codes_(input.float() * series.codes_per_unit)
-        # Windows of a convolution overlap: their copies are half as large as those of floats. Others are not copied.
-        vectors = self.unfold(layer, codes if self.outputs_last else codes.short())
-        groups, batch, count, inputs = vectors.shape
-        if layer.memrix.chip.noise != "legacy":
-            vectors = vectors.reshape(groups, 1, batch * count, inputs)
-        results = series.reader(vectors)
-        results = results.view(groups, batch, count, results.shape[-1])
-        if series.offset is None:
-            results *= series.scale
-        else:
-            torch.addcmul(series.offset, results, series.scale, out=results)
-        output = self.fold(layer, results, input.shape, **options)
-        if series.bias is not None:
-            output += series.bias
-        return output.to(input.dtype)
+    def read(self, layer: Any, input: Tensor, cached: CachedRead, options: Mapping[str, Any]) -> Tensor:
+        """The layer's output, read from its crossbar, in float32."""
+        self.require_input(layer, input)
+        crossbar, codes_per_unit, scale, offset, bias, weight, written = cached
+        windows, axes = self.windows(layer, input.float())
+        results = crossbar.read(windows, axes, codes_per_unit, scale, offset, weight, written)
+        groups, _, outputs = results.shape
+        by_item = results.view(groups, windows.shape[1], math.prod(windows.shape[2 : 1 + axes]), outputs)
+        output = self.fold(layer, by_item, input.shape, **options)
+        return output if bias is None else output + bias
 
     def matrices(self, layer: Any, weight: Tensor) -> Tensor:
         """``[groups, inputs, outputs]`` of a tensor shaped as the layer's weight."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -33,8 +34,7 @@ class LinearGeometry(Geometry):
                 f"give inputs of the shape that the layer was made for"
             )
         batch = shape[0] if len(shape) > 1 else 1
-        count = shape[:-1].numel()
-        return values.reshape(1, batch, count // batch if batch else 0, inputs)
+        return values.reshape(1, batch, math.prod(shape[1:-1]), inputs)
 
     def fold(self, layer: Any, results: Tensor, shape: torch.Size, **options: Any) -> Tensor:
         """``[..., outputs]``."""

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from memrix._support.random import Seeds, derive
 from memrix.crossbar import Crossbar, ExposedCells, Pairs
+from memrix.crossbar.fingerprint import is_written, written_as
 from memrix.crossbar.mapping import Layout
 from memrix.device import DeviceParameters
-from memrix.errors import CheckpointError, WriteError
+from memrix.errors import CheckpointError
 from memrix.hardware import Hardware
 from memrix.nn.exact import ExactModule
-from memrix.nn.fingerprint import Written
 from memrix.nn.layer_record import LayerRecord, differing_settings
 
 COLUMN_GAIN, COLUMN_OFFSET = "column_gain", "column_offset"  # buffers of layers whose columns are calibrated
@@ -30,13 +31,14 @@ class ProgrammedArray(ExactModule):
 
     Attributes:
         crossbar: the cells.
-        written: the weight that the cells were written from.
+        written: what the weight is told by that the cells were written from, int64; None where nobody asked yet.
         column_gain: ``[groups, 1, outputs]``, where columns are calibrated.
         column_offset: of the same shape, likewise.
     """
 
     crossbar: Crossbar
     weight_step: Tensor
+    written: Tensor | None
     column_gain: Tensor
     column_offset: Tensor
 
@@ -45,7 +47,7 @@ class ProgrammedArray(ExactModule):
         self.name = name
         self.hardware = hardware
         self.seeds = seeds
-        self.written: Written | None = None
+        self.register_buffer("written", None, persistent=False)
         self.register_buffer("weight_step", weight_step)
 
     @property
@@ -83,22 +85,20 @@ class ProgrammedArray(ExactModule):
 
     def restart_noise(self, seed: int) -> None:
         """Repeat the readings that follow from ``seed``."""
-        self.crossbar.read_stream.restart(derive(seed, "read", self.name))
+        self.crossbar.restart(derive(seed, "read", self.name))
 
     def is_outdated(self, weight: Tensor) -> bool:
         """Whether a weight is another than the cells were written from; one that only moved or was cast is not."""
         if self.written is None:
-            self.written = Written(weight)
-        return not self.written.is_still(weight)
+            self.take(weight)
+        if self.written is None:
+            return False
+        return not bool(is_written(weight, self.written))
 
-    def require_written(self, weight: Tensor) -> None:
-        """Raise WriteError if a weight is outdated."""
-        if self.is_outdated(weight):
-            raise WriteError(
-                f"the weight of layer {self.name!r} has changed since its cells were written, and they do not "
-                f"follow; call memrix.write(chip) to write it to the same cells again, or change the digital model "
-                f"and program that. An optimizer is to be given biases and digital layers of a chip alone"
-            )
+    def take(self, weight: Tensor) -> None:
+        """Take a weight for the one that the cells were written from."""
+        with torch.inference_mode(False), torch.no_grad():
+            self.written = None if weight.is_meta else written_as(weight)
 
     @property
     def record(self) -> LayerRecord:
@@ -110,7 +110,7 @@ class ProgrammedArray(ExactModule):
             crossbar.nominal_states,
             crossbar.report,
             self.seeds,
-            crossbar.read_stream.seed,
+            crossbar.read_seed,
             crossbar.programmed_reach,
         )
 
@@ -122,8 +122,7 @@ class ProgrammedArray(ExactModule):
         if self.crossbar.word_lines is not None:
             self.crossbar.word_lines.seed = self._disturb_seed
         self.crossbar.set_converter(record.adc)
-        self.crossbar.read_stream.restart(record.read_seed)
-        self.written = None  # the weight came along
+        self.crossbar.restart(record.read_seed)
 
     def get_extra_state(self) -> Tensor:
         """The record, uint8 ``[bytes]``: part of the ``state_dict``."""

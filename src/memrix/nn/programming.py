@@ -13,7 +13,6 @@ from memrix.crossbar import ADC, CellTechnology, best_converter, column_correcti
 from memrix.crossbar.columns import FEWEST_VECTORS
 from memrix.errors import CalibrationError, ConversionError
 from memrix.nn.crossbar_layer import CrossbarLayer
-from memrix.nn.fingerprint import Written
 from memrix.nn.programmed import ProgrammedArray
 from memrix.nn.quantized import QuantizedLayer
 from memrix.quantization import weight_integers
@@ -57,7 +56,7 @@ def program_layer(
         pairs = program_pairs(integers, layout, technology, seeds=seeds, name=state.name, progress=progress)
         array = ProgrammedArray(state.name, state.chip, seeds, step)
         array.install(pairs, layout)
-        array.written = Written(layer.weight)
+        array.take(layer.weight)
         state.array = array
         if fit is not None:
             fit(layer, integers)

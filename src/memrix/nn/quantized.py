@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from memrix._support.random import derive, fill_normal_
 from memrix._support.transforms import has_values, recording, transformed
+from memrix.crossbar.fingerprint import Fingerprint
 from memrix.errors import CalibrationError
 from memrix.hardware import Hardware
-from memrix.nn.fingerprint import Fingerprint
 from memrix.nn.geometry import STATE, Geometry
 from memrix.nn.graphs import graph_node, is_proxy
 from memrix.nn.inputs import require_dense

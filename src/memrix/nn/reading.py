@@ -2,75 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from memrix._support.transforms import is_traced
-from memrix.crossbar import Reader
 from memrix.errors import InputError
-from memrix.nn.programmed import ProgrammedArray
+from memrix.nn.cached_read import CachedRead
 from memrix.nn.quantized import quantized_input, quantized_weight
-from memrix.nn.series import Series
 from memrix.nn.state import state_of
 
 if TYPE_CHECKING:
     from memrix.nn.crossbar_layer import CrossbarLayer
 
 
-def read(layer: CrossbarLayer, input: Tensor, series: Series | None, options: Mapping[str, Any]) -> Tensor:
-    """The output of a layer, read from its crossbar; without a gradient.
+def read(layer: CrossbarLayer, input: Tensor, cached: CachedRead | None, options: Mapping[str, Any]) -> Tensor:
+    """The output of a layer, read from its crossbar, of the type that the torch layer's would have; no gradient.
 
     Raises:
         InputError: an input is on another device than the cells, not finite, or not of the type that the layer takes.
         WriteError: the weight has changed since it was written to the cells.
     """
-    device = input.device.type
     if input.device != layer.weight.device:
         raise InputError(
             f"the input of layer {layer.memrix.name!r} is on {input.device}, and its cells are on "
             f"{layer.weight.device}; move one of them with .to(...)"
         )
+    geometry, device = layer.memrix.geometry, input.device.type
+    autocast = torch.is_autocast_enabled(device)
+    dtype = geometry.output_type(layer, input, torch.get_autocast_dtype(device) if autocast else None)
     # Modes are entered only where they are not those of the caller: a small layer would feel it.
-    if torch.is_grad_enabled() or torch.is_autocast_enabled(device):
+    if torch.is_grad_enabled() or autocast:
         with torch.no_grad(), torch.autocast(device, enabled=False):
-            return read(layer, input, series, options)
-    geometry = layer.memrix.geometry
-    if series is None:
-        geometry.require_input(layer, input)
-        series = series_of(layer)
-    return geometry.read(layer, input, series, options)
+            return geometry.read(layer, input, cached or cached_read(layer), options).to(dtype)
+    return geometry.read(layer, input, cached or cached_read(layer), options).to(dtype)
 
 
-def series_of(layer: CrossbarLayer, calls: int = 1) -> Series:
-    """What a number of calls in a row share, as the layer is now; to be called without gradients.
-
-    Raises:
-        WriteError: the weight has changed since it was written to the cells.
-    """
+def cached_read(layer: CrossbarLayer) -> CachedRead:
+    """What a call of a layer reads with, as the layer is now; to be called without gradients."""
     state, geometry = layer.memrix, layer.memrix.geometry
     array, dac, step = state.programmed, state.chip.dac, state.activation_step
-    if not (torch.compiler.is_exporting() or is_traced()):
-        _require_written(array, layer.weight)
+    if array.written is None:
+        array.take(layer.weight)
     scale = geometry.by_output(layer, array.weight_step * (step * dac.largest_code))
     offset = None
     if array.columns_calibrated:
-        scale, offset = array.column_gain * scale, (array.column_offset * scale).unsqueeze(1)
+        scale, offset = array.column_gain * scale, array.column_offset * scale
     bias = geometry.bias(layer)
     if bias is not None and geometry.outputs_last:
         offset, bias = bias.float() if offset is None else offset + bias, None
     elif bias is not None:
         bias = geometry.broadcast_bias(layer, bias)
-    scale = (scale * array.crossbar.result_weight).unsqueeze(1)
-    return Series(dac, step.reciprocal(), scale, offset, bias, Reader(array.crossbar, calls))
-
-
-@torch.compiler.disable  # type: ignore[untyped-decorator]
-def _require_written(array: ProgrammedArray, weight: Tensor) -> None:
-    """Look at the weight at every call of a compiled chip, too: its graph holds the cells, whatever the weight is."""
-    array.require_written(weight)
+    scale = (scale * array.crossbar.result_weight).reshape(-1)
+    offset = None if offset is None else offset.reshape(-1)
+    return CachedRead(array.crossbar, step.reciprocal(), scale, offset, bias, layer.weight, array.written)
 
 
 def differentiable(layer: CrossbarLayer, input: Tensor, options: Mapping[str, Any]) -> Tensor:
@@ -108,25 +94,15 @@ def analog_input(layer: CrossbarLayer, input: Tensor) -> Tensor:
     return tangent + ((transfer[index] * step).to(input.dtype) - tangent.detach())
 
 
-def repeated(part: nn.Module, calls: int, sources: Iterable[Tensor]) -> Callable[[Tensor], Tensor]:
-    """A layer as a function that is to be called a number of times before the layer changes.
-
-    Args:
-        part: any layer.
-        calls: how many.
-        sources: inputs are finite if these are, and the layer's outputs.
-
-    Raises:
-        InputError: the layer is on a chip, and its inputs will not be finite.
-    """
+def repeated(part: nn.Module) -> Callable[[Tensor], Tensor]:
+    """A layer as a function that is called time after time before it changes, as at the steps of a sequence."""
     state = state_of(part)
     if state is None or state.array is None:
         return part
     layer = cast("CrossbarLayer", part)
-    bias = state.geometry.bias(layer)
-    # Results of a crossbar are finite, for its inputs are clipped; what is added to them may not be.
-    for source in (*sources, *(() if bias is None else (bias,))):
-        state.geometry.require_input(layer, source)
     with torch.no_grad():
-        series = series_of(layer, calls)
-    return lambda input: cast(Tensor, part(input, series=series))
+        first = cached_read(layer)
+    # The first call looks at the weight, for all of them.
+    calls = iter([first])
+    others = first._replace(weight=None, written=None)
+    return lambda input: cast(Tensor, part(input, cached=next(calls, others)))

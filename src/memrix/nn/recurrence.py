@@ -41,6 +41,4 @@ def relu_step(driven: Tensor, recurrent: Tensor, state: State) -> State:
     return ((driven + recurrent).relu(),)
 
 
-# Finite numbers give finite states: gates are bounded, and a state is a mean of the last one and of a bounded one, or
-# grows by no more than its inputs.
 STEPS: dict[str, Step] = {"LSTM": lstm_step, "GRU": gru_step, "RNN_TANH": tanh_step, "RNN_RELU": relu_step}

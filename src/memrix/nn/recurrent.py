@@ -45,6 +45,12 @@ class DecomposedRecurrent(DecomposedLayer):
     bidirectional: bool
     dropout: float
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if issubclass(cls, nn.RNNBase):
+            # torch.compile refuses whatever is an nn.LSTM without a look at its forward, which here is plain steps.
+            torch._dynamo.config.allow_rnn = True
+
     def forward(self, input: Tensor | PackedSequence, hx: Any = None) -> tuple[Any, Any]:
         """What the torch layer gives for the same arguments.
 
@@ -109,10 +115,10 @@ class DecomposedRecurrent(DecomposedLayer):
     def _direction(self, name: str, sequence: Tensor, sizes: list[int], initial: State) -> tuple[Tensor, State]:
         """Hidden states ``[steps * batch, width]`` of one layer and direction, and its last state."""
         driven = _at_once(self.get_submodule(f"ih_{name}"), sequence, sizes)
-        # A step of finite numbers gives finite numbers, see ``STEPS``.
-        sources, step = (driven, *initial), STEPS[self.mode]
-        recurrent = repeated(self.get_submodule(f"hh_{name}"), len(sizes), sources)
-        projection = repeated(self.get_submodule(f"hr_{name}"), len(sizes), sources) if self.proj_size else None
+        # In autocast mode matrices give another type than that of the states.
+        initial, step = tuple(state.to(driven.dtype) for state in initial), STEPS[self.mode]
+        recurrent = repeated(self.get_submodule(f"hh_{name}"))
+        projection = repeated(self.get_submodule(f"hr_{name}")) if self.proj_size else None
 
         def advance(inputs: Tensor, state: State) -> State:
             state = step(inputs, recurrent(state[0]), state)

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from memrix.nn.fingerprint import Fingerprint
+from memrix.crossbar.fingerprint import Fingerprint
 
 
 class WeightCache:

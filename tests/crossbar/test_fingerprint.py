@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from memrix.nn.fingerprint import Fingerprint, _mixed_sum, _mixed_sum_of_tensor
+from memrix.crossbar.fingerprint import Fingerprint, _mixed_sum, _mixed_sum_of_tensor
 
 
 def weight(shape=(512, 512), dtype=torch.float32):

@@ -47,7 +47,7 @@ def cell_by_cell(array: Crossbar, row: int) -> tuple[np.ndarray, np.ndarray]:
 def test_mean_and_variance_are_sums_over_single_cells(row):
     array, reads = crossbar(PHYSICAL), 20_000
     mean, variance = cell_by_cell(array, row)
-    readings = array.look_up(torch.full((reads,), row)).double().numpy()
+    readings = array.read_rows(torch.full((reads,), row)).double().numpy()
     # The relative error of a variance from n normals is sqrt(2 / n) = 1 %; the mean's is sigma / sqrt(n).
     np.testing.assert_allclose(readings.var(axis=0), variance, rtol=0.05)
     assert np.all(np.abs(readings.mean(axis=0) - mean) < 5 * np.sqrt(variance / reads) + 1e-4)
@@ -56,16 +56,16 @@ def test_mean_and_variance_are_sums_over_single_cells(row):
 def test_rows_of_different_tiles_are_read_together():
     quiet = crossbar(PHYSICAL.replace(noise="off"))
     rows = torch.tensor([69, 0, 40, 0])
-    expected = torch.stack([quiet.look_up(row[None])[0] for row in rows])
-    assert torch.equal(quiet.look_up(rows), expected)
+    expected = torch.stack([quiet.read_rows(row[None])[0] for row in rows])
+    assert torch.equal(quiet.read_rows(rows), expected)
 
 
 def test_only_the_tile_of_the_row_is_converted():
     array = crossbar(PHYSICAL.replace(**{"adc.precision_bits": 4, "adc.range_bits": 0}))
-    array.look_up(torch.tensor([0, 40]))
+    array.read_rows(torch.tensor([0, 40]))
     assert array.counts.conversions == 2 * 3 * OUTPUTS
     assert 0 < array.counts.clipped < array.counts.conversions
 
 
 def test_no_row_is_read_as_nothing():
-    assert crossbar(PHYSICAL).look_up(torch.empty(0, dtype=torch.int64)).shape == (0, OUTPUTS)
+    assert crossbar(PHYSICAL).read_rows(torch.empty(0, dtype=torch.int64)).shape == (0, OUTPUTS)

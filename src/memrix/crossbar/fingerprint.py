@@ -9,12 +9,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from memrix._support import compilation
 from memrix._support.compilation import compiled
 
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _WORDS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 # Odd constants of 32 bits: upper halves of those of splitmix64 (Steele et al., OOPSLA 2014, 10.1145/2660193.2660195).
 _FIRST, _SECOND, _THIRD = (np.int64(c) for c in (0x9E3779B9, 0xBF58476D, 0x94D049BB))
+_SHAPE_KEYS = (1, 1_000_003, 1_000_003**2, 1_000_003**3, 5, 7)  # of its axes
 _HALF, _LOW = np.int64(32), np.int64(0xFFFFFFFF)
 
 
@@ -33,16 +35,8 @@ class Fingerprint(NamedTuple):
 
     @classmethod
     def of(cls, weight: Tensor) -> Fingerprint:
-        """Read every word of a weight once: an edit through ``.data`` leaves no other trace."""
-        flat = weight.detach().contiguous().view(-1)
-        size = flat.element_size()
-        if flat.numel() * size % 8 == 0:
-            # The words do not depend on the memory format of the weight.
-            words = (flat if flat.data_ptr() % 8 == 0 else flat.clone()).view(torch.int64)
-        else:
-            words = flat.view(_WORDS[size])
-        bits = _mixed_sum(words.numpy()) if words.device.type == "cpu" else _mixed_sum_of_tensor(words)
-        return cls(weight.shape, weight.dtype, int(bits))
+        """Read every word of a weight once."""
+        return cls(weight.shape, weight.dtype, int(_hash(weight.detach())))
 
 
 @compiled
@@ -72,24 +66,37 @@ def _mixed_sum_of_tensor(words: Tensor) -> Tensor:
     return (low * high).sum()
 
 
-class Written:
-    """The weight that cells were written from."""
+def written_as(weight: Tensor) -> Tensor:
+    """What a weight is told by in each precision that it may be cast to, int64 ``[4]``."""
+    hashes = [_hash(weight.detach().to(dtype)) for dtype in _FLOATS]
+    return torch.stack([torch.as_tensor(bits, device=weight.device) for bits in hashes])
 
-    def __init__(self, weight: Tensor) -> None:
-        self._take(weight)
 
-    def is_still(self, weight: Tensor) -> bool:
-        """Whether a weight is that one, or that one cast to another precision."""
-        if weight.layout is not torch.strided or weight.is_meta:
-            return False
-        present = Fingerprint.of(weight)
-        if present == self._bits:
-            return True
-        if present != self._cast.get(present.dtype):
-            return False
-        self._take(weight)  # what it is cast to next is compared with this
-        return True
+def is_written(weight: Tensor, written: Tensor) -> bool | Tensor:
+    """Whether a weight is the one that ``written_as`` was called with, or that one cast.
 
-    def _take(self, weight: Tensor) -> None:
-        self._bits = Fingerprint.of(weight)
-        self._cast = {d: Fingerprint.of(weight.detach().to(d)) for d in _FLOATS if d != weight.dtype}
+    On an accelerator the answer is a bool scalar there, for which nothing has to wait.
+    """
+    if weight.layout is not torch.strided or weight.is_meta or weight.dtype not in _FLOATS:
+        return False
+    bits, place = _hash(weight.detach()), _FLOATS.index(weight.dtype)
+    return bits == written[place] if isinstance(bits, Tensor) else bits == int(written.numpy()[place])
+
+
+def _hash(weight: Tensor) -> int | Tensor:
+    """All words of a tensor, their places and its shape: an edit through ``.data`` leaves no other trace.
+
+    64 bits with a sign; an int64 scalar on an accelerator.
+    """
+    flat = weight.contiguous().view(-1)
+    size = flat.element_size()
+    if flat.numel() * size % 8 == 0:
+        # The words do not depend on where the weight lies.
+        words = (flat if flat.data_ptr() % 8 == 0 else flat.clone()).view(torch.int64)
+    else:
+        words = flat.view(_WORDS[size])
+    shape = sum(length * key for length, key in zip(weight.shape, _SHAPE_KEYS, strict=False))
+    if words.device.type != "cpu":
+        return _mixed_sum_of_tensor(words) + shape
+    total = _mixed_sum(words.numpy()) if compilation.AVAILABLE else _mixed_sum_of_tensor(words)
+    return (int(total) + shape + (1 << 63)) % (1 << 64) - (1 << 63)

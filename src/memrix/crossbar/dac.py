@@ -1,4 +1,4 @@
-"""The converters of a crossbar: digital input to word-line voltage, bit-line current to digital reading."""
+"""The converter of a word line: digital input to voltage."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from memrix._support.renamed import formerly, with_former_names
-from memrix._support.validation import plain_settings, require_choice, require_integer, require_number
+from memrix._support.validation import plain_settings, require_choice, require_integer
 from memrix.device import CellCurrent
 from memrix.device.parameters import Array
 from memrix.device.ranges import require_read_voltage
@@ -18,8 +17,6 @@ from memrix.errors import SettingsError
 
 Levels = Literal["equal", "gain-corrected", "linearizing"]
 RANGE_IN_DEVIATIONS = 4.0  # standard deviations of an activation in the range of a DAC
-MOST_BITS = 20  # of the precision or of the range of an ADC
-LEAST_GAIN, MOST_GAIN = 1e-6, 1e6  # in front of an ADC
 
 
 @with_former_names
@@ -61,11 +58,7 @@ class DAC:
     def codes(self, activations: Tensor, step: Tensor) -> Tensor:
         """Codes from ``-largest_code`` to ``largest_code``, float32, of activations in units of ``step``."""
         # The reciprocal is what torch's fake quantization multiplies with: ties fall to the same side.
-        return self.codes_(activations.mul(step.reciprocal()))
-
-    def codes_(self, steps: Tensor) -> Tensor:
-        """Codes of activations that are given in steps, in place."""
-        return steps.round_().clamp_(-self.largest_code, self.largest_code)
+        return to_codes(activations * step.reciprocal(), self.largest_code)
 
     def voltages(self, current: CellCurrent) -> Array:
         """Voltage in V of every code in ascending order, float64 ``[2**bits + 1]``.
@@ -125,62 +118,6 @@ def _invert(current: CellCurrent, magnitudes: Array, vmax: float) -> Array:
     return voltages
 
 
-@dataclass(frozen=True)
-class ADC:
-    """Uniform converter, one conversion per tile, plane and column, on the current of differential bit lines.
-
-    A reading of 1 is the difference of one nominal ON and one nominal OFF cell at full input voltage.
-
-    Attributes:
-        precision_bits: steps of ``2**-precision_bits``.
-        range_bits: readings are clipped at ``2**(range_bits - 1)`` on either side.
-        gain: amplification in front of the converter, undone digitally: steps and range become finer by it.
-        per_layer: whether ``memrix.program`` gives every layer the split of the bits and the gain that suit its
-            readings best; bits in all stay the same. ``memrix.calibrate`` collects the inputs that this takes.
-    """
-
-    precision_bits: int = 4
-    range_bits: int = 4
-    gain: float = 1.0
-    per_layer: bool = False
-
-    def __post_init__(self) -> None:
-        plain_settings(self)
-        require_integer("adc.precision_bits", self.precision_bits, 0, MOST_BITS)
-        require_integer("adc.range_bits", self.range_bits, 0, MOST_BITS)
-        require_number("adc.gain", self.gain, LEAST_GAIN, MOST_GAIN, why="no amplifier has more than 120 dB")
-        require_choice("adc.per_layer", self.per_layer, (True, False))
-        if self.precision_bits + self.range_bits < 1:
-            raise SettingsError(
-                f"an ADC needs at least one bit, got precision_bits={self.precision_bits} and "
-                f"range_bits={self.range_bits}; the paper uses 4 and 4"
-            )
-        if self.precision_bits + self.range_bits > 24:
-            raise SettingsError(
-                f"an ADC of precision_bits={self.precision_bits} and range_bits={self.range_bits} is finer than "
-                f"float32 can tell; let them add up to at most 24"
-            )
-
-    @property
-    def bits(self) -> int:
-        """Precision and range together."""
-        return self.precision_bits + self.range_bits
-
-    @property
-    def step(self) -> float:
-        """Reading of one step."""
-        return 2.0**-self.precision_bits / self.gain
-
-    @property
-    def largest_code(self) -> float:
-        """Steps to either end of the range."""
-        return 2.0 ** (self.precision_bits + self.range_bits - 1)
-
-    def convert_(self, steps: Tensor) -> int:
-        """Convert contiguous readings in units of ``step``, of any shape, in place; returns how many were clipped."""
-        limit = self.largest_code
-        steps.round_()
-        # A graph cannot count.
-        clipped = 0 if torch.compiler.is_exporting() else int((steps.abs() > limit).sum())
-        steps.clamp_(-limit, limit)
-        return clipped
+def to_codes(steps: Tensor, largest: int) -> Tensor:
+    """Codes of activations that are given in steps; may overwrite them."""
+    return steps.round_().clamp_(-largest, largest)

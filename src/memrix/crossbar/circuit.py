@@ -1,0 +1,51 @@
+"""What a read circuit makes of a cell, tabulated over the codes of its DAC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from memrix.crossbar.adc import ADC
+from memrix.crossbar.dac import DAC
+from memrix.crossbar.noise import ReadNoise
+from memrix.device import CellCurrent, DeviceParameters
+
+
+@dataclass(frozen=True)
+class ReadCircuit:
+    """The converters around an array and the noise between them.
+
+    Attributes:
+        dac: word-line converter.
+        adc: bit-line converter.
+        noise: of a reading.
+    """
+
+    dac: DAC
+    adc: ADC
+    noise: ReadNoise
+
+    def gain(self, parameters: DeviceParameters, nominal_states: tuple[float, float]) -> float:
+        """Readings per A: the difference of a nominal ON and OFF cell at the largest code reads 1."""
+        state_on, state_off = nominal_states
+        return 1.0 / (self.dac.full_scale(CellCurrent(parameters)) * (state_off - state_on))
+
+    def tables(self, parameters: DeviceParameters, nominal_states: tuple[float, float]) -> Tensor:
+        """One value per DAC code in ascending order, in ADC steps: float32 ``[3, codes]``.
+
+        With ``r+`` and ``r-`` the states of a differential pair, the mean of its reading is
+        ``tables[0] * (r+ - r-)``, the variance ``tables[1] * (r+ + r-) + tables[2]``.
+
+        Args:
+            parameters: of the cells.
+            nominal_states: mean state of ON and of OFF cells.
+        """
+        current = CellCurrent(parameters)
+        voltages = self.dac.voltages(current)
+        steps_per_ampere = self.gain(parameters, nominal_states) / self.adc.step
+        offset, slope = self.noise.variance(current, voltages)
+        mean = current.slope(voltages) * steps_per_ampere
+        return torch.from_numpy(np.stack([mean, slope * steps_per_ampere**2, offset * steps_per_ampere**2])).float()
