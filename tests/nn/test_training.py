@@ -263,6 +263,6 @@ def test_learned_ranges_that_saw_nothing_but_zeros_start_from_the_first_batch_wi
     batch = torch.randn(5, 6, generator=torch.Generator().manual_seed(0))
     output = model(batch)
     output.square().sum().backward()
-    assert float(model.memrix.learned_range) == float(batch.abs().max())
+    assert float(model.memrix.learned_input_range) == float(batch.abs().max())
     assert output.std(0).min() > 0
     assert model.weight.grad.abs().min() > 0

@@ -9,7 +9,7 @@ from torch import nn
 
 import memrix
 from memrix.errors import CalibrationError
-from memrix.nn.state import SAMPLE
+from memrix.nn.keys import SAMPLE
 from tests.nn.ideal import seeded
 
 FIXED = memrix.Hardware(weight_bits=4)

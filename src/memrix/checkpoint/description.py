@@ -18,10 +18,10 @@ from memrix.hardware import Hardware
 from memrix.model.inventory import ruling
 from memrix.nn.composite import DecomposedLayer
 from memrix.nn.crossbar_layer import CrossbarLayer
-from memrix.nn.geometry import STATE
+from memrix.nn.keys import ARRAY, STATE, moved_name
 from memrix.nn.layer_record import LayerRecord
 from memrix.nn.programmed import ProgrammedArray
-from memrix.nn.quantized import QuantizedLayer, moved_name
+from memrix.nn.quantized import QuantizedLayer
 from memrix.nn.registry import Handler, handler_of
 from memrix.nn.state import LayerState
 from memrix.quantization import Quantization
@@ -169,7 +169,7 @@ def _own(tensors: Mapping[str, Tensor | None], prefix: str = "") -> tuple[str, .
 
 def _persistent_buffers(layer: QuantizedLayer) -> tuple[str, ...]:
     """Names of the buffers of a layer, of its state and of its array that are part of a ``state_dict``."""
-    owners = {"": layer, f"{STATE}.": layer.memrix, f"{STATE}.array.": layer.memrix.array}
+    owners = {"": layer, f"{STATE}.": layer.memrix, f"{ARRAY}.": layer.memrix.array}
     return tuple(
         name
         for prefix, owner in owners.items()

@@ -12,15 +12,15 @@ from memrix._support.validation import shown
 from memrix.checkpoint.description import ChipDescription, decomposed_layers, describe_modules
 from memrix.crossbar.word_lines import FORMER, STORED
 from memrix.nn.crossbar_layer import CrossbarLayer
-from memrix.nn.geometry import STATE
+from memrix.nn.keys import ARRAY, RECORD
 from memrix.nn.quantized import QuantizedLayer
 
 THE_MODEL = "(the model)"  # what a model is called that is itself the layer
-CELLS = (f"{STATE}.array.crossbar.difference", f"{STATE}.array.crossbar.total")
+CELLS = (f"{ARRAY}.crossbar.difference", f"{ARRAY}.crossbar.total")
 WORD_LINES = tuple(
-    f"{STATE}.array.crossbar.word_lines.{name}" for name in (*STORED, *FORMER)
+    f"{ARRAY}.crossbar.word_lines.{name}" for name in (*STORED, *FORMER)
 )  # where readings switch cells
-_RECORD = f"{STATE}.array._extra_state"
+_RECORD = f"{ARRAY}.{RECORD}"
 _EXTRA = "_extra_state"
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # that a model can be in
 
@@ -84,7 +84,7 @@ def tensor_differences(
     cells = {join(path, name) for path in paths | set(description.layers) for name in (*CELLS, *WORD_LINES)}
     ours = digital_state(model)
     # Of a layer whose cells do not fit that is what there is to say.
-    unfit = tuple(join(path, f"{STATE}.array.") for path in set(description.layers) - paths)
+    unfit = tuple(join(path, f"{ARRAY}.") for path in set(description.layers) - paths)
     theirs = {key: value for key, value in tensors.items() if key not in cells and not key.startswith(unfit)}
     by_tensor: dict[int, list[str]] = {}
     for key in {**ours, **theirs}:

@@ -22,7 +22,7 @@ from memrix._support.validation import shown
 from memrix.errors import CheckpointError, ConversionError, MemrixError
 from memrix.nn.composite import Projection
 from memrix.nn.crossbar_layer import CrossbarLayer
-from memrix.nn.geometry import STATE
+from memrix.nn.keys import STATE
 from memrix.nn.quantized import QuantizedLayer
 from memrix.quantization import weight_integers, weight_step
 from memrix.quantization.packing import (

@@ -27,15 +27,15 @@ from memrix.device import DeviceParameters, ReadRange
 from memrix.device.parameter_files import parse_parameters
 from memrix.hardware import Hardware
 from memrix.model.inventory import Candidate, candidate_layers, rule
+from memrix.nn.adoption import adopted_class, torch_type
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.device_resampling import DeviceResampling, TrainingSteps
 from memrix.nn.fast_path import disable_fast_paths
-from memrix.nn.geometry import STATE
+from memrix.nn.keys import ARRAY, STATE, WEIGHT_STEP
 from memrix.nn.layer_record import LayerRecord
 from memrix.nn.programmed import ProgrammedArray
-from memrix.nn.quantized import QuantizedLayer, combined, torch_type
+from memrix.nn.quantized import QuantizedLayer
 from memrix.nn.registry import Handler
-from memrix.nn.state import LEARNED_WEIGHT_STEP
 
 
 def restore_(model: nn.Module, tensors: Mapping[str, Tensor], description: ChipDescription) -> list[str]:
@@ -75,7 +75,7 @@ def adopted_layers(model: nn.Module, description: ChipDescription) -> dict[nn.Mo
     for layer in candidate_layers(model):
         handler = layer.handler
         if isinstance(handler, Handler) and any(name in description.layers for name in layer.names):
-            adopted[layer.module] = combined(CrossbarLayer, torch_type(type(layer.module)))
+            adopted[layer.module] = adopted_class(CrossbarLayer, torch_type(type(layer.module)))
             if layer.owner is not None:
                 adopted[layer.owner.module] = layer.owner.composite.decomposed
     return adopted
@@ -117,8 +117,8 @@ def _restore_layer(
         parameters = parse_parameters(devices[layer.device], layer.hardware.device.parameters)
         state.array = _array(module, path, layer, layer.record, tensors, layout, parameters)
     _register_own(module, path, layer, tensors)
-    problems += _unfit_step(shown, state._parameters.get(LEARNED_WEIGHT_STEP), layout)
-    state.learned_for = layer.hardware.steps_key if LEARNED_WEIGHT_STEP in state._parameters else None
+    problems += _unfit_step(shown, state.learned_weight_step, layout)
+    state.learned_for = layer.hardware.steps_key if state.learned_weight_step is not None else None
     matrix = handler.geometry.weight_to_matrix(module, module.weight.detach().float())
     state.train_with(layer.quantization, matrix)
     if layer.quantization is not None and layer.quantization.device_resampling and not on_chip:
@@ -133,7 +133,7 @@ def _register_own(module: QuantizedLayer, path: str, layer: LayerDescription, te
         owner_name, _, own = name.rpartition(".")
         owner = _OWNERS[owner_name](module)
         value = tensors.get(join(path, name))
-        if owner is None or value is None or own in owner._buffers or own in owner._parameters:
+        if owner is None or value is None or own in _tensors(owner, declared=owner is module):
             continue
         if name in layer.buffers:
             owner.register_buffer(own, value.to(device, copy=True))
@@ -141,11 +141,17 @@ def _register_own(module: QuantizedLayer, path: str, layer: LayerDescription, te
             owner.register_parameter(own, nn.Parameter(value.to(device, copy=True)))
 
 
+def _tensors(module: nn.Module, *, declared: bool) -> set[str]:
+    """Names of a module's own tensors; ``declared``: including those that are None, such as a missing bias."""
+    own = (*module._parameters.items(), *module._buffers.items())
+    return {name for name, value in own if declared or value is not None}
+
+
 # Whose buffers and parameters the names of a description are, by what stands before their last dot.
 _OWNERS: dict[str, Callable[[QuantizedLayer], nn.Module | None]] = {
     "": lambda layer: layer,
     STATE: lambda layer: layer.memrix,
-    f"{STATE}.array": lambda layer: layer.memrix.array,
+    ARRAY: lambda layer: layer.memrix.array,
 }
 
 
@@ -204,7 +210,7 @@ def _array(
         return in_tiles(states.to(device, torch.float32, copy=True), layout)
 
     difference, total = (placed(name) for name in CELLS)
-    step = tensors.get(join(path, f"{STATE}.array.weight_step"), torch.ones(1))
+    step = tensors.get(join(path, f"{ARRAY}.{WEIGHT_STEP}"), torch.ones(1))
     array = ProgrammedArray(layer.memrix.name, described.hardware, record.seeds, step.to(device, copy=True))
     array.install(Pairs(difference, total, record.report, record.nominal_states), layout, parameters)
     array.restore(record)

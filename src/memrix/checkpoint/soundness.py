@@ -14,11 +14,19 @@ from memrix.checkpoint.differences import CELLS, THE_MODEL, is_extra, join
 from memrix.crossbar import ADC
 from memrix.device.parameter_files import parse_parameters
 from memrix.errors import CheckpointError, SettingsError
-from memrix.nn.geometry import STATE
 from memrix.nn.inputs import type_name
+from memrix.nn.keys import (
+    COLUMN_GAIN,
+    COLUMN_OFFSET,
+    EPOCH,
+    LEARNED_RANGE,
+    LEARNED_WEIGHT_STEP,
+    OUTPUT_RANGE,
+    RANGE,
+    STATE,
+    WEIGHT_STEP,
+)
 from memrix.nn.layer_record import LayerRecord
-from memrix.nn.programmed import COLUMN_GAIN, COLUMN_OFFSET
-from memrix.nn.state import EPOCH, LEARNED_RANGE, LEARNED_WEIGHT_STEP, OUTPUT_RANGE, RANGE
 
 # On either side. The measured device has states from -0.07 to 0.89; at -100 a cell would conduct a hundred times as
 # much as the low-resistance extreme.
@@ -75,7 +83,7 @@ _KEPT: dict[str, _Kept] = {
     EPOCH: _Kept(torch.int64, _scalar),
     LEARNED_RANGE: _Kept(torch.float32, _scalar, negative=True, unknown=(False, True)),
     LEARNED_WEIGHT_STEP: _Kept(torch.float32, _steps, negative=True),
-    "weight_step": _Kept(torch.float32, _steps),
+    WEIGHT_STEP: _Kept(torch.float32, _steps),
     COLUMN_GAIN: _Kept(torch.float32, _by_column, negative=True),
     COLUMN_OFFSET: _Kept(torch.float32, _by_column, negative=True),
 }

@@ -11,7 +11,6 @@ from memrix.model.inventory import Candidate
 from memrix.model.readiness import has_calibration_samples, has_range
 from memrix.model.selection import Plan, Selected
 from memrix.nn.quantized import QuantizedLayer
-from memrix.nn.state import LEARNED_WEIGHT_STEP
 
 _EXACT = 1 << 24  # up to here float32 holds every integer
 
@@ -41,7 +40,7 @@ def _trained_otherwise(layer: Selected) -> bool:
         return False
     trained, asked = module.memrix.chip, layer.hardware
     # A learned step does not depend on the weight range.
-    other_range = LEARNED_WEIGHT_STEP not in module.memrix._parameters and trained.weight_range != asked.weight_range
+    other_range = module.memrix.learned_weight_step is None and trained.weight_range != asked.weight_range
     return other_range or trained.steps_key != asked.steps_key
 
 

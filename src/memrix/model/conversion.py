@@ -34,7 +34,7 @@ from memrix.nn.device_resampling import DeviceResampling, TrainingSteps
 from memrix.nn.fast_path import disable_fast_paths
 from memrix.nn.programming import program_layer, tune
 from memrix.nn.quantized import QuantizedLayer
-from memrix.nn.state import EPOCH, state_of
+from memrix.nn.state import state_of
 from memrix.quantization import Quantization
 
 
@@ -96,8 +96,7 @@ def set_epoch(model: nn.Module, epoch: int) -> None:
     if not quantized:
         raise ConversionError("no layer of this model is quantized; memrix.quantize(model, hardware) does that")
     for layer in quantized:
-        if EPOCH in layer.memrix._buffers:
-            getattr(layer.memrix, EPOCH).fill_(epoch)
+        layer.memrix.set_epoch(epoch)
 
 
 def program(

@@ -14,7 +14,7 @@ from memrix.errors import ConversionError
 from memrix.model.inventory import Candidate
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.registry import Handler
-from memrix.nn.state import OUTPUT_RANGE, LayerState
+from memrix.nn.state import LayerState
 from memrix.quantization.observers import Histogram
 
 BINS = 64  # of the histogram of a layer
@@ -100,8 +100,8 @@ class LayerCalibration:
         with torch.inference_mode(False):
             state = LayerState.of(module, handler.geometry, layer.name)
             state.keep_range(self.input_range)
-            if self.output_range is not None and OUTPUT_RANGE in state._buffers:
-                getattr(state, OUTPUT_RANGE).fill_(self.output_range)
+            if self.output_range is not None:
+                state.keep_output_range(self.output_range)
             sample = self.sample
             state.keep_sample(None if sample is None else sample.to(state.input_range.device, copy=True))
 

@@ -16,7 +16,7 @@ from memrix.model.modes import evaluating, observing
 from memrix.model.selection import Selected
 from memrix.nn.inputs import require_dense
 from memrix.nn.quantized import QuantizedLayer
-from memrix.nn.state import OUTPUT_RANGE, LayerState, state_of
+from memrix.nn.state import LayerState, state_of
 from memrix.quantization.observers import RangeObserver
 from memrix.quantization.sampling import VectorSampler
 
@@ -74,7 +74,7 @@ class WatchedLayer:
     def quantizes_output(self) -> bool:
         """Whether the layer has an output range to be found."""
         state = state_of(self.layer.module)
-        return state is not None and OUTPUT_RANGE in state._buffers
+        return state is not None and state.output_range is not None
 
     @property
     def silent(self) -> bool:
@@ -92,7 +92,7 @@ class WatchedLayer:
             if ranges:
                 state.keep_range(self._observer.range())
                 if self.quantizes_output:
-                    getattr(state, OUTPUT_RANGE).fill_(self._output_observer.range())
+                    state.keep_output_range(self._output_observer.range())
             state.keep_sample(
                 self._sampler.vectors().clone() if self.layer.hardware.needs_calibration_samples else None
             )
@@ -105,10 +105,10 @@ class WatchedLayer:
             kind=layer.handler.kind,
             shape=layer.handler.geometry.matrix_shape(layer.module),
             input_range=limit,
-            output_range=float(getattr(state, OUTPUT_RANGE)) if self.quantizes_output else None,
+            output_range=None if state.output_range is None else float(state.output_range),
             seen=self._observer.histogram(BINS),
             clipped=self._observer.above(limit),
-            sample=state.sample,
+            sample=state.input_sample,
         )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from memrix.crossbar.columns import FEWEST_VECTORS
 from memrix.model.selection import Selected
-from memrix.nn.state import LEARNED_WEIGHT_STEP, OUTPUT_RANGE, state_of
+from memrix.nn.state import state_of
 
 
 def has_range(layer: Selected) -> bool:
@@ -15,7 +15,7 @@ def has_range(layer: Selected) -> bool:
     state = state_of(layer.module)
     if state is None:
         return not layer.handler.geometry.observed
-    output = state._buffers.get(OUTPUT_RANGE)
+    output = state.output_range
     return (state.calibrated or not layer.handler.geometry.observed) and (output is None or bool(output.isfinite()))
 
 
@@ -24,7 +24,7 @@ def has_calibration_samples(layer: Selected) -> bool:
     if not (layer.handler.geometry.observed and layer.hardware.needs_calibration_samples):
         return True
     state = state_of(layer.module)
-    sample = None if state is None else state.sample
+    sample = None if state is None else state.input_sample
     fewest = FEWEST_VECTORS if layer.hardware.column_calibration else 1
     return sample is not None and sample.shape[1] >= fewest
 
@@ -35,7 +35,7 @@ def foreign_steps(selected: Iterable[Selected]) -> list[str]:
     for layer in selected:
         state = state_of(layer.module)
         known: Any = None if state is None else state.learned_for
-        if state is not None and LEARNED_WEIGHT_STEP in state._parameters and known != layer.hardware.steps_key:
+        if state is not None and state.learned_weight_step is not None and known != layer.hardware.steps_key:
             messages.append(
                 f"the steps of layer {layer.name!r} were learned for weight_bits={known[0]}, "
                 f"weight_scale={known[1]!r} and dac.bits={known[2]}, and this hardware has "

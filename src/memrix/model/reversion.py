@@ -15,12 +15,13 @@ from memrix.model.originals import Originals
 from memrix.model.references import require_live_functions
 from memrix.model.undo import data_unchanged_on_failure, unchanged_on_failure
 from memrix.model.witness import Witness
+from memrix.nn.adoption import give_back, torch_type
 from memrix.nn.composite import DecomposedLayer, Projection
 from memrix.nn.crossbar_layer import CrossbarLayer
+from memrix.nn.fake_quantization import quantized_weight
 from memrix.nn.fast_path import enable_fast_paths
-from memrix.nn.geometry import STATE
-from memrix.nn.quantized import QuantizedLayer, quantized_weight, torch_type
-from memrix.nn.state import state_of
+from memrix.nn.quantized import QuantizedLayer
+from memrix.nn.state import LayerState, state_of
 
 
 def to_digital(chip: nn.Module, *, inplace: bool = False) -> nn.Module:
@@ -115,10 +116,8 @@ def _revert(model: nn.Module) -> None:
     for module in modules:
         rule(module, None)
         if isinstance(module, QuantizedLayer):
-            reverted: nn.Module = module
-            reverted.__class__ = torch_type(type(module))
-        if state_of(module) is not None:
-            del module._modules[STATE]
+            give_back(module)
+        LayerState.detach(module)
     for module in modules:
         if isinstance(module, DecomposedLayer):
             module.recompose_()

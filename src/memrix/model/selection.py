@@ -16,9 +16,10 @@ from memrix.errors import ConversionError, CoverageWarning
 from memrix.hardware import Hardware
 from memrix.model.inventory import Candidate, candidate_layers, digital_reason, require_module
 from memrix.model.patterns import Choice, HardwareChoice, Layers
+from memrix.nn.adoption import adopted_class, torch_type
 from memrix.nn.composite import PendingDecomposition, Projection
 from memrix.nn.crossbar_layer import CrossbarLayer
-from memrix.nn.quantized import QuantizedLayer, combined, torch_type
+from memrix.nn.quantized import QuantizedLayer
 from memrix.nn.registry import Handler, registered_layers
 
 
@@ -179,7 +180,7 @@ def programmed_classes(selected: Iterable[Adoptable]) -> dict[nn.Module, type[nn
 def _classes(selected: Iterable[Adoptable], kind: type[QuantizedLayer]) -> dict[nn.Module, type[nn.Module]]:
     classes: dict[nn.Module, type[nn.Module]] = {}
     for layer in selected:
-        classes[layer.module] = combined(kind, torch_type(type(layer.module)))
+        classes[layer.module] = adopted_class(kind, torch_type(type(layer.module)))
         if layer.owner is not None:
             classes[layer.owner.module] = layer.owner.composite.decomposed
     return classes

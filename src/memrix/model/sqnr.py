@@ -15,7 +15,7 @@ from memrix.model.batches import MOST_BATCHES, run_batches
 from memrix.model.conversion import crossbar_layers
 from memrix.model.modes import evaluating
 from memrix.nn.crossbar_layer import CrossbarLayer
-from memrix.nn.quantized import quantized_input, quantized_output, quantized_weight
+from memrix.nn.fake_quantization import quantized_input, quantized_output, quantized_weight
 
 
 @dataclass

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from memrix._support.renamed import formerly, with_former_names
+from memrix.nn.adoption import AdoptedLayer, adopt, give_back
 from memrix.nn.graphs import one_node
 from memrix.nn.shown import under_its_class
 
@@ -95,18 +96,18 @@ class Projection(nn.Linear):
 Submodules = Mapping[str, nn.Module]
 
 
-class DecomposedLayer(nn.Module):
+class DecomposedLayer(AdoptedLayer, prefix="Decomposed"):
     """A composite layer that calls its submodules. Mixed into the torch layer, whose forward it replaces."""
 
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
+    def __init_subclass__(cls, **others: Any) -> None:
+        super().__init_subclass__(**others)
         if "forward" in vars(cls):
             cls.forward = one_node(vars(cls)["forward"])
 
     @classmethod
     def adopt(cls, layer: nn.Module, submodules: Submodules) -> None:
         """Decompose a layer in place."""
-        layer.__class__ = _decomposed_class(cls, type(layer))
+        adopt(layer, cls)
         for name, submodule in submodules.items():
             *path, last = name.split(".")
             holder: nn.Module = layer
@@ -119,17 +120,11 @@ class DecomposedLayer(nn.Module):
 
     def recompose_(self) -> None:
         """Be the torch layer again, in place: the inverse of ``adopt``, once no submodule is quantized any more."""
-        layer: nn.Module = self
-        layer.__class__ = next(key[1] for key, kind in _DECOMPOSED.items() if kind is type(self))
-        _drop_projections(layer)
+        give_back(self)
+        _drop_projections(self)
 
     def __repr__(self) -> str:
         return under_its_class(self, super().__repr__())
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        # A class that was made at run time cannot be found by its name.
-        made = next(key for key, kind in _DECOMPOSED.items() if kind is type(self))
-        return _blank, made, self.__getstate__()  # type: ignore[no-untyped-call]
 
 
 def _drop_projections(module: nn.Module) -> None:
@@ -141,20 +136,6 @@ def _drop_projections(module: nn.Module) -> None:
                 del module._modules[name]
         elif isinstance(child, Projection):
             del module._modules[name]
-
-
-def _blank(mixin: type[DecomposedLayer], layer: type[nn.Module]) -> nn.Module:
-    return object.__new__(_decomposed_class(mixin, layer))
-
-
-_DECOMPOSED: dict[tuple[type[DecomposedLayer], type[nn.Module]], type[nn.Module]] = {}
-
-
-def _decomposed_class(mixin: type[DecomposedLayer], layer: type[nn.Module]) -> type[nn.Module]:
-    key = (mixin, layer)
-    if key not in _DECOMPOSED:
-        _DECOMPOSED[key] = type(f"Decomposed{layer.__name__}", key, {"__doc__": mixin.__doc__})
-    return _DECOMPOSED[key]
 
 
 def no_objection(module: nn.Module) -> str | None:

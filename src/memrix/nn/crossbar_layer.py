@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from memrix._support.transforms import transformed
-from memrix.errors import ConversionError
-from memrix.nn.cached_read import CachedRead
-from memrix.nn.geometry import STATE
+from memrix.errors import ConversionError, InputError
+from memrix.nn.cached_read import CachedRead, cached_read
+from memrix.nn.chip_gradients import with_gradients
+from memrix.nn.fake_quantization import quantized_output
 from memrix.nn.graphs import graph_node, is_proxy
 from memrix.nn.inputs import require_dense
-from memrix.nn.quantized import QuantizedLayer, move_keys, name_classes, quantized_output
-from memrix.nn.reading import differentiable, read
+from memrix.nn.keys import ARRAY, RECORD, move_keys
+from memrix.nn.quantized import QuantizedLayer
 
 
-class CrossbarLayer(QuantizedLayer):
+class CrossbarLayer(QuantizedLayer, prefix="Memristor"):
     """A layer that runs on a programmed crossbar.
 
     Its gradient is the exact one of the noiseless analog mean with respect to inputs, straight through the
@@ -55,12 +57,9 @@ class CrossbarLayer(QuantizedLayer):
                 f"forward-mode differentiation cannot transform; call the chip on a batch, with backward(), "
                 f"torch.autograd.grad or torch.autograd.functional; torch.func.functional_call alone works too"
             )
-        output = read(self, input, cached, options)
+        output = _read(self, input, cached, options)
         if torch.is_grad_enabled():
-            own = (input, self.weight, geometry.bias(self), *self.memrix._parameters.values())
-            if any(t is not None and t.requires_grad for t in own):
-                meant = differentiable(self, input, options)
-                output = _value_of.apply(meant, output)  # type: ignore[no-untyped-call]
+            output = with_gradients(self, input, output, options)
         return quantized_output(self, output, None)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
@@ -73,7 +72,7 @@ class CrossbarLayer(QuantizedLayer):
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *others: Any) -> None:
         move_keys(self, state_dict, prefix)
-        record = state_dict.get(f"{prefix}{STATE}.array._extra_state")
+        record = state_dict.get(f"{prefix}{ARRAY}.{RECORD}")
         array = self.memrix.programmed
         if record is not None:
             array.require_same_hardware(record)  # before any tensor of the layer is touched
@@ -82,16 +81,38 @@ class CrossbarLayer(QuantizedLayer):
             array.take(self.weight)  # the cells that belong to it follow
 
 
-name_classes(CrossbarLayer, "Memristor")
+def _read(layer: CrossbarLayer, input: Tensor, cached: CachedRead | None, options: Mapping[str, Any]) -> Tensor:
+    """The output, of the type that the torch layer's would have, without a gradient."""
+    if input.device != layer.weight.device:
+        raise InputError(
+            f"the input of layer {layer.memrix.name!r} is on {input.device}, and its cells are on "
+            f"{layer.weight.device}; move one of them with .to(...)"
+        )
+    geometry, device = layer.memrix.geometry, input.device.type
+    geometry.require_input(layer, input)
+    autocast = torch.is_autocast_enabled(device)
+    dtype = geometry.output_type(layer, input, torch.get_autocast_dtype(device) if autocast else None)
+    compute = _multiply if geometry.observed else _look_up
+    # Modes are entered only where they are not those of the caller: a small layer would feel it.
+    if torch.is_grad_enabled() or autocast:
+        with torch.no_grad(), torch.autocast(device, enabled=False):
+            return compute(layer, input, cached or cached_read(layer), options).to(dtype)
+    return compute(layer, input, cached or cached_read(layer), options).to(dtype)
 
 
-class _value_of(torch.autograd.Function):  # noqa: N801 - used like a function
-    """The second argument's value with the first one's gradient."""
+def _multiply(layer: CrossbarLayer, input: Tensor, cached: CachedRead, options: Mapping[str, Any]) -> Tensor:
+    """Input to vectors, vectors through the crossbar, results to output."""
+    geometry = layer.memrix.geometry
+    crossbar, codes_per_unit, scale, offset, bias, weight, written = cached
+    windows, axes = geometry.windows(layer, input.float())
+    results = crossbar.read(windows, axes, codes_per_unit, scale, offset, weight, written)
+    groups, _, outputs = results.shape
+    by_item = results.view(groups, windows.shape[1], math.prod(windows.shape[2 : 1 + axes]), outputs)
+    output = geometry.fold(layer, by_item, input.shape, **options)
+    return output if bias is None else output + bias
 
-    @staticmethod
-    def forward(ctx: Any, meant: Tensor, value: Tensor) -> Tensor:
-        return value.clone()
 
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        return gradient, None
+def _look_up(layer: CrossbarLayer, input: Tensor, cached: CachedRead, options: Mapping[str, Any]) -> Tensor:
+    """Rows of the weight at indices."""
+    rows = cached.crossbar.read_rows(input.reshape(-1).long(), cached.weight, cached.written)
+    return rows.mul(layer.memrix.programmed.weight_step).view(*input.shape, rows.shape[-1])

@@ -10,12 +10,11 @@ from torch import Tensor, nn
 from memrix._support.random import Seeds, derive
 from memrix.crossbar import ADC
 from memrix.crossbar.protocols.resampled import as_population
+from memrix.nn.adoption import sharing
 from memrix.nn.crossbar_layer import CrossbarLayer
-from memrix.nn.geometry import STATE
 from memrix.nn.programming import program_layer, suitable_converter
-from memrix.nn.quantized import QuantizedLayer, combined, torch_type
+from memrix.nn.quantized import QuantizedLayer
 from memrix.nn.recomputation import Call
-from memrix.nn.state import RANGE, LayerState
 
 _RANGING_INTERVAL = 100  # steps between two fits of the converter of a layer
 
@@ -30,13 +29,13 @@ class TrainingSteps:
     def of(cls, model: nn.Module) -> TrainingSteps:
         """The counter of a model, which begins to count."""
         for hook in model._forward_pre_hooks.values():
-            if isinstance(owner := getattr(hook, "__self__", None), cls):
-                return owner
+            if isinstance(hook, cls):
+                return hook
         steps = cls()
-        model.register_forward_pre_hook(steps.count)
+        model.register_forward_pre_hook(steps)
         return steps
 
-    def count(self, model: nn.Module, inputs: tuple[object, ...]) -> None:
+    def __call__(self, model: nn.Module, inputs: tuple[object, ...]) -> None:
         """A step begins, as a hook."""
         self.number += model.training
 
@@ -75,16 +74,16 @@ class DeviceResampling:
             self._step = (self._steps.number, *weight)
             self._present = _Draw(derive(call.seed, "chip", str(self._seed)), self._present.adc)
         if not call.again:
-            call.used[_DRAW] = self._present
-        draw: _Draw = call.used.get(_DRAW, self._present)
+            call.used.drawn = self._present
+        draw: _Draw = call.used.drawn or self._present
         if self._chip is None or self._programmed != (draw, *weight):
-            self._chip = self._made(layer, draw, call.used.get(RANGE), input if begins else None)
+            self._chip = self._made(layer, draw, call.used.input_range, input if begins else None)
             if begins:
-                call.used[_DRAW] = draw = self._present
+                call.used.drawn = draw = self._present
             self._programmed = (draw, *weight)
         state = self._chip.memrix
-        if RANGE in call.used:
-            state.input_range = call.used[RANGE]
+        if call.used.input_range is not None:
+            state.input_range = call.used.input_range
         state.programmed.restart_noise(derive(call.seed, "read", str(self._seed)))
         # Not a call: the hooks are those of the layer, which runs them itself.
         return self._chip.forward(input, **options)
@@ -99,7 +98,7 @@ class DeviceResampling:
             adc = draw.adc
             if input is not None and layer.memrix.chip.adc.per_layer and layer.memrix.geometry.observed:
                 if adc is None or self._chips % _RANGING_INTERVAL == 0:
-                    sample = layer.memrix.sample
+                    sample = layer.memrix.input_sample
                     unfold = layer.memrix.geometry.unfold
                     known = sample if sample is not None else unfold(layer, input.detach()).flatten(1, 2)
                     adc = suitable_converter(chip, known, integers)
@@ -120,9 +119,6 @@ class _Draw(NamedTuple):
     adc: ADC | None
 
 
-_DRAW = "chip"
-
-
 def _chip_of(layer: QuantizedLayer) -> CrossbarLayer:
     """A layer of a chip, yet to be programmed, that shares the tensors of a layer, which stays what it is."""
     state = layer.memrix
@@ -132,16 +128,6 @@ def _chip_of(layer: QuantizedLayer) -> CrossbarLayer:
         adc=replace(state.chip.adc, per_layer=False),
         column_calibration=False,
     )
-    chip: Any = object.__new__(combined(CrossbarLayer, torch_type(type(layer))))
-    chip.__dict__ = _shallow(layer)
-    own = object.__new__(LayerState)
-    own.__dict__ = _shallow(state)
-    own.adopt(state.geometry, state.name, hardware)
-    chip._modules[STATE] = own
-    made: CrossbarLayer = chip
-    return made
-
-
-def _shallow(module: nn.Module) -> dict[str, Any]:
-    own = ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set")
-    return {name: value.copy() if name in own else value for name, value in vars(module).items()}
+    chip = sharing(layer, CrossbarLayer)
+    state.for_other_hardware(hardware).attach(chip)
+    return chip

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from memrix.errors import InputError
-from memrix.nn.cached_read import CachedRead
 from memrix.nn.geometry import Geometry, name_of
 
 
@@ -49,10 +47,3 @@ class EmbeddingGeometry(Geometry):
             raise InputError(
                 f"layer {name_of(layer)!r} is an embedding and takes indices of int64 or int32, got {input.dtype}"
             )
-
-    def read(self, layer: Any, input: Tensor, cached: CachedRead, options: Mapping[str, Any]) -> Tensor:
-        """``[..., embedding_dim]``."""
-        self.require_input(layer, input)
-        array = layer.memrix.programmed
-        results: Tensor = array.crossbar.read_rows(input.reshape(-1).long(), layer.weight, array.written)
-        return results.mul(array.weight_step).view(*input.shape, layer.embedding_dim)

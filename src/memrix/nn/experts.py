@@ -117,7 +117,7 @@ class DecomposedExperts(DecomposedLayer):
 
     def _expert(self, expert: int, tokens: Tensor) -> Tensor:
         """``[tokens, features]`` of one expert."""
-        submodule: Any = self._modules[str(expert)]
+        submodule: Any = self.get_submodule(str(expert))
         between: Any = self._apply_gate if self.has_gate else self.act_fn
         result: Tensor = submodule["down"](between(submodule["gate_up" if self.has_gate else "up"](tokens)))
         return self.post_expert_norm(result) if self.has_post_expert_norm else result  # type: ignore[operator]

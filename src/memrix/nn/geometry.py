@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -10,9 +9,7 @@ import torch
 from torch import Tensor
 
 from memrix.errors import InputError
-from memrix.nn.cached_read import CachedRead
-
-STATE = "memrix"  # the one attribute of a layer that is memrix's
+from memrix.nn.keys import STATE
 
 
 class Geometry:
@@ -91,17 +88,6 @@ class Geometry:
                 f"the input of layer {name_of(layer)!r} is of type {input.dtype}, expected floating-point numbers; "
                 f"call .float() on it"
             )
-
-    def read(self, layer: Any, input: Tensor, cached: CachedRead, options: Mapping[str, Any]) -> Tensor:
-        """The layer's output, read from its crossbar, in float32."""
-        self.require_input(layer, input)
-        crossbar, codes_per_unit, scale, offset, bias, weight, written = cached
-        windows, axes = self.windows(layer, input.float())
-        results = crossbar.read(windows, axes, codes_per_unit, scale, offset, weight, written)
-        groups, _, outputs = results.shape
-        by_item = results.view(groups, windows.shape[1], math.prod(windows.shape[2 : 1 + axes]), outputs)
-        output = self.fold(layer, by_item, input.shape, **options)
-        return output if bias is None else output + bias
 
     def matrices(self, layer: Any, weight: Tensor) -> Tensor:
         """``[groups, inputs, outputs]`` of a tensor shaped as the layer's weight."""

@@ -15,9 +15,8 @@ from memrix.device import DeviceParameters
 from memrix.errors import CheckpointError
 from memrix.hardware import Hardware
 from memrix.nn.exact import ExactModule
+from memrix.nn.keys import COLUMN_GAIN, COLUMN_OFFSET, WEIGHT_STEP
 from memrix.nn.layer_record import LayerRecord, differing_settings
-
-COLUMN_GAIN, COLUMN_OFFSET = "column_gain", "column_offset"  # buffers of layers whose columns are calibrated
 
 
 class ProgrammedArray(ExactModule):
@@ -48,7 +47,7 @@ class ProgrammedArray(ExactModule):
         self.hardware = hardware
         self.seeds = seeds
         self.register_buffer("written", None, persistent=False)
-        self.register_buffer("weight_step", weight_step)
+        self.register_buffer(WEIGHT_STEP, weight_step)
 
     @property
     def columns_calibrated(self) -> bool:

@@ -84,7 +84,7 @@ def tune(layer: CrossbarLayer, integers: Tensor) -> None:
         CalibrationError: there are no input vectors, or too few.
     """
     state, array = layer.memrix, layer.memrix.programmed
-    hardware, sample = state.chip, state.sample
+    hardware, sample = state.chip, state.input_sample
     if not (state.geometry.observed and hardware.needs_calibration_samples):
         return
     if sample is None:

@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 _KEPT = 1 << 12  # calls per layer that can be recomputed; one backward pass rarely has as many
 
 
+@dataclass
+class Used:
+    """Values that a call in training used and that later calls change; None if it did not use them.
+
+    Attributes:
+        input_range: largest magnitude of an input that was not clipped.
+        output_range: likewise of an output.
+        drawn: the chip that device resampling drew for it.
+    """
+
+    input_range: Tensor | None = None
+    output_range: Tensor | None = None
+    drawn: Any = None
+
+
+@dataclass
 class Call:
     """One call in training.
 
@@ -17,34 +35,33 @@ class Call:
         seed: of all that the call draws: a number of torch's default generator, so that ``torch.manual_seed`` makes
             training reproducible and a recomputation, which restores the generator, draws the same.
         again: whether it recomputes an earlier call.
-        used: what the call used that later calls change, by name; of a recomputation, what the earlier call did.
+        used: by the call; of a recomputation, by the earlier call.
     """
 
-    def __init__(self, seed: int, again: bool, used: dict[str, Any]) -> None:
-        self.seed = seed
-        self.again = again
-        self.used = used
+    seed: int
+    again: bool
+    used: Used
 
 
 class Calls:
     """The recent calls of a layer, identified by the state of torch's default generator."""
 
     def __init__(self) -> None:
-        self._recent: OrderedDict[int, dict[str, Any]] = OrderedDict()
+        self._recent: OrderedDict[int, Used] = OrderedDict()
 
     def begin(self) -> Call:
         """A call begins."""
         if torch.compiler.is_compiling():
-            return Call(0, False, {})  # a graph recomputes by itself
+            return Call(0, False, Used())  # a graph recomputes by itself
         seed = int(torch.randint(1 << 62, (), device="cpu"))
         if _in_backward():
-            return Call(seed, True, self._recent.get(seed, {}))
-        used: dict[str, Any] = {}
-        self._recent[seed] = used
+            return Call(seed, True, self._recent.get(seed, Used()))
+        call = Call(seed, False, Used())
+        self._recent[seed] = call.used
         self._recent.move_to_end(seed)
         if len(self._recent) > _KEPT:
             self._recent.popitem(last=False)
-        return Call(seed, False, used)
+        return call
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Calls:
         return Calls()

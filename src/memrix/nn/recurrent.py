@@ -11,9 +11,9 @@ from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence
 
 from memrix.errors import InputError
+from memrix.nn.cached_read import repeated
 from memrix.nn.composite import DecomposedLayer, Projection, Rows, Submodules
 from memrix.nn.inputs import require_dense
-from memrix.nn.reading import repeated
 from memrix.nn.recurrence import STEPS, State
 
 
@@ -45,8 +45,8 @@ class DecomposedRecurrent(DecomposedLayer):
     bidirectional: bool
     dropout: float
 
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
+    def __init_subclass__(cls, **others: Any) -> None:
+        super().__init_subclass__(**others)
         if issubclass(cls, nn.RNNBase):
             # torch.compile refuses whatever is an nn.LSTM without a look at its forward, which here is plain steps.
             torch._dynamo.config.allow_rnn = True

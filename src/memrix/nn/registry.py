@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from torch import nn
 from torch.nn.utils import parametrize
 
+from memrix.nn.adoption import torch_type
 from memrix.nn.attention import DecomposedAttention, attention_submodules
 from memrix.nn.composite import Composite, DecomposedLayer, Projection, Submodules, no_objection
 from memrix.nn.conv import ConvolutionGeometry
 from memrix.nn.conv_transpose import TransposedConvolutionGeometry
 from memrix.nn.embedding import EmbeddingGeometry
 from memrix.nn.experts import DecomposedExperts, computes_by_contract, experts_objection, experts_submodules
-from memrix.nn.geometry import STATE, Geometry
+from memrix.nn.geometry import Geometry
+from memrix.nn.keys import STATE
 from memrix.nn.linear import LinearGeometry, TransposedLinearGeometry
-from memrix.nn.quantized import QuantizedLayer, torch_type
+from memrix.nn.quantized import QuantizedLayer
 from memrix.nn.recurrent import DecomposedRecurrent, recurrent_submodules
 from memrix.nn.recurrent_cells import DecomposedCell, cell_submodules
 from memrix.nn.stacked import (

@@ -6,14 +6,14 @@ from textwrap import indent
 
 from torch import nn
 
-from memrix.nn.geometry import STATE
+from memrix.nn.keys import STATE
 
 
 def under_its_class(layer: nn.Module, own: str) -> str:
     """The repr of a layer, with the name of its class and its submodules, independent of what its library prints.
 
     Args:
-        layer: of a class that was combined from a layer's and memrix's.
+        layer: of a class that memrix made for it.
         own: the repr by the layer's class. Some classes print another name and leave out what is inside.
     """
     name = type(layer).__name__
@@ -31,7 +31,7 @@ def with_state(layer: nn.Module, own: str, digital: str, state: nn.Module, said:
     Such as ``MemristorLinear(in_features=512, out_features=384, bias=True; on 12 tiles of 128 x 128, 3 bits)``.
 
     Args:
-        layer: of a class that was combined from a layer's and memrix's.
+        layer: of a class that memrix made for it.
         own: the repr by the layer's class.
         digital: name of the class of the layer before memrix adopted it.
         state: the child of the layer that is memrix's.

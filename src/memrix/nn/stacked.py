@@ -31,9 +31,8 @@ class DecomposedParallelExperts(DecomposedLayer):
         """
         if len(expert_size) != self.num_experts:
             raise InputError(f"expected {self.num_experts} sizes, one for each expert, got {len(expert_size)}")
-        submodules: Any = self._modules
         groups = torch.split(inputs, list(expert_size))
-        return torch.cat([submodules[str(expert)](group) for expert, group in enumerate(groups)])
+        return torch.cat([self.get_submodule(str(expert))(group) for expert, group in enumerate(groups)])
 
 
 def llama4_submodules(module: nn.Module) -> Submodules:
@@ -57,7 +56,7 @@ class DecomposedLlama4Experts(DecomposedLayer):
         act: Any = self.act_fn
         results = []
         for expert, own in enumerate(tokens):
-            submodule: Any = self._modules[str(expert)]
+            submodule: Any = self.get_submodule(str(expert))
             gate, up = submodule["gate_up"](own).chunk(2, dim=-1)
             results.append(submodule["down"](up * act(gate)))
         return torch.cat(results)

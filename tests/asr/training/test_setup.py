@@ -9,8 +9,8 @@ from memrix.asr.training.settings import TrainingSettings
 from memrix.asr.training.setup import prepare_training
 from memrix.errors import CheckpointError
 from memrix.hardware import Hardware
+from memrix.nn.keys import LEARNED_RANGE, LEARNED_WEIGHT_STEP, OUTPUT_RANGE, RANGE, SAMPLE
 from memrix.nn.quantized import QuantizedLayer
-from memrix.nn.state import LEARNED_RANGE, LEARNED_WEIGHT_STEP, OUTPUT_RANGE, RANGE, SAMPLE
 from tests.asr.tones import tone_corpus, tone_settings
 
 FOUR_BITS = {"preset": "paper", "weight_bits": 4}
@@ -121,7 +121,7 @@ def test_learned_ranges_outlast_the_steps(corpus, learned, quantization):
         state = quantized_layers(recognizer)[name.removesuffix(f".memrix.{LEARNED_RANGE}")].memrix
         torch.testing.assert_close(state.input_range, value.abs(), rtol=0, atol=0)
         assert torch.equal(state.activation_step * state.hardware.dac.largest_code, value.abs())
-        assert (LEARNED_WEIGHT_STEP in state._parameters) == bool(quantization)
+        assert (state.learned_weight_step is not None) == bool(quantization)
 
 
 def test_outputs_without_ranges_need_an_observer(corpus, training_of, floating):
