@@ -202,7 +202,15 @@ def check_tensorboard(words):
     parser.parse_args(words)
 
 
-PROGRAMS = {"memrix": parsed, "make": check_make, "tensorboard": check_tensorboard}
+def check_pip(words):
+    command, requirement = words
+    name, extras = re.fullmatch(r"(\w+)(?:\[([\w,]+)\])?", requirement).groups()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert (command, name) == ("install", project["name"])
+    assert set((extras or "").split(",")) - {""} <= set(project["optional-dependencies"])
+
+
+PROGRAMS = {"memrix": parsed, "make": check_make, "pip": check_pip, "tensorboard": check_tensorboard}
 CALLS = [
     pytest.param(words, id=f"{block}: {' '.join(words)[:60]}") for block in of("sh") for words in calls_of(block.text)
 ]
@@ -220,6 +228,11 @@ def test_shell_calls_programs_with_options_that_they_have(words):
 def test_a_wrong_call_is_found(wrong):
     with pytest.raises(Exception, match=r"(?i)unknown|requires|invalid|unable|missing"):
         parsed(shlex.split(wrong)[1:])
+
+
+def test_an_installation_of_what_there_is_not_is_found():
+    with pytest.raises(AssertionError):
+        check_pip(["install", "memrix[asr,speech]"])
 
 
 NO_CALLS = {"memrix M EH M R IH K S": "a line of a dictionary"}

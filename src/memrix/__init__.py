@@ -22,8 +22,8 @@ What is here:
   ``InputError`` the input of a call, ``CalibrationError`` the calibration, ``WriteError`` the weights of a chip,
   ``CheckpointError`` the file, ``DataError`` the data, ``AssetError`` a download. Each is a ``MemrixError``.
   ``CoverageWarning`` names layers that stay digital although the selection did not exclude them.
-- The rooms: ``memrix.nn`` (layers, and how to add one), ``memrix.device`` (single cells), ``memrix.studies`` and
-  ``memrix.asr`` (speech recognition).
+- The rooms: ``memrix.nn`` (layers, and how to add one), ``memrix.device`` (single cells), ``memrix.errors``,
+  ``memrix.studies`` and ``memrix.asr`` (speech recognition).
 """
 
 from __future__ import annotations
