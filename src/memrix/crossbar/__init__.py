@@ -3,7 +3,8 @@
 from memrix._support.renamed import former_names
 from memrix.crossbar.adc import ADC
 from memrix.crossbar.columns import column_corrections
-from memrix.crossbar.crossbar import Counts, Crossbar
+from memrix.crossbar.counts import Counts
+from memrix.crossbar.crossbar import Crossbar
 from memrix.crossbar.dac import DAC
 from memrix.crossbar.degradation import Drift, Faults
 from memrix.crossbar.mapping import Tile

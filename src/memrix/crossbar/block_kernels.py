@@ -146,19 +146,11 @@ def read_rows(
         codes_per_unit: of the DAC.
         sizes: of the block.
         tables: float32 ``[1 or 3, codes]``.
-        difference: float32 ``[arrays, rows, columns]``.
-        total: likewise, flat; empty without noise.
-        words: memory for ``n * conversions`` words, flat uint16.
-        number: of the first reading.
-        key0: low half of the key of the read noise.
-        key1: its high half.
-        quantiles: the normal number that each word stands for.
-        limit: largest code of the ADC.
+        difference: float32 ``[arrays, rows, columns]``; ``total`` likewise, flat, empty without noise.
+        words: memory for ``n * conversions`` words of the stream ``key0``, ``key1``, from reading ``number`` on.
+        quantiles: as for ``convert``, as is ``limit``.
         work: memory of ``work_size`` elements.
-        scale: as for ``combine``.
-        offset: likewise.
-        results: float32 ``[groups, any, outputs]``.
-        start: where on its second axis.
+        scale: as for ``combine``, as is all that follows.
 
     Returns:
         How many conversions were clipped; -1 where an input is not finite.
@@ -212,26 +204,8 @@ def read_gathered(
     """Read vectors that are gathered out of looked-up values.
 
     Args:
-        flat: values of the tables, ``[1 or 3, elements]``.
-        starts: as for ``kernels.gather``, as are the next five.
-        stride: see there.
-        first: see there.
-        run: see there.
-        group_offsets: see there.
-        input_offsets: see there.
-        sizes: of the block.
-        difference: as for ``read_rows``, as are all others.
-        total: see there.
-        words: see there.
-        number: see there.
-        key0: see there.
-        key1: see there.
-        quantiles: see there.
-        limit: see there.
-        work: see there.
-        scale: see there.
-        offset: see there.
-        results: see there.
+        flat: values of the tables, ``[1 or 3, elements]``. All up to ``input_offsets`` are as for ``kernels.gather``,
+            and those after them as for ``read_rows``.
 
     Returns:
         How many conversions were clipped.

@@ -77,7 +77,8 @@ def read(
     shape, count = cells.shape, results.shape[1]
     if shape.columns < VECTOR:
         cells = _wider(cells)
-    unit, places = np.float32(codes_per_unit.item()), _rows(windows)
+    windows, unit = _side_by_side(windows), np.float32(codes_per_unit.item())
+    places = _rows(windows)
     ends = _flat(scale), _NONE if offset is None else _flat(offset), results.numpy()
     block: Callable[[int, int], int]
     if places is not None:
@@ -176,11 +177,22 @@ def _by_gathering(
     return block
 
 
+def _side_by_side(windows: Windows) -> Windows:
+    """Vectors that lie in another order than theirs, copied: what does not overlap is not worth gathering."""
+    values = windows.values
+    if values.dim() != windows.vector_axes + 2 or values.is_contiguous() or values.stride(-1) != 1:
+        return windows
+    span = 1 + sum((size - 1) * stride for size, stride in zip(values.shape, values.stride(), strict=True))
+    return windows._replace(values=values.contiguous()) if span >= values.numel() else windows
+
+
 def _rows(windows: Windows) -> int | None:
     """The stride between vectors of the only group whose inputs lie side by side; None for any others."""
     values = windows.values
     if values.dim() != windows.vector_axes + 2 or values.shape[0] != 1:
         return None
+    if values.is_contiguous():
+        return values.shape[-1]
     strides, sizes = values.stride(), values.shape
     if strides[-1] != 1 and sizes[-1] != 1:
         return None
@@ -205,6 +217,8 @@ def _sizes(shape: Shape, count: int) -> block_kernels.Sizes:
 
 def _flat(values: Tensor) -> Array:
     """All that lies between the first and the last element in memory."""
+    if values.is_contiguous():
+        return values.detach().numpy().reshape(-1)
     extent = 1 + sum((size - 1) * stride for size, stride in zip(values.shape, values.stride(), strict=True))
     return values.detach().as_strided((extent,), (1,)).numpy()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Self, cast
 
 import torch
@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from memrix._support.random import derive
 from memrix._support.streams import Stream
-from memrix._support.transforms import is_traced
 from memrix.crossbar.adc import ADC
 from memrix.crossbar.circuit import ReadCircuit
 from memrix.crossbar.codes import require_codes, require_vectors
+from memrix.crossbar.counts import Counts
+from memrix.crossbar.disturbing import after_reading, after_reading_rows, before_reading
 from memrix.crossbar.mapping import Layout
 from memrix.crossbar.operator import CLIPPED, CONVERSIONS, KEY, READINGS, read_operator, read_rows_operator
 from memrix.crossbar.pairs import Pairs
@@ -23,20 +24,6 @@ from memrix.crossbar.reach import ExposedCells, Reach
 from memrix.crossbar.read import Shape, look_up
 from memrix.crossbar.word_lines import WordLines
 from memrix.device import CellCurrent, DeviceParameters
-from memrix.errors import ConversionError
-
-
-@dataclass(frozen=True)
-class Counts:
-    """How often the ADCs of a crossbar were used.
-
-    Attributes:
-        conversions: of all columns.
-        clipped: those of them that were clipped.
-    """
-
-    conversions: int = 0
-    clipped: int = 0
 
 
 class Crossbar(nn.Module):
@@ -200,10 +187,7 @@ class Crossbar(nn.Module):
             WriteError: the weight is another.
         """
         require_vectors(windows, vector_axes, self.layout, self.name)
-        lines = self.word_lines
-        if lines is not None:
-            self._require_no_graph()
-            _settle(self)
+        before_reading(self)
         results: Tensor = read_operator(
             windows,
             vector_axes,
@@ -221,17 +205,8 @@ class Crossbar(nn.Module):
             self.circuit.noise.kind == "legacy",
             self.name,
         )
-        if lines is not None:
-            _see(self, windows.flatten(1 + vector_axes), codes_per_unit)
+        after_reading(self, windows, vector_axes, codes_per_unit)
         return results
-
-    def _require_no_graph(self) -> None:
-        if is_traced() or torch.compiler.is_exporting():
-            tracer = "torch.jit.trace" if is_traced() else "torch.export"
-            raise ConversionError(
-                f"{tracer} cannot record readings that switch cells of layer {self.name!r}; program the chip with "
-                f"device.read_disturb = False"
-            )
 
     def forward(self, codes: Tensor) -> Tensor:
         """Multiply DAC codes by the programmed matrices, in units of the largest code times an integer weight.
@@ -288,10 +263,7 @@ class Crossbar(nn.Module):
             InputError: there is no such row.
             WriteError: the weight is another.
         """
-        lines = self.word_lines
-        if lines is not None:
-            self._require_no_graph()
-            _settle(self)
+        before_reading(self)
         results: Tensor = read_rows_operator(
             rows,
             self.difference,
@@ -305,8 +277,7 @@ class Crossbar(nn.Module):
             self.circuit.adc.largest_code,
             self.name,
         )
-        if lines is not None:
-            _see_rows(self, rows)
+        after_reading_rows(self, rows)
         return results
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
@@ -324,22 +295,3 @@ class Crossbar(nn.Module):
             f"{layout.groups} x {layout.inputs} x {layout.outputs}, {layout.planes} planes, "
             f"{layout.cells} cells, noise={self.circuit.noise.kind}"
         )
-
-
-# Cells that switch are no part of a graph: what torch compiles is cut there.
-@torch.compiler.disable  # type: ignore[untyped-decorator]
-def _settle(crossbar: Crossbar) -> None:
-    crossbar.settle_()
-
-
-@torch.compiler.disable  # type: ignore[untyped-decorator]
-def _see(crossbar: Crossbar, vectors: Tensor, codes_per_unit: Tensor) -> None:
-    if crossbar.word_lines is not None:
-        largest = crossbar.circuit.dac.largest_code
-        crossbar.word_lines.see_((vectors * codes_per_unit).round_().clamp_(-largest, largest))
-
-
-@torch.compiler.disable  # type: ignore[untyped-decorator]
-def _see_rows(crossbar: Crossbar, rows: Tensor) -> None:
-    if crossbar.word_lines is not None:
-        crossbar.word_lines.see_rows_(rows)

@@ -64,25 +64,12 @@ def parametric_device(
             "they been interchanged?"
         )
     full_reset = _full_reset(read_voltage, set_voltage, reset_voltage, full_reset_voltage)
-    for name, spread in (("device_spread", device_spread), ("cycle_spread", cycle_spread)):
-        require_number(name, spread, 0, _LARGEST_OFF_SPREAD)
-    for name, spread in (
-        ("voltage_device_spread", voltage_device_spread),
-        ("voltage_cycle_spread", voltage_cycle_spread),
-    ):
-        require_number(name, spread, 0, _LARGEST_SPREAD)
+    _require_spreads(device_spread, cycle_spread, voltage_device_spread, voltage_cycle_spread)
     means = np.empty(len(FEATURES))
-    means[[HRS, SET_VOLTAGE, LRS, RESET_VOLTAGE]] = (
-        math.log10(off_resistance),
-        set_voltage,
-        on_resistance,
-        reset_voltage,
-    )
+    means[[HRS, LRS]] = math.log10(off_resistance), on_resistance
+    means[[SET_VOLTAGE, RESET_VOLTAGE]] = set_voltage, reset_voltage
     spreads = np.array([[device_spread, cycle_spread], [voltage_device_spread, voltage_cycle_spread]])
-    deviations = np.empty((len(FEATURES), 2))
-    deviations[HRS] = np.sqrt(np.log1p(spreads[0] ** 2)) / math.log(10)
-    deviations[LRS] = on_resistance * spreads[0]
-    deviations[SET_VOLTAGE], deviations[RESET_VOLTAGE] = -set_voltage * spreads[1], reset_voltage * spreads[1]
+    deviations = _deviations(on_resistance, set_voltage, reset_voltage, spreads)
     return normal_device(
         f"{on_resistance:g} and {off_resistance:g} ohm, spreads of {device_spread:g} and {cycle_spread:g}",
         means=means,
@@ -94,6 +81,22 @@ def parametric_device(
         read_voltage=float(read_voltage),
         full_reset_voltage=float(full_reset),
     )
+
+
+def _require_spreads(device: float, cycle: float, voltage_device: float, voltage_cycle: float) -> None:
+    for name, spread in (("device_spread", device), ("cycle_spread", cycle)):
+        require_number(name, spread, 0, _LARGEST_OFF_SPREAD)
+    for name, spread in (("voltage_device_spread", voltage_device), ("voltage_cycle_spread", voltage_cycle)):
+        require_number(name, spread, 0, _LARGEST_SPREAD)
+
+
+def _deviations(on_resistance: float, set_voltage: float, reset_voltage: float, spreads: Array) -> Array:
+    """Standard deviations of every feature from device to device and from cycle to cycle, ``[features, 2]``."""
+    deviations = np.empty((len(FEATURES), 2))
+    deviations[HRS] = np.sqrt(np.log1p(spreads[0] ** 2)) / math.log(10)
+    deviations[LRS] = on_resistance * spreads[0]
+    deviations[SET_VOLTAGE], deviations[RESET_VOLTAGE] = -set_voltage * spreads[1], reset_voltage * spreads[1]
+    return deviations
 
 
 def _full_reset(

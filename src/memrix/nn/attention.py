@@ -97,23 +97,28 @@ class DecomposedAttention(DecomposedLayer):
         mask = None if by_hint else self._mask(attn_mask, key_padding_mask, query, key, batched)
         # [batch, heads, length, head_dim]
         queries, keys, values = self._heads(self.q_proj(query)), *self._keys_and_values(key, value)
-        dropout = self.dropout if self.training else 0.0
-        weights = None
-        if need_weights:
-            scores = (queries / math.sqrt(self.head_dim)) @ keys.transpose(2, 3)
-            weights = (scores if mask is None else scores + mask).softmax(-1)
-            weights = functional.dropout(weights, dropout) if dropout else weights
-            mixed = weights @ values
-        else:
-            mixed = functional.scaled_dot_product_attention(
-                queries, keys, values, mask, dropout_p=dropout, is_causal=by_hint
-            )
+        mixed, weights = self._mix(queries, keys, values, mask, need_weights, by_hint)
         output = self.out_proj(mixed.transpose(1, 2).flatten(2))
         if weights is not None and average_attn_weights:
             weights = weights.mean(1)
         if not batched:
             return output.squeeze(0), None if weights is None else weights.squeeze(0)
         return output if self.batch_first else output.transpose(0, 1), weights
+
+    def _mix(
+        self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, need_weights: bool, causal: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """Values ``[batch, heads, length, head_dim]`` mixed by attention, and its weights where they are needed."""
+        dropout = self.dropout if self.training else 0.0
+        if not need_weights:
+            mixed = functional.scaled_dot_product_attention(
+                queries, keys, values, mask, dropout_p=dropout, is_causal=causal
+            )
+            return mixed, None
+        scores = (queries / math.sqrt(self.head_dim)) @ keys.transpose(2, 3)
+        weights = (scores if mask is None else scores + mask).softmax(-1)
+        weights = functional.dropout(weights, dropout) if dropout else weights
+        return weights @ values, weights
 
     def _batch_first(self, x: Tensor, batched: bool) -> Tensor:
         if not batched:

@@ -70,13 +70,12 @@ def fit_parameters(
 
     Args:
         cycles: the measurements.
-        order: the highest order of the autoregressions; all orders from 1 on are fitted. None: 10, or fewer,
-            at most a quarter of the cycles and of a memory that so many cycles can show.
-        components: of the mixture that devices are drawn from. None: 3, or fewer, so that each describes nine
-            devices.
+        order: the highest order of the autoregressions; all from 1 on are fitted. None: 10, or fewer, at most a
+            quarter of the cycles and of a memory that so many cycles can show.
+        components: of the mixture that devices are drawn from. None: 3, or fewer, so that each has nine devices.
         read_voltage: in V, at which the resistances were measured.
-        full_reset_voltage: in V, the highest voltage of the sweeps, at which a reset is complete; by default that of
-            the loops from which the cycles were extracted, or else 1.46 V.
+        full_reset_voltage: in V, at which a reset is complete; by default the highest of the loops from which the
+            cycles were extracted, or else 1.46 V.
         reset_exponent: curvature of the current along a partial reset, which these measurements do not show.
         seed: of the starts of the mixture and of the simulated series; the same seed gives the same parameters.
 
@@ -89,19 +88,12 @@ def fit_parameters(
     require_integer("components", MOST_COMPONENTS if components is None else components, 1, 20)
     if full_reset_voltage is None:
         full_reset_voltage = cycles.sweep_peak or FULL_RESET_VOLTAGE
-    require_positive("read_voltage", read_voltage, "V")
-    require_positive("full_reset_voltage", full_reset_voltage, "V")
+    voltages = {"read_voltage": read_voltage, "full_reset_voltage": full_reset_voltage}
+    for name, value in voltages.items():
+        require_positive(name, value, "V")
     require_positive("reset_exponent", reset_exponent, "units of 1")
-    require_sufficient(
-        cycles,
-        order=highest,
-        components=components or 1,
-        read_voltage=read_voltage,
-        full_reset_voltage=full_reset_voltage,
-    )
-
+    require_sufficient(cycles, order=highest, components=components or 1, **voltages)
     low, high = fit_curves(cycles, read_voltage)
-
     standardized, means, deviations = standardize(cycles.features)
     limit = largest_score(standardized.size // len(FEATURES))
     measured = quantiles(standardized)
@@ -111,10 +103,7 @@ def fit_parameters(
     scores = invert(polynomials, standardized, limit) * (deviations / deviations.mean(axis=0))[:, None]
     autoregressions = fit_autoregressions(scores, highest) if order is not None else _memory_shown(scores, highest)
     order = max(autoregressions)
-    for _ in range(_CORRECTION_ROUNDS):
-        series = simulated_series(autoregressions[order], polynomials, cycles.count, seed)
-        smoothing = quantiles(standardize(series)[0]) - quantiles(series / series.std(axis=(0, 1)))
-        polynomials = fit_polynomials(measured - smoothing, FEATURE_DEGREE, limit)
+    polynomials = _corrected(polynomials, measured, autoregressions[order], limit, cycles.count, seed)
     series = simulated_series(autoregressions[order], polynomials, cycles.count, seed)
     mixture = _suitable_mixture(means, deviations, sampling_error(series), components, seed)
 
@@ -122,8 +111,7 @@ def fit_parameters(
         source=f"fit of {len(cycles.devices)} devices of {cycles.count} cycles",
         low_resistance=low,
         high_resistance=high,
-        read_voltage=float(read_voltage),
-        full_reset_voltage=float(full_reset_voltage),
+        **{name: float(volts) for name, volts in voltages.items()},
         reset_exponent=float(reset_exponent),
         feature_polynomials=polynomials,
         mixture_weights=mixture.weights,
@@ -131,6 +119,17 @@ def fit_parameters(
         mixture_cholesky=mixture.cholesky,
         autoregressions=autoregressions,
     )
+
+
+def _corrected(
+    polynomials: Array, measured: Array, autoregression: Array, limit: float, count: int, seed: int
+) -> Array:
+    """Polynomials that give measured quantiles after what standardizing a short series does to its own."""
+    for _ in range(_CORRECTION_ROUNDS):
+        series = simulated_series(autoregression, polynomials, count, seed)
+        smoothing = quantiles(standardize(series)[0]) - quantiles(series / series.std(axis=(0, 1)))
+        polynomials = fit_polynomials(measured - smoothing, FEATURE_DEGREE, limit)
+    return polynomials
 
 
 def _suitable_mixture(
