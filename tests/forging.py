@@ -79,7 +79,10 @@ class Forger:
 
     def known(self, description: Any) -> Any:
         """A description without what means nothing: who wrote it, how, and settings that torch does not know."""
-        return {**description, **{name: self.description[name] for name in ("version", "format", "modules")}}
+        return {
+            **description,
+            **{name: self.description[name] for name in ("version", "format", "streams", "modules")},
+        }
 
     def write(self, text: str, tensors: dict[str, Tensor], **metadata: str) -> None:
         header = {"format": "pt", "memrix_format": "1", "memrix": text, "memrix_sha256": _digest(text, tensors)}

@@ -21,7 +21,8 @@ What is here:
 - The errors. The class says whose mistake it is: ``SettingsError`` a value given, ``ConversionError`` the model,
   ``InputError`` the input of a call, ``CalibrationError`` the calibration, ``WriteError`` the weights of a chip,
   ``CheckpointError`` the file, ``DataError`` the data, ``AssetError`` a download. Each is a ``MemrixError``.
-  ``CoverageWarning`` names layers that stay digital although the selection did not exclude them.
+  ``CoverageWarning`` names layers that stay digital although the selection did not exclude them; ``SeedWarning``
+  says that a chip from an older file draws other read noise than when it was saved.
 - The rooms: ``memrix.nn`` (layers, and how to add one), ``memrix.device`` (single cells), ``memrix.errors``,
   ``memrix.studies`` and ``memrix.asr`` (speech recognition).
 """
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
         DataError as DataError,
         InputError as InputError,
         MemrixError as MemrixError,
+        SeedWarning as SeedWarning,
         SettingsError as SettingsError,
         WriteError as WriteError,
     )

@@ -47,6 +47,10 @@ class CoverageWarning(UserWarning):
     """A layer stays digital although the selection did not exclude it."""
 
 
+class SeedWarning(UserWarning):
+    """A seed that was stored by an earlier memrix means other random numbers now."""
+
+
 __getattr__ = former_names(
     __name__, {"HardwareError": "SettingsError", "DeviceError": "SettingsError", "NumericsError": "InputError"}
 )

@@ -94,6 +94,26 @@ def test_a_fresh_process_gives_the_same_outputs(tmp_path):
     subprocess.run(command, check=True, cwd=Path(__file__).parents[2])
 
 
+def test_a_loaded_chip_reads_what_the_chip_read_first_here_and_in_a_fresh_process(tmp_path):
+    """Without ``reseed``: two readings from where the read noise of the chip began."""
+    chip = programmed(seed=memrix.Seeds(1, 2, 3))
+    with torch.no_grad():
+        expected = [chip(X) for _ in range(2)]
+        assert not torch.equal(*expected)
+        loaded = memrix.load(path := saved(tmp_path, chip), Net(seed=1).eval())
+        assert all(torch.equal(loaded(X), outputs) for outputs in expected)
+    torch.save(expected, tmp_path / "expected.pt")
+    script = (
+        "import sys, torch, memrix\n"
+        "from tests.checkpoint.test_checkpoint import X, Net\n"
+        "chip = memrix.load(sys.argv[1], Net(seed=1).eval())\n"
+        "for outputs in torch.load(sys.argv[2]):\n"
+        "    assert torch.equal(chip(X), outputs)\n"
+    )
+    command = [sys.executable, "-c", script, str(path), str(tmp_path / "expected.pt")]
+    subprocess.run(command, check=True, cwd=Path(__file__).parents[2])
+
+
 @pytest.mark.parametrize("state", ["float", "calibrated", "quantized"])
 def test_any_digital_model_will_do_and_stays_as_it_is(state, tmp_path):
     path, model = saved(tmp_path, chip := programmed()), Net(seed=1).eval()
@@ -480,6 +500,7 @@ def test_description_is_json_that_others_can_read(tmp_path):
     assert content["version"] == memrix.__version__
     assert content["layers"]["up"]["hardware"]["weight_bits"] == 4
     assert list(content["layers"]) == LAYERS
+    assert (content["format"], content["streams"]) == (4, 2)
 
 
 def test_digital_parameters_can_be_trained_after_loading(tmp_path):

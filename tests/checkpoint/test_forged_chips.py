@@ -97,7 +97,12 @@ def test_any_two_changes_of_a_description(forger, examples):
         ("digital", {"nowhere": "because"}, "digital must be modules of the chip, and there is no module 'nowhere'"),
         ("digital", {"0": "because"}, "digital must be other layers than those on the chip or quantized, got '0'"),
         ("not_finite", ["nothing"], "not_finite must be names of tensors, got 'nothing'"),
-        ("format", 4, "format 4, and formats up to 3 are read; upgrade memrix"),
+        ("format", 5, "format 5, and formats up to 4 are read; upgrade memrix"),
+        ("streams", 3, "its seeds are of random streams 3, and those up to 2 are known; upgrade memrix"),
+        ("streams", 1, "streams must be at least 2 in format 4, got 1"),
+        ("streams", 0, "streams must be an integer from 1 to 2, got 0"),
+        ("streams", True, "streams must be an integer from 1 to 2, got True"),
+        ("streams", "2", "streams must be an integer from 1 to 2, got '2'"),
         ("modules.0.settings", LONG_NUMBER, "'content.modules.0.settings' is a number of 5000 digits"),
     ],
     ids=shortened,
@@ -117,6 +122,10 @@ def _walk(forger: Forger, place: str) -> Iterator[tuple[str, Any]]:
     for step in place.split("."):
         yield step, found
         found = found[int(step)] if isinstance(found, list) else found[step]
+
+
+def test_streams_that_are_missing_are_not_the_first(forger):
+    assert forger.outcome({k: v for k, v in forger.description.items() if k != "streams"}) == REFUSED
 
 
 def test_a_setting_that_is_missing_is_not_the_default(forger):
@@ -195,6 +204,7 @@ def test_a_field_that_is_given_twice(forger):
 class TestExtraState:
     """The record of a layer in a ``state_dict``."""
 
+    @pytest.mark.filterwarnings("ignore::memrix.errors.SeedWarning")
     def test_every_field_with_every_nasty_value(self):
         target = chip()
         key = next(name for name in target.state_dict() if name.startswith("0.") and name.endswith("_extra_state"))

@@ -12,9 +12,9 @@ Nothing is pickled. Cells are stored as they were programmed, so loading draws n
 
 - ``description``: what a chip is beside its tensors: hardware, seeds, programming report and quantization of every
   layer, texts of the device parameters, class and settings of every module, why layers stayed digital. Its ``FORMAT``
-  grows with its fields; older files keep loading.
+  grows with its fields; older files keep loading, and say so where their seeds meant other random numbers.
 - ``soundness``: contradictions within a file, such as impossible states, negative counts or an unknown module. They
-  are found before a model is touched, and before a chip is written.
+  are found before a model is touched, and before a chip is written. ``scales`` has what is valid for each scale.
 - ``differences``: how a model differs from the model that the chip was made from: every difference is listed at once.
 - ``restoration``: makes the copy the chip: classes, arrays, scales and tensors, layer by layer.
 - ``files``: the two verbs, ``save`` and ``load``.

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from memrix._support.renamed import formerly
 from memrix._support.schema import Between, read
+from memrix._support.stored_seeds import known_streams
+from memrix._support.streams import STREAM_VERSION
 from memrix._support.validation import is_integer, shown
 from memrix.crossbar import Crossbar, WordLines
 from memrix.device.parameter_files import format_parameters
@@ -26,8 +28,10 @@ from memrix.nn.registry import Handler, handler_of
 from memrix.nn.state import LayerState
 from memrix.quantization import Quantization
 
-FORMAT = 3  # of descriptions
-"""2 had ``opened`` for ``decomposed``, and no ``digital``; 1 had no ``not_finite``, ``types`` and ``format``."""
+FORMAT = 4  # of descriptions
+"""3 had no ``streams``; 2 had ``opened`` for ``decomposed``, and no ``digital``; 1 had no ``not_finite``, ``types``
+and ``format``.
+"""
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,7 @@ class ChipDescription:
         not_finite: names of parameters and buffers that held NaN or infinite values when the chip was saved.
         digital: paths of layers that a calibration left digital, and why.
         types: of the tensors of the file, by name, such as ``float32``.
+        streams: version of the random streams, by which its seeds mean numbers.
         format: of the description. One of the present format has every field; an older one may lack those that are
             newer, which then have their defaults.
     """
@@ -92,7 +97,13 @@ class ChipDescription:
     not_finite: tuple[str, ...] = ()
     digital: dict[str, str] = field(default_factory=dict)
     types: dict[str, str] = field(default_factory=dict)
+    streams: Annotated[int, Between(1, STREAM_VERSION)] = 1
     format: Annotated[int, Between(1, FORMAT)] = 1
+
+    @property
+    def says_of_tensors(self) -> bool:
+        """Whether it says of every tensor of its file what type it is of, and whether it is finite."""
+        return self.format > 1
 
     @classmethod
     def of(cls, chip: nn.Module, version: str) -> ChipDescription:
@@ -109,7 +120,16 @@ class ChipDescription:
                     device = devices.index(text)
                 layers[path] = _describe(module, device)
         modules, decomposed = describe_modules(chip), decomposed_layers(chip)
-        return cls(version, layers, tuple(devices), modules, decomposed, digital=digital_rulings(chip), format=FORMAT)
+        return cls(
+            version,
+            layers,
+            tuple(devices),
+            modules,
+            decomposed,
+            digital=digital_rulings(chip),
+            streams=STREAM_VERSION,
+            format=FORMAT,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and tables."""
@@ -120,11 +140,13 @@ class ChipDescription:
         """The opposite of ``to_dict``.
 
         Raises:
-            ValueError: the description is of a newer memrix, or lists every field that is missing, unknown or wrong.
+            ValueError: the description or its random streams are of a newer memrix; or every field that is missing,
+                unknown or wrong.
         """
         format = plain.get("format", 1)
         if is_integer(format) and format > FORMAT:
             raise ValueError(f"it is of format {shown(format)}, and formats up to {FORMAT} are read; upgrade memrix")
+        known_streams(plain.get("streams", 1))
         return read(cls, plain, complete=format == FORMAT)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 import memrix
 from memrix._support.archive import FileKind, read_archive, write_archive
+from memrix._support.stored_seeds import warn_of_new_draws
 from memrix._support.validation import shown
 from memrix.checkpoint.description import ChipDescription, in_present_places
 from memrix.checkpoint.differences import CELLS, WORD_LINES, digital_state, join
@@ -63,7 +65,8 @@ def load(
 
     No cell is programmed: after ``memrix.reseed`` the chip gives the same outputs as the one that was saved, bit for
     bit on the same machine. Parameters, buffers and their precision are those of the file; training or evaluation
-    mode, hooks and non-persistent buffers those of the model. The counts of conversions start at zero.
+    mode, hooks and non-persistent buffers those of the model. The counts of conversions start at zero. A file of a
+    memrix whose seeds meant other random numbers gives the same cells, other read noise, and a SeedWarning.
 
     Args:
         path: of a file that ``memrix.save`` wrote.
@@ -77,12 +80,7 @@ def load(
             the model is another one, with every difference; or it cannot be copied, or holds functions that would go
             on running the original.
     """
-    if not isinstance(model, nn.Module):
-        raise CheckpointError(f"expected the digital model, a torch.nn.Module, got {type(model).__name__}")
-    if any(isinstance(module, CrossbarLayer) for module in model.modules()):
-        raise CheckpointError("this model runs on a chip already; give the digital model that the chip was made from")
-    if any(tensor.is_meta for tensor in (*model.parameters(), *model.buffers())):
-        raise CheckpointError("this model is on the meta device; build it on a device that holds values")
+    _require_digital(model)
     target = None if device is None else _present(device)
     tensors, plain = read_archive(path, _CHIP)
     description = _description(plain, path)
@@ -107,11 +105,34 @@ def load(
                     f"{str(path)!r} holds the chip of another model than the one given:\n  "
                     + "\n  ".join(differences)
                 )
+            # Here, since a filter may make it an error, which leaves the model as it was.
+            _warn_of_new_draws(tensors, description, path)
     except (ConversionError, SettingsError) as error:
         raise CheckpointError(f"the chip in {str(path)!r} cannot be loaded into this model: {error}") from error
     Witness.watch(chip)
     Originals.watch(chip, model, copies)
     return chip
+
+
+def _require_digital(model: nn.Module) -> None:
+    if not isinstance(model, nn.Module):
+        raise CheckpointError(f"expected the digital model, a torch.nn.Module, got {type(model).__name__}")
+    if any(isinstance(module, CrossbarLayer) for module in model.modules()):
+        raise CheckpointError("this model runs on a chip already; give the digital model that the chip was made from")
+    if any(tensor.is_meta for tensor in (*model.parameters(), *model.buffers())):
+        raise CheckpointError("this model is on the meta device; build it on a device that holds values")
+
+
+def _warn_of_new_draws(tensors: Mapping[str, Tensor], description: ChipDescription, path: str | Path) -> None:
+    """Warn where a chip draws by the seeds of its file, and these meant other numbers when it was saved."""
+    programmed = {name: layer for name, layer in description.layers.items() if layer.record is not None}
+    warn_of_new_draws(
+        f"the chip in {str(path)!r}",
+        description.streams,
+        noisy=any(layer.hardware.noise != "off" for layer in programmed.values()),
+        switching=any(len(tensors.get(join(name, WORD_LINES[0]), ())) > 0 for name in programmed),
+        stacklevel=3,
+    )
 
 
 def _tensors(chip: nn.Module, half: bool) -> dict[str, Tensor]:

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, replace
 
 import torch
 from torch import Tensor
 
 from memrix._support.validation import shown
-from memrix.checkpoint.description import FORMAT, ChipDescription, LayerDescription
+from memrix.checkpoint.description import ChipDescription, LayerDescription
 from memrix.checkpoint.differences import CELLS, THE_MODEL, is_extra, join
+from memrix.checkpoint.scales import CellSizes, scale_of
 from memrix.crossbar import ADC
 from memrix.device.parameter_files import parse_parameters
 from memrix.errors import CheckpointError, SettingsError
 from memrix.nn.inputs import type_name
-from memrix.nn.keys import (
-    COLUMN_GAIN,
-    COLUMN_OFFSET,
-    EPOCH,
-    LEARNED_RANGE,
-    LEARNED_WEIGHT_STEP,
-    OUTPUT_RANGE,
-    RANGE,
-    STATE,
-    WEIGHT_STEP,
-)
 from memrix.nn.layer_record import LayerRecord
 
 # On either side. The measured device has states from -0.07 to 0.89; at -100 a cell would conduct a hundred times as
@@ -33,60 +23,9 @@ from memrix.nn.layer_record import LayerRecord
 LARGEST_STATE = 100.0
 _LARGEST_PULSE = 10.0  # J: 5 V and 1 s, the most that a pulse can have, at 2 A
 _LARGEST_COUNT = (1 << 63) - 1
+_NAMES_STREAMS, _FIRST_NAMED = 4, 2  # the first format that names the random streams, and those that it began with
 _NEVER_NEGATIVE = ("running_var", "num_batches_tracked")  # statistics of torch's normalization layers
 _STATISTICS = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int64)
-
-Shape = tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class _Cells:
-    """Sizes of the cells of a layer: groups and outputs of each."""
-
-    groups: int
-    outputs: int
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """Requirements for a tensor that memrix adds to those of a layer.
-
-    Attributes:
-        dtype: its type.
-        shapes: that it can have, of a layer whose cells have the given sizes; none where it depends on a layer that
-            has no cells.
-        negative: whether values below 0 are valid.
-        unknown: whether NaN is valid, in a layer on a chip and in one that is not.
-    """
-
-    dtype: torch.dtype
-    shapes: Callable[[_Cells | None], tuple[Shape, ...]]
-    negative: bool = False
-    unknown: tuple[bool, bool] = (False, False)
-
-
-def _scalar(cells: _Cells | None) -> tuple[Shape, ...]:
-    return ((),)
-
-
-def _steps(cells: _Cells | None) -> tuple[Shape, ...]:
-    return ((1,), (cells.groups * cells.outputs,)) if cells else ()
-
-
-def _by_column(cells: _Cells | None) -> tuple[Shape, ...]:
-    return ((cells.groups, 1, cells.outputs),) if cells else ()
-
-
-_KEPT: dict[str, _Kept] = {
-    RANGE: _Kept(torch.float32, _scalar, unknown=(False, True)),
-    OUTPUT_RANGE: _Kept(torch.float32, _scalar, unknown=(True, True)),
-    EPOCH: _Kept(torch.int64, _scalar),
-    LEARNED_RANGE: _Kept(torch.float32, _scalar, negative=True, unknown=(False, True)),
-    LEARNED_WEIGHT_STEP: _Kept(torch.float32, _steps, negative=True),
-    WEIGHT_STEP: _Kept(torch.float32, _steps),
-    COLUMN_GAIN: _Kept(torch.float32, _by_column, negative=True),
-    COLUMN_OFFSET: _Kept(torch.float32, _by_column, negative=True),
-}
 
 
 def require_sound(tensors: Mapping[str, Tensor], description: ChipDescription, what: str) -> None:
@@ -117,6 +56,8 @@ def _contradictions(description: ChipDescription) -> Iterator[str]:
                 yield f"{place} must be modules of the chip, and there is no module {shown(path)}"
     for path in description.digital.keys() & description.layers.keys():
         yield f"digital must be other layers than those on the chip or quantized, got {shown(path)}"
+    if description.format >= _NAMES_STREAMS and description.streams < _FIRST_NAMED:
+        yield f"streams must be at least {_FIRST_NAMED} in format {description.format}, got {description.streams}"
     used = {layer.device for layer in description.layers.values()}
     for number in range(len(description.devices)):
         if number not in used:
@@ -140,7 +81,7 @@ def _contradictions_of(layer: LayerDescription, description: ChipDescription) ->
         yield "hardware and record.hardware must be the same"
     if not _may_read_with(record.adc, record.hardware.adc):
         yield "record.adc must be the hardware's, or have its bits and another gain if that is per_layer"
-    yield from _impossible_counts(record, description.format)
+    yield from _impossible_counts(record, before_checks=not description.says_of_tensors)
 
 
 def _impossible_states(record: LayerRecord, device: str, source: str) -> Iterator[str]:
@@ -166,12 +107,12 @@ def _may_read_with(adc: ADC, meant: ADC) -> bool:
     return adc == meant or (meant.per_layer and adc.bits == meant.bits and adc == ranged)
 
 
-def _impossible_counts(record: LayerRecord, format: int) -> Iterator[str]:
+def _impossible_counts(record: LayerRecord, *, before_checks: bool) -> Iterator[str]:
     report = record.report
     for field in fields(report):
         value = getattr(report, field.name)
         # Files of format 1 may hold an energy from before the current beyond the sweeps was known to be wrong.
-        if value < 0 and (isinstance(value, int) or format == FORMAT):
+        if value < 0 and (isinstance(value, int) or not before_checks):
             yield f"record.report.{field.name} must be at least 0, got {value}"
         elif value > _LARGEST_COUNT:
             yield f"record.report.{field.name} must be at most 2**63 - 1, got {value}"
@@ -197,7 +138,7 @@ def _unsound_tensors(tensors: Mapping[str, Tensor], description: ChipDescription
     kept = set(description.not_finite)
     for name in kept - tensors.keys():
         yield f"not_finite must be names of tensors, got {shown(name)}"
-    if description.format == FORMAT:
+    if description.says_of_tensors:
         yield from _other_types(tensors, description)
     told: set[str] = set()
     for path, layer in description.layers.items():
@@ -209,7 +150,7 @@ def _unsound_tensors(tensors: Mapping[str, Tensor], description: ChipDescription
             if statistic is not None and statistic.dtype in _STATISTICS and bool((statistic < 0).any()):
                 yield f"tensor {join(path, name)!r} must be at least 0, got {_described(statistic)}"
     for name, values in tensors.items():
-        known = description.format < FORMAT or name in kept or name in told or is_extra(name)
+        known = not description.says_of_tensors or name in kept or name in told or is_extra(name)
         if not known and not _all_finite(values):
             yield f"tensor {name!r} holds NaN or infinite values, and did not when the chip was saved"
 
@@ -243,21 +184,16 @@ def _unsound_layer(
         yield f"layer {shown_path!r}: record.report.cells must be {2 * cells}, got {layer.record.report.cells}"
     shape = next((states.shape for states in found.values() if states.dim() == 4), None)
     for name in (*layer.parameters, *layer.buffers):
-        values, kind = tensors.get(join(path, name)), _kept(name)
-        if values is not None and kind is not None:
-            sizes = None if shape is None else _Cells(shape[0], shape[3])
-            problem = _unsound_scale(values, kind, sizes, on_chip=layer.record is not None)
+        values, scale = tensors.get(join(path, name)), scale_of(name)
+        if values is not None and scale is not None:
+            sizes = None if shape is None else CellSizes(shape[0], shape[3])
+            problem = scale.problem(values, sizes, on_chip=layer.record is not None)
             if problem:
                 told.add(join(path, name))
                 yield f"layer {shown_path!r}: {name} {problem}, got {_described(values)}"
     weight = tensors.get(join(path, "weight"))
     if layer.record is not None and weight is not None and not _all_finite(weight):
         yield f"layer {shown_path!r}: weight must be finite"
-
-
-def _kept(name: str) -> _Kept | None:
-    """What a tensor of a layer can be that memrix keeps; None for one of the layer's own, whatever it is called."""
-    return _KEPT.get(name.rpartition(".")[2]) if name.startswith(f"{STATE}.") else None
 
 
 def _unsound_cells(states: Tensor) -> str:
@@ -267,19 +203,6 @@ def _unsound_cells(states: Tensor) -> str:
         return "must be [groups, inputs, planes, outputs]"
     if not bool((states.abs() <= 2 * LARGEST_STATE).all()) or not _all_finite(states):
         return f"must be states of pairs of cells, from {-2 * LARGEST_STATE:g} to {2 * LARGEST_STATE:g}"
-    return ""
-
-
-def _unsound_scale(values: Tensor, kind: _Kept, cells: _Cells | None, *, on_chip: bool) -> str:
-    if values.dtype != kind.dtype:
-        return f"must be {type_name(kind.dtype)}"
-    shapes = kind.shapes(cells)
-    if shapes and tuple(values.shape) not in shapes:
-        return f"must be of shape {' or '.join(str(list(shape)) for shape in shapes)}"
-    if values.isinf().any() or (values.isnan().any() and not kind.unknown[0 if on_chip else 1]):
-        return "must be finite"
-    if not kind.negative and bool((values < 0).any()):
-        return "must be at least 0"
     return ""
 
 

@@ -12,11 +12,15 @@ from torch import Tensor
 from memrix._support.documents import parse_json
 from memrix._support.random import Seeds
 from memrix._support.schema import Between, read
+from memrix._support.stored_seeds import known_streams
+from memrix._support.streams import STREAM_VERSION
 from memrix._support.validation import shown
 from memrix.crossbar import ADC, Reach
 from memrix.crossbar.protocols import ProgrammingReport
 from memrix.errors import CheckpointError
 from memrix.hardware import Hardware
+
+_STREAMS = "streams"  # beside the fields of a record, in a tensor
 
 
 @dataclass(frozen=True)
@@ -48,11 +52,12 @@ class LayerRecord:
 
     def to_tensor(self) -> Tensor:
         """JSON as uint8 ``[bytes]``: what a ``state_dict`` can carry without pickle."""
-        return torch.tensor(list(json.dumps(self.to_dict()).encode()), dtype=torch.uint8)
+        plain = {**self.to_dict(), _STREAMS: STREAM_VERSION}
+        return torch.tensor(list(json.dumps(plain).encode()), dtype=torch.uint8)
 
     @classmethod
-    def from_tensor(cls, state: Tensor) -> LayerRecord:
-        """The opposite of ``to_tensor``.
+    def from_tensor(cls, state: Tensor) -> tuple[LayerRecord, int]:
+        """The opposite of ``to_tensor``, and the version of the random streams that its seeds are of.
 
         Raises:
             CheckpointError: the tensor holds no record.
@@ -60,7 +65,9 @@ class LayerRecord:
         try:
             if not isinstance(state, Tensor) or state.dtype != torch.uint8 or state.dim() != 1:
                 raise ValueError(f"it must be a tensor of bytes, got {_described(state)}")
-            return read(cls, parse_json(bytes(state.tolist()).decode()))
+            plain = parse_json(bytes(state.tolist()).decode())
+            streams = plain.pop(_STREAMS, 1) if isinstance(plain, dict) else 1
+            return read(cls, plain), known_streams(streams)
         except ValueError as error:
             raise CheckpointError(
                 f"the extra state of a layer on a chip cannot be read:\n  {error}\nload the state_dict of a chip of "

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from memrix._support.random import Seeds, derive
+from memrix._support.stored_seeds import warn_of_new_draws
 from memrix.crossbar import Crossbar, ExposedCells, Pairs
 from memrix.crossbar.fingerprint import is_written, written_as
 from memrix.crossbar.mapping import Layout
@@ -129,11 +130,20 @@ class ProgrammedArray(ExactModule):
 
     def set_extra_state(self, state: Tensor) -> None:
         """Take over a record."""
-        self.restore(LayerRecord.from_tensor(state))
+        record, streams = LayerRecord.from_tensor(state)
+        self.restore(record)
+        # Of the same words for all layers, so that Python's filter shows it once.
+        warn_of_new_draws(
+            "this state_dict",
+            streams,
+            noisy=self.hardware.noise != "off",
+            switching=self.crossbar.word_lines is not None,
+        )
 
     def require_same_hardware(self, state: Tensor) -> None:
         """Raise CheckpointError where an extra state is of an array of other hardware."""
-        differing = differing_settings(LayerRecord.from_tensor(state).hardware, self.hardware)
+        record, _ = LayerRecord.from_tensor(state)
+        differing = differing_settings(record.hardware, self.hardware)
         if differing:
             raise CheckpointError(
                 f"the state_dict is of a chip of other hardware; at layer {self.name!r} it has "
