@@ -77,7 +77,7 @@ def fit_parameters(
         full_reset_voltage: in V, at which a reset is complete; by default the highest of the loops from which the
             cycles were extracted, or else 1.46 V.
         reset_exponent: curvature of the current along a partial reset, which these measurements do not show.
-        seed: of the starts of the mixture and of the simulated series; the same seed gives the same parameters.
+        seed: of the starts of the mixture and of the simulated series.
 
     Raises:
         DataError: the cycles do not allow this fit: every reason, and what would.
@@ -95,18 +95,15 @@ def fit_parameters(
     require_sufficient(cycles, order=highest, components=components or 1, **voltages)
     low, high = fit_curves(cycles, read_voltage)
     standardized, means, deviations = standardize(cycles.features)
-    limit = largest_score(standardized.size // len(FEATURES))
-    measured = quantiles(standardized)
+    limit, measured = largest_score(standardized.size // len(FEATURES)), quantiles(standardized)
     polynomials = fit_polynomials(measured, FEATURE_DEGREE, limit)
-    # Divided by its own deviation, a series that happens to wander far counts no more than one that does not, and the
-    # memory seems shorter than it is: multiplied by it again, series are averaged as they were measured.
+    # Weighed by their deviations again: series that wander far would count too little, and memory seem too short.
     scores = invert(polynomials, standardized, limit) * (deviations / deviations.mean(axis=0))[:, None]
-    autoregressions = fit_autoregressions(scores, highest) if order is not None else _memory_shown(scores, highest)
+    autoregressions = (fit_autoregressions if order is not None else _memory_shown)(scores, highest)
     order = max(autoregressions)
     polynomials = _corrected(polynomials, measured, autoregressions[order], limit, cycles.count, seed)
     series = simulated_series(autoregressions[order], polynomials, cycles.count, seed)
     mixture = _suitable_mixture(means, deviations, sampling_error(series), components, seed)
-
     return DeviceParameters(
         source=f"fit of {len(cycles.devices)} devices of {cycles.count} cycles",
         low_resistance=low,
