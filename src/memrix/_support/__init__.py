@@ -1,1 +1,26 @@
-"""Shared by all rooms: checks, records, files, threads, compiled loops, random streams, former names."""
+"""Tools that all rooms share; they know nothing of cells, layers or models.
+
+Settings and files go one way through them::
+
+    TOML, JSON file --- documents ---> tree --- schema, building ---> dataclasses of settings
+                                                validation: one wording for all checks
+    tensors + description --- archive ---> one safetensors file, whole or not there
+
+Random numbers have addresses (``streams``)::
+
+    seed, use, name --- Stream.of ---> key --- Philox(key, index, draw) ---> 8 words --- normal_table ---> normals
+                        SHA-256                                              of 16 bits
+
+Where to look::
+
+    streams, philox_kernels       streams in tensors, and as machine code of a CPU: the same bits
+    random, stored_seeds          ``Seeds``, generators for what is not part of a chip; seeds in files
+    compilation, threads          compiled loops (numba, if it is there); pieces of work side by side
+    transforms                    whether a call is inside of torch.func or a trace
+    validation, wording           checks of single settings; values in messages
+    schema, building, records     trees checked against dataclasses, all problems at once; plain tables
+    documents, archive            text files; tensors in a file
+    tables, notebooks             results as text for a terminal, as HTML, as data frames
+    renamed                       former public names: each works for one more version and warns
+    lazy, preset_names            names that are known before torch is imported
+"""

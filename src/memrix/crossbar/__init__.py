@@ -1,4 +1,40 @@
-"""Many cells: weights mapped to cells, programming protocols, converters and the analog readout."""
+"""Many cells: integers mapped to cells, programming protocols, converters, and the analog read.
+
+A ``Crossbar`` knows nothing of layers and nothing of a torch model. It holds integer matrices in differential pairs
+of cells, and multiplies vectors by them.
+
+**A weight, from integers to cells** (``pairs.program_pairs``)::
+
+    integers --- Layout.targets ---> targets of a bit slice --- protocol.program ---> states --- Faults ---> Pairs
+    [groups, inputs, outputs]        ON or OFF, or levels                             r          drift_      r+ - r-
+                                                                                                             r+ + r-
+
+**An input, from numbers to numbers** (``read.py``, in tensor operations and readable in one sitting)::
+
+    input --- to_codes ---> codes --- look_up ---> d(U), v(U), w(U) of each input   (ReadCircuit.tables)
+                                                      |
+        product with r+ - r-, tile by tile: mean -----+----- product with r+ + r-: variance of the noise
+                                           |                                 |
+                                           +-------- + normals * sqrt -------+
+                                                        |
+                              results <--- slices, tiles added <--- convert_ (ADC)
+
+``operator.py`` is the one way in: torch sees the operator ``memrix::read``, in eager calls and in graphs. It runs
+``compiled.py`` on a CPU, which gives the same bits several times as fast, and ``read.py`` anywhere else. Each
+physical effect has one file that both follow:
+
+    mapping               bit slices, differential pairs, tiles; the number of each cell
+    protocols/            how cells are brought to their targets
+    pairs, degradation    integers written to pairs; stuck cells and drift
+    dac, adc, noise       the converters and the noise of a reading; circuit: their tables over the codes of a DAC
+    read, products        the read in tensor operations; its matrix product
+    compiled              the read on a CPU; its loops: block_kernels, kernels; their product: gemm, gemm_kernels
+    rows, legacy_noise    two other reads: single rows (embedding); noise that the items of a batch share
+    crossbar, counts      buffers of a programmed crossbar, and its conversions; codes: checks of what it is given
+    ranging, columns      after programming: the split of the ADC's bits, and gain and offset of each column
+    reach, word_lines     readings that switch cells; disturbing: when; stored_word_lines: their state in files
+    fingerprint           whether a weight is the one that was written
+"""
 
 from memrix._support.renamed import former_names
 from memrix.crossbar.adc import ADC

@@ -1,4 +1,37 @@
-"""One memristor cell: its measured parameters, its state and its current."""
+"""One memristor cell: its measured parameters, its state under voltage, its current and its noise.
+
+Nothing here knows of arrays or weights. The model is that of Synaptogen (Hennen et al., 10.3389/fnins.2022.941753 and
+10.1109/TED.2024.3427616). A cell is a state ``r`` and thresholds; a device draw makes cells differ, a cycle draw
+makes cycles differ::
+
+    parameter file --- load_parameters ---> DeviceParameters
+                                              |
+    Stream(seed) --- draws ---> words ---> DeviceModel ---> offsets and scales of a cell       device to device
+                                  |             |
+                                  +------> CycleModel ----> resistances, thresholds of a cycle cycle to cycle
+                                                |
+    voltages --- voltages ---> pulses ---> Switching -----> r --- CellCurrent ---> I(r, U), variance of its noise
+
+Two ways to states:
+
+- ``Cells`` lives through any train of pulses, and is read back on the way (``ramp`` for many pulses at once).
+- ``FreshCells`` draws what reset-set leaves of a fresh array in one step: the same cells.
+
+Where to look::
+
+    parameters, parameter_files, parametric   a technology; its JSON file; one from a few numbers
+    draws, cell_numbers                       which words of which stream a cell draws
+    variability, elementary                   from words to features of a cell; functions of equal bits everywhere
+    switching, block, indexing                SET, RESET, partial RESET; all that the future of cells depends on
+    cells, arguments, voltages, state_dicts   the array that users hold, and what it is given
+    fresh                                     states after reset-set
+    ramp, ramp_plan, read_back                ramps that stop where a reading says so
+    current                                   current and noise, affine in ``r``
+    reach, switchability                      which cells a voltage switches: of an array; of a technology
+    ranges                                    where settings mean something
+    *_kernels, *_compiled                     the same as machine code of a CPU, bit for bit
+    fitting/                                  from measurements to parameters
+"""
 
 from __future__ import annotations
 

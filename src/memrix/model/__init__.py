@@ -38,5 +38,7 @@ What all verbs share
 - ``batches`` runs a model over batches, and says which batch and which layer an error belongs to.
 - ``modes`` puts a model into evaluation, and layers into observing, for the time of a block.
 - ``undo`` gives a model back its classes, attributes and tensors if a block fails, Ctrl-C included.
+- ``layer_calibration`` and ``layer_summary`` are the rows of a ``Calibration`` and a ``Summary``;
+  ``calibration_files`` keeps the first in a file.
 - ``digital`` lists the layers that are not on a crossbar, with the reasons.
 """

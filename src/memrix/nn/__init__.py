@@ -30,11 +30,13 @@ Where to look::
     geometry                      how a layer is a product of vectors and matrices; of each type:
         linear, conv, conv_transpose, embedding
     composite                     layers of several matrices, decomposed into a submodule for each; of each type:
-        attention, recurrent, recurrent_cells, experts, stacked
+        attention, recurrent, recurrent_cells (recurrence: their steps), experts, stacked
     adoption                      the class of an adopted layer, its pickles, and its own class back
     quantizers, recomputation     ranges and steps: how they are calibrated, observed and learned
-    fake_quantization             rounding to these, with straight-through gradients
-    programming, programmed       writing a weight to cells; the cells, their scales and their record
+    fake_quantization             rounding to these, with straight-through gradients; weight_cache: done once
+    programming, programmed       writing a weight to cells; the cells, their scales and their record (layer_record)
+    chip_gradients                gradients of a layer on a chip
+    exact                         modules whose tensors keep their type when a model is cast
     device_resampling             training on a new chip at each step
     keys                          names of tensors in a state_dict, now and before
     graphs, fast_path, shown      torch.fx, torch's fused kernels, and what a layer prints

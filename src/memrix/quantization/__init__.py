@@ -1,4 +1,26 @@
-"""Weights as symmetric integers, activations as the codes of a converter, and quantization-aware training."""
+"""Weights as symmetric integers, activations as the codes of a converter, and the settings of training.
+
+Functions of tensors: nothing here knows of layers or cells. The same rounding serves training and programming, so
+that ideal hardware computes exactly what was trained::
+
+    weight [outputs, inputs] --- weight_step ---> step --- fake_quantize_rows ---> weight of whole steps   training
+                                 abs-max, or       |
+                                 least error       +------ weight_integers ------> integers                programming
+
+    input --- RangeObserver (calibration) ---> range --- activation_step ---> step --- fake_quantize_activations
+              updated_range (training)
+
+    learned steps (LSQ): learned_rows, learned_activations; the step has a gradient of its own
+
+Where to look::
+
+    weights, least_error   steps and integers of weights; the range with the least squared error
+    activations            the same of activations, at the codes of a DAC
+    observers, sampling    ranges from data; a uniform sample of input vectors, for tuning after programming
+    training               ``Quantization``: observers, learned steps, noise, device resampling
+    learned                fake quantizers with learned steps
+    packing                integers of few bits as a stream of bits, for files
+"""
 
 from memrix.quantization.activations import (
     activation_step,

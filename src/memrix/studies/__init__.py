@@ -1,1 +1,16 @@
-"""Experiments on devices and models."""
+"""Experiments on devices, and their charts: what a study computes, the command line only prints.
+
+A study takes a technology and settings, programs or pulses cells, and returns a frozen record of figures that knows
+its own table. Drawing is separate, so that a study needs no matplotlib::
+
+    DeviceParameters --+-- programming.study_programming ---> ProgrammingStudy: protocols x mappings x bits
+                       |        |                             spread, weight error, pulses, energy, failed cells
+                       |        +-- disturbs.disturb_rows --> cells that readings would switch
+                       |
+                       +-- device_behavior ----------------> loops, features over cycles, currents after programming
+                                                                |
+                                                   device_charts: one module for each chart ---> PNG files
+
+``memrix device protocols`` and ``memrix device show`` run them (``memrix.cli.device``). A protocol is compared if
+``programming.protocols_to_compare`` lists it. Studies of speech models lie in ``memrix.asr.experiment``.
+"""

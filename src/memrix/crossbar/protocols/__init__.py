@@ -1,4 +1,28 @@
-"""Programming protocols: how the cells of a chip are brought to their targets, and what it takes."""
+"""Programming protocols: how the cells of a chip are brought to their targets, and what it takes.
+
+A protocol is a frozen dataclass of settings with the interface of ``protocol.ProgrammingProtocol``: ``program`` turns
+targets into states, ``nominal_states`` says what an ON and an OFF cell are on average, before a chip exists::
+
+    targets (ON or OFF, or levels) --- program ---> Programmed: states r, ProgrammingReport, cells within reach
+    any shape                            |                            cells, pulses, J, reads, failed
+                                         |
+          open loop, states known: FreshCells draws them in one step         reset-set; ideal needs no draw
+          pulses: program_blocks runs a procedure on Cells, block by block   pre-cycled, write-verify, reset-ramp
+
+Streams are given, not made: ``chip`` for the devices, ``programming`` for everything else. What a cell draws is a
+function of them and of its number, so results depend neither on blocks nor on threads.
+
+    protocol                  the interface and the report
+    open_loop                 ``ResetSet``, which verifies nothing, and ``Ideal``
+    wear                      ``PreCycled``: reset-set after random pulses
+    write_verify, reset_ramp  ``WriteVerify`` and ``ResetRamp``, which read cells back; closed_loop: what they share
+    blocks                    ``program_blocks``: a procedure on fresh cells, several blocks side by side
+    pulses                    voltages and effort of pulses, checked
+    population                nominal states, from a large population
+    resampled                 cells of a protocol's statistics without its pulses, for training with device resampling
+
+A new protocol: CONTRIBUTING.md, "How to add a programming protocol".
+"""
 
 from memrix._support.renamed import former_names, warn_renamed
 from memrix.crossbar.protocols.open_loop import Ideal, ResetSet

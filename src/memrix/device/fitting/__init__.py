@@ -1,6 +1,23 @@
-"""From measurements to device parameters: reading, estimating, judging the fit.
+"""From measurements to device parameters: reading a file, estimating, judging the fit.
 
-Needs the extra ``memrix[device]``.
+Needs the extra ``memrix[device]``. ``fit_device`` does it all::
+
+    file --- delimited ---> table --- columns ---> names, units --- rows ---> numbers
+                                                                                |
+                                 I-V loops --- sweeps, loops, extremes ---+     |
+                                                                          v     v
+                                                             Cycles [devices, cycles]
+                                                                          |
+                             sufficiency: do they allow a fit? ---------->|
+                                                                          v
+    fit_parameters: shapes ---> memory, process ---> population ---> DeviceParameters
+                    Gamma       autoregressions      mixture              |
+                                                                          v
+    goodness <--- symptoms, misfit <--- simulation: the same figures of cycles drawn from the fit
+
+A file that cannot be used is refused with everything that is wrong with it, by line. ``few_devices`` fits what a few
+devices show, and says in words what it assumed about the rest. ``estimation`` explains the method and its standard
+errors; ``layout`` names the columns of a file and their units; ``settings`` are the options of a fit.
 """
 
 from __future__ import annotations

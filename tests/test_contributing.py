@@ -1,0 +1,138 @@
+"""CONTRIBUTING is true: its walk is what happens when a chip is programmed and read; its rooms and files exist."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.test_architecture import FLOORS, SOURCE, floor_of
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+ROOMS = ["_support", "device", "device/fitting", "crossbar", "crossbar/protocols", "quantization", "hardware", "nn"]
+ROOMS += ["model", "checkpoint", "studies", "cli"]
+
+
+def section(heading):
+    return re.search(rf"(?ms)^## {heading}$(.*?)(?=^## |\Z)", TEXT)[1]
+
+
+def walk(title):
+    """The steps of a walk, in its order: file and function."""
+    table = re.search(rf"(?s)\*\*{title}.*?(?=\n\n\*\*|\Z)", section("A walk"))[0]
+    rows = re.findall(r"(?m)^\| \[`([\w/]+\.py)`\]\(src/memrix/([\w/]+\.py)\) \| (.*?) \|", table)
+    assert all(name == link for name, link, _ in rows)
+    return [(name, function) for name, _, functions in rows for function in re.findall(r"`([\w.]+)`", functions)]
+
+
+INPUT, WEIGHT = walk("An input"), walk("A weight")
+
+PROFILED = """
+import sys
+
+if sys.argv[1] == "tensors":
+    sys.modules["numba"] = None
+
+from pathlib import Path
+import torch, memrix
+
+source = Path(memrix.__file__).parent
+calls = {}
+
+def step(frame):
+    path = Path(frame.f_code.co_filename)
+    return (path.relative_to(source).as_posix(), frame.f_code.co_qualname) if path.is_relative_to(source) else None
+
+def profile(frame, event, _):
+    if event == "call" and (called := step(frame)):
+        frame = frame.f_back
+        while frame and not step(frame):  # what torch puts in between
+            frame = frame.f_back
+        calls[(*called, *(step(frame) if frame else ("", "")))] = None
+
+model, x = torch.nn.Linear(8, 4), torch.randn(3, 8)
+memrix.calibrate(model, [x], memrix.Hardware())
+if sys.argv[2] == "weight":
+    sys.setprofile(profile)
+chip = memrix.program(model, memrix.Hardware())
+sys.setprofile(profile)
+if sys.argv[2] == "input":
+    with torch.no_grad():
+        chip(x)
+sys.setprofile(None)
+for call in calls:
+    print(*call, sep="|")
+"""
+
+
+def callers(what, backend):
+    """Which functions of memrix call which while a layer is programmed or read, without those of torch in between."""
+    run = subprocess.run(
+        [sys.executable, "-c", PROFILED, backend, what], check=True, capture_output=True, text=True, cwd=ROOT
+    )
+    found = {}
+    for line in run.stdout.splitlines():
+        file, function, *caller = line.split("|")
+        found.setdefault((file, function), set()).add(tuple(caller))
+    return found
+
+
+@pytest.mark.parametrize(("what", "steps"), [("input", INPUT), ("weight", WEIGHT)], ids=["input", "weight"])
+def test_each_step_of_a_walk_is_called_by_one_before_it(what, steps):
+    calls = callers(what, "tensors")
+    first, *others = steps
+    assert first in calls
+    for number, step in enumerate(others, 1):
+        assert calls.get(step, set()) & set(steps[:number]), f"{step} is called by {calls.get(step)}"
+
+
+def test_on_a_cpu_the_compiled_backend_stands_in_for_the_read_and_its_adc():
+    calls = callers("input", "compiled")
+    operator = ("crossbar/operator.py", "_read")
+    if ("crossbar/compiled.py", "read") not in calls:
+        pytest.skip("no compiler here")
+    assert operator in calls[("crossbar/compiled.py", "read")]
+    assert ("crossbar/read.py", "read") not in calls
+
+
+def test_a_walk_is_short():
+    assert len({file for file, _ in INPUT}) <= 5
+    assert len({file for file, _ in WEIGHT}) <= 8
+    assert len(FLOORS) <= 10
+
+
+def test_files_and_folders_that_are_named_exist():
+    named = set(re.findall(r"`((?:[\w-]+/)*(?:[\w-]+\.(?:py|md|json)|[\w-]+/))`", TEXT))
+    places = [ROOT, SOURCE, *(SOURCE / room for room in ROOMS), SOURCE.parent, SOURCE / "asr" / "corpora"]
+    elsewhere = {"default_params.json"}  # of another package
+    assert len(named) > 40
+    assert {name for name in named if not any((place / name).exists() for place in places)} == elsewhere
+
+
+def test_links_lead_somewhere():
+    for target, anchor in re.findall(r"\]\(([\w/.]+)(?:#([\w-]+))?\)", TEXT):
+        text = (ROOT / target).read_text(encoding="utf-8")
+        headings = {heading.lower().replace(" ", "-") for heading in re.findall(r"(?m)^#+ (.*)$", text)}
+        assert not anchor or anchor in headings
+
+
+def test_the_house_has_all_rooms_in_the_order_of_their_floors():
+    rooms = re.findall(r"(?m)^\| (`.*?`) \|", section("The house"))
+    listed = [name.split("/")[0].removesuffix(".py") for row in rooms for name in re.findall(r"`([^`]+)`", row)]
+    assert set(listed) == set().union(*FLOORS)
+    assert listed == sorted(listed, key=floor_of)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_docstring_of_a_room_names_what_lives_there_and_draws_its_data_flow(room):
+    text = (SOURCE / room / "__init__.py").read_text(encoding="utf-8").split('"""')[1]
+    families = {name for name in ("_kernels", "_compiled") if f"*{name}" in text}
+    modules = {
+        path.stem for path in (SOURCE / room).iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    modules -= {"__init__"}
+    unnamed = {name for name in modules if not re.search(rf"(?<!\w){name}(?!\w)", text)}
+    assert {name for name in unnamed if not name.endswith(tuple(families) or ("\0",))} == set()
+    assert re.search(r"[-─]{2,}>", text)
