@@ -40,8 +40,8 @@ def warn_of_new_draws(what: str, streams: int, *, noisy: bool, switching: bool, 
         warnings.warn(
             f"{what} is of an earlier memrix, whose seeds meant other random numbers (streams {streams}, now "
             f"{STREAM_VERSION}): its cells are as they were saved, and new numbers are drawn for "
-            f"{' and '.join(draws)}, of the same distributions. Nothing needs to be done; once it is saved again, "
-            "this is not said any more",
+            f"{' and '.join(draws)}, of the same distributions. Nothing needs to be done for readings; memrix.write "
+            "would draw other devices than those saved. Once it is saved again, this is not said any more",
             SeedWarning,
             stacklevel=stacklevel + 1,
         )
