@@ -110,11 +110,3 @@ def test_what_memrix_does_not_publish_would_be_found(tmp_path, line):
 
 def test_the_house_has_ten_floors_at_most():
     assert len(FLOORS) <= 10
-
-
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
-def test_no_file_is_longer_than_300_lines_and_no_function_than_60(path):
-    text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 300
-    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
-    assert not [node.name for node in functions if (node.end_lineno or 0) - node.lineno >= 60]
