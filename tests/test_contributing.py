@@ -1,5 +1,6 @@
 """CONTRIBUTING is true: its walk is what happens when a chip is programmed and read; its rooms and files exist."""
 
+import functools
 import re
 import subprocess
 import sys
@@ -54,34 +55,39 @@ def profile(frame, event, _):
 
 model, x = torch.nn.Linear(8, 4), torch.randn(3, 8)
 memrix.calibrate(model, [x], memrix.Hardware())
-if sys.argv[2] == "weight":
-    sys.setprofile(profile)
-chip = memrix.program(model, memrix.Hardware())
+def show(what):
+    sys.setprofile(None)
+    for call in calls:
+        print(what, *call, sep="|")
+    calls.clear()
+
+memrix.program(model, memrix.Hardware())(x)  # what is made once, machine code among it
 sys.setprofile(profile)
-if sys.argv[2] == "input":
-    with torch.no_grad():
-        chip(x)
-sys.setprofile(None)
-for call in calls:
-    print(*call, sep="|")
+chip = memrix.program(model, memrix.Hardware())
+show("weight")
+with torch.no_grad():
+    sys.setprofile(profile)
+    chip(x)
+show("input")
 """
 
 
-def callers(what, backend):
+@functools.cache
+def callers(backend):
     """Which functions of memrix call which while a layer is programmed or read, without those of torch in between."""
     run = subprocess.run(
-        [sys.executable, "-c", PROFILED, backend, what], check=True, capture_output=True, text=True, cwd=ROOT
+        [sys.executable, "-c", PROFILED, backend], check=True, capture_output=True, text=True, cwd=ROOT
     )
-    found = {}
+    found = {"weight": {}, "input": {}}
     for line in run.stdout.splitlines():
-        file, function, *caller = line.split("|")
-        found.setdefault((file, function), set()).add(tuple(caller))
+        what, file, function, *caller = line.split("|")
+        found[what].setdefault((file, function), set()).add(tuple(caller))
     return found
 
 
 @pytest.mark.parametrize(("what", "steps"), [("input", INPUT), ("weight", WEIGHT)], ids=["input", "weight"])
 def test_each_step_of_a_walk_is_called_by_one_before_it(what, steps):
-    calls = callers(what, "tensors")
+    calls = callers("tensors")[what]
     first, *others = steps
     assert first in calls
     for number, step in enumerate(others, 1):
@@ -89,7 +95,7 @@ def test_each_step_of_a_walk_is_called_by_one_before_it(what, steps):
 
 
 def test_on_a_cpu_the_compiled_backend_stands_in_for_the_read_and_its_adc():
-    calls = callers("input", "compiled")
+    calls = callers("compiled")["input"]
     operator = ("crossbar/operator.py", "_read")
     if ("crossbar/compiled.py", "read") not in calls:
         pytest.skip("no compiler here")

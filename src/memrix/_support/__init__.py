@@ -14,7 +14,7 @@ Random numbers have addresses (``streams``)::
 Where to look::
 
     streams, philox_kernels       streams in tensors, and as machine code of a CPU: the same bits
-    random, stored_seeds          ``Seeds``, generators for what is not part of a chip; seeds in files
+    random, stored_seeds          ``Seeds``, normal numbers of training; seeds in files
     compilation, threads          compiled loops (numba, if it is there); pieces of work side by side
     transforms                    whether a call is inside of torch.func or a trace
     validation, wording           checks of single settings; values in messages

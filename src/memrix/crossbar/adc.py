@@ -1,4 +1,4 @@
-"""The converter of a bit line: current to digital reading."""
+"""The ADC of a bit line: its settings, and what it does to readings (``convert_``)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LEAST_GAIN, MOST_GAIN = 1e-6, 1e6  # in front of an ADC
 
 @dataclass(frozen=True)
 class ADC:
-    """Uniform converter, one conversion per tile, plane and column, on the current of differential bit lines.
+    """Uniform converter, one conversion per tile, bit slice and column, on the current of differential bit lines.
 
     A reading of 1 is the difference of one nominal ON and one nominal OFF cell at full input voltage.
 
@@ -67,6 +67,8 @@ class ADC:
 
 def convert_(steps: Tensor, limit: float) -> Tensor:
     """Convert readings in units of the step, of any shape, in place.
+
+    ``kernels._convert`` is the same in compiled loops.
 
     Args:
         steps: float32.
