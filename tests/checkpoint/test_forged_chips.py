@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import memrix
 from memrix._support.archive import read_archive
-from memrix.checkpoint.files import _CHIP
+from memrix.checkpoint.files import CHIP
 from memrix.errors import CheckpointError
 from tests.forging import AS_DESCRIBED, REFUSED, Forger, X, changed_tensors, chip, fuzz, model
 from tests.mutations import (
@@ -153,7 +153,7 @@ def test_bytes_of_a_file_changed(forger, examples):
     def run(position, written):
         forger.path.write_bytes(forger.bytes[:position] + written + forger.bytes[position + len(written) :])
         try:
-            loaded, _ = read_archive(forger.path, _CHIP)
+            loaded, _ = read_archive(forger.path, CHIP)
         except CheckpointError as error:
             assert str(forger.path) in str(error)  # noqa: PT017 - both ends are right
             return

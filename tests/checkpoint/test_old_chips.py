@@ -10,7 +10,7 @@ from torch import nn
 
 import memrix
 from memrix._support.archive import read_archive, write_archive
-from memrix.checkpoint.files import _CHIP
+from memrix.checkpoint.files import CHIP
 from memrix.errors import CheckpointError, SeedWarning
 
 pytestmark = pytest.mark.filterwarnings("ignore::memrix.errors.SeedWarning")
@@ -96,7 +96,7 @@ def test_an_old_chip_says_once_that_its_seeds_mean_other_numbers_until_it_is_sav
 
 def rewritten(path: Path, target: Path, change) -> Path:
     """The chip of a file with its tensors and description changed in place."""
-    tensors, description = read_archive(path, _CHIP)
+    tensors, description = read_archive(path, CHIP)
     change(tensors, description)
     write_archive(target, tensors, description)
     return target

@@ -3,7 +3,6 @@ import sys
 
 import pytest
 
-from memrix.asr.search import ngram_tools
 from memrix.cli.main import main
 from tests.asr.search.test_estimation import install
 from tests.asr.search.tiny import ARPA, write_arpa
@@ -19,7 +18,6 @@ def text(tmp_path):
 @pytest.fixture(autouse=True)
 def _program(tmp_path, monkeypatch):
     monkeypatch.setenv("MEMRIX_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(ngram_tools, "_INSTALLED_TLM", tmp_path / "none")
     install(tmp_path, "lmplz", monkeypatch)
 
 

@@ -60,9 +60,7 @@ def life_of_cells() -> list[object]:
     "protocol",
     [ResetSet(), PreCycled(1), WriteVerify(), ResetRamp(step=0.02), Ideal(), Resampled(ResetRamp(step=0.05))],
 )
-def test_programmed_cells_are_the_same_bits(protocol, other_default, monkeypatch):
-    monkeypatch.setattr("memrix.crossbar.protocols.population._POPULATION", 1 << 12)
-
+def test_programmed_cells_are_the_same_bits(protocol, other_default):
     def program() -> list[object]:
         parameters = anew()
         on = torch.arange(5000) % 3 == 0

@@ -318,7 +318,7 @@ def test_a_state_dict_carries_what_has_been_switched():
 
 def test_a_file_whose_word_lines_were_changed_is_refused(tmp_path):
     from memrix._support.archive import read_archive, write_archive
-    from memrix.checkpoint.files import _CHIP as CHIP
+    from memrix.checkpoint.files import CHIP
     from memrix.errors import CheckpointError
 
     model = network()

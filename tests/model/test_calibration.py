@@ -11,7 +11,7 @@ from torch import nn
 import memrix
 from memrix._support.archive import read_archive, write_archive
 from memrix.errors import CheckpointError, ConversionError
-from memrix.model.calibration_files import _CALIBRATION as KIND
+from memrix.model.calibration_files import CALIBRATION as KIND
 from memrix.nn.state import state_of
 
 IDEAL = memrix.Hardware.preset("ideal")

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 import memrix
 from memrix.errors import InputError
-from memrix.nn import CrossbarLayer, Geometry, Handler, register, registry
+from memrix.nn import CrossbarLayer, Geometry, Handler, register
 from memrix.nn.geometry import name_of
 from tests.nn.ideal import IDEAL, assert_ideal_chip_is_the_quantized_layer, seeded
 
@@ -53,10 +53,7 @@ class PositionwiseGeometry(Geometry):
         return bias[:, None, None]
 
 
-@pytest.fixture(autouse=True)
-def registered(monkeypatch):
-    monkeypatch.setattr(registry, "_HANDLERS", dict(registry._HANDLERS))
-    register(Handler(PositionwiseLinear, PositionwiseGeometry()))
+register(Handler(PositionwiseLinear, PositionwiseGeometry()))
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ def write_archive(
     unwritable = [name for name in (*stored, *tied) if not is_text(name)]
     if unwritable:
         raise CheckpointError(f"the names of tensors must be valid Unicode, got {shown(unwritable[0])}; rename it")
-    metadata = {"format": "pt", _VERSION: str(format), _DESCRIPTION: text, _DIGEST: _digest(text, stored)}
+    metadata = {"format": "pt", _VERSION: str(format), _DESCRIPTION: text, _DIGEST: digest(text, stored)}
     # Under another name until it is complete: whoever ends the process midway leaves an older file as it was.
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
@@ -113,7 +113,7 @@ def read_archive(path: str | Path, kind: FileKind) -> tuple[dict[str, Tensor], d
         metadata = _metadata(file, path, kind)
         stored = {name: _tensor(file, name, path, kind) for name in file.keys()}  # noqa: SIM118 - the file is not a dict
     text = metadata[_DESCRIPTION]
-    if metadata[_DIGEST] != _digest(text, stored):
+    if metadata[_DIGEST] != digest(text, stored):
         raise CheckpointError(
             f"{str(path)!r} is damaged: its SHA-256 is not that of its content; copy it again or write the "
             f"{kind.name} again"
@@ -221,9 +221,10 @@ def _each_once(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[s
     }, tied
 
 
-def _digest(text: str, tensors: Mapping[str, Tensor]) -> str:
-    digest = hashlib.sha256(text.encode())
+def digest(text: str, tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of a description and of the tensors that go with it, as a file keeps it."""
+    hashed = hashlib.sha256(text.encode())
     for name, tensor in sorted(tensors.items()):
-        digest.update(f"\0{name}\0{tensor.dtype}\0{list(tensor.shape)}\0".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
+        hashed.update(f"\0{name}\0{tensor.dtype}\0{list(tensor.shape)}\0".encode())
+        hashed.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return hashed.hexdigest()

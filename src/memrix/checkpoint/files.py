@@ -28,7 +28,7 @@ from memrix.model.undo import data_unchanged_on_failure, unchanged_on_failure
 from memrix.model.witness import Witness
 from memrix.nn.crossbar_layer import CrossbarLayer
 
-_CHIP = FileKind("chip", "memrix.save", "memrix.save(chip, path)")
+CHIP = FileKind("chip", "memrix.save", "memrix.save(chip, path)")
 
 
 def save(chip: nn.Module, path: str | Path, *, half: bool = False) -> None:
@@ -82,7 +82,7 @@ def load(
     """
     _require_digital(model)
     target = None if device is None else _present(device)
-    tensors, plain = read_archive(path, _CHIP)
+    tensors, plain = read_archive(path, CHIP)
     description = _description(plain, path)
     tensors, description = in_present_places(tensors, description)
     require_sound(tensors, description, f"the content of {str(path)!r}")

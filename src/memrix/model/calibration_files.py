@@ -19,7 +19,7 @@ from memrix.quantization.observers import Histogram
 FORMAT = 1  # of the description; a greater one is of a newer memrix
 _FORMAT = "calibration_format"  # which tells it from other files
 
-_CALIBRATION = FileKind("calibration", "Calibration.save", "memrix.calibrate(...).save(path)")
+CALIBRATION = FileKind("calibration", "Calibration.save", "memrix.calibrate(...).save(path)")
 _Magnitude = Annotated[float, Between(0, torch.finfo(torch.float32).max)]
 _Size = Annotated[int, Between(1, (1 << 63) - 1)]
 
@@ -76,10 +76,10 @@ def read_calibration(path: str | Path) -> tuple[tuple[LayerCalibration, ...], di
     Raises:
         CheckpointError: the file is missing, damaged, of a newer memrix, or no calibration.
     """
-    samples, plain = read_archive(path, _CALIBRATION)
+    samples, plain = read_archive(path, CALIBRATION)
     if _FORMAT not in plain:
         raise CheckpointError(
-            f"{str(path)!r} holds no calibration; {_CALIBRATION.call} writes one, and memrix.load reads a chip"
+            f"{str(path)!r} holds no calibration; {CALIBRATION.call} writes one, and memrix.load reads a chip"
         )
     try:
         described = read(_Described, plain, complete=True)

@@ -57,9 +57,8 @@ def test_windows_of_talks_are_evaluated_as_parts_of_their_files(tmp_path):
 
 
 def test_queen_is_prepared_where_it_is_not(tmp_path, monkeypatch):
-    archive = write_queen(tmp_path / "game") / "queen.1c"
+    write_queen(tmp_path / "usr/share/scummvm/flight-of-the-amazon-queen")
     monkeypatch.setattr("memrix.asr.corpora.queen.fetch_debian", lambda package, known: tmp_path)
-    monkeypatch.setattr("memrix.asr.corpora.queen._ARCHIVE", str(archive.relative_to(tmp_path)))
     told = []
     assert [item.text for item in load_corpus("queen", lambda *done: told.append(done)).utterances] == ["who are you"]
     assert told[-1] == (6, 6)

@@ -1,5 +1,4 @@
 import errno
-import os
 import subprocess
 import sys
 import time
@@ -81,24 +80,24 @@ def test_a_full_disk_is_no_problem_of_an_utterance(tmp_path, monkeypatch):
 
 
 SCRIPT = """
-import sys, time
+import sys
 from pathlib import Path
-import numpy as np
-from memrix.asr.corpora.preparation import Utterance, prepare
-
-def samples(number):
-    time.sleep(0.01 * (sys.argv[2] == "slowly"))
-    return 0.1 * np.random.default_rng(number).standard_normal(800).astype(np.float32)
-
-names = [f"u{number}" for number in range(200)]
-utterances = [Utterance(name, f"word {name}", name, lambda i=i: samples(i)) for i, name in enumerate(names)]
-splits = {name: ("train", "dev", "test")[number % 3] for number, name in enumerate(names)}
-prepare("tiny", Path(sys.argv[1]), utterances, splits, {})
+from tests.asr.corpora.test_preparation import prepare_many
+prepare_many(Path(sys.argv[1]), pause=0.01)
 """
 
 
-def started(folder, pace):
-    return subprocess.Popen([sys.executable, "-c", SCRIPT, str(folder), pace], env=dict(os.environ))
+def prepare_many(folder, pause=0.0):
+    """Prepare 200 utterances, each after a pause of so many seconds."""
+
+    def samples(number):
+        time.sleep(pause)
+        return 0.1 * np.random.default_rng(number).standard_normal(800).astype(np.float32)
+
+    names = [f"u{number}" for number in range(200)]
+    many = [Utterance(name, f"word {name}", name, lambda i=i: samples(i)) for i, name in enumerate(names)]
+    splits = {name: ("train", "dev", "test")[number % 3] for number, name in enumerate(names)}
+    prepare("tiny", folder, many, splits, {})
 
 
 def test_kept_audio_that_was_damaged_is_written_anew(tmp_path):
@@ -110,8 +109,8 @@ def test_kept_audio_that_was_damaged_is_written_anew(tmp_path):
 
 
 def test_a_killed_preparation_goes_on_and_ends_with_the_same_files(tmp_path):
-    assert started(tmp_path / "whole", "fast").wait(60) == 0
-    process = started(tmp_path / "killed", "slowly")
+    prepare_many(tmp_path / "whole")
+    process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(tmp_path / "killed")])
     deadline = time.monotonic() + 60
     while len(list((tmp_path / "killed").glob("audio/*.wav"))) < 5:
         assert process.poll() is None
@@ -122,7 +121,7 @@ def test_a_killed_preparation_goes_on_and_ends_with_the_same_files(tmp_path):
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "killed").glob("audio/*.wav")}
     assert 5 <= len(kept) < 200
     assert not (tmp_path / "killed" / "corpus.json").exists()
-    assert started(tmp_path / "killed", "fast").wait(60) == 0
+    prepare_many(tmp_path / "killed")
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     for path in (tmp_path / "whole").rglob("*.*"):
         assert (tmp_path / "killed" / path.relative_to(tmp_path / "whole")).read_bytes() == path.read_bytes()

@@ -1,3 +1,4 @@
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -28,9 +29,9 @@ def tones(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def quick(tones):
-    """Experiments on tones that take seconds."""
+@contextmanager
+def quick_settings(tones):
+    """A function that makes settings of experiments on tones, which take seconds; nothing is fetched meanwhile."""
     from memrix.asr.pronunciation import read_dictionary
 
     table = tone_settings(tones, epochs=20)
@@ -47,8 +48,15 @@ def quick(tones):
 
 
 @pytest.fixture(scope="module")
-def done(quick, tmp_path_factory):
+def quick(tones):
+    with quick_settings(tones) as settings:
+        yield settings
+
+
+@pytest.fixture(scope="session")
+def done(tones, tmp_path_factory):
     """An experiment that was run: its folder, its result, and what it said."""
     folder, said = tmp_path_factory.mktemp("experiment"), []
-    result = run_experiment(quick(), folder, said.append)
+    with quick_settings(tones) as settings:
+        result = run_experiment(settings(), folder, said.append)
     return SimpleNamespace(folder=folder, result=result, said=said)

@@ -123,23 +123,6 @@ def test_read_back_has_noise_and_steps():
     assert error(ResetRamp(read_bandwidth=1e12)) > 1.5 * fine
 
 
-@pytest.mark.parametrize("protocol", [WriteVerify(), ResetRamp(step=0.05)])
-def test_same_streams_give_the_same_cells_on_any_number_of_threads(protocol, monkeypatch):
-    monkeypatch.setattr("memrix.crossbar.protocols.blocks._BLOCK", 1 << 15)
-    on = torch.arange(140_000) % 3 == 0
-    threads = torch.get_num_threads()
-    try:
-        results = []
-        for count in (1, 2):
-            torch.set_num_threads(count)
-            results.append(program(protocol, on))
-    finally:
-        torch.set_num_threads(threads)
-    assert torch.equal(results[0].states, results[1].states)
-    assert results[0].report.pulses == results[1].report.pulses
-    assert results[0].report.energy > 0
-
-
 @pytest.mark.parametrize("protocol", [WriteVerify(), ResetRamp()])
 def test_shape_is_kept_and_nothing_is_a_valid_number_of_cells(protocol):
     assert program(protocol, torch.zeros(3, 5, dtype=torch.bool)).states.shape == (3, 5)

@@ -22,7 +22,9 @@ _HASHED_MACHINE = "x86_64"
 _LIBRARY_NAMES = ("libirstlm1", "libirstlm1t64")
 """Debian 12 and older; Debian 13 and newer."""
 
-_INSTALLED_TLM = Path("/usr/lib/irstlm/bin/tlm")
+_TLM_FOLDER = "/usr/lib/irstlm/bin"
+"""Where Debian's package installs tlm, which is on no PATH."""
+
 _SORTING_MEMORY = "20%"
 """lmplz would take 80 % of the memory, and sorts on disk with less."""
 
@@ -113,7 +115,7 @@ def find_estimator() -> Estimator:
     lmplz = shutil.which("lmplz")
     if lmplz is not None:
         return Estimator("lmplz", Path(lmplz))
-    tlm = shutil.which("tlm") or (str(_INSTALLED_TLM) if _INSTALLED_TLM.is_file() else None)
+    tlm = shutil.which("tlm") or shutil.which("tlm", path=_TLM_FOLDER)
     if tlm is not None:
         return Estimator("tlm", Path(tlm))
     # Packages of a version differ between machines; others are checked against Debian's signed index.
