@@ -7,7 +7,6 @@ than a pulse of the measurement, may disturb less.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +18,7 @@ from memrix.crossbar.mapping import POLARITIES, Layout
 from memrix.crossbar.reach import ExposedCells, Reach
 from memrix.device import DeviceParameters
 from memrix.device.block import BLOCK_AXES, Block
-from memrix.device.switching import Switching
+from memrix.device.switching import switching_of
 
 CELL_PARTS = ("r", *BLOCK_AXES)
 _DONE = ("seen", "switched", "passes")
@@ -129,7 +128,8 @@ class WordLines(nn.Module):
         line = self._lines(self.places.index_select(0, cells))
         before = self._buffer("r").index_select(0, cells)
         block = self._block()
-        switching = _switching(self.cell_parameters, self.places.device)
+        order = self.cell_parameters.order
+        switching = switching_of(self.cell_parameters, order, self.places.device)
         for volt in volts:
             applied = volt.index_select(0, line)
             sets = (block.set_threshold.index_select(0, cells) >= applied) & (applied != 0)
@@ -199,8 +199,3 @@ def _forget_ahead_(state_dict: dict[str, Any], prefix: str) -> None:
         del state_dict[prefix + FORMER[0]]
         left = state_dict.pop(prefix + FORMER[1])
         state_dict[prefix + "history"] = without_ahead(state_dict[prefix + "history"], left)
-
-
-@functools.lru_cache(maxsize=8)
-def _switching(parameters: DeviceParameters, device: torch.device) -> Switching:
-    return Switching(parameters, parameters.order, device)

@@ -25,7 +25,8 @@ Where to look::
     switching, block, indexing                SET, RESET, partial RESET; all that the future of cells depends on
     cells, arguments, voltages, state_dicts   the array that users hold, and what it is given
     fresh                                     states after reset-set
-    ramp, ramp_plan, read_back                ramps that stop where a reading says so
+    readings, read_back                       noise of readings; the circuit that reads cells back
+    ramp, ramp_plan                           ramps that stop where a reading says so
     current                                   current and noise, affine in ``r``
     reach, switchability                      which cells a voltage switches: of an array; of a technology
     ranges                                    where settings mean something

@@ -77,6 +77,15 @@ def require_aims(aim: Tensor, shape: torch.Size) -> None:
         raise SettingsError("an aim of a ramp is NaN or infinite; give finite readings")
 
 
+def require_mask(where: Tensor, shape: torch.Size, device: torch.device) -> Tensor:
+    """A mask of cells on their device, flat; SettingsError unless it is bool and of the shape of the cells."""
+    if not isinstance(where, Tensor) or where.shape != shape or where.dtype != torch.bool:
+        raise SettingsError(
+            f"'where' must be a bool tensor of the cells' shape {tuple(shape)}, got {described(where)}"
+        )
+    return where.to(device).reshape(-1)
+
+
 def described(value: object) -> str:
     """A tensor as a message shows it, or what was given in its place."""
     return f"{value.dtype} of shape {tuple(value.shape)}" if isinstance(value, Tensor) else shown(value)

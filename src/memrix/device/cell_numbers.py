@@ -21,7 +21,7 @@ class Technology(NamedTuple):
     """Numbers of a technology, float32.
 
     Attributes:
-        normals: of each word (``streams.normal_table``).
+        normals: of the words below 32768 (``streams.normal_table``); those from 65535 down are their opposites.
         edges: int64, ``means``, ``factors``: as of ``DeviceModel``.
         innovation, weights, polynomials, conductance (``low``), per_conductance: as of ``CycleModel``; ``weights``
             are ``[order * 4, 4]``.
@@ -79,7 +79,7 @@ def _technology(switching: Switching) -> Technology:
         return np.ascontiguousarray(values, dtype=np.float32)
 
     return Technology(
-        normals=normal_table(torch.device("cpu")).numpy(),
+        normals=normal_table(torch.device("cpu"))[: 1 << 15].numpy(),  # half of it stays in a cache twice as well
         edges=np.array(devices.edges, dtype=np.int64),
         means=floats(devices.means.numpy()),
         factors=floats(devices.factors.numpy()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,9 +13,9 @@ from memrix._support.random import Seeds
 from memrix._support.threads import go_on
 from memrix._support.validation import require_choice, shown
 from memrix.device import state_dicts
-from memrix.device.arguments import described, device_of, parameters_of, ramp_voltages, require_aims, shape_of
+from memrix.device.arguments import device_of, parameters_of, ramp_voltages, require_aims, require_mask, shape_of
 from memrix.device.current import NOISES, CellCurrent, Noise
-from memrix.device.draws import CellStreams, reading_normals
+from memrix.device.draws import CellStreams
 from memrix.device.indexing import positions
 from memrix.device.parameters import FEATURES, DeviceParameters
 from memrix.device.ramp import ramp_
@@ -28,7 +29,8 @@ from memrix.device.ranges import (
 )
 from memrix.device.reach import ReadRange, WithinReach
 from memrix.device.read_back import ReadBack
-from memrix.device.switching import Switching
+from memrix.device.readings import beyond, next_readings, noise_of
+from memrix.device.switching import switching_of
 from memrix.device.voltages import Voltages, as_voltages, per_cell, power_, pulsed
 from memrix.errors import SettingsError
 
@@ -86,7 +88,7 @@ class Cells:
         self.streams = seed if isinstance(seed, CellStreams) else CellStreams.of_seeds(Seeds.of(seed))
         self.pulse_width = float(pulse_width)
         self.device = device_of(device)
-        self._switching = Switching(self.parameters, self.order, self.device)
+        self._switching = switching_of(self.parameters, self.order, self.device)
         self._current = CellCurrent(self.parameters)
         self._block = self._switching.fresh_block(self.shape.numel(), self.streams, self.device)
         self._start_counting()
@@ -98,18 +100,13 @@ class Cells:
 
     def _start_counting(self) -> None:
         self.pulses, self.reads, self.disturbing_reads = 0, 0, 0
-        self._power = 0  # of all pulses, in units of the device's currents
+        self.power = 0  # of all pulses, in units of ``CellCurrent.power_unit``
         self._readings = torch.zeros(self.shape.numel(), dtype=torch.int64, device=self.device)  # of each cell
-
-    @property
-    def power(self) -> int:
-        """Sum of the power of all pulses, in units of ``CellCurrent.power_unit``."""
-        return self._power
 
     @property
     def energy(self) -> float:
         """Energy of all pulses in J."""
-        return self._power * self._current.power_unit * self.pulse_width
+        return self.power * self._current.power_unit * self.pulse_width
 
     def restart(self, *, programming: int) -> None:
         """Make the array fresh again: the same devices, other cycles. Counts begin at 0.
@@ -153,17 +150,18 @@ class Cells:
         """
         go_on()
         voltages = per_cell(volts, self.shape, self.device)
-        index = pulsed(voltages, None if where is None else self._require_mask(where))
+        index = pulsed(voltages, None if where is None else require_mask(where, self.shape, self.device))
         count = self._block.r.numel() if index is None else index.numel()
         if not count:
             return
         if index is not None and isinstance(voltages, Tensor):
             voltages = voltages.index_select(0, index)
-        halfway = _chosen(self._block.r, index, copy=True)
+        chosen: Any = ... if index is None else index
+        halfway = self._block.r[chosen].clone()
         self._switching.pulse_(self._block, voltages, index)
-        halfway.add_(_chosen(self._block.r, index)).mul_(0.5)
+        halfway.add_(self._block.r[chosen]).mul_(0.5)
         self.pulses += count
-        self._power += power_(self._current, halfway, voltages)
+        self.power += power_(self._current, halfway, voltages)
 
     @torch.no_grad()
     def ramp(self, volts: Sequence[float], aim: Tensor, circuit: ReadBack, where: Tensor) -> Tensor:
@@ -185,7 +183,7 @@ class Cells:
             SettingsError: a shape does not fit, voltages do not rise from above 0, an aim is not finite, or there is
                 no circuit.
         """
-        index = positions(self._require_mask(where))
+        index = positions(require_mask(where, self.shape, self.device))
         volts = ramp_voltages(volts, self.parameters.full_reset_voltage)
         require_aims(aim, self.shape)
         if not isinstance(circuit, ReadBack):
@@ -201,7 +199,7 @@ class Cells:
         self.pulses += record.pulses
         self.reads += record.reads
         self.disturbing_reads += record.disturbing_reads
-        self._power += record.power
+        self.power += record.power
         return readings
 
     def current(self, volts: Voltages) -> Tensor:
@@ -241,24 +239,23 @@ class Cells:
         require_temperature("temperature", temperature)
         require_bandwidth("bandwidth", bandwidth)
         voltages = self._read_voltages(volts)
-        if where is not None and voltages.dim():
-            raise SettingsError(
-                f"chosen cells are read at one voltage, got voltages of shape {tuple(voltages.shape)}"
-            )
-        index, reading = self._next_readings(np.broadcast_shapes(voltages.shape, self.shape), where)
+        given = tuple(voltages.shape)
+        if where is not None and given:
+            raise SettingsError(f"chosen cells are read at one voltage, got voltages of shape {given}")
+        chosen = None if where is None else positions(require_mask(where, self.shape, self.device))
+        shape = np.broadcast_shapes(given, self.shape)
+        index, reading = next_readings(self._readings, self.shape, shape, chosen)
         voltages = voltages if where is not None else voltages.expand(index.shape)
         sets, resets, r = (
             part[index] for part in (self._block.set_threshold, self._block.reset_threshold, self._block.r)
         )
         self.reads += index.numel()
-        self.disturbing_reads += int(torch.count_nonzero(_beyond(sets, resets, voltages)))
+        self.disturbing_reads += int(torch.count_nonzero(beyond(sets, resets, voltages)))
         currents = self._current.of(r, voltages)
         if noise != "off":
-            offset, slope = self._current.noise_variance(voltages, noise, temperature, bandwidth)
-            numbers = self._block.numbers[index].view(-1)
-            drawn = reading_normals(self.streams.readings, numbers, reading.reshape(-1)).view(index.shape)
-            # Product and sum apart, as in a ramp.
-            currents += drawn.mul_((r * slope).add_(offset).clamp_(min=0).sqrt_())
+            variance = self._current.noise_variance(voltages, noise, temperature, bandwidth)
+            numbers = self._block.numbers[index]
+            currents += noise_of(r, variance, self.streams.readings, numbers, reading)
         if where is None:
             return currents
         return torch.zeros_like(self._block.r).scatter_(0, index, currents).view(self.shape)
@@ -269,26 +266,11 @@ class Cells:
             self.read(circuit.voltage, where, temperature=circuit.temperature, bandwidth=circuit.bandwidth)
         )
 
-    def _next_readings(self, shape: tuple[int, ...], where: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The cells that a reading of a shape is of, int64, and which of their readings it is; they count them."""
-        if where is not None:
-            index = positions(self._require_mask(where))
-            reading = self._readings.index_select(0, index)
-            self._readings.index_copy_(0, index, reading + 1)
-            return index, reading
-        everyone = torch.arange(self._block.r.numel(), device=self.device).view(self.shape)
-        own = (1,) * (len(shape) - len(self.shape)) + tuple(self.shape)
-        repeated = [size if size != there else 1 for size, there in zip(shape, own, strict=True)]
-        times = torch.arange(torch.Size(repeated).numel(), device=self.device).view(repeated)
-        reading = self._readings.view(self.shape) + times
-        self._readings += times.numel()
-        return everyone.expand(shape), reading
-
     def disturbed(self, volts: Voltages) -> Tensor:
         """Which cells a pulse of ``volts`` would switch: bool, ``volts`` broadcast with the cells' shape."""
         voltages = as_voltages(volts, self.shape, self.device, PULSE_RANGE, NO_BREAKDOWN)
         sets, resets = (part.view(self.shape) for part in (self._block.set_threshold, self._block.reset_threshold))
-        return _beyond(sets, resets, voltages)
+        return beyond(sets, resets, voltages)
 
     def _read_voltages(self, volts: Voltages) -> Tensor:
         return as_voltages(volts, self.shape, self.device, self.parameters.swept_voltage, NOT_MEASURED)
@@ -312,25 +294,6 @@ class Cells:
         """
         state_dicts.load_state(self, state)
 
-    def _require_mask(self, where: Tensor) -> Tensor:
-        if not isinstance(where, Tensor) or where.shape != self.shape or where.dtype != torch.bool:
-            raise SettingsError(
-                f"'where' must be a bool tensor of the cells' shape {tuple(self.shape)}, got {described(where)}"
-            )
-        return where.to(self.device).reshape(-1)
-
     def __repr__(self) -> str:
         source = self.parameters.source
         return f"Cells(shape={tuple(self.shape)}, parameters={source!r}, order={self.order}, seed={self.seeds})"
-
-
-def _chosen(values: Tensor, index: Tensor | None, *, copy: bool = False) -> Tensor:
-    """Values at an index, None: all of them."""
-    if index is not None:
-        return values.index_select(0, index)
-    return values.clone() if copy else values
-
-
-def _beyond(sets: Tensor, resets: Tensor, voltages: Tensor) -> Tensor:
-    """Whether voltages lie beyond a threshold; none at all disturbs nothing."""
-    return ((sets >= voltages) | (resets < voltages)) & (voltages != 0)

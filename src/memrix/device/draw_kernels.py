@@ -33,3 +33,21 @@ def fill_words(out: Words, numbers: Numbers, draws: Numbers, key0: int, key1: in
         out[5, i] = c2 >> _16
         out[6, i] = c3 & _HALF
         out[7, i] = c3 >> _16
+
+
+@compiled
+def fill_normals(
+    out: npt.NDArray[np.float32],
+    numbers: Numbers,
+    readings: Numbers,
+    table: npt.NDArray[np.float32],
+    key0: int,
+    key1: int,
+) -> None:
+    """Fill ``[n]`` with the normals of word ``reading % 8`` at each number of draw ``reading // 8``."""
+    k0, k1 = np.uint64(key0), np.uint64(key1)
+    for i in range(numbers.size):
+        number, draw, word = np.uint64(numbers[i]), np.uint64(readings[i] // 8), readings[i] % 8
+        c0, c1, c2, c3 = philox(number & _LOW, number >> _32, draw & _LOW, draw >> _32, k0, k1)
+        half = c0 if word < 2 else c1 if word < 4 else c2 if word < 6 else c3
+        out[i] = table[half >> _16 if word % 2 else half & _HALF]

@@ -101,6 +101,13 @@ def cycle_normals(stream: Stream, numbers: Tensor, cycle: int | Tensor) -> Tenso
 
 def reading_normals(stream: Stream, numbers: Tensor, reading: Tensor) -> Tensor:
     """The normal of a reading of each cell, float32 ``[n]``; ``reading``: its number, int64 ``[n]``."""
+    if numbers.device.type == "cpu" and compilation.AVAILABLE:
+        from memrix.device.draw_kernels import fill_normals
+
+        filled = torch.empty(numbers.shape, dtype=torch.float32)
+        table = normal_table(numbers.device).numpy()
+        fill_normals(filled.numpy(), numbers.contiguous().numpy(), reading.contiguous().numpy(), table, *stream.keys)
+        return filled
     drawn = words(stream, numbers, reading // WORDS)
     noise: Tensor = normal_table(numbers.device)[drawn.gather(0, (reading % WORDS)[None])[0]]
     return noise

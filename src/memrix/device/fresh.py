@@ -13,7 +13,7 @@ from memrix.device.draws import CellStreams, device_normals
 from memrix.device.indexing import positions
 from memrix.device.parameters import DeviceParameters
 from memrix.device.reach import ReadRange, WithinReach
-from memrix.device.switching import Switching
+from memrix.device.switching import Switching, switching_of
 
 # Cells at a time: what they are computed from fits a second-level cache. No result depends on it.
 _CHUNK = 1 << 15
@@ -50,7 +50,7 @@ class FreshCells:
     ) -> tuple[Tensor, WithinReach | None]:
         """States as ``draw`` gives them, and the cells among them that a reading within a range may switch."""
         streams = CellStreams.of_layer(chip, programming, first)
-        switching = Switching(self.parameters, self.parameters.order, on.device)
+        switching = switching_of(self.parameters, self.parameters.order, on.device)
         state = torch.empty(on.shape, dtype=torch.float32, device=on.device)
         states, targets = torch.split(state.view(-1), _CHUNK), torch.split(on.reshape(-1), _CHUNK)
         found = [WithinReach.none(on.device)] * len(states)

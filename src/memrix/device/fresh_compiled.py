@@ -1,4 +1,4 @@
-"""``fresh_kernels`` for tensors."""
+"""``fresh_kernels``, ``cycle_kernels`` and ``draw_kernels`` for tensors."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch import Tensor
 from memrix._support.streams import Stream
 from memrix.device.block import Block
 from memrix.device.cell_numbers import arrays_of, technology_of
+from memrix.device.cycle_kernels import enter_next_cycles
 from memrix.device.draws import CellStreams
 from memrix.device.fresh_kernels import RESETS, SETS, begin, draw_states
 from memrix.device.reach import ReadRange
@@ -46,3 +47,8 @@ def begin_block(switching: Switching, block: Block, streams: CellStreams) -> Non
     """Draw devices and first cycle of a block of consecutive cells."""
     if block.r.numel():
         begin(arrays_of(block), technology_of(switching), keys_of(streams.devices), keys_of(streams.cycles))
+
+
+def next_cycle(switching: Switching, block: Block, index: Tensor) -> None:
+    """Let cells enter their next cycle, for which there is room."""
+    enter_next_cycles(arrays_of(block), technology_of(switching), index.numpy(), keys_of(block.stream))

@@ -5,31 +5,97 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from memrix._support.compilation import compiled
-from memrix._support.philox_kernels import philox
-from memrix.device.cell_kernels import LOW, component_of, device_row, draw, feature_of, innovation_of
-from memrix.device.cell_numbers import BlockArrays, Floats, Technology
+from memrix._support.compilation import compiled, part_of_compiled
+from memrix.device.cell_kernels import (
+    BLOCK,
+    WORDS,
+    Components,
+    Keys,
+    components_of,
+    device_row,
+    draw,
+    draw_all,
+    feature_of,
+    innovation_of,
+    normal_of,
+)
+from memrix.device.cell_numbers import BlockArrays, Floats, Integers, Technology
 from memrix.device.parameters import HRS, LRS, RESET_VOLTAGE, SET_VOLTAGE
 from memrix.device.variability import COUNT
 
-Keys = tuple[np.uint64, np.uint64]
 SETS, RESETS = 1, 2
 
-_BLOCK = 256  # cells at a time: what they draw stays in the fastest cache
-_32 = np.uint64(32)
-_WORDS = 8
 _HALF_WORD = np.uint64(0xFFFF)
+_DEVICE = 2 * COUNT  # normals of a device: all but the last are words 1 to 7 of its first draw
 
 
-@compiled
-def draw_words(out: npt.NDArray[np.uint64], first: int, count: int, number: int, keys: Keys) -> None:
-    """Fill ``[2 * count]`` with the words of a draw of consecutive cells, four in each, the lowest first."""
-    d = np.uint64(number)
+@part_of_compiled
+def look_up(out: Floats, normals: Floats, words: npt.NDArray[np.uint16], shift: int, cells: Integers) -> None:
+    """Normals ``[rows, cells]`` of the words of cells from ``shift`` on."""
+    for k in range(out.shape[0]):
+        row = out[k]
+        for i in range(cells.size):
+            row[i] = normal_of(normals, words[WORDS * cells[i] + shift + k])
+
+
+@part_of_compiled
+def first_feature(
+    out: Floats, scratch: Floats, technology: Technology, feature: int, z: Floats, e: Floats, components: Components
+) -> None:
+    """A feature of the first cycle of cells.
+
+    Args:
+        out: to be filled; the other arrays may have room for more cells.
+        scratch: ``[3, room]``: offsets, scales and scores in the end.
+        technology: of the cells.
+        feature: which.
+        z: ``[8, room]``: normals of the devices.
+        e: ``[4, room]``: of the cycle.
+        components: of the mixture.
+    """
+    means, factors = technology.means, technology.factors
+    # Rows and slices of rows are contiguous, which makes vectors of their loops; slices of columns are not.
+    count = out.size
+    offset, scale, score = scratch[0][:count], scratch[1][:count], scratch[2][:count]
+    device_row(offset, means, factors, 2 * feature, z, components)
+    device_row(scale, means, factors, 2 * feature + 1, z, components)
+    innovation_of(score, technology.innovation, feature, e)
+    polynomials, conductance = technology.polynomials, technology.conductance
+    feature_of(out, polynomials, conductance, technology.per_conductance, feature, offset, scale, score)
+
+
+@part_of_compiled
+def draw_on(
+    state: Floats,
+    reached: npt.NDArray[np.uint8],
+    technology: Technology,
+    cells: Integers,
+    both_words: tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint16]],
+    components: Components,
+    room: Floats,
+    first: int,
+    device_keys: Keys,
+    highest: np.float32,
+) -> None:
+    """States of the ON cells of a block, and which of them a reading at ``highest`` V RESETs."""
+    normals, count, words, cycle_words = technology.normals, cells.size, both_words[0], both_words[1]
+    z, e, scratch, value = room[:_DEVICE], room[_DEVICE:12], room[12:15], room[15][:count]
     for i in range(count):
-        n = np.uint64(first + i)
-        c0, c1, c2, c3 = philox(n & LOW, n >> _32, d & LOW, d >> _32, keys[0], keys[1])
-        out[2 * i] = c0 | c1 << _32
-        out[2 * i + 1] = c2 | c3 << _32
+        components[i] = components[cells[i]]  # those further on are still to be read
+    own = components[:count]
+    look_up(z[: _DEVICE - 1], normals, words, 1, cells)
+    look_up(e, normals, cycle_words, 0, cells)
+    first_feature(value, scratch, technology, LRS, z, e, own)
+    for i in range(count):
+        state[cells[i]] = value[i]
+        reached[cells[i]] = 0
+    if highest > 0:
+        for i in range(count):
+            last, _, _, _ = draw(first + cells[i], 1, device_keys)
+            z[_DEVICE - 1, i] = normal_of(normals, last & _HALF_WORD)
+        first_feature(value, scratch, technology, RESET_VOLTAGE, z, e, own)
+        for i in range(count):
+            reached[cells[i]] = RESETS if value[i] < highest else 0
 
 
 @compiled
@@ -45,85 +111,69 @@ def draw_states(
     highest: np.float32,
 ) -> None:
     """States after reset-set of consecutive cells, and what readings from ``lowest`` to ``highest`` V do to each."""
-    normals, edges, means, factors = technology.normals, technology.edges, technology.means, technology.factors
-    innovation, polynomials = technology.innovation, technology.polynomials
-    low, per_low = technology.conductance, technology.per_conductance
-    drawn, cycle_drawn = np.empty(2 * _BLOCK, np.uint64), np.empty(2 * _BLOCK, np.uint64)
+    normals = technology.normals
+    drawn, cycle_drawn = np.empty(2 * BLOCK, np.uint64), np.empty(2 * BLOCK, np.uint64)
     words, cycle_words = drawn.view(np.uint16), cycle_drawn.view(np.uint16)
-    z, e = np.empty(2 * COUNT, np.float32), np.empty(COUNT, np.float32)
-    for start in range(0, on.size, _BLOCK):
-        count = min(_BLOCK, on.size - start)
-        draw_words(drawn, first + start, count, 0, device_keys)
-        draw_words(cycle_drawn, first + start, count, 0, cycle_keys)
+    needed = 2 if lowest < 0 else 1  # features of OFF cells
+    everyone, numbers, zeros = np.arange(BLOCK), np.empty(BLOCK, np.int64), np.zeros(BLOCK, np.int64)
+    z, e = np.zeros((_DEVICE, BLOCK), np.float32), np.empty((needed, BLOCK), np.float32)
+    scratch, value, cells = np.empty((3, BLOCK), np.float32), np.empty(BLOCK, np.float32), np.empty(BLOCK, np.int64)
+    components, room = np.empty(BLOCK, np.int32), np.zeros((16, BLOCK), np.float32)
+    for start in range(0, on.size, BLOCK):
+        stop, ons = min(start + BLOCK, on.size), 0
+        targets, states, marks, count = on[start:stop], state[start:stop], reached[start:stop], stop - start
+        for i in range(BLOCK):
+            numbers[i] = first + start + i
+        draw_all(drawn, numbers, zeros, BLOCK, device_keys)
+        draw_all(cycle_drawn, numbers, zeros, BLOCK, cycle_keys)
+        components_of(components, words, technology.edges)
+        # Most cells of a bit-sliced matrix are OFF: all are computed as OFF, the ON ones once more.
+        look_up(z[: 2 * needed], normals, words, 1, everyone)
+        look_up(e, normals, cycle_words, 0, everyone)
+        first_feature(value, scratch, technology, HRS, z, e, components)
+        states[:] = value[:count]
+        marks[:] = 0
+        if lowest < 0:
+            first_feature(value, scratch, technology, SET_VOLTAGE, z, e, components)
+            for i in range(count):
+                marks[i] = SETS if value[i] >= lowest else 0
         for i in range(count):
-            cell, own = start + i, _WORDS * i
-            feature = LRS if on[cell] else HRS
-            limited = highest > 0 if on[cell] else lowest < 0
-            row = 2 * feature
-            for k in range(min(row + (4 if limited else 2), 2 * COUNT - 1)):
-                z[k] = normals[words[own + k + 1]]
-            for k in range(feature + (2 if limited else 1)):
-                e[k] = normals[cycle_words[own + k]]
-            component = component_of(edges, words[own])
-            offset, scale = (
-                device_row(means, factors, component, row, z),
-                device_row(means, factors, component, row + 1, z),
-            )
-            score = innovation_of(innovation, feature, e)
-            state[cell] = feature_of(polynomials, low, per_low, feature, offset, scale, score)
-            reached[cell] = 0
-            if not limited:
-                continue
-            threshold = SET_VOLTAGE
-            if on[cell]:
-                threshold = RESET_VOLTAGE
-                last, _, _, _ = draw(first + cell, 1, device_keys)
-                z[2 * COUNT - 1] = normals[last & _HALF_WORD]
-            row = 2 * threshold
-            offset, scale = (
-                device_row(means, factors, component, row, z),
-                device_row(means, factors, component, row + 1, z),
-            )
-            score = innovation_of(innovation, threshold, e)
-            volts = feature_of(polynomials, low, per_low, threshold, offset, scale, score)
-            if on[cell]:
-                reached[cell] = RESETS if volts < highest else 0
-            else:
-                reached[cell] = SETS if volts >= lowest else 0
+            cells[ons] = i
+            ons += targets[i]
+        if ons:
+            chosen, drawn_words, from_ = cells[:ons], (words, cycle_words), first + start
+            draw_on(states, marks, technology, chosen, drawn_words, components, room, from_, device_keys, highest)
 
 
 @compiled
 def begin(block: BlockArrays, technology: Technology, device_keys: Keys, cycle_keys: Keys) -> None:
-    """Draw devices and first cycle of the consecutive cells of a block, which are OFF."""
-    normals, edges, means, factors = technology.normals, technology.edges, technology.means, technology.factors
-    innovation, polynomials = technology.innovation, technology.polynomials
-    low, per_low = technology.conductance, technology.per_conductance
-    size = 2 * _BLOCK
-    drawn, cycle_drawn, last_drawn = np.empty(size, np.uint64), np.empty(size, np.uint64), np.empty(size, np.uint64)
-    words, cycle_words, last = drawn.view(np.uint16), cycle_drawn.view(np.uint16), last_drawn.view(np.uint16)
-    z, e = np.empty(2 * COUNT, np.float32), np.empty(COUNT, np.float32)
-    r, devices, history, features = block.r, block.devices, block.history, block.features
-    set_threshold, reset_threshold, first = block.set_threshold, block.reset_threshold, block.numbers[0]
-    for start in range(0, r.size, _BLOCK):
-        count = min(_BLOCK, r.size - start)
-        draw_words(drawn, first + start, count, 0, device_keys)
-        draw_words(last_drawn, first + start, count, 1, device_keys)
-        draw_words(cycle_drawn, first + start, count, 0, cycle_keys)
-        for i in range(count):
-            cell = start + i
-            for k in range(2 * COUNT - 1):
-                z[k] = normals[words[_WORDS * i + k + 1]]
-            z[2 * COUNT - 1] = normals[last[_WORDS * i]]
-            for k in range(COUNT):
-                e[k] = normals[cycle_words[_WORDS * i + k]]
-            component = component_of(edges, words[_WORDS * i])
-            for feature in range(COUNT):
-                offset = device_row(means, factors, component, 2 * feature, z)
-                scale = device_row(means, factors, component, 2 * feature + 1, z)
-                score = innovation_of(innovation, feature, e)
-                devices[feature, cell], devices[feature + COUNT, cell] = offset, scale
-                history[cell, 0, feature] = score
-                features[feature, cell] = feature_of(polynomials, low, per_low, feature, offset, scale, score)
-            r[cell] = features[HRS, cell]
-            set_threshold[cell] = features[SET_VOLTAGE, cell]
-            reset_threshold[cell] = np.inf
+    """Draw devices and first cycle of the cells of a block, which are OFF."""
+    r, devices, history, features, numbers = block.r, block.devices, block.history, block.features, block.numbers
+    set_threshold, reset_threshold, normals = block.set_threshold, block.reset_threshold, technology.normals
+    drawn, zeros, ones = np.empty(2 * BLOCK, np.uint64), np.zeros(BLOCK, np.int64), np.ones(BLOCK, np.int64)
+    words, everyone, all_components = drawn.view(np.uint16), np.arange(BLOCK), np.empty(BLOCK, np.int32)
+    room = np.zeros((16, BLOCK), np.float32)
+    for start in range(0, r.size, BLOCK):
+        count = min(BLOCK, r.size - start)
+        z, e, scratch, value = room[:_DEVICE], room[_DEVICE:12], room[12:15], room[15][:count]
+        components, cells, own, stop = all_components[:count], everyone[:count], numbers[start:], start + count
+        draw_all(drawn, own, zeros, count, device_keys)
+        components_of(components, words, technology.edges)
+        look_up(z[: _DEVICE - 1], normals, words, 1, cells)
+        draw_all(drawn, own, zeros, count, cycle_keys)
+        look_up(e, normals, words, 0, cells)
+        draw_all(drawn, own, ones, count, device_keys)
+        look_up(z[_DEVICE - 1 :], normals, words, 0, cells)
+        for feature in range(COUNT):
+            first_feature(value, scratch, technology, feature, z, e, components)
+            devices[feature, start:stop], devices[feature + COUNT, start:stop] = (
+                scratch[0][:count],
+                scratch[1][:count],
+            )
+            features[feature, start:stop] = value
+            scores = history[start:stop, history.shape[1] - 1, feature]
+            for i in range(count):
+                scores[i] = scratch[2, i]
+        r[start:stop] = features[HRS, start:stop]
+        set_threshold[start:stop] = features[SET_VOLTAGE, start:stop]
+        reset_threshold[start:stop] = np.inf

@@ -21,7 +21,7 @@ from memrix.device.block import Block
 from memrix.device.draws import reading_normals
 from memrix.device.indexing import positions
 from memrix.device.parameters import SET_VOLTAGE
-from memrix.device.ramp_plan import RampPlan, RampRecord
+from memrix.device.ramp_plan import RampPlan, RampRecord, plan_of
 from memrix.device.read_back import ReadBack
 from memrix.device.switching import Switching
 
@@ -48,7 +48,7 @@ def ramp_(
         stream: of the noise of readings.
         readings: int64 ``[cells]``: how many each cell has had; they are counted on.
     """
-    plan = RampPlan(switching, volts, circuit)
+    plan = plan_of(switching, tuple(volts), circuit)
     if block.r.device.type == "cpu" and compilation.AVAILABLE:
         from memrix.device.ramp_compiled import run
 
@@ -76,6 +76,7 @@ class _Ramp:
         self.volts, self.states = (
             torch.from_numpy(array).to(index.device) for array in (plan.steps.volts, plan.steps.states)
         )
+        self.volts = self.volts[: self.states.shape[1]]
 
     def run(self) -> RampRecord:
         """The whole ramp."""

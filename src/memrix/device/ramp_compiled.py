@@ -11,7 +11,7 @@ from memrix._support.threads import side_by_side
 from memrix.device.block import Block
 from memrix.device.cell_numbers import arrays_of, technology_of
 from memrix.device.fresh_compiled import keys_of
-from memrix.device.ramp_kernels import ramp
+from memrix.device.ramp_kernels import Ramped, ramp
 from memrix.device.ramp_plan import RampPlan, RampRecord
 from memrix.device.switching import Switching
 
@@ -29,23 +29,21 @@ def run(
     counts: list[tuple[int, int, int]] = [(0, 0, 0)] * len(parts[0])
 
     def part(number: int, index: Tensor, aim: Tensor, margin: Tensor, last: Tensor) -> None:
-        counts[number] = ramp(
-            arrays,
-            technology,
-            plan.compiled_circuit,
-            plan.steps,
-            index.numpy(),
-            aim.numpy(),
-            margin.numpy(),
-            np.float32(plan.largest_reading),
-            readings.numpy(),
-            keys_of(block.stream),
-            keys_of(stream),
-            plan.disturbing,
-            np.float32(plan.voltage),
-            plan.per_power_unit,
-            last.numpy(),
+        cells = Ramped(
+            positions=index.numpy(),
+            aims=aim.numpy(),
+            margins=margin.numpy(),
+            readings=last.numpy(),
+            done=readings.numpy(),
+            cycle_keys=keys_of(block.stream),
+            read_keys=keys_of(stream),
+            largest=np.float32(plan.largest_reading),
+            voltage=np.float32(plan.voltage),
+            disturbing=plan.disturbing,
+            top=1 << (len(plan.steps.weights).bit_length() - 1),
+            per_unit=plan.per_power_unit,
         )
+        counts[number] = ramp(arrays, technology, plan.compiled_circuit, plan.steps, cells)
 
     side_by_side(part, range(len(counts)), *parts, device=index.device)
     pulses, power, disturbing = (sum(column) for column in zip(*counts, strict=True))

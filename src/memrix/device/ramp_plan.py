@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -76,7 +77,7 @@ class Steps(NamedTuple):
     function is tabulated: its chords lie above it.
 
     Attributes:
-        volts: V.
+        volts: V, ``[2 * steps]``: infinite after the last.
         states: ``[3, steps]``: the state after a step, of the amplitude of a transition, of its floor, and alone.
         low_sums: of ``U * I_LL(U)``, in W.
         slope_sums: of ``w = U * d(U)``: the change of the power with the state.
@@ -173,7 +174,7 @@ def _steps(switching: Switching, volts: Sequence[float], circuit: Circuit) -> St
     floors = np.sort(current.low_resistance(full) + off * current.slope(full))
     falling = _falling(readings, floors)
     return Steps(
-        volts=u.astype(np.float32),
+        volts=np.concatenate([u, np.full(len(u), np.inf)]).astype(np.float32),
         states=states.astype(np.float32),
         low_sums=_sums(low),
         slope_sums=_sums(weights),
@@ -199,3 +200,9 @@ def _falling(readings: Doubles, floors: Doubles) -> Doubles:
 def _sums(values: Array) -> Doubles:
     """Sums over the last axis of all values before each, and of all."""
     return np.concatenate([np.zeros((*values.shape[:-1], 1)), np.cumsum(values, axis=-1)], axis=-1)
+
+
+@functools.lru_cache(maxsize=16)
+def plan_of(switching: Switching, volts: tuple[float, ...], circuit: ReadBack) -> RampPlan:
+    """The plan of a ramp, made once."""
+    return RampPlan(switching, volts, circuit)

@@ -30,7 +30,7 @@ def state_of(cells: Cells) -> dict[str, Tensor]:
     state["history"] = torch.nn.functional.pad(state["history"], (0, 0, slots, 0))
     state["r"] = cells.r.clone()
     state["readings"] = cells._readings.clone()
-    power = divmod(cells._power, 1 << _HALF_BITS)
+    power = divmod(cells.power, 1 << _HALF_BITS)
     state["counts"] = torch.tensor([cells.pulses, *power, cells.reads, cells.disturbing_reads])
     streams = cells.streams
     keys = [stream.key for stream in (streams.devices, streams.cycles, streams.readings)]
@@ -54,7 +54,7 @@ def load_state(cells: Cells, state: Mapping[str, Tensor]) -> None:
         setattr(block, name, value.reshape(-1) if name == "r" else value.contiguous())
     cells._readings = state["readings"].to(cells.device, copy=True)
     cells.pulses, high, low, cells.reads, cells.disturbing_reads = state["counts"].tolist()
-    cells._power = (high << _HALF_BITS) + low
+    cells.power = (high << _HALF_BITS) + low
     *keys, first = state["streams"].tolist()
     cells.seeds = seeds
     devices, cycles, readings = (Stream(key % (1 << _KEY_BITS)) for key in keys)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from memrix.device.indexing import positions
 from memrix.device.parameters import HRS, LRS, RESET_VOLTAGE, SET_VOLTAGE, DeviceParameters
 from memrix.device.variability import COUNT, CycleModel, DeviceModel
 
+_SLOTS = 4  # of a history that begins: to make room takes longer, and most protocols need no more
 _IN_LOW_RESISTANCE = -torch.inf
 _IN_HIGH_RESISTANCE = torch.inf
 
@@ -63,7 +65,9 @@ class Switching:
         return Block(
             r=empty(count),
             devices=devices,
-            history=empty(count, 1, COUNT),
+            history=torch.zeros(
+                (count, min(_SLOTS, self.cycle.order), COUNT), dtype=torch.float32, device=numbers.device
+            ),
             cycles=torch.zeros(count, dtype=torch.int32, device=numbers.device),
             features=empty(COUNT, count),
             set_threshold=empty(count),
@@ -98,7 +102,7 @@ class Switching:
 
     def _enter_first_cycle_(self, block: Block) -> None:
         scores = self.cycle.innovations(cycle_normals(block.stream, block.numbers, 0))
-        block.history = scores.t().contiguous()[:, None]
+        block.history.zero_()[:, -1] = scores.t()
         block.cycles.zero_()
         block.features = self.cycle.features(block.devices, scores)
 
@@ -188,8 +192,13 @@ class Switching:
         if not index.numel():
             return
         cycles = block.cycles.index_select(0, index) + 1
-        block.cycles.scatter_(0, index, cycles)
         self.make_room_(block, int(cycles.max()))
+        if block.r.device.type == "cpu" and compilation.AVAILABLE:
+            from memrix.device.fresh_compiled import next_cycle
+
+            next_cycle(self, block, index)
+            return
+        block.cycles.scatter_(0, index, cycles)
         normals = cycle_normals(block.stream, block.numbers.index_select(0, index), cycles)
         history = block.history.index_select(0, index)
         scores = self.cycle.next_scores(history, normals)
@@ -208,3 +217,18 @@ class Switching:
 def _of(index: Tensor, chosen: Tensor) -> Tensor:
     """The elements of an index that a mask chooses."""
     return index.index_select(0, positions(chosen))
+
+
+def switching_of(parameters: DeviceParameters, order: int, device: torch.device) -> Switching:
+    """The switching of a technology, made once.
+
+    Raises:
+        SettingsError: the parameters hold no autoregression of this order.
+    """
+    parameters.autoregression(order)
+    return _made(parameters, order, device)
+
+
+@functools.lru_cache(maxsize=16)
+def _made(parameters: DeviceParameters, order: int, device: torch.device) -> Switching:
+    return Switching(parameters, order, device)

@@ -10,7 +10,8 @@ targets into states, ``nominal_states`` says what an ON and an OFF cell are on a
           pulses: program_blocks runs a procedure on Cells, block by block   pre-cycled, write-verify, reset-ramp
 
 Streams are given, not made: ``chip`` for the devices, ``programming`` for everything else. What a cell draws is a
-function of them and of its number, so results depend neither on blocks nor on threads.
+function of them and of its number, so results depend neither on blocks nor on threads. What a protocol draws beside
+``Cells`` takes a stream of its own, ``Stream.of(programming.key, "use")``, at numbers of cells or arrays.
 
     protocol                  the interface and the report
     open_loop                 ``ResetSet``, which verifies nothing, and ``Ideal``
@@ -21,7 +22,8 @@ function of them and of its number, so results depend neither on blocks nor on t
     population                nominal states, from a large population
     resampled                 cells of a protocol's statistics without its pulses, for training with device resampling
 
-A new protocol: CONTRIBUTING.md, "How to add a programming protocol".
+A new protocol has that interface and is listed in ``PROTOCOLS`` below; ``wear`` is a short example. Step by step:
+CONTRIBUTING.md, "How to add a programming protocol".
 """
 
 from memrix._support.renamed import former_names, warn_renamed

@@ -65,13 +65,8 @@ def program_blocks(
     def program(number: int, state: Tensor, target: Tensor) -> None:
         if not state.numel():
             return
-        cells = Cells(
-            state.numel(),
-            parameters,
-            seed=CellStreams.of_layer(chip, programming, first + number * length),
-            device=device,
-            pulse_width=pulse_width,
-        )
+        streams = CellStreams.of_layer(chip, programming, first + number * length)
+        cells = Cells(state.numel(), parameters, seed=streams, device=device, pulse_width=pulse_width)
         verification = Verification()
         procedure(cells, target, verification)
         state.copy_(cells.r)
@@ -86,8 +81,7 @@ def program_blocks(
             failed=verification.failed,
         )
 
-    split_targets = torch.split(targets.reshape(-1), length)
-    side_by_side(program, range(len(parts)), parts, split_targets, device=device)
+    side_by_side(program, range(len(parts)), parts, torch.split(targets.reshape(-1), length), device=device)
     joined = None if reads is None else WithinReach.joined(within, [part.numel() for part in parts])
     # Integers add up alike in any blocks.
     energy = sum(powers) * CellCurrent(parameters).power_unit * pulse_width
