@@ -53,6 +53,14 @@ def test_imports_point_downwards(path):
             assert floor_of(module.split(".")[1]) <= floor_of(room), f"{module} lies above {room}"
 
 
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_no_file_is_longer_than_300_lines_and_no_function_than_60(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 300
+    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
+    assert not [node.name for node in functions if (node.end_lineno or 0) - node.lineno >= 60]
+
+
 # Estimating a device takes statistics and charts, which come with the extra ``device``.
 FITTING = SOURCE / "device" / "fitting"
 CORE_MODULES = [

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 
 import pytest
 from cyclopts import App
+from rich.console import Console
 
 from memrix._support.preset_names import PRESETS
 from memrix._support.renamed import formerly
@@ -35,20 +36,17 @@ def arguments_of(command):
     return {name: argument for argument in apps[-1].assemble_argument_collection() for name in argument.names}
 
 
-def shown_help(command, capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "2000")
-    app([*command, "--help"], result_action="return_value")
+def shown_help(command, capsys):
+    app([*command, "--help"], console=Console(width=2000), result_action="return_value")
     return capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("command", "settings", "of"), OPTIONS, ids=NAMES)
-def test_a_field_is_an_option_with_its_text_and_its_default(command, settings, of, capsys, monkeypatch):
+def test_a_field_is_an_option_with_its_text_and_its_default(command, settings, of, capsys):
     argument = arguments_of(command)[option_of(of.name)]
     assert argument.parameter.help == field_help(settings)[of.name]
     default = of.default if of.default_factory is dataclasses.MISSING else tuple(of.default_factory())
-    (line,) = (
-        line for line in shown_help(command, capsys, monkeypatch).splitlines() if f" {option_of(of.name)} " in line
-    )
+    (line,) = (line for line in shown_help(command, capsys).splitlines() if f" {option_of(of.name)} " in line)
     # Backquotes are typeset.
     assert field_help(settings)[of.name].replace("`", "") in line
     shown = re.search(r"\[default: (.*)\]", line)
@@ -76,9 +74,9 @@ def test_what_is_no_option_comes_with_trained_recognizers():
 
 
 @pytest.mark.parametrize("old", ["--coarse-epochs", "--dictionary", "--recogniser", "--wear"])
-def test_a_former_option_is_hidden(old, capsys, monkeypatch):
+def test_a_former_option_is_hidden(old, capsys):
     assert old in arguments_of(["experiment", "paper"])
-    assert f"{old} " not in shown_help(["experiment", "paper"], capsys, monkeypatch)
+    assert f"{old} " not in shown_help(["experiment", "paper"], capsys)
 
 
 @dataclass(frozen=True)

@@ -188,11 +188,11 @@ def test_readings_are_rounded_to_the_even_neighbor_and_clipped(limit):
     generator = np.random.default_rng(0)
     halves = np.arange(-300, 300) / 2
     readings = np.concatenate([halves, generator.normal(size=600) * limit, halves + np.float32(1e-5)])
-    readings = np.resize(readings, (1, 5, 360)).astype(np.float32)
+    readings = np.resize(readings, (5, 360)).astype(np.float32)
     expected = np.rint(readings)
-    sums, none = np.zeros((1, 5, 360), np.float32), np.empty((0, 0, 0), np.float32)
+    sums, none = np.zeros((5, 360), np.float32), np.empty((0, 0), np.float32)
     words, table = np.empty((0, 0), np.uint16), np.empty(0, np.float32)
-    clipped = kernels.convert(readings, none, np.empty((0, 0)), words, table, 0, 1, 1, np.float32(limit), sums)
+    clipped = kernels.convert(readings, none, np.empty((0, 0)), words, table, 0, np.float32(limit), sums)
     assert np.array_equal(sums, np.clip(expected, -limit, limit))
     assert clipped == np.sum(np.abs(expected) > limit)
 

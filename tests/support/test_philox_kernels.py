@@ -8,6 +8,7 @@ from memrix._support.streams import Stream, normal_table
 
 HUGE = 1 << 32
 STREAM = Stream.of(5, "kernels")
+NONE = np.zeros(1, np.int64)
 
 
 def of_rows(first_row, rows, columns):
@@ -38,14 +39,14 @@ def test_rows_share_blocks_without_trace():
 def test_words_at_indices_are_those_of_tensors(size, draw):
     index = torch.arange(size) * (HUGE // 3) + 1
     words = np.empty((8, size), np.uint16)
-    fill_words_at(words, index.numpy(), draw, *STREAM.keys)
+    fill_words_at(words, index.numpy(), np.array([draw]), *STREAM.keys)
     assert torch.equal(torch.from_numpy(words).long(), STREAM.words(index, draw))
 
 
 def test_loops_are_vectorized():
     """Scalar rounds take four times as long."""
-    for kernel, out, arguments in ((fill_words, (1, 8), ()), (fill_words_at, (8, 1), (np.zeros(1, np.int64),))):
+    for kernel, out, arguments in ((fill_words, (1, 8), (0,)), (fill_words_at, (8, 1), (NONE, NONE))):
         afresh = numba.njit(error_model="numpy")(kernel.py_func)  # numba cannot show code that it read from a file
-        afresh(np.empty(out, np.uint16), *arguments, 0, *STREAM.keys)
+        afresh(np.empty(out, np.uint16), *arguments, *STREAM.keys)
         assembly = "".join(afresh.inspect_asm().values())
         assert "pmuludq" in assembly or "umull" in assembly, kernel

@@ -85,21 +85,23 @@ def fill_words(out: Words, first_row: int, key0: int, key1: int) -> None:
 
 
 @compiled
-def fill_words_at(out: Words, index: npt.NDArray[np.int64], draw: int, key0: int, key1: int) -> None:
+def fill_words_at(
+    out: Words, index: npt.NDArray[np.int64], draws: npt.NDArray[np.int64], key0: int, key1: int
+) -> None:
     """Fill contiguous ``[8, n]`` with ``Stream.words`` of ``index`` ``[n]``.
 
     Args:
         out: the words, uint16.
         index: int64.
-        draw: which of the indices' draws.
+        draws: int64 ``[n]``, or ``[1]`` for all: which of an index's draws.
         key0: ``Stream.keys``, the low half.
         key1: the high half.
     """
     k0, k1 = np.uint64(key0), np.uint64(key1)
-    draw_low, draw_high = np.uint64(draw) & _LOW, np.uint64(draw) >> _32
+    each = draws.size > 1
     for i in range(index.size):
-        number = np.uint64(index[i])
-        c0, c1, c2, c3 = philox(number & _LOW, number >> _32, draw_low, draw_high, k0, k1)
+        number, draw = np.uint64(index[i]), np.uint64(draws[i] if each else draws[0])
+        c0, c1, c2, c3 = philox(number & _LOW, number >> _32, draw & _LOW, draw >> _32, k0, k1)
         out[0, i] = c0 & _HALF
         out[1, i] = c0 >> _16
         out[2, i] = c1 & _HALF

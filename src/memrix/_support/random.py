@@ -5,13 +5,12 @@ What a chip draws comes from ``streams``: cells in ``memrix.device.draws``, read
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from memrix._support.streams import Stream
 from memrix._support.threads import side_by_side
 from memrix._support.validation import is_integer, plain_settings, shown
 from memrix.errors import SettingsError
@@ -53,39 +52,23 @@ class Seeds:
 
 def derive(seed: int, *path: str) -> int:
     """A seed of 63 bits for one use of ``seed``, independent of every other path."""
-    digest = hashlib.sha256("\0".join((str(seed), *path)).encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
+    return Stream.of(seed, *path).key >> 1
 
 
-def seeds_from(stream: torch.Generator, count: int) -> list[int]:
-    """Seeds of ``count`` pieces of work that are to run in any order, drawn from a stream."""
-    seeds = torch.randint(1 << 62, (count,), generator=stream, device=stream.device)
-    return [int(seed) for seed in seeds.tolist()]
+def fill_normal_(values: Tensor, generator: torch.Generator) -> None:
+    """Fill a contiguous tensor of any shape with standard normal numbers.
 
-
-def fill_normal_rows_(rows: Tensor, seeds: Sequence[int]) -> None:
-    """Fill each contiguous row of ``rows`` with standard normal numbers from its own seed.
-
-    torch draws random numbers on one thread, and they are most of the work of a noisy reading: on a CPU rows are
-    filled side by side. Any number of threads gives the same numbers.
+    torch draws random numbers on one thread. Large tensors are filled in pieces side by side, each from its own seed:
+    any number of threads gives the same numbers.
     """
-
-    def fill_row(row: Tensor, seed: int) -> None:
-        row.normal_(generator=torch.Generator(row.device).manual_seed(seed))
-
-    if rows[0].numel() < _WORTH_A_THREAD:
-        for row, seed in zip(rows, seeds, strict=True):
-            fill_row(row, seed)
-    else:
-        side_by_side(fill_row, rows, seeds, device=rows.device)
-
-
-def fill_normal_(values: Tensor, stream: torch.Generator) -> None:
-    """Fill a contiguous tensor of any shape with standard normal numbers."""
     flat = values.view(-1)
     split = flat.numel() // _PIECES * _PIECES
-    if split < _PIECES * _WORTH_A_THREAD:
-        flat.normal_(generator=stream)
-        return
-    fill_normal_rows_(flat[:split].view(_PIECES, -1), seeds_from(stream, _PIECES))
-    flat[split:].normal_(generator=stream)
+    if split >= _PIECES * _WORTH_A_THREAD:
+        seeds = torch.randint(1 << 62, (_PIECES,), generator=generator, device=generator.device).tolist()
+        side_by_side(_fill_piece, flat[:split].view(_PIECES, -1), seeds, device=flat.device)
+        flat = flat[split:]
+    flat.normal_(generator=generator)
+
+
+def _fill_piece(piece: Tensor, seed: int) -> None:
+    piece.normal_(generator=torch.Generator(piece.device).manual_seed(seed))

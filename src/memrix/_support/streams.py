@@ -126,14 +126,22 @@ class Stream:
             rows: int64 ``[n]``, such as the numbers of readings.
             columns: numbers in a row, such as a reading's conversions.
         """
-        groups = torch.arange(-(-columns // WORDS), dtype=torch.int64, device=rows.device)
-        words = self.words(groups, rows[:, None])  # [8, n, groups]
-        return normal_table(rows.device)[words.permute(1, 2, 0).flatten(1)[:, :columns]]
+        return _in_rows(self.words(_groups(columns, rows.device), rows[:, None]), columns)
 
 
-def words_at(key: Tensor, index: Tensor, draw: Tensor) -> Tensor:
-    """``Stream.words`` of a key that lies in a tensor, an int64 scalar: ``Stream.signed``."""
-    return _words((key & _LOW, (key >> 32) & _LOW), index, draw)
+def normal_block_at(key: Tensor, rows: Tensor, columns: int) -> Tensor:
+    """``Stream.normal_block`` of a key that lies in a tensor, an int64 scalar: ``Stream.signed``."""
+    keys = key & _LOW, (key >> 32) & _LOW
+    return _in_rows(_words(keys, _groups(columns, rows.device), rows[:, None]), columns)
+
+
+def _groups(columns: int, device: torch.device) -> Tensor:
+    return torch.arange(-(-columns // WORDS), dtype=torch.int64, device=device)
+
+
+def _in_rows(words: Tensor, columns: int) -> Tensor:
+    """Normal numbers ``[n, columns]`` of words ``[8, n, groups]``."""
+    return normal_table(words.device)[words.permute(1, 2, 0).flatten(1)[:, :columns]]
 
 
 def _words(keys: tuple[int, int] | tuple[Tensor, Tensor], index: Tensor, draw: int | Tensor) -> Tensor:

@@ -47,40 +47,7 @@ def _narrow(products: Array, n: int, wide: int, columns: int) -> Array:
         for k in range(n):
             for column in range(columns):
                 products[k * columns + column] = products[k * wide + column]
-    return products[: n * columns].reshape((1, n, columns))
-
-
-@compiled
-def _read_arrays(
-    means: Array,
-    slopes: Array,
-    offsets: npt.NDArray[np.float64],
-    transposed: bool,
-    sizes: Sizes,
-    difference: Array,
-    total: Array,
-    words: Words,
-    quantiles: Array,
-    limit: np.float32,
-    work: Array,
-    sums: Array,
-) -> int:
-    """Multiply, disturb and convert array by array."""
-    n, groups, inputs, outputs, planes, _, rows = sizes
-    tiles, columns, wide = -(-inputs // rows), planes * outputs, difference.shape[2]
-    products, others = work[: n * wide], work[n * wide : 2 * n * wide]
-    memory = work[2 * n * wide :].ctypes.data
-    none = work[:0].reshape((0, n, columns))
-    clipped = 0
-    for array in range(groups * tiles):
-        used = min(rows, inputs - array % tiles * rows)
-        _multiply(means, transposed, array, used, n, rows, difference, wide, products, memory)
-        readings, variances = _narrow(products, n, wide, columns), none
-        if total.size:
-            _multiply(slopes, transposed, array, used, n, rows, total, wide, others, memory)
-            variances = _narrow(others, n, wide, columns)
-        clipped += convert(readings, variances, offsets, words, quantiles, array, 1, tiles, limit, sums)
-    return clipped
+    return products[: n * columns].reshape((n, columns))
 
 
 @compiled
@@ -100,29 +67,65 @@ def work_size(sizes: Sizes) -> int:
 
 
 @compiled
-def _split(sizes: Sizes, work: Array) -> tuple[Array, Array, Array, Array, Array]:
-    """Memory of ``_read_arrays``, of the values of three tables, and of sums, which are 0."""
+def _values(sizes: Sizes, work: Array, table: int) -> Array:
+    """Memory for the values of a table: 0, 1 or 2."""
+    first, each, _ = _parts(sizes)
+    return work[first + table * each : first + (table + 1) * each]
+
+
+@compiled
+def _read(
+    offsets: npt.NDArray[np.float64],
+    transposed: bool,
+    sizes: Sizes,
+    difference: Array,
+    total: Array,
+    words: Words,
+    number: int,
+    key0: int,
+    key1: int,
+    quantiles: Array,
+    limit: np.float32,
+    work: Array,
+    scale: Array,
+    offset: Array,
+    results: Array,
+    start: int,
+) -> int:
+    """Multiply, disturb and convert array by array, then combine: values of the first two tables lie in ``work``."""
+    n, groups, inputs, outputs, planes, base, rows = sizes
+    tiles, columns, wide = -(-inputs // rows), planes * outputs, difference.shape[2]
     first, each, count = _parts(sizes)
-    last = first + 3 * each
-    sums = work[last : last + count]
+    means, slopes = _values(sizes, work, 0), _values(sizes, work, 1)
+    products, others = work[: n * wide], work[n * wide : 2 * n * wide]
+    memory = work[2 * n * wide :].ctypes.data
+    none = work[:0].reshape((0, columns))
+    sums = work[first + 3 * each : first + 3 * each + count].reshape((groups, n, columns))
     sums[:] = np.float32(0)
-    return (
-        work[:first],
-        work[first : first + each],
-        work[first + each : first + 2 * each],
-        work[first + 2 * each : last],
-        sums,
-    )
+    drawn = words.reshape((1, words.size))
+    if total.size:
+        drawn = words.reshape((n, groups * tiles * columns))
+        fill_words(drawn, number, key0, key1)
+    clipped = 0
+    for array in range(groups * tiles):
+        used = min(rows, inputs - array % tiles * rows)
+        _multiply(means, transposed, array, used, n, rows, difference, wide, products, memory)
+        readings, variances = _narrow(products, n, wide, columns), none
+        if total.size:
+            _multiply(slopes, transposed, array, used, n, rows, total, wide, others, memory)
+            variances = _narrow(others, n, wide, columns)
+        clipped += convert(readings, variances, offsets, drawn, quantiles, array, limit, sums[array // tiles])
+    combine(sums, planes, np.float32(base), scale, offset, results, start)
+    return clipped
 
 
 @compiled
 def read_rows(
     inputs: Array,
-    first: int,
     stride: int,
     codes_per_unit: np.float32,
-    sizes: Sizes,
     tables: Array,
+    sizes: Sizes,
     difference: Array,
     total: Array,
     words: Words,
@@ -141,41 +144,30 @@ def read_rows(
 
     Args:
         inputs: flat float32.
-        first: where the first vector begins.
         stride: from vector to vector.
         codes_per_unit: of the DAC.
-        sizes: of the block.
         tables: float32 ``[1 or 3, codes]``.
+        sizes: of the block.
         difference: float32 ``[arrays, rows, columns]``; ``total`` likewise, flat, empty without noise.
         words: memory for ``n * conversions`` words of the stream ``key0``, ``key1``, from reading ``number`` on.
         quantiles: as for ``convert``, as is ``limit``.
         work: memory of ``work_size`` elements.
         scale: as for ``combine``, as is all that follows.
+        start: also the first vector to read.
 
     Returns:
         How many conversions were clipped; -1 where an input is not finite.
     """
-    n, _, length, outputs, planes, base, rows = sizes
-    tiles, columns = -(-length // rows), planes * outputs
-    memory, means, slopes, _, sums = _split(sizes, work)
-    offsets = np.empty((tiles, n))
-    starts = first + stride * np.arange(n)
+    n, _, length, _, _, _, rows = sizes
+    tiles = -(-length // rows)
     by_tile = (tiles, n, rows)
-    finite = look_up_rows(
-        inputs, starts, length, rows, codes_per_unit, tables, means.reshape(by_tile), slopes.reshape(by_tile), offsets
-    )
-    if not finite:
+    means, slopes = _values(sizes, work, 0).reshape(by_tile), _values(sizes, work, 1).reshape(by_tile)
+    offsets = np.empty((tiles, n))
+    starts = stride * (start + np.arange(n))
+    if not look_up_rows(inputs, starts, length, rows, codes_per_unit, tables, means, slopes, offsets):
         return -1
-    drawn = words.reshape((1, words.size))
-    if total.size:
-        drawn = words.reshape((n, tiles * columns))
-        fill_words(drawn, number, key0, key1)
-    by_output = sums.reshape((1, n, columns))
-    clipped = _read_arrays(
-        means, slopes, offsets, False, sizes, difference, total, drawn, quantiles, limit, memory, by_output
-    )
-    combine(by_output, planes, np.float32(base), scale, offset, results, start)
-    return clipped
+    tail = words, number, key0, key1, quantiles, limit, work, scale, offset, results, start
+    return _read(offsets, False, sizes, difference, total, *tail)
 
 
 @compiled
@@ -183,7 +175,6 @@ def read_gathered(
     flat: Array,
     starts: Offsets,
     stride: int,
-    first: int,
     run: int,
     group_offsets: Offsets,
     input_offsets: Offsets,
@@ -200,6 +191,7 @@ def read_gathered(
     scale: Array,
     offset: Array,
     results: Array,
+    start: int,
 ) -> int:
     """Read vectors that are gathered out of looked-up values.
 
@@ -210,26 +202,20 @@ def read_gathered(
     Returns:
         How many conversions were clipped.
     """
-    n, groups, length, outputs, planes, base, rows = sizes
-    tiles, columns = -(-length // rows), planes * outputs
+    n, groups, length, _, _, _, rows = sizes
+    tiles = -(-length // rows)
     arrays = groups * tiles
-    memory, means, slopes, thirds, sums = _split(sizes, work)
-    by_row = (arrays, rows, n)
-    gather(flat[0], starts, stride, first, run, group_offsets, input_offsets, rows, means.reshape(by_row))
     offsets = np.empty((arrays, n))
-    drawn = words.reshape((1, words.size))
+    values = _values(sizes, work, 0).reshape((arrays, rows, n))
+    gather(flat[0], starts, stride, start, run, group_offsets, input_offsets, rows, values)
     if total.size:
-        gather(flat[1], starts, stride, first, run, group_offsets, input_offsets, rows, slopes.reshape(by_row))
-        gather(flat[2], starts, stride, first, run, group_offsets, input_offsets, rows, thirds.reshape(by_row))
+        values = _values(sizes, work, 1).reshape((arrays, rows, n))
+        gather(flat[1], starts, stride, start, run, group_offsets, input_offsets, rows, values)
+        values = _values(sizes, work, 2).reshape((arrays, rows, n))
+        gather(flat[2], starts, stride, start, run, group_offsets, input_offsets, rows, values)
         used = np.empty(arrays, np.int64)
         for array in range(arrays):
             used[array] = min(rows, length - array % tiles * rows)
-        sum_rows(thirds.reshape(by_row), used, offsets)
-        drawn = words.reshape((n, arrays * columns))
-        fill_words(drawn, number, key0, key1)
-    by_output = sums.reshape((groups, n, columns))
-    clipped = _read_arrays(
-        means, slopes, offsets, True, sizes, difference, total, drawn, quantiles, limit, memory, by_output
-    )
-    combine(by_output, planes, np.float32(base), scale, offset, results, first)
-    return clipped
+        sum_rows(values, used, offsets)
+    tail = words, number, key0, key1, quantiles, limit, work, scale, offset, results, start
+    return _read(offsets, True, sizes, difference, total, *tail)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,19 +43,12 @@ class Windows(NamedTuple):
     vector_axes: int
 
 
-class Stream(NamedTuple):
-    """Where the read noise is drawn: both halves of the key, and the number of the first reading."""
-
-    low: int
-    high: int
-    first: int
-
-
 def read(
     windows: Windows,
     codes_per_unit: Tensor,
     cells: Cells,
-    stream: Stream,
+    key: int,
+    first: int,
     scale: Tensor,
     offset: Tensor | None,
     results: Tensor,
@@ -65,7 +59,8 @@ def read(
         windows: the vectors.
         codes_per_unit: DAC codes of an input of 1, a scalar.
         cells: that are read.
-        stream: of the read noise.
+        key: of the stream of the read noise: ``Stream.signed``.
+        first: number of the first reading.
         scale: of results, ``[1]`` or ``[groups * outputs]``.
         offset: added to them then, likewise.
         results: takes them, contiguous ``[groups, n, outputs]``.
@@ -79,15 +74,18 @@ def read(
         cells = _wider(cells)
     windows, unit = _side_by_side(windows), np.float32(codes_per_unit.item())
     places = _rows(windows)
+    read_block = _by_gathering(windows, unit, cells) if places is None else _by_rows(places, windows, unit, cells)
+    if read_block is None:
+        return None
+    arrays = cells.difference.numpy(), cells.total.numpy().reshape(-1)
+    halves, limit = (key & 0xFFFFFFFF, (key >> 32) & 0xFFFFFFFF), np.float32(cells.limit)
     ends = _flat(scale), _NONE if offset is None else _flat(offset), results.numpy()
-    block: Callable[[int, int], int]
-    if places is not None:
-        block = _by_rows(places, windows, unit, cells, stream, ends)
-    else:
-        made = _by_gathering(windows, unit, cells, stream, ends)
-        if made is None:
-            return None
-        block = made
+
+    def block(start: int, stop: int) -> int:
+        sizes = _sizes(cells.shape, stop - start)
+        work, words = _memory(cells, sizes)
+        return read_block(sizes, *arrays, words, first + start, *halves, _QUANTILES, limit, work, *ends, start)
+
     length = min(count, max(_FEWEST, min(_MOST, _BUFFER // cells.shape.columns)))
     spans = [(start, min(start + length, count)) for start in range(0, count, length)]
     outcomes: list[int] = []
@@ -98,43 +96,11 @@ def read(
     return None if min(outcomes) < 0 else sum(outcomes)
 
 
-def _by_rows(
-    places: int, windows: Windows, unit: np.float32, cells: Cells, stream: Stream, ends: tuple[Array, ...]
-) -> Callable[[int, int], int]:
-    inputs = _flat(windows.values)
-    arrays = cells.tables.numpy(), cells.difference.numpy(), cells.total.numpy().reshape(-1)
-    scale, offset, results = ends
-
-    def block(start: int, stop: int) -> int:
-        sizes = _sizes(cells.shape, stop - start)
-        work, words = _memory(cells, sizes)
-        clipped: int = block_kernels.read_rows(
-            inputs,
-            start * places,
-            places,
-            unit,
-            sizes,
-            *arrays,
-            words,
-            stream.first + start,
-            stream.low,
-            stream.high,
-            _QUANTILES,
-            np.float32(cells.limit),
-            work,
-            scale,
-            offset,
-            results,
-            start,
-        )
-        return clipped
-
-    return block
+def _by_rows(places: int, windows: Windows, unit: np.float32, cells: Cells) -> Callable[..., int]:
+    return partial(block_kernels.read_rows, _flat(windows.values), places, unit, cells.tables.numpy())
 
 
-def _by_gathering(
-    windows: Windows, unit: np.float32, cells: Cells, stream: Stream, ends: tuple[Array, ...]
-) -> Callable[[int, int], int] | None:
+def _by_gathering(windows: Windows, unit: np.float32, cells: Cells) -> Callable[..., int] | None:
     """Values are looked up once for each element of the tensor, then gathered; None where one is not finite."""
     values, axes = windows.values, windows.vector_axes
     flat = _flat(values)
@@ -146,35 +112,8 @@ def _by_gathering(
         return None
     sizes, strides = values.shape, values.stride()
     starts = _offsets(sizes[1:axes], strides[1:axes])
-    stride, run = strides[axes], sizes[axes]
     of_groups, of_inputs = _offsets(sizes[:1], strides[:1]), _offsets(sizes[axes + 1 :], strides[axes + 1 :])
-    arrays = cells.difference.numpy(), cells.total.numpy().reshape(-1)
-
-    def block(start: int, stop: int) -> int:
-        sizes = _sizes(cells.shape, stop - start)
-        work, words = _memory(cells, sizes)
-        clipped: int = block_kernels.read_gathered(
-            looked_up,
-            starts,
-            stride,
-            start,
-            run,
-            of_groups,
-            of_inputs,
-            sizes,
-            *arrays,
-            words,
-            stream.first + start,
-            stream.low,
-            stream.high,
-            _QUANTILES,
-            np.float32(cells.limit),
-            work,
-            *ends,
-        )
-        return clipped
-
-    return block
+    return partial(block_kernels.read_gathered, looked_up, starts, strides[axes], sizes[axes], of_groups, of_inputs)
 
 
 def _side_by_side(windows: Windows) -> Windows:

@@ -199,43 +199,37 @@ def convert(
     offsets: npt.NDArray[np.float64],
     words: Words,
     quantiles: Array,
-    first: int,
-    step: int,
-    tiles: int,
+    array: int,
     limit: np.float32,
     sums: Array,
 ) -> int:
-    """Add noise to readings of arrays, convert them, and add them to the sums of their group.
+    """Add noise to readings of an array, convert them, and add them to sums.
 
     Args:
-        readings: float32 ``[arrays here, n, columns]`` in ADC steps.
+        readings: float32 ``[n, columns]`` in ADC steps.
         variances: of the same shape, without what the offsets add to all columns; empty without noise.
         offsets: float64 ``[arrays, n]``.
         words: random uint16 ``[n, arrays * columns]``.
         quantiles: the normal number that each word stands for, float32 ``[65536]``.
-        first: the array that comes first here.
-        step: from an array here to the next.
-        tiles: arrays of a group.
+        array: which one of ``offsets`` and ``words`` it is.
         limit: largest code of the ADC.
-        sums: float32 ``[groups, n, columns]``.
+        sums: float32 ``[n, columns]``.
 
     Returns:
         How many conversions were clipped.
     """
-    count, columns = readings.shape[1:]
+    columns = readings.shape[1]
     clipped = 0
-    for here in range(readings.shape[0]):
-        array = first + here * step
-        for k in range(count):
-            reading = readings[here, k]
-            if variances.size:
-                variance, offset = variances[here, k], np.float32(offsets[array, k])
-                drawn = words[k, array * columns : (array + 1) * columns]
-                for n in range(columns):
-                    # A cell in a million conducts against a voltage of some mV; its share is below 0.
-                    deviation = np.sqrt(max(variance[n] + offset, _ZERO))
-                    reading[n] += deviation * quantiles[drawn[n]]
-            clipped += int(_convert(reading, limit, sums[array // tiles, k]))
+    for k in range(readings.shape[0]):
+        reading = readings[k]
+        if variances.size:
+            variance, offset = variances[k], np.float32(offsets[array, k])
+            drawn = words[k, array * columns : (array + 1) * columns]
+            for n in range(columns):
+                # A cell in a million conducts against a voltage of some mV; its share is below 0.
+                deviation = np.sqrt(max(variance[n] + offset, _ZERO))
+                reading[n] += deviation * quantiles[drawn[n]]
+        clipped += int(_convert(reading, limit, sums[k]))
     return clipped
 
 

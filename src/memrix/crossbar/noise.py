@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from memrix._support.streams import WORDS, normal_table, words_at
+from memrix._support.streams import normal_block_at
 from memrix.device import CellCurrent
 from memrix.device.current import Noise
 from memrix.device.parameters import Array
@@ -49,9 +49,6 @@ def read_normals(key: Tensor, first: Tensor, readings: int, arrays: int, columns
         arrays: arrays that a reading converts.
         columns: of each.
     """
-    count = arrays * columns
-    index = torch.arange(-(-count // WORDS), dtype=torch.int64, device=key.device)
-    draw = first + torch.arange(readings, dtype=torch.int64, device=key.device)
-    words = words_at(key, index, draw[:, None])  # [8, readings, count / 8]
-    normals = normal_table(key.device)[words.permute(1, 2, 0).flatten(1)[:, :count]]
+    numbers = first + torch.arange(readings, dtype=torch.int64, device=key.device)
+    normals = normal_block_at(key, numbers, arrays * columns)
     return normals.view(readings, arrays, columns).transpose(0, 1)

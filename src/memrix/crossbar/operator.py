@@ -7,7 +7,10 @@ around an operator costs more than a small layer.
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
+from types import ModuleType
 from typing import Any, cast
 
 import torch
@@ -53,8 +56,7 @@ def _read(
     shared_noise: bool,
     name: str,
 ) -> Tensor:
-    if weight is not None and written is not None:
-        _require_written(weight, written, name)
+    _require_written(weight, written, name)
     cells = Cells(Shape(*shape), difference, total, tables, limit)
     items = windows.shape[1]
     count = math.prod(windows.shape[1 : 1 + vector_axes])
@@ -62,13 +64,10 @@ def _read(
     if not results.numel():
         return results
     if windows.device.type == "cpu" and gemm.available() and not shared_noise:
-        from memrix.crossbar import compiled  # without numba there is no such module
-
-        counted = record.numpy()
+        counted, compiled = record.numpy(), _compiled()
         key, first = int(counted[KEY]), int(counted[READINGS])
-        stream = compiled.Stream(key & 0xFFFFFFFF, (key >> 32) & 0xFFFFFFFF, first)
         clipped = compiled.read(
-            compiled.Windows(windows, vector_axes), codes_per_unit, cells, stream, scale, offset, results
+            compiled.Windows(windows, vector_axes), codes_per_unit, cells, key, first, scale, offset, results
         )
         if clipped is None:
             raise _not_finite(name)
@@ -121,8 +120,7 @@ def _read_rows(
     limit: float,
     name: str,
 ) -> Tensor:
-    if weight is not None and written is not None:
-        _require_written(weight, written, name)
+    _require_written(weight, written, name)
     cells = Cells(Shape(*shape), difference, total, tables, limit)
     _require_rows(rows, cells.shape.inputs, name)
     results, clipped = read_rows(rows, cells, plane_weights, record[KEY], record[READINGS])
@@ -145,7 +143,17 @@ read_operator = torch.ops.memrix.read.default
 read_rows_operator = torch.ops.memrix.read_rows.default
 
 
-def _require_written(weight: Tensor, written: Tensor, name: str) -> None:
+@functools.cache
+def _compiled() -> ModuleType:
+    """``memrix.crossbar.compiled``, which can be imported where numba is there."""
+    from memrix.crossbar import compiled
+
+    return compiled
+
+
+def _require_written(weight: Tensor | None, written: Tensor | None, name: str) -> None:
+    if weight is None or written is None:
+        return
     still = is_written(weight, written)
     if not isinstance(still, Tensor) and still:
         return
@@ -160,21 +168,24 @@ def _require_written(weight: Tensor, written: Tensor, name: str) -> None:
 
 
 def _require_finite(windows: Tensor, name: str) -> None:
-    finite = torch.isfinite(windows).all()
-    if windows.device.type == "cpu":
-        if not bool(finite):
-            raise _not_finite(name)
-    else:
-        torch._assert_async(finite, str(_not_finite(name)))
+    _require(torch.isfinite(windows).all(), lambda: _not_finite(name))
 
 
 def _require_rows(rows: Tensor, count: int, name: str) -> None:
-    within = ((rows >= 0) & (rows < count)).all()
-    if rows.device.type != "cpu":
-        torch._assert_async(within, f"layer {name!r} holds {count} rows, and was given an index beyond them")
-    elif not bool(within):
+    def beyond() -> InputError:
+        if rows.device.type != "cpu":
+            return InputError(f"layer {name!r} holds {count} rows, and was given an index beyond them")
         lowest, highest = (int(end) for end in rows.aminmax())
-        raise InputError(f"layer {name!r} holds {count} rows, got indices from {lowest} to {highest}")
+        return InputError(f"layer {name!r} holds {count} rows, got indices from {lowest} to {highest}")
+
+    _require(((rows >= 0) & (rows < count)).all(), beyond)
+
+
+def _require(holds: Tensor, error: Callable[[], InputError]) -> None:
+    if holds.device.type != "cpu":
+        torch._assert_async(holds, str(error()))  # on the device: nothing waits for it
+    elif not bool(holds):
+        raise error()
 
 
 def _not_finite(name: str) -> InputError:

@@ -28,7 +28,6 @@ from memrix._support.random import Seeds
 from memrix._support.streams import WORDS, Stream, normal_table
 
 CYCLE_NORMALS = 4
-DEVICE_NORMALS = 8
 
 
 @dataclass(frozen=True)
@@ -74,11 +73,11 @@ def words(stream: Stream, numbers: Tensor, draw: int | Tensor = 0) -> Tensor:
     draw = draw.to(torch.int64) if isinstance(draw, Tensor) else draw
     if numbers.device.type != "cpu" or not compilation.AVAILABLE:
         return stream.words(numbers, draw)
-    from memrix.device.draw_kernels import fill_words
+    from memrix._support.philox_kernels import fill_words_at
 
     drawn = np.empty((WORDS, numbers.numel()), np.uint16)
     draws = draw.expand(numbers.shape) if isinstance(draw, Tensor) else torch.tensor([draw])
-    fill_words(drawn, numbers.contiguous().numpy(), draws.contiguous().numpy(), *stream.keys)
+    fill_words_at(drawn, numbers.contiguous().numpy(), draws.contiguous().numpy(), *stream.keys)
     return torch.from_numpy(drawn.astype(np.int64))
 
 

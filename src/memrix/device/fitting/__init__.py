@@ -22,53 +22,20 @@ errors; ``layout`` names the columns of a file and their units; ``settings`` are
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+# A file that cannot be read is refused before torch and scikit-learn are waited for.
 if TYPE_CHECKING:
-    from memrix.device.fitting.cycles import Cycles
-    from memrix.device.fitting.estimation import fit_parameters
-    from memrix.device.fitting.few_devices import FewDevices, fit_few_devices
-    from memrix.device.fitting.fit import DeviceFit, fit_device
-    from memrix.device.fitting.goodness import Goodness, goodness_of_fit
-    from memrix.device.fitting.misfit import Misfit
-    from memrix.device.fitting.reading import read_cycles
-    from memrix.device.fitting.settings import FitSettings
-    from memrix.device.fitting.simulation import simulate_cycles
+    from memrix.device.fitting.cycles import Cycles as Cycles
+    from memrix.device.fitting.estimation import fit_parameters as fit_parameters
+    from memrix.device.fitting.few_devices import FewDevices as FewDevices, fit_few_devices as fit_few_devices
+    from memrix.device.fitting.fit import DeviceFit as DeviceFit, fit_device as fit_device
+    from memrix.device.fitting.goodness import Goodness as Goodness, goodness_of_fit as goodness_of_fit
+    from memrix.device.fitting.misfit import Misfit as Misfit
+    from memrix.device.fitting.reading import read_cycles as read_cycles
+    from memrix.device.fitting.settings import FitSettings as FitSettings
+    from memrix.device.fitting.simulation import simulate_cycles as simulate_cycles
+else:
+    from memrix._support.lazy import lazy_names
 
-__all__ = [
-    "Cycles",
-    "DeviceFit",
-    "FewDevices",
-    "FitSettings",
-    "Goodness",
-    "Misfit",
-    "fit_device",
-    "fit_few_devices",
-    "fit_parameters",
-    "goodness_of_fit",
-    "read_cycles",
-    "simulate_cycles",
-]
-
-_HOMES = {
-    "Cycles": "cycles",
-    "DeviceFit": "fit",
-    "FewDevices": "few_devices",
-    "FitSettings": "settings",
-    "Goodness": "goodness",
-    "Misfit": "misfit",
-    "fit_device": "fit",
-    "fit_few_devices": "few_devices",
-    "fit_parameters": "estimation",
-    "goodness_of_fit": "goodness",
-    "read_cycles": "reading",
-    "simulate_cycles": "simulation",
-}
-
-
-def __getattr__(name: str) -> Any:  # noqa: ANN401
-    # A file that cannot be read is refused before torch and scikit-learn are waited for.
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    __all__, __getattr__, __dir__ = lazy_names(__name__, __file__)
