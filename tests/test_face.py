@@ -57,3 +57,14 @@ def test_torch_is_imported_by_the_first_name_that_needs_it():
             assert str(error) == "module 'memrix' has no attribute 'nonsense'"
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)
+
+
+def test_a_chip_runs_without_the_compiler_of_torch():
+    """It takes as long to import as torch itself."""
+    script = (
+        "import sys, torch, memrix; model, x = torch.nn.Linear(8, 4), torch.randn(3, 8); "
+        "memrix.calibrate(model, [x], memrix.Hardware()); memrix.program(model, memrix.Hardware())(x); "
+        "print('torch._dynamo' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "False"

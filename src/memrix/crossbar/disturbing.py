@@ -28,35 +28,22 @@ def before_reading(crossbar: Crossbar) -> None:
             f"{tracer} cannot record readings that switch cells of layer {crossbar.name!r}; program the chip with "
             f"device.read_disturb = False"
         )
-    _settle(crossbar)
+    from memrix.crossbar.outside_graphs import settle
+
+    settle(crossbar)
 
 
 def after_reading(crossbar: Crossbar, windows: Tensor, vector_axes: int, codes_per_unit: Tensor) -> None:
     """Remember what word lines have seen."""
     if crossbar.word_lines is not None:
-        _see(crossbar, windows.flatten(1 + vector_axes), codes_per_unit)
+        from memrix.crossbar.outside_graphs import see
+
+        see(crossbar, windows.flatten(1 + vector_axes), codes_per_unit)
 
 
 def after_reading_rows(crossbar: Crossbar, rows: Tensor) -> None:
     """Remember which rows were read."""
     if crossbar.word_lines is not None:
-        _see_rows(crossbar, rows)
+        from memrix.crossbar.outside_graphs import see_rows
 
-
-# Cells that switch are no part of a graph: what torch compiles is cut there.
-@torch.compiler.disable  # type: ignore[untyped-decorator]
-def _settle(crossbar: Crossbar) -> None:
-    crossbar.settle_()
-
-
-@torch.compiler.disable  # type: ignore[untyped-decorator]
-def _see(crossbar: Crossbar, vectors: Tensor, codes_per_unit: Tensor) -> None:
-    if crossbar.word_lines is not None:
-        largest = crossbar.circuit.dac.largest_code
-        crossbar.word_lines.see_((vectors * codes_per_unit).round_().clamp_(-largest, largest))
-
-
-@torch.compiler.disable  # type: ignore[untyped-decorator]
-def _see_rows(crossbar: Crossbar, rows: Tensor) -> None:
-    if crossbar.word_lines is not None:
-        crossbar.word_lines.see_rows_(rows)
+        see_rows(crossbar, rows)

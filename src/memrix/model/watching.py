@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,6 +16,16 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+
+@contextmanager
+def _uncompiled() -> Iterator[None]:
+    """Run modules as they are written: compiled code calls none."""
+    if "torch._dynamo" not in sys.modules:  # nothing is compiled then, and the compiler takes seconds to import
+        yield
+        return
+    with torch.compiler.set_stance("force_eager"):
+        yield
 
 
 @dataclass
@@ -96,13 +107,17 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
             register_module_forward_hook(self._leave, always_call=True),
         ]
         try:
-            # Compiled code calls no module; as it is written it does.
-            with torch.compiler.set_stance("force_eager"), self:
+            with _uncompiled(), self:
                 yield
         finally:
             for hook in hooks:
                 hook.remove()
             self._stack.clear()
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # Nothing is compiled inside of `watching`, and to skip the compiler torch would import it.
+        return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
         """Run an operation, and note whose weights it reads."""
