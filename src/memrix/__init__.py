@@ -15,6 +15,8 @@ What is here:
 
 - The chip: ``Hardware`` and its parts ``Device``, ``Tile``, ``DAC``, ``ADC``, ``Faults``, ``Drift``; the programming
   protocols ``ResetSet``, ``PreCycled``, ``WriteVerify``, ``ResetRamp``, ``Ideal``. ``print(hardware)`` shows it all.
+- Programming protocols of your own: ``register_protocol`` and the interface, ``ProgrammingProtocol`` and
+  ``ProgrammingReport``. ``memrix.crossbar.protocols`` has what they are built from.
 - The verbs: ``check``, ``quantize``, ``calibrate``, ``program``, ``summary``, ``save``, ``load``, ``write``,
   ``to_digital``, ``reseed``, ``reset_statistics``, ``set_epoch``, ``pack_weights``, ``unpack_weights``; their
   settings ``Quantization`` and ``Seeds``; their results ``Check``, ``Calibration``, ``Summary``.
@@ -49,10 +51,13 @@ if TYPE_CHECKING:
         Faults as Faults,
         Ideal as Ideal,
         PreCycled as PreCycled,
+        ProgrammingProtocol as ProgrammingProtocol,
+        ProgrammingReport as ProgrammingReport,
         ResetRamp as ResetRamp,
         ResetSet as ResetSet,
         Tile as Tile,
         WriteVerify as WriteVerify,
+        register_protocol as register_protocol,
     )
     from memrix.errors import (
         AssetError as AssetError,

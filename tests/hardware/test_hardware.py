@@ -253,6 +253,24 @@ def test_a_printed_chip_is_its_file(preset, tmp_path):
     assert repr(hardware).startswith("Hardware(weight_bits=5, ")
 
 
+def test_a_printed_chip_shows_every_setting_and_large_numbers_as_people_write_them():
+    text = str(Hardware(programming=WriteVerify(reset_voltage=2.5, read_bandwidth=2.5e7)))
+    assert "\nbandwidth = 1e8\n" in text
+    assert "\nread_bandwidth = 2.5e7\n" in text
+    assert "\npulse_width = 1e-07\n# set_voltage is not set\nreset_voltage = 2.5\n" in text
+    shown = set(
+        re.findall(r"(?m)^(?:# )?(\w+) (?:=|is not set)", text.partition("[programming]")[2].partition("[tile]")[0])
+    )
+    assert shown == {"protocol", *(field.name for field in fields(WriteVerify))}
+
+
+@pytest.mark.parametrize("hertz", [1e6, 123456789.0, 1.5e9, 999999.5, 1.2345678901234567e9])
+def test_numbers_come_back_from_toml_as_they_were(hertz, tmp_path):
+    hardware = Hardware().replace(**{"device.bandwidth": hertz})
+    hardware.save(tmp_path / "chip.toml")
+    assert Hardware.load(tmp_path / "chip.toml").device.bandwidth == hertz
+
+
 @pytest.mark.parametrize("kind", [Hardware, *filter(is_dataclass, PARTS.values()), *PROTOCOLS.values()])
 def test_every_setting_is_documented_in_its_class(kind):
     described = re.findall(r"^ {8}(\w+): \S", kind.__doc__.partition("Attributes:")[2], re.MULTILINE)

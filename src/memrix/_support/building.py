@@ -35,10 +35,10 @@ def build(kind: type[T], table: object, place: str, problems: list[str], *, comp
     for name, value in table.items():
         if name not in known:
             problems.append(f"there is no setting {inside(place, name)!r}{closest(name, known)}")
-        elif dataclasses.is_dataclass(value) or (
-            read_value(kinds(kind)[name], value, inside(place, name), reading) is not invalid()
-        ):
+        elif dataclasses.is_dataclass(value):
             given[name] = value
+        elif (found := read_value(kinds(kind)[name], value, inside(place, name), reading)) is not invalid():
+            given[name] = found
     if complete:
         problems += [f"{inside(place, name)} is missing" for name in known if name not in table]
     try:

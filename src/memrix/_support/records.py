@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from memrix._support.wording import shown
 from memrix.errors import SettingsError
+
+_LARGE = 1e6  # from here on numbers are written as people write them: 1e8 Hz
 
 
 def closest(name: str, known: Iterable[str]) -> str:
@@ -48,7 +52,7 @@ def merged(base: dict[str, Any], changes: dict[str, Any], *, unless: str) -> dic
 
 
 def toml(table: dict[str, Any]) -> str:
-    """A table of strings, numbers, and tables of these, as TOML; None is left out, which TOML has no word for."""
+    """A table of strings, numbers, and tables of these, as TOML; None, which TOML has no word for, is a comment."""
     # The core depends on no library that writes it.
     lines = _toml_lines({name: value for name, value in table.items() if not isinstance(value, dict)})
     for name, values in table.items():
@@ -58,9 +62,13 @@ def toml(table: dict[str, Any]) -> str:
 
 
 def _toml_lines(table: dict[str, Any]) -> list[str]:
-    return [f"{name} = {_toml_value(value)}" for name, value in table.items() if value is not None]
+    return [
+        f"# {name} is not set" if value is None else f"{name} = {_toml_value(value)}" for name, value in table.items()
+    ]
 
 
 def _toml_value(value: object) -> str:
+    if isinstance(value, float) and _LARGE <= abs(value) < math.inf:
+        return f"{Decimal(repr(value)).normalize():e}".replace("e+", "e")
     # JSON's strings and numbers are TOML's too, but for escaped pairs of surrogates, and for an unescaped DEL.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

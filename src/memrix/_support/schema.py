@@ -37,6 +37,9 @@ T = TypeVar("T")
 
 _INVALID: Any = object()
 
+THE_MODEL = "(the model)"
+"""What the module is called whose path is empty: the model itself, also as a name in a table by paths."""
+
 
 @dataclass(frozen=True)
 class Between:
@@ -226,7 +229,7 @@ def _mapping(kind: Any, value: object, place: str, reading: Reading) -> Any:  # 
     for name in value:
         if not is_text(name):
             return reading.expect(f"a name in {place}", "text that is valid Unicode", name)
-    found = {name: read_value(kind, item, inside(place, name), reading) for name, item in value.items()}
+    found = {name: read_value(kind, item, inside(place, name or THE_MODEL), reading) for name, item in value.items()}
     return _INVALID if any(item is _INVALID for item in found.values()) else found
 
 

@@ -8,6 +8,7 @@ from dataclasses import fields
 import torch
 from torch import Tensor, nn
 
+from memrix._support.schema import THE_MODEL
 from memrix._support.validation import shown
 from memrix.checkpoint.description import ChipDescription, decomposed_layers, describe_modules
 from memrix.crossbar.word_lines import FORMER, STORED
@@ -15,7 +16,6 @@ from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.keys import ARRAY, RECORD
 from memrix.nn.quantized import QuantizedLayer
 
-THE_MODEL = "(the model)"  # what a model is called that is itself the layer
 CELLS = (f"{ARRAY}.crossbar.difference", f"{ARRAY}.crossbar.total")
 WORD_LINES = tuple(
     f"{ARRAY}.crossbar.word_lines.{name}" for name in (*STORED, *FORMER)

@@ -20,6 +20,7 @@ from memrix.checkpoint.restoration import adopted_layers, restore_
 from memrix.checkpoint.soundness import described_with, require_sound
 from memrix.crossbar import rows_in_use
 from memrix.errors import CheckpointError, ConversionError, SettingsError
+from memrix.hardware.reading import require_restorable
 from memrix.model.contents import Contents
 from memrix.model.copying import copy_model
 from memrix.model.originals import Originals
@@ -27,6 +28,7 @@ from memrix.model.references import require_live_functions
 from memrix.model.undo import data_unchanged_on_failure, unchanged_on_failure
 from memrix.model.witness import Witness
 from memrix.nn.crossbar_layer import CrossbarLayer
+from memrix.nn.quantized import QuantizedLayer
 
 CHIP = FileKind("chip", "memrix.save", "memrix.save(chip, path)")
 
@@ -43,7 +45,8 @@ def save(chip: nn.Module, path: str | Path, *, half: bool = False) -> None:
         half: whether the states of cells are stored as float16, in half the space and to within 1/2048 each.
 
     Raises:
-        CheckpointError: the model is not a chip, holds what safetensors cannot, or the file cannot be written.
+        CheckpointError: the model is not a chip, holds what safetensors cannot, or the file cannot be written; or it
+            could not be loaded, because a programming protocol is not registered (``memrix.register_protocol``).
     """
     if not isinstance(chip, nn.Module):
         raise CheckpointError(f"expected a chip, a torch.nn.Module, got {type(chip).__name__}")
@@ -52,6 +55,7 @@ def save(chip: nn.Module, path: str | Path, *, half: bool = False) -> None:
             "no layer of this model runs on a chip; memrix.program gives a model that does, and a digital one is "
             "saved by its state_dict"
         )
+    _require_restorable_protocols(chip)
     tensors = _tensors(chip, half)
     description = described_with(ChipDescription.of(chip, memrix.__version__), tensors)
     require_sound(tensors, description, "what is to be saved")
@@ -114,6 +118,15 @@ def load(
     return chip
 
 
+def _require_restorable_protocols(chip: nn.Module) -> None:
+    layers = [module.memrix for module in chip.modules() if isinstance(module, QuantizedLayer)]
+    for protocol in {layer.chip.programming for layer in layers}:
+        try:
+            require_restorable(protocol)
+        except SettingsError as error:
+            raise CheckpointError(str(error)) from error
+
+
 def _require_digital(model: nn.Module) -> None:
     if not isinstance(model, nn.Module):
         raise CheckpointError(f"expected the digital model, a torch.nn.Module, got {type(model).__name__}")
@@ -171,9 +184,10 @@ def _description(plain: dict[str, Any], path: str | Path) -> ChipDescription:
     try:
         return ChipDescription.from_dict(plain)
     except ValueError as error:
+        author = plain.get("version")
+        by = "" if author == memrix.__version__ else f", by memrix {shown(author)},"
         raise CheckpointError(
-            f"the description in {str(path)!r}, by memrix {shown(plain.get('version'))}, cannot be used by memrix "
-            f"{memrix.__version__}:\n  {error}"
+            f"the description in {str(path)!r}{by} cannot be used by memrix {memrix.__version__}:\n  {error}"
         ) from error
 
 

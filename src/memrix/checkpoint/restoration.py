@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from memrix._support.schema import THE_MODEL
 from memrix.checkpoint.description import ChipDescription, LayerDescription
 from memrix.checkpoint.differences import (
     CELLS,
-    THE_MODEL,
     WORD_LINES,
     digital_state,
     is_extra,

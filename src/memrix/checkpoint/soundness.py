@@ -8,9 +8,10 @@ from dataclasses import fields, replace
 import torch
 from torch import Tensor
 
+from memrix._support.schema import THE_MODEL
 from memrix._support.validation import shown
 from memrix.checkpoint.description import ChipDescription, LayerDescription
-from memrix.checkpoint.differences import CELLS, THE_MODEL, is_extra, join
+from memrix.checkpoint.differences import CELLS, is_extra, join
 from memrix.checkpoint.scales import CellSizes, scale_of
 from memrix.crossbar import ADC
 from memrix.device.parameter_files import parse_parameters

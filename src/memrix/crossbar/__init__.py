@@ -34,6 +34,7 @@ physical effect has one file that both follow:
     ranging, columns      after programming: the split of the ADC's bits, and gain and offset of each column
     reach, word_lines     readings that switch cells; disturbing: when; stored_word_lines: their state in files
     fingerprint           whether a weight is the one that was written
+    outside_graphs        what a graph of torch is cut at
 """
 
 from memrix._support.renamed import former_names
@@ -53,6 +54,7 @@ from memrix.crossbar.protocols import (
     ResetRamp,
     ResetSet,
     WriteVerify,
+    register_protocol,
 )
 from memrix.crossbar.ranging import best_converter
 from memrix.crossbar.reach import ExposedCells, Reach
@@ -83,6 +85,7 @@ __all__ = [
     "drift_",
     "in_tiles",
     "program_pairs",
+    "register_protocol",
     "rows_in_use",
 ]
 

@@ -12,11 +12,14 @@ from torch import Tensor, nn
 
 from memrix._support.random import Seeds
 from memrix._support.streams import Stream
+from memrix._support.validation import is_number, shown
 from memrix.crossbar.degradation import Drift, Faults
 from memrix.crossbar.mapping import POLARITIES, Layout
 from memrix.crossbar.protocols import ProgrammingProtocol, ProgrammingReport
+from memrix.crossbar.protocols.protocol import checked
 from memrix.crossbar.reach import ExposedCells, FoundInReach, Reach
 from memrix.device import DeviceParameters, ReadRange
+from memrix.errors import SettingsError
 
 # Cells that are programmed at once, of a small layer those of several planes, so that threads have work to share. No
 # cell depends on it.
@@ -43,8 +46,21 @@ class CellTechnology:
 
     @property
     def nominal_states(self) -> tuple[float, float]:
-        """Mean state of ON and of OFF cells."""
-        return self.protocol.nominal_states(self.parameters)
+        """Mean state of ON and of OFF cells.
+
+        Raises:
+            SettingsError: the protocol gives something else.
+        """
+        states = self.protocol.nominal_states(self.parameters)
+        if isinstance(states, tuple) and len(states) == 2 and all(is_number(state) for state in states):
+            on, off = map(float, states)
+            if on < off:
+                return on, off
+        raise SettingsError(
+            f"{type(self.protocol).__name__}.nominal_states must return the mean states of ON and of OFF cells, two "
+            f"numbers of which the first is lower, got {shown(states)}; "
+            f"memrix.crossbar.protocols.population_means(self, parameters) gives them"
+        )
 
 
 @dataclass(frozen=True)
@@ -126,7 +142,8 @@ def program_pairs(
         }
         if getattr(technology.protocol, "by_array", False):
             known["arrays"] = layout.arrays(planes, device)
-        programmed = technology.protocol.program(targets, technology.parameters, **known)
+        made = technology.protocol.program(targets, technology.parameters, **known)
+        programmed = checked(made, technology.protocol, targets)
         states = programmed.states
         found.add(programmed.within_reach, planes, technology.faults.apply_(states, nominal, stuck, first))
         report += programmed.report

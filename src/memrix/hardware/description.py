@@ -39,7 +39,8 @@ class Hardware:
             ``multi-level``: one pair holds the whole weight, which needs a protocol that reaches levels in between.
         device: the cells.
         programming: the protocol that writes them, such as ``ResetSet()``, ``WriteVerify(rounds=5)`` or
-            ``ResetRamp(step=0.01)``, or its name.
+            ``ResetRamp(step=0.01)``, or its name. One of your own has the interface of
+            ``memrix.ProgrammingProtocol``.
         tile: size of one array.
         dac: word-line converters; their bits are those of the activations.
         adc: bit-line converters.
@@ -174,7 +175,8 @@ class Hardware:
         """Write a ``.toml`` or ``.json`` file that ``load`` reads.
 
         Raises:
-            SettingsError: the file has another ending, or cannot be written.
+            SettingsError: the file has another ending, or cannot be written; or the programming protocol is not
+                registered (``memrix.register_protocol``), so that ``load`` could not read it.
         """
         write_file(self, path)
 

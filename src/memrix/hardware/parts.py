@@ -14,6 +14,7 @@ from memrix._support.schema import FileName
 from memrix._support.validation import plain_settings, require_choice, shown
 from memrix.crossbar import ADC, DAC, Drift, Faults, ProgrammingProtocol, Tile
 from memrix.crossbar.protocols import PROTOCOLS, protocol_name
+from memrix.crossbar.protocols.registry import require_protocol, unknown_protocol
 from memrix.device.ranges import require_bandwidth, require_temperature
 from memrix.errors import SettingsError
 
@@ -63,12 +64,17 @@ def as_protocol(programming: Any) -> Any:  # noqa: ANN401
     if not isinstance(programming, str):
         return programming
     programming = protocol_name(programming)
-    require_choice("programming", programming, tuple(PROTOCOLS))
+    if programming not in PROTOCOLS:
+        raise SettingsError(unknown_protocol("programming", programming))
     return PROTOCOLS[programming]()
 
 
 def require_part(name: str, value: object) -> None:
     """Raise SettingsError unless ``value`` is of the class of the part ``name`` of a chip."""
+    if name == "programming":
+        require_protocol(value)
+        plain_settings(value)
+        return
     kind = PARTS[name]
     if isinstance(value, type) or not isinstance(value, kind):
         raise SettingsError(

@@ -17,8 +17,9 @@ from memrix._support.renamed import in_present_names
 from memrix._support.validation import shown
 from memrix.crossbar import ProgrammingProtocol, ResetSet
 from memrix.crossbar.protocols import PROTOCOLS, protocol_name
+from memrix.crossbar.protocols.registry import require_registered, unknown_protocol
 from memrix.errors import SettingsError
-from memrix.hardware.parts import PARTS
+from memrix.hardware.parts import PARTS, settings_of
 
 if TYPE_CHECKING:
     from memrix.hardware.description import Hardware
@@ -70,11 +71,13 @@ def write_file(hardware: Hardware, path: str | Path) -> None:
     """Write a ``.toml`` or ``.json`` file.
 
     Raises:
-        SettingsError: the file has another ending, or cannot be written.
+        SettingsError: the file has another ending, or cannot be written; or ``load`` could not read it, because the
+            protocol is not registered or has a setting that is not of its type.
     """
     path = hardware_path(path)
     if path.suffix not in (".json", ".toml"):
         raise SettingsError(f"a hardware description is saved as .toml or .json, got {str(path)!r}")
+    require_restorable(hardware.programming)
     table = to_table(hardware)
     try:
         path.write_bytes((toml(table) if path.suffix == ".toml" else json.dumps(table, indent=2) + "\n").encode())
@@ -123,6 +126,17 @@ def _tables(settings: dict[str, Any]) -> dict[str, Any]:
     )
 
 
+def require_restorable(protocol: ProgrammingProtocol) -> None:
+    """Raise SettingsError where a file that names a protocol and its settings would not give it back."""
+    require_registered(protocol)
+    problems: list[str] = []
+    settings = {name: getattr(protocol, name) for name in settings_of(protocol)}
+    again = build(type(protocol), settings, "programming", problems, complete=True)
+    if problems or again != protocol:
+        told = "\n  ".join(problems or [f"its settings would come back as {again}"])
+        raise SettingsError(f"protocol {protocol.name!r} cannot be written to a file:\n  {told}")
+
+
 def _built_protocol(table: object, problems: list[str], *, complete: bool) -> ProgrammingProtocol | None:
     if not isinstance(table, dict):
         problems.append(f"programming must be a protocol's name or a table, got {shown(table)}")
@@ -130,7 +144,7 @@ def _built_protocol(table: object, problems: list[str], *, complete: bool) -> Pr
     name = table.get("protocol", None if complete else ResetSet.name)
     name = protocol_name(name) if isinstance(name, str) else name
     if not isinstance(name, str) or name not in PROTOCOLS:
-        problems.append(f"programming.protocol must be one of {', '.join(PROTOCOLS)}, got {shown(name)}")
+        problems.append(unknown_protocol("programming.protocol", name))
         return None
     rest = {key: value for key, value in table.items() if key != "protocol"}
     return build(PROTOCOLS[name], rest, "programming", problems, complete=complete)

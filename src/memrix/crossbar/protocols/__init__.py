@@ -14,6 +14,7 @@ function of them and of its number, so results depend neither on blocks nor on t
 ``Cells`` takes a stream of its own, ``Stream.of(programming.key, "use")``, at numbers of cells or arrays.
 
     protocol                  the interface and the report
+    registry                  protocols by name; ``register_protocol`` adds one
     open_loop                 ``ResetSet``, which verifies nothing, and ``Ideal``
     wear                      ``PreCycled``: reset-set after random pulses
     write_verify, reset_ramp  ``WriteVerify`` and ``ResetRamp``, which read cells back; closed_loop: what they share
@@ -22,30 +23,22 @@ function of them and of its number, so results depend neither on blocks nor on t
     population                nominal states, from a large population
     resampled                 cells of a protocol's statistics without its pulses, for training with device resampling
 
-A new protocol has that interface and is listed in ``PROTOCOLS`` below; ``wear`` is a short example. Step by step:
-CONTRIBUTING.md, "How to add a programming protocol".
+A protocol of a user's own has that interface and is registered by ``memrix.register_protocol``; the names of
+``__all__`` below are public, for it to be built from. One of memrix is listed in ``registry``; ``wear`` is a short
+example. Step by step: CONTRIBUTING.md, "How to add a programming protocol".
 """
 
-from memrix._support.renamed import former_names, warn_renamed
-from memrix.crossbar.protocols.open_loop import Ideal, ResetSet
+from memrix._support.renamed import former_names
+from memrix._support.streams import Stream
+from memrix.crossbar.protocols.blocks import Verification, program_blocks
+from memrix.crossbar.protocols.closed_loop import read_back_of
+from memrix.crossbar.protocols.open_loop import Ideal, ResetSet, reset_set
+from memrix.crossbar.protocols.population import population_means
 from memrix.crossbar.protocols.protocol import Programmed, ProgrammingProtocol, ProgrammingReport
+from memrix.crossbar.protocols.registry import PROTOCOLS, protocol_name, register_protocol
 from memrix.crossbar.protocols.reset_ramp import ResetRamp
 from memrix.crossbar.protocols.wear import PreCycled
 from memrix.crossbar.protocols.write_verify import WriteVerify
-
-PROTOCOLS: dict[str, type[ProgrammingProtocol]] = {
-    protocol.name: protocol for protocol in (ResetSet, PreCycled, WriteVerify, ResetRamp, Ideal)
-}
-
-_FORMER = {"cycled": PreCycled.name}
-
-
-def protocol_name(name: str) -> str:
-    """The present name of a protocol; a former one warns."""
-    if name in _FORMER:
-        warn_renamed(f"programming={name!r}", f"programming={_FORMER[name]!r}")
-    return _FORMER.get(name, name)
-
 
 __all__ = [
     "PROTOCOLS",
@@ -56,8 +49,15 @@ __all__ = [
     "ProgrammingReport",
     "ResetRamp",
     "ResetSet",
+    "Stream",
+    "Verification",
     "WriteVerify",
+    "population_means",
+    "program_blocks",
     "protocol_name",
+    "read_back_of",
+    "register_protocol",
+    "reset_set",
 ]
 
 __getattr__ = former_names(__name__, {"Cycled": "PreCycled"})

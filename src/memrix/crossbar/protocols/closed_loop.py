@@ -13,27 +13,35 @@ from memrix.errors import SettingsError
 READ_BANDWIDTH = 1e8  # Hz
 
 
-class ClosedLoop(Pulsed, Protocol):
-    """A protocol that reads cells back.
+class ReadsBack(Protocol):
+    """The settings of a protocol that reads cells back.
 
     Attributes:
-        rounds: of programming.
-        tolerance: of a reading, in nominal ON currents.
         test_voltage: V, of readings.
         read_bits: of the converter that reads back.
         read_bandwidth: of a reading, in Hz.
     """
 
     @property
-    def rounds(self) -> int: ...  # noqa: D102 - told above
-    @property
-    def tolerance(self) -> float: ...  # noqa: D102
-    @property
-    def test_voltage(self) -> float: ...  # noqa: D102
+    def test_voltage(self) -> float: ...  # noqa: D102 - told above
     @property
     def read_bits(self) -> int: ...  # noqa: D102
     @property
     def read_bandwidth(self) -> float: ...  # noqa: D102
+
+
+class ClosedLoop(Pulsed, ReadsBack, Protocol):
+    """A protocol that reads cells back, in rounds.
+
+    Attributes:
+        rounds: of programming.
+        tolerance: of a reading, in nominal ON currents.
+    """
+
+    @property
+    def rounds(self) -> int: ...  # noqa: D102 - told above
+    @property
+    def tolerance(self) -> float: ...  # noqa: D102
 
 
 def require_settings(protocol: ClosedLoop) -> None:
@@ -54,8 +62,15 @@ def require_device(protocol: ClosedLoop, parameters: DeviceParameters) -> None:
         )
 
 
-def read_back_of(protocol: ClosedLoop, parameters: DeviceParameters) -> ReadBack:
-    """The circuit that reads cells of a device back, in units of the current of a nominal ON cell."""
+def read_back_of(protocol: ReadsBack, parameters: DeviceParameters) -> ReadBack:
+    """The circuit that reads cells of a device back, for ``Cells.read_back``.
+
+    A reading of 1 is the current of a nominal ON cell (that of reset-set) at the test voltage.
+
+    Args:
+        protocol: with the settings ``test_voltage`` in V, ``read_bits``, and ``read_bandwidth`` in Hz.
+        parameters: of the device.
+    """
     on, _ = fresh_means(parameters)
     unit = CellCurrent(parameters).of(on, protocol.test_voltage)
     return ReadBack(protocol.test_voltage, protocol.read_bits, protocol.read_bandwidth, unit)

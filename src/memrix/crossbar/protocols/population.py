@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from memrix._support.streams import Stream
-from memrix.crossbar.protocols.protocol import ProgrammingProtocol
+from memrix.crossbar.protocols.protocol import ProgrammingProtocol, checked
 from memrix.device import DeviceParameters, FreshCells
 
 # Enough cells for a mean state within 2e-4; the seed is fixed, so that a gain is a constant of the hardware.
@@ -26,11 +26,12 @@ def fresh_means(parameters: DeviceParameters) -> tuple[float, float]:
 @functools.lru_cache(maxsize=64)
 def population_means(protocol: ProgrammingProtocol, parameters: DeviceParameters) -> tuple[float, float]:
     """Mean state of ON and of OFF cells that a protocol has programmed."""
-    return _means(
-        lambda targets, chip, programming: (
-            protocol.program(targets, parameters, chip=chip, programming=programming).states
-        )
-    )
+
+    def program(targets: Tensor, chip: Stream, programming: Stream) -> Tensor:
+        programmed = protocol.program(targets, parameters, chip=chip, programming=programming)
+        return checked(programmed, protocol, targets).states
+
+    return _means(program)
 
 
 def _means(program: Callable[..., Tensor]) -> tuple[float, float]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 
 from memrix._support.streams import Stream
+from memrix._support.validation import shown
 from memrix.device import DeviceParameters, ReadRange, WithinReach
+from memrix.errors import SettingsError
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,9 @@ class Programmed(NamedTuple):
 class ProgrammingProtocol(Protocol):
     """How the cells of a chip are programmed: the interface of a protocol.
 
+    A protocol is a frozen dataclass of its settings. ``memrix.register_protocol`` makes its name known to files.
+    CONTRIBUTING.md, "How to add a programming protocol", has examples.
+
     Two more attributes let ``memrix.check`` tell beforehand what will go wrong, or take long: ``require_device``, a
     method that raises SettingsError unless the protocol can program a device of given parameters, and
     ``most_pulses``, which one cell may take. A protocol whose ``by_array`` is true is given ``arrays`` as well:
@@ -94,3 +100,35 @@ class ProgrammingProtocol(Protocol):
     def nominal_states(self, parameters: DeviceParameters) -> tuple[float, float]:
         """Mean state of ON and of OFF cells."""
         ...
+
+
+def checked(programmed: object, protocol: ProgrammingProtocol, targets: Tensor) -> Programmed:
+    """What a protocol has made of targets.
+
+    Raises:
+        SettingsError: it is something else than a ``Programmed`` of the shape of the targets.
+    """
+    what = f"{type(protocol).__name__}.program must return"
+    if not isinstance(programmed, Programmed) or not isinstance(programmed.report, ProgrammingReport):
+        raise SettingsError(
+            f"{what} a Programmed(states, report) with a ProgrammingReport, got {_described(programmed)}; "
+            f"memrix.crossbar.protocols.program_blocks gives one"
+        )
+    states = programmed.states
+    expected = f"states of {list(targets.shape)}, float32 on {targets.device}"
+    if not isinstance(states, Tensor):
+        raise SettingsError(f"{what} {expected}, got {_described(states)}")
+    if (states.shape, states.dtype, states.device) != (targets.shape, torch.float32, targets.device):
+        raise SettingsError(
+            f"{what} {expected}, the shape of the targets; got {_described(states)} on {states.device}"
+        )
+    return programmed
+
+
+def _described(value: object) -> str:
+    """What a protocol has returned, for a message."""
+    if isinstance(value, Tensor):
+        return f"a tensor {list(value.shape)} of {value.dtype}"
+    if isinstance(value, tuple):
+        return f"a {type(value).__name__} of {', '.join(type(item).__name__ for item in value)}"
+    return shown(value)

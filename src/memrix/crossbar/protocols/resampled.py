@@ -11,7 +11,7 @@ from torch import Tensor
 
 from memrix._support.streams import Stream
 from memrix.crossbar.protocols.open_loop import Ideal, ResetSet
-from memrix.crossbar.protocols.protocol import Programmed, ProgrammingProtocol, ProgrammingReport
+from memrix.crossbar.protocols.protocol import Programmed, ProgrammingProtocol, ProgrammingReport, checked
 from memrix.device import DeviceParameters, ReadRange, WithinReach
 from memrix.device.draws import words
 from memrix.device.indexing import positions
@@ -109,7 +109,8 @@ def _population(resampled: Resampled, parameters: DeviceParameters, reads: ReadR
     levels = torch.linspace(0, 1, _LEVELS, dtype=torch.float32) if protocol.analog else torch.tensor([False, True])
     targets = levels.repeat_interleave(_CELLS)
     chip, programming = (Stream.of(_SEED, use) for use in ("chip", "programming"))
-    programmed = protocol.program(targets, parameters, chip=chip, programming=programming, reads=reads)
+    given = protocol.program(targets, parameters, chip=chip, programming=programming, reads=reads)
+    programmed = checked(given, protocol, targets)
     states, order = programmed.states.view(len(levels), _CELLS).sort(dim=1)
     order += torch.arange(len(levels))[:, None] * _CELLS
     return _Population(states, order.view(-1), programmed.within_reach or WithinReach.none(states.device))
