@@ -192,7 +192,7 @@ def test_readings_are_rounded_to_the_even_neighbor_and_clipped(limit):
     expected = np.rint(readings)
     sums, none = np.zeros((5, 360), np.float32), np.empty((0, 0), np.float32)
     words, table = np.empty((0, 0), np.uint16), np.empty(0, np.float32)
-    clipped = kernels.convert(readings, none, np.empty((0, 0)), words, table, 0, np.float32(limit), sums)
+    clipped = kernels.convert(readings, none, np.empty((0, 0)), words, table, 0, 0, np.float32(limit), sums, 0)
     assert np.array_equal(sums, np.clip(expected, -limit, limit))
     assert clipped == np.sum(np.abs(expected) > limit)
 

@@ -28,11 +28,12 @@ physical effect has one file that both follow:
     pairs, degradation    integers written to pairs; stuck cells and drift
     dac, adc, noise       the converters and the noise of a reading; circuit: their tables over the codes of a DAC
     read, products        the read in tensor operations; its matrix product
-    compiled              the read on a CPU; its loops: block_kernels, kernels; their product: gemm, gemm_kernels
+    compiled              the read on a CPU; its loops: block_kernels, kernels
+    gemm                  their matrix product; its loops: gemm_kernels, gemm_instructions
     rows, legacy_noise    two other reads: single rows (embedding); noise that the items of a batch share
     crossbar, counts      buffers of a programmed crossbar, and its conversions; codes: checks of what it is given
     ranging, columns      after programming: the split of the ADC's bits, and gain and offset of each column
-    reach, word_lines     readings that switch cells; disturbing: when; stored_word_lines: their state in files
+    reach, word_lines     readings that switch cells; disturbing, outside_graphs: when; stored_word_lines: files
     fingerprint           whether a weight is the one that was written
     outside_graphs        what a graph of torch is cut at
 """

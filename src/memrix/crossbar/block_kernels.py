@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from memrix._support.compilation import compiled
 from memrix._support.philox_kernels import fill_words
-from memrix.crossbar.gemm_kernels import BYTES, MEMORY, VECTOR, multiply_matrices
+from memrix.crossbar.gemm_kernels import BYTES, FEW, MEMORY, PANEL, STRIP, VECTOR, multiply_matrices
 from memrix.crossbar.kernels import Offsets, Words, combine, convert, gather, look_up_rows, sum_rows
 from memrix.device.parameters import Array
 
@@ -25,17 +25,19 @@ def _multiply(
     rows: int,
     cells: Array,
     wide: int,
+    strip: tuple[int, int],
     out: Array,
     memory: int,
 ) -> None:
-    """Multiply the values of an array by its cells: ``[n, columns]``."""
+    """Multiply the values of an array by a strip of its columns: ``[n, columns of the strip]``."""
     one, other = (BYTES, BYTES * n) if transposed else (BYTES * rows, BYTES)
     start = BYTES * array * rows
+    first, columns = strip
     multiply_matrices(
         (values.ctypes.data + start * n, one, other),
-        (cells.ctypes.data + start * wide, BYTES * wide),
-        (out.ctypes.data, BYTES * wide),
-        (n, used, wide),
+        (cells.ctypes.data + start * wide + BYTES * first, BYTES * wide),
+        (out.ctypes.data, BYTES * columns),
+        (n, used, columns),
         memory,
     )
 
@@ -51,11 +53,21 @@ def _narrow(products: Array, n: int, wide: int, columns: int) -> Array:
 
 
 @compiled
+def _strip(sizes: Sizes) -> int:
+    """Columns of a strip: what is done to those of an array is done strip by strip, which stays in the cache."""
+    columns = sizes[3] * sizes[4]
+    if sizes[0] <= FEW:  # whose products are small, and read all cells as they lie in memory
+        return max(VECTOR, columns)
+    strips = -(-columns // STRIP)
+    return max(VECTOR, -(-columns // strips // PANEL) * PANEL)
+
+
+@compiled
 def _parts(sizes: Sizes) -> tuple[int, int, int]:
     """Elements that products and packed matrices take, looked-up values of one table, and sums."""
     n, groups, inputs, outputs, planes, _, rows = sizes
     columns = planes * outputs
-    products = 2 * n * max(columns, VECTOR) + rows * MEMORY // BYTES
+    products = 2 * n * _strip(sizes) + rows * MEMORY // BYTES
     return products, groups * -(-inputs // rows) * n * rows, groups * n * columns
 
 
@@ -94,12 +106,11 @@ def _read(
 ) -> int:
     """Multiply, disturb and convert array by array, then combine: values of the first two tables lie in ``work``."""
     n, groups, inputs, outputs, planes, base, rows = sizes
-    tiles, columns, wide = -(-inputs // rows), planes * outputs, difference.shape[2]
+    tiles, columns, wide, strip = -(-inputs // rows), planes * outputs, difference.shape[2], _strip(sizes)
     first, each, count = _parts(sizes)
     means, slopes = _values(sizes, work, 0), _values(sizes, work, 1)
-    products, others = work[: n * wide], work[n * wide : 2 * n * wide]
-    memory = work[2 * n * wide :].ctypes.data
-    none = work[:0].reshape((0, columns))
+    products, others = work[: n * strip], work[n * strip : 2 * n * strip]
+    memory = work[2 * n * strip :].ctypes.data
     sums = work[first + 3 * each : first + 3 * each + count].reshape((groups, n, columns))
     sums[:] = np.float32(0)
     drawn = words.reshape((1, words.size))
@@ -107,14 +118,27 @@ def _read(
         drawn = words.reshape((n, groups * tiles * columns))
         fill_words(drawn, number, key0, key1)
     clipped = 0
-    for array in range(groups * tiles):
-        used = min(rows, inputs - array % tiles * rows)
-        _multiply(means, transposed, array, used, n, rows, difference, wide, products, memory)
-        readings, variances = _narrow(products, n, wide, columns), none
-        if total.size:
-            _multiply(slopes, transposed, array, used, n, rows, total, wide, others, memory)
-            variances = _narrow(others, n, wide, columns)
-        clipped += convert(readings, variances, offsets, drawn, quantiles, array, limit, sums[array // tiles])
+    for at in range(0, columns, strip):
+        here, width = min(strip, columns - at), min(strip, wide - at)
+        for array in range(groups * tiles):
+            used = min(rows, inputs - array % tiles * rows)
+            _multiply(means, transposed, array, used, n, rows, difference, wide, (at, width), products, memory)
+            readings, variances = _narrow(products, n, width, here), products[:0].reshape((0, here))
+            if total.size:
+                _multiply(slopes, transposed, array, used, n, rows, total, wide, (at, width), others, memory)
+                variances = _narrow(others, n, width, here)
+            clipped += convert(
+                readings,
+                variances,
+                offsets,
+                drawn,
+                quantiles,
+                array,
+                array * columns + at,
+                limit,
+                sums[array // tiles],
+                at,
+            )
     combine(sums, planes, np.float32(base), scale, offset, results, start)
     return clipped
 

@@ -200,36 +200,42 @@ def convert(
     words: Words,
     quantiles: Array,
     array: int,
+    first: int,
     limit: np.float32,
     sums: Array,
+    start: int,
 ) -> int:
-    """Add noise to readings of an array, convert them, and add them to sums.
+    """Add noise to readings of some columns of an array, convert them, and add them to sums.
 
     Args:
-        readings: float32 ``[n, columns]`` in ADC steps.
+        readings: float32 ``[n, columns here]`` in ADC steps.
         variances: of the same shape, without what the offsets add to all columns; empty without noise.
         offsets: float64 ``[arrays, n]``.
-        words: random uint16 ``[n, arrays * columns]``.
+        words: random uint16 ``[n, conversions]``.
         quantiles: the normal number that each word stands for, float32 ``[65536]``.
-        array: which one of ``offsets`` and ``words`` it is.
+        array: which one of ``offsets`` it is.
+        first: the first column's place in ``words``.
         limit: largest code of the ADC.
         sums: float32 ``[n, columns]``.
+        start: the first column's place in it.
 
     Returns:
         How many conversions were clipped.
     """
     columns = readings.shape[1]
+    normals = np.empty(columns, np.float32)
     clipped = 0
     for k in range(readings.shape[0]):
         reading = readings[k]
         if variances.size:
             variance, offset = variances[k], np.float32(offsets[array, k])
-            drawn = words[k, array * columns : (array + 1) * columns]
+            drawn = words[k, first : first + columns]
+            for n in range(columns):  # apart from the arithmetic, which is vectorized then
+                normals[n] = quantiles[drawn[n]]
             for n in range(columns):
                 # A cell in a million conducts against a voltage of some mV; its share is below 0.
-                deviation = np.sqrt(max(variance[n] + offset, _ZERO))
-                reading[n] += deviation * quantiles[drawn[n]]
-        clipped += int(_convert(reading, limit, sums[k]))
+                reading[n] += np.sqrt(max(variance[n] + offset, _ZERO)) * normals[n]
+        clipped += int(_convert(reading, limit, sums[k, start : start + columns]))
     return clipped
 
 
