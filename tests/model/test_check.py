@@ -83,7 +83,8 @@ def test_every_problem_is_listed_at_once(tmp_path):
     assert not check.ok
     for text in (
         "'nobody' matches no layer",
-        "'mix' cannot be mapped: Bilinear has no crossbar counterpart",
+        "'mix' cannot be mapped: Bilinear has no crossbar counterpart for its weight; leave it out of the selection; "
+        "a layer type of your own can be given one: 'How to add a layer' in CONTRIBUTING.md",
         "'first' and 'again' share one weight",
         "NaN or infinite values: second;",
         "'nowhere.json' cannot be read",
@@ -143,7 +144,16 @@ def test_layers_that_stay_digital_are_listed_and_those_without_counterpart_noted
     assert "select it by name" in reasons["table"]
     assert "Bilinear has no crossbar counterpart" in reasons["mix"]
     assert check.ok
-    assert noted(check, "no counterpart on a chip, so digital: mix")
+    told = (
+        "these layers cannot be mapped and stay digital (reasons below): mix; to silence this, name the layers to map"
+    )
+    assert noted(check, f"{told}: layers=[...]")
+    how = "a layer type of your own can be given one: 'How to add a layer' in CONTRIBUTING.md"
+    assert str(check).endswith(f"\n{how}")
+    assert f"<p>{how.replace(chr(39), '&#x27;')}</p>" in check._repr_html_()
+    assert how not in str(memrix.check(nn.Sequential(nn.Linear(4, 2), nn.Embedding(3, 4)), PHYSICAL))
+    with pytest.warns(memrix.CoverageWarning, match=r"be mapped and stay digital: 'mix' \(Bil.*layers=\[\.\.\.\]$"):
+        memrix.quantize(Net(), {"*": PHYSICAL, "second": None})
 
 
 def test_parts_of_composite_layers_are_planned_and_not_digital():

@@ -1,3 +1,4 @@
+import copy
 import json
 
 import pytest
@@ -27,7 +28,7 @@ def chip() -> nn.Module:
 
 def test_counts_can_be_checked_by_hand():
     (layer,) = memrix.summary(chip()).layers
-    assert (layer.name, layer.kind, layer.weight_shape) == ("first", "MemristorLinear", (10, 200))
+    assert (layer.name, layer.kind, layer.weight_shape) == ("first", "Linear", (10, 200))
     assert layer.cells == 200 * 10 * 2 * 2
     assert layer.tiles == 2 * 1 * 2
     assert layer.utilization == 2000 / (2 * 128 * 128)
@@ -65,8 +66,45 @@ def test_what_programming_took_is_told():
     summary = memrix.summary(memrix.program(model, {"*": verified, "table": None}))
     assert summary.pulses == sum(layer.pulses for layer in summary.layers) > summary.cells
     assert 1e-12 < summary.energy / summary.cells < 1e-9
-    assert f"{summary.failed:,} cells failed verification" in str(summary)
+    assert summary.reads == sum(layer.reads for layer in summary.layers) > summary.cells > summary.failed > 0
+    assert (
+        f"; verified with {summary.reads / summary.cells:.1f} readings per cell, {summary.failed:,} cells failed "
+        f"verification"
+    ) in str(summary)
     assert summary.to_dict()["pulses"] == summary.pulses
+
+
+def test_cells_that_nothing_has_verified_have_not_passed():
+    assert "verif" not in str(memrix.summary(chip()))
+    assert "pulses per cell and" in str(memrix.summary(chip()))
+
+
+def test_a_chip_and_its_summary_tell_the_same_tiles():
+    network = chip()
+    (layer,) = memrix.summary(network).layers
+    # 200 inputs take 2 of 128 rows, 2 bits a slice each; 10 of 128 columns are in use.
+    assert (layer.tiles, layer.cells, layer.utilization) == (4, 8000, 4000 / (4 * 128 * 128))
+    assert "on 4 tiles of 128 x 128 pairs, 6% in use, 3 bits" in repr(network)
+    row = next(line for line in str(memrix.summary(network)).splitlines() if line.startswith("first"))
+    assert row.split()[:6] == ["first", "Linear", "10x200", "4", "8,000", "6%"]
+    (planned, *_) = memrix.check(Net(), PHYSICAL).layers
+    assert (planned.kind, planned.tiles, planned.utilization) == (layer.kind, layer.tiles, layer.utilization)
+
+
+def test_a_summary_leaves_the_chip_where_it_was():
+    x = torch.randn(3, 200)
+    network = chip()
+    network(x)
+    other = copy.deepcopy(network)
+    measured = memrix.summary(network, [x, x])
+    assert measured.conversions == 3 * 120  # those so far and those of the batches
+    assert memrix.summary(network, [x, x]).to_dict() == measured.to_dict()
+    assert memrix.summary(network).conversions == 120
+    assert torch.equal(network(x), other(x))
+    with pytest.raises(memrix.InputError, match="batch 2: layer 'first' takes"):
+        memrix.summary(network, [x, x[:, :5]])
+    assert memrix.summary(network).conversions == 240
+    assert torch.equal(network(x), other(x))
 
 
 class Marked(nn.Module):

@@ -174,7 +174,7 @@ def test_linear_layer_of_falcon_is_a_linear_layer():
         memrix.quantize(model, hardware)
         torch.testing.assert_close(chip(**batch).logits, model(**batch).logits, rtol=1e-4, atol=1e-5)
     kinds = [layer.kind for layer in memrix.summary(chip).layers]
-    assert kinds == ["MemristorFalconLinear"] * 4 + ["MemristorLinear"]  # four of a block, and the head
+    assert kinds == ["FalconLinear"] * 4 + ["Linear"]  # four of a block, and the head
 
 
 def test_experts_that_get_no_token_can_stay_digital():

@@ -78,7 +78,7 @@ def test_every_verb_knows_the_layer(model):
     output = chip(X)
     assert (output - exact).norm() / exact.norm() < 0.3
     described = memrix.summary(chip).layers[0]
-    assert (described.kind, described.weight_shape) == ("MemristorPositionwiseLinear", (8, 6))
+    assert (described.kind, described.weight_shape) == ("PositionwiseLinear", (8, 6))
     assert described.cells == 8 * 6 * 3 * 2
     assert described.conversions == 5 * 7 * 7 * 8 * 3
     memrix.reseed(chip, read=0)

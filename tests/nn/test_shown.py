@@ -52,7 +52,7 @@ def test_every_layer_on_a_chip_says_so(name):
     chip = memrix.program(model, {"layer": IDEAL})
     _, layer, digital, _ = repr(chip).splitlines()
     assert layer.startswith(f"  (layer): Memristor{kind}(")
-    assert layer.endswith("; on 2 tiles of 128 x 128, 3 bits)")
+    assert layer.endswith("; on 2 tiles of 128 x 128 pairs, <1% in use, 3 bits)")
     assert digital == "  (digital): Linear(in_features=4, out_features=4, bias=True)"
     assert "Memristor" not in repr(model)
     memrix.quantize(model, {"layer": IDEAL})

@@ -35,6 +35,11 @@ def listed(names: Sequence[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
+def percent(share: float) -> str:
+    """A share from 0 to 1 in whole percent, one that is not 0 at least as ``<1%``."""
+    return "<1%" if 0 < share < 0.005 else f"{share:.0%}"
+
+
 def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
     return [max(map(len, column)) for column in zip(*rows, strict=True)]
 

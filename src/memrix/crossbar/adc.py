@@ -15,7 +15,7 @@ LEAST_GAIN, MOST_GAIN = 1e-6, 1e6  # in front of an ADC
 
 @dataclass(frozen=True)
 class ADC:
-    """Uniform converter, one conversion per tile, bit slice and column, on the current of differential bit lines.
+    """Uniform converter, one conversion per tile and column, on the current of differential bit lines.
 
     A reading of 1 is the difference of one nominal ON and one nominal OFF cell at full input voltage.
 

@@ -19,7 +19,9 @@ Mapping = Literal["bit-sliced", "multi-level"]
 
 @dataclass(frozen=True)
 class Tile:
-    """Size of one array of cells.
+    """Size of a tile: a pair of arrays of one bit slice, for positive and for negative weights.
+
+    Each of the two arrays has ``rows`` x ``columns`` cells. Each column of a tile has its own ADC conversions.
 
     Attributes:
         rows: word lines, that is inputs.
@@ -40,8 +42,8 @@ class Layout:
     """Where the cells of ``groups`` matrices of ``inputs`` x ``outputs`` weights lie.
 
     The magnitude of a weight is written in digits from 0 to ``levels``, one a plane. Each digit is a differential
-    pair: a cell in a positive and one in a negative array. Inputs are cut into tiles of at most ``tile.rows``,
-    outputs into tiles of at most ``tile.columns``.
+    pair: a cell in the positive and one in the negative array of a tile. Every plane has its own tiles: inputs are
+    cut into parts of at most ``tile.rows``, outputs into parts of at most ``tile.columns``.
 
     Attributes:
         groups: matrices.
@@ -49,7 +51,7 @@ class Layout:
         outputs: columns of each.
         planes: digits of a magnitude.
         levels: largest digit: 1 where cells are ON or OFF.
-        tile: size of one array.
+        tile: size of each of the two arrays of a tile.
     """
 
     groups: int
@@ -81,7 +83,7 @@ class Layout:
 
     @property
     def row_tiles(self) -> int:
-        """Tiles that the inputs are cut into."""
+        """Parts that the inputs are cut into, one for each row of tiles."""
         return -(-self.inputs // self.tile.rows)
 
     @property
@@ -91,7 +93,7 @@ class Layout:
 
     @property
     def tiles(self) -> int:
-        """Arrays of either polarity, counted in pairs."""
+        """Tiles: pairs of arrays, those of every bit slice."""
         return self.groups * self.row_tiles * -(-self.outputs // self.tile.columns) * self.planes
 
     @property
@@ -101,7 +103,7 @@ class Layout:
 
     @property
     def utilization(self) -> float:
-        """Share of the cells of all arrays that hold a weight."""
+        """Share of the cells of all tiles that hold a weight."""
         return self.cells / (self.tiles * POLARITIES * self.tile.rows * self.tile.columns)
 
     @property

@@ -11,7 +11,7 @@ import functools
 import math
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -101,8 +101,23 @@ def _by_output(values: Tensor, groups: int) -> Tensor:
     return values.reshape(1, 1, 1) if values.numel() == 1 else values.reshape(groups, 1, -1)
 
 
-def _fake(windows: Tensor, vector_axes: int, *others: object) -> Tensor:
-    shape = cast(list[int], others[9])
+def _fake(
+    windows: Tensor,
+    vector_axes: int,
+    codes_per_unit: Tensor,
+    difference: Tensor,
+    total: Tensor,
+    tables: Tensor,
+    record: Tensor,
+    scale: Tensor,
+    offset: Tensor | None,
+    weight: Tensor | None,
+    written: Tensor | None,
+    shape: list[int],
+    limit: float,
+    shared_noise: bool,
+    name: str,
+) -> Tensor:
     count = math.prod(windows.shape[1 : 1 + vector_axes])
     return windows.new_empty((shape[0], count, shape[2]))
 
@@ -129,8 +144,19 @@ def _read_rows(
     return results
 
 
-def _fake_rows(rows: Tensor, difference: Tensor, *others: object) -> Tensor:
-    shape = cast(list[int], others[6])
+def _fake_rows(
+    rows: Tensor,
+    difference: Tensor,
+    total: Tensor,
+    tables: Tensor,
+    plane_weights: Tensor,
+    record: Tensor,
+    weight: Tensor | None,
+    written: Tensor | None,
+    shape: list[int],
+    limit: float,
+    name: str,
+) -> Tensor:
     return difference.new_empty((rows.shape[0], shape[2]))
 
 

@@ -34,12 +34,12 @@ class Shape(NamedTuple):
 
     @property
     def tiles(self) -> int:
-        """Tiles that the inputs are cut into."""
+        """Parts that the inputs are cut into."""
         return -(-self.inputs // self.rows)
 
     @property
     def columns(self) -> int:
-        """Columns of a tile: bit slices times outputs."""
+        """Columns of such a part in all its tiles: bit slices times outputs."""
         return self.planes * self.outputs
 
     @property

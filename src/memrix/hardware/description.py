@@ -41,7 +41,7 @@ class Hardware:
         programming: the protocol that writes them, such as ``ResetSet()``, ``WriteVerify(rounds=5)`` or
             ``ResetRamp(step=0.01)``, or its name. One of your own has the interface of
             ``memrix.ProgrammingProtocol``.
-        tile: size of one array.
+        tile: size of each of the two arrays of a tile.
         dac: word-line converters; their bits are those of the activations.
         adc: bit-line converters.
         noise: of a reading: ``physical``, ``legacy`` (as in arXiv 2505.24721's library: its constants, and

@@ -9,7 +9,7 @@ from memrix.crossbar.mapping import Layout
 from memrix.hardware import Hardware
 from memrix.model.inventory import Candidate
 from memrix.model.readiness import has_calibration_samples, has_range
-from memrix.model.selection import Plan, Selected
+from memrix.model.selection import BY_NAME, Plan, Selected
 from memrix.nn.quantized import QuantizedLayer
 
 _EXACT = 1 << 24  # up to here float32 holds every integer
@@ -45,12 +45,12 @@ def _trained_otherwise(layer: Selected) -> bool:
 
 
 def coverage_notes(found: Plan) -> list[str]:
-    """Layers that the default selection includes and that have no counterpart on a chip."""
+    """Layers that the default selection includes and that cannot be mapped."""
     if not found.skipped:
         return []
     return [
-        f"no counterpart on a chip, so digital: {listed([name for name, _ in found.skipped])}; select the others "
-        f"by name to make this explicit"
+        f"these layers cannot be mapped and stay digital (reasons below): "
+        f"{listed([name for name, _ in found.skipped])}; {BY_NAME}"
     ]
 
 

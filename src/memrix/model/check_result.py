@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from memrix._support.notebooks import data_frame, html_list, html_table, html_text
-from memrix._support.tables import columns, explained
+from memrix._support.tables import columns, explained, percent
 from memrix.model.digital import DigitalSummary, digital_html, digital_table
 
 
@@ -17,13 +17,13 @@ class PlannedLayer:
 
     Attributes:
         name: of the layer.
-        kind: the torch layer that it is.
+        kind: the torch layer that it is, also of a subclass.
         weight_shape: of its weight.
         weight_bits: sign included.
         planes: bit slices, that is differential pairs per weight.
-        tiles: pairs of arrays.
+        tiles: pairs of arrays, one for positive and one for negative weights, each for one bit slice.
         cells: that would hold a weight.
-        utilization: share of the cells of all arrays that would.
+        utilization: share of the cells of the tiles that would.
         calibrated: whether it has the activation range, and the calibration samples, that ``memrix.program`` needs.
     """
 
@@ -66,7 +66,7 @@ class Check:
 
     @property
     def tiles(self) -> int:
-        """Pairs of arrays of all layers."""
+        """Tiles of all layers."""
         return sum(layer.tiles for layer in self.layers)
 
     def to_dict(self) -> dict[str, Any]:
@@ -122,7 +122,7 @@ class Check:
                 str(layer.planes),
                 f"{layer.tiles:,}",
                 f"{layer.cells:,}",
-                f"{layer.utilization:.0%}",
+                percent(layer.utilization),
                 "yes" if layer.calibrated else "no",
             )
             for layer in self.layers

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from memrix._support.notebooks import data_frame, html_table, html_text
-from memrix._support.tables import columns
+from memrix._support.tables import columns, percent
 from memrix.model.digital import DigitalSummary, digital_html, digital_table
 from memrix.model.layer_summary import LayerSummary
 
@@ -26,7 +26,7 @@ class Summary:
 
     @property
     def tiles(self) -> int:
-        """Pairs of arrays of all layers."""
+        """Tiles of all layers: pairs of arrays, one for positive and one for negative weights."""
         return sum(layer.tiles for layer in self.layers)
 
     @property
@@ -38,6 +38,11 @@ class Summary:
     def energy(self) -> float:
         """Energy of these pulses, in J."""
         return sum(layer.energy for layer in self.layers)
+
+    @property
+    def reads(self) -> int:
+        """Readings of single cells that verified the cells of all layers, in programming."""
+        return sum(layer.reads for layer in self.layers)
 
     @property
     def disturbing_reads(self) -> int:
@@ -82,7 +87,7 @@ class Summary:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists, with the totals."""
-        names = ("cells", "tiles", "pulses", "energy", "disturbing_reads", "failed")
+        names = ("cells", "tiles", "pulses", "energy", "reads", "disturbing_reads", "failed")
         disturbs = ("within_reach", "read_sets", "read_resets")
         totals = (*names, *disturbs, "conversions", "clipped", "clipped_share")
         return {
@@ -125,7 +130,7 @@ class Summary:
         layers = self.layers
         table = {
             "layer": [*(layer.name for layer in layers), "all on the chip"],
-            "type": [*(layer.kind.removeprefix("Memristor") for layer in layers), ""],
+            "type": [*(layer.kind for layer in layers), ""],
             "weight": [*("x".join(map(str, layer.weight_shape)) for layer in layers), ""],
         }
         settings = {
@@ -139,7 +144,7 @@ class Summary:
         table |= {title: [*values, ""] for title, (values, _) in settings.items() if len(set(values)) > 1}
         table["tiles"] = [*(f"{layer.tiles:,}" for layer in layers), f"{self.tiles:,}"]
         table["cells"] = [*(f"{layer.cells:,}" for layer in layers), f"{self.cells:,}"]
-        table["in use"] = [*(f"{layer.utilization:.0%}" for layer in layers), ""]
+        table["in use"] = [*(percent(layer.utilization) for layer in layers), ""]
         table["in reach"] = [*(_count(layer.within_reach) for layer in layers), _count(self.within_reach)]
         if self.conversions:
             table["clipped"] = [*map(_clipped, layers), f"{self.clipped_share:.2%}"]
@@ -153,12 +158,15 @@ class Summary:
     def _programming(self) -> list[str]:
         if not self.pulses:
             return []
-        text = (
-            f"programmed with {self.pulses / self.cells:.1f} pulses per cell and {self.energy:.2g} J; "
-            f"{self.failed:,} cells failed verification"
-        )
-        disturbed = f", {self.disturbing_reads:,} readings during programming may have disturbed a cell"
-        return [text + disturbed if self.disturbing_reads else text]
+        text = f"programmed with {self.pulses / self.cells:.1f} pulses per cell and {self.energy:.2g} J"
+        if self.reads:
+            text += (
+                f"; verified with {self.reads / self.cells:.1f} readings per cell, {self.failed:,} cells failed "
+                f"verification"
+            )
+        if self.disturbing_reads:
+            text += f", {self.disturbing_reads:,} of these readings may have disturbed a cell"
+        return [text]
 
     def _reading(self) -> list[str]:
         """What readings do to cells, a line for each range of voltages."""

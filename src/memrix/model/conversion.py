@@ -117,7 +117,8 @@ def program(
     Args:
         model: a float or quantized module, calibrated.
         hardware: the chip, or a mapping of name patterns to chips (``None``: stays digital).
-        seed: of devices, programming and read noise: one number, or ``Seeds``.
+        seed: of devices, programming and read noise: one number, or ``Seeds``. The same seed, by default 0, gives
+            the same chip in every call; give another one for another chip.
         layers: name patterns or a predicate ``(name, module) -> bool``; all that can be mapped by default.
         inplace: turn the model itself into the chip and return it: functions that it holds then run the chip, and
             nothing is copied. After an error the model is unchanged.

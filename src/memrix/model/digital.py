@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from memrix._support.notebooks import html_table, html_text
 from memrix._support.tables import explained
 from memrix.model.inventory import Candidate, digital_reason
+from memrix.nn.registry import HOW_TO_ADD, NO_COUNTERPART
 
 _TITLE = "stays digital (share of all weights)"
 
@@ -54,10 +55,18 @@ def digital_layers(
 def digital_table(layers: Sequence[DigitalSummary]) -> str:
     """A section of a report; empty if there is no layer."""
     rows = [(layer.name, f"{layer.weights:,} weights", f"{layer.share:.1%}", layer.reason) for layer in layers]
-    return f"\n\n{_TITLE}\n" + explained(rows) if rows else ""
+    return "\n".join([f"\n\n{_TITLE}", explained(rows), *_next_steps(layers)]) if rows else ""
 
 
 def digital_html(layers: Sequence[DigitalSummary]) -> list[str]:
     """The same in HTML; nothing if there is no layer."""
     rows = [(layer.name, layer.kind, f"{layer.weights:,}", f"{layer.share:.1%}", layer.reason) for layer in layers]
-    return [html_text(_TITLE), html_table([("layer", "type", "weights", "share", "reason"), *rows])] if rows else []
+    if not rows:
+        return []
+    table = html_table([("layer", "type", "weights", "share", "reason"), *rows])
+    return [html_text(_TITLE), table, *map(html_text, _next_steps(layers))]
+
+
+def _next_steps(layers: Sequence[DigitalSummary]) -> list[str]:
+    """What can be done about layers, once for all of them."""
+    return [HOW_TO_ADD] if any(NO_COUNTERPART in layer.reason for layer in layers) else []

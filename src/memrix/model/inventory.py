@@ -13,7 +13,7 @@ from memrix.errors import ConversionError
 from memrix.model.code_reads import CodeReader
 from memrix.model.held_weights import packed_weights, parameters_of, unregistered, unregistered_modules
 from memrix.nn.composite import DecomposedLayer, PendingDecomposition
-from memrix.nn.registry import Handler, handler_of, is_known, submodules_of
+from memrix.nn.registry import Handler, handler_of, is_known, submodules_of, without_counterpart
 
 # Their parameters multiply no vector: there is nothing to map.
 NO_PRODUCT = (nn.Embedding, nn.EmbeddingBag, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, nn.modules.batchnorm._NormBase)
@@ -210,7 +210,7 @@ def _described(name: str, module: nn.Module, registered: Collection[int]) -> Can
     others = {} if known or isinstance(module, NO_PRODUCT) else unregistered(module, registered)
     if not (weights or others):
         return None
-    reason = f"{type(module).__name__} has no crossbar counterpart for its {', '.join([*weights, *others])}"
+    reason = without_counterpart(type(module), [*weights, *others])
     return Candidate(
         module,
         [name],

@@ -18,7 +18,7 @@ class LayerSummary:
 
     Attributes:
         name: of the layer.
-        kind: its class in memrix, or the class that it is a subclass of.
+        kind: the torch layer that it is, such as ``Linear``, also of a subclass.
         weight_shape: of the torch layer's weight.
         weight_bits: sign included.
         mapping: ``bit-sliced`` or ``multi-level``.
@@ -27,12 +27,12 @@ class LayerSummary:
         adc_precision_bits: of the ADC that the layer is read with.
         adc_range_bits: of the same.
         adc_gain: in front of it.
-        tiles: pairs of arrays.
+        tiles: pairs of arrays, one for positive and one for negative weights, each for one bit slice.
         cells: that hold a weight.
-        utilization: share of the cells of all arrays that hold a weight.
+        utilization: share of the cells of the tiles that hold a weight.
         pulses: of programming.
         energy: of these pulses, in J.
-        reads: of single cells during programming.
+        reads: of single cells during programming, to verify them.
         disturbing_reads: those beyond a threshold of the cell.
         failed: cells that did not pass verification.
         conversions: of the ADCs since the last reset.

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.quantized import QuantizedLayer
 
 
@@ -22,6 +23,17 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes.items():
             module.training = training
+
+
+@contextmanager
+def unread(layers: Iterable[CrossbarLayer]) -> Iterator[None]:
+    """Run a block after which read noise and counts of conversions continue where they were before it."""
+    records = [(record := layer.memrix.programmed.crossbar.record, record.clone()) for layer in layers]
+    try:
+        yield
+    finally:
+        for record, before in records:
+            record.copy_(before)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from memrix.nn.adoption import adopted_class, torch_type
 from memrix.nn.composite import PendingDecomposition, Projection
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.quantized import QuantizedLayer
-from memrix.nn.registry import Handler, registered_layers
+from memrix.nn.registry import HOW_TO_ADD, NO_COUNTERPART, Handler, registered_layers
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,8 @@ def _ruled(
             return Selected(layer.name, layer.module, handler, chip, layer.owner, explicit)
         return None
     if explicit and (layer.multiplies or exactly):
-        return f"layer {layer.name!r} cannot be mapped: {handler}; leave it out of the selection"
+        fix = f"leave it out of the selection{f'; {HOW_TO_ADD}' if NO_COUNTERPART in handler else ''}"
+        return f"layer {layer.name!r} cannot be mapped: {handler}; {fix}"
     return Skipped(layer.name, handler) if layer.multiplies else None
 
 
@@ -186,6 +187,8 @@ def _classes(selected: Iterable[Adoptable], kind: type[QuantizedLayer]) -> dict[
     return classes
 
 
+BY_NAME = "to silence this, name the layers to map: layers=[...]"
+
 _WARNED: WeakKeyDictionary[nn.Module, set[tuple[str, str]]] = WeakKeyDictionary()
 """Layers that each model has been warned of, and why they stay digital: every verb selects, and once is enough."""
 
@@ -199,7 +202,7 @@ def warn_of_digital(model: nn.Module, skipped: Sequence[tuple[str, str]], *, sta
         return
     told = ", ".join(f"{name!r} ({reason})" for name, reason in skipped)
     warnings.warn(
-        f"these layers stay digital: {told}; select the others by name to make this explicit",
+        f"these layers cannot be mapped and stay digital: {told}; {BY_NAME}",
         CoverageWarning,
         stacklevel=stacklevel,
     )

@@ -49,7 +49,7 @@ def measure(
 
     The operation is that of the fake-quantized layer, in float32: errors of earlier layers are part of the input, not
     of the error. The chip runs in evaluation mode and is left in its previous mode. Its read noise continues, and its
-    conversions are counted.
+    conversions are counted; ``memrix.summary`` undoes both.
 
     Args:
         chip: as ``memrix.program`` gave it.

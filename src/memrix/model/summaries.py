@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from torch import nn
 
 from memrix.model.batches import MOST_BATCHES
 from memrix.model.chip_summary import Summary
+from memrix.model.conversion import crossbar_layers
 from memrix.model.digital import digital_layers
 from memrix.model.inventory import candidate_layers
 from memrix.model.layer_summary import LayerSummary
+from memrix.model.modes import unread
 from memrix.model.sqnr import Energies, measure
+from memrix.nn.adoption import torch_type
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.registry import Handler, handler_of
 
@@ -28,10 +31,14 @@ def summary(
 ) -> Summary:
     """Summarize every candidate layer of a model, on a chip or digital, with the conversions since the last reset.
 
+    The model is left as it was: its read noise and its counts of conversions continue where they were before the
+    batches. ``memrix.reseed`` and ``memrix.reset_statistics`` start them over. Only cells that readings switch
+    (``device.read_disturb``) stay as the batches have left them.
+
     Args:
         model: any module.
         batches: as for ``memrix.calibrate``: run through the chip to measure the SQNR of every layer against its
-            digital operation. Without batches nothing is run.
+            digital operation. Their conversions are counted in the summary. Without batches nothing is run.
         max_batches: more are refused, before the first if ``len(batches)`` is known.
         progress: called with the number of batches done.
 
@@ -39,7 +46,13 @@ def summary(
         ConversionError: the model is not a module, or there are batches and no layer of it runs on a chip.
         CalibrationError: there are no batches, or too many; or the chip does not accept one.
     """
-    measured = {} if batches is None else measure(model, batches, max_batches=max_batches, progress=progress)
+    if batches is None:
+        return _summarized(model, {})
+    with unread(crossbar_layers(model)):
+        return _summarized(model, measure(model, batches, max_batches=max_batches, progress=progress))
+
+
+def _summarized(model: nn.Module, measured: Mapping[CrossbarLayer, Energies]) -> Summary:
     candidates = candidate_layers(model)
     layers = [
         _describe(layer.name, layer.module, measured.get(layer.module))
@@ -86,4 +99,4 @@ def _describe(name: str, module: CrossbarLayer, energies: Energies | None) -> La
 
 def _kind(module: CrossbarLayer) -> str:
     handler = handler_of(module)
-    return f"Memristor{handler.kind}" if isinstance(handler, Handler) else type(module).__name__
+    return handler.kind if isinstance(handler, Handler) else torch_type(type(module)).__name__

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from torch import nn
@@ -53,6 +53,9 @@ class Handler:
         return self.layer.rpartition(".")[2] if isinstance(self.layer, str) else self.layer.__name__
 
 
+NO_COUNTERPART = "has no crossbar counterpart"
+HOW_TO_ADD = "a layer type of your own can be given one: 'How to add a layer' in CONTRIBUTING.md"
+
 _HANDLERS: dict[type[nn.Module] | str, Handler] = {}
 _COMPOSITES: dict[type[nn.Module] | str, Composite] = {}
 
@@ -81,7 +84,12 @@ def handler_of(module: nn.Module) -> Handler | str:
         objection = None if isinstance(module, QuantizedLayer) else _objection(module, ancestor)
         return objection or unusable_tensors(module) or handler.objection(module) or handler
     own = [name for name, parameter in module.named_parameters(recurse=False) if parameter.dim() > 1]
-    return f"{kind.__name__} has no crossbar counterpart for its {', '.join(own) or 'weights'}"
+    return without_counterpart(kind, own)
+
+
+def without_counterpart(kind: type[nn.Module], weights: Sequence[str]) -> str:
+    """The reason why a layer of a type that memrix does not know is not mapped; ``weights``: their names."""
+    return f"{kind.__name__} {NO_COUNTERPART} for its {', '.join(weights) or 'weights'}"
 
 
 def is_known(module: nn.Module) -> bool:

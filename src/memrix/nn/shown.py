@@ -28,7 +28,8 @@ def under_its_class(layer: nn.Module, own: str) -> str:
 def with_state(layer: nn.Module, own: str, digital: str, state: nn.Module, said: str) -> str:
     """What a quantized or programmed layer prints: its settings as torch does, and where it runs, on one line.
 
-    Such as ``MemristorLinear(in_features=512, out_features=384, bias=True; on 12 tiles of 128 x 128, 3 bits)``.
+    Such as ``MemristorLinear(in_features=512, out_features=384, bias=True; on 24 tiles of 128 x 128 pairs, 100% in
+    use, 3 bits)``.
 
     Args:
         layer: of a class that memrix made for it.

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from memrix._support.tables import percent
 from memrix.errors import CalibrationError, ConversionError
 from memrix.hardware import Hardware
 from memrix.nn.adoption import shallow_copy
@@ -76,7 +77,7 @@ class LayerState(Quantizers):
 
     @property
     def said(self) -> str:
-        """Where the layer runs, in a few words, such as ``on 12 tiles of 128 x 128, 3 bits``."""
+        """Where the layer runs, in a few words, such as ``on 12 tiles of 128 x 128 pairs, 75% in use, 3 bits``."""
         if self.hardware is None:
             return f"calibrated, inputs up to {self.input_peak:.3g}" if self.calibrated else "not calibrated"
         bits = f"{self.hardware.weight_bits:g} bits"
@@ -84,7 +85,8 @@ class LayerState(Quantizers):
             return f"weights of {bits}, inputs of {self.hardware.dac.bits} bits"
         layout = self.array.crossbar.layout
         tiles = "1 tile" if layout.tiles == 1 else f"{layout.tiles:,} tiles"
-        return f"on {tiles} of {layout.tile.rows} x {layout.tile.columns}, {bits}"
+        size = f"{layout.tile.rows} x {layout.tile.columns} pairs"
+        return f"on {tiles} of {size}, {percent(layout.utilization)} in use, {bits}"
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.said})"

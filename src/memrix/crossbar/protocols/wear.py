@@ -35,8 +35,8 @@ _CELLS_OF_AN_ARRAY = 128 * 128  # where nothing says which cells share one; as i
 class PreCycled:
     """Pre-cycling (endurance): pulses of random voltages between those of SET and RESET, then reset-set.
 
-    As in the library of arXiv 2505.24721, a pulse has one voltage for all cells of an array: those of one tile, one
-    plane and one polarity.
+    As in the library of arXiv 2505.24721, a pulse has one voltage for all cells of an array: those of one
+    polarity of a tile.
 
     Attributes:
         cycles: of pre-cycling, 15 pulses each, as in arXiv 2505.24721.
