@@ -26,7 +26,7 @@ Where to look::
     cells, arguments, voltages, state_dicts   the array that users hold, and what it is given
     fresh                                     states after reset-set
     readings, read_back                       noise of readings; the circuit that reads cells back
-    ramp, ramp_plan                           ramps that stop where a reading says so
+    ramp, ramp_plan, ramp_rounds              ramps that stop where a reading says so, again where cells are off
     current                                   current and noise, affine in ``r``
     reach, switchability                      which cells a voltage switches: of an array; of a technology
     ranges                                    where settings mean something

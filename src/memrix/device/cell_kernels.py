@@ -25,11 +25,11 @@ Keys = tuple[np.uint64, np.uint64]
 Words = npt.NDArray[np.uint64]
 Components = npt.NDArray[np.int32]
 
-BLOCK = 256  # cells at a time
+_HALF_ROWS = 4  # of devices: they take no more than as many normals
+BLOCK = 512  # cells at a time
 WORDS = 8  # of 16 bits at one counter
 WORD_BITS, WORD_MASK = 3, 7  # of the number of a word: shifts are faster than divisions that could be of negatives
 LOW = np.uint64(0xFFFFFFFF)
-_SIGN_BIT, _ALL_BITS = 15, 0xFFFF
 _32 = np.uint64(32)
 _E0, _E1, _E2, _E3, _E4, _E5, _E6, _E7 = (np.float32(number) for number in EXP2)
 _L0, _L1, _L2, _L3, _L4 = (np.float32(number) for number in LOG2)
@@ -76,10 +76,8 @@ def power(x: np.float32, exponent: np.float32) -> np.float32:
 
 @part_of_compiled
 def normal_of(normals: Floats, word: np.integer[Any]) -> np.float32:
-    """The normal number of a word, from the table's upper half: the lower one has the same numbers, below 0."""
-    number = np.int64(word)
-    below = number >> _SIGN_BIT
-    return np.float32(normals[number ^ (_ALL_BITS * below)] * np.float32(1 - 2 * below))
+    """The normal number of a word."""
+    return np.float32(normals[word])
 
 
 @part_of_compiled
@@ -102,10 +100,10 @@ def draw_all(out: Words, numbers: Integers, draws: Integers, count: int, keys: K
 @part_of_compiled
 def components_of(out: Components, words: npt.NDArray[np.uint16], edges: Integers) -> None:
     """The component of the mixture that each cell is of, from the words of its first draw."""
-    for i in range(out.size):
-        out[i] = 0
-        for edge in edges:
-            out[i] += words[WORDS * i] >= edge
+    out[:] = 0
+    for edge in edges:
+        for i in range(out.size):
+            out[i] += np.int32(words[WORDS * i] >= edge)
 
 
 @part_of_compiled
@@ -125,6 +123,11 @@ def device_row(out: Floats, means: Floats, factors: Floats, row: int, z: Floats,
         # For all cells, of which some take it: to sort them would cost more. And all normals at a time, in registers.
         mean, f = means[component, row], factors[component, row]
         f0, f1, f2, f3, f4, f5, f6, f7 = f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7]
+        if row < _HALF_ROWS:
+            for i in range(out.size):
+                value = mean + f0 * z0[i] + f1 * z1[i] + f2 * z2[i] + f3 * z3[i]
+                out[i] = value if components[i] == component else out[i]
+            continue
         for i in range(out.size):
             value = mean + f0 * z0[i] + f1 * z1[i] + f2 * z2[i] + f3 * z3[i]
             value = value + f4 * z4[i] + f5 * z5[i] + f6 * z6[i] + f7 * z7[i]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ class Technology(NamedTuple):
     """Numbers of a technology, float32.
 
     Attributes:
-        normals: of the words below 32768 (``streams.normal_table``); those from 65535 down are their opposites.
+        normals: of words (``streams.normal_table``).
         edges: int64, ``means``, ``factors``: as of ``DeviceModel``.
         innovation, weights, polynomials, conductance (``low``), per_conductance: as of ``CycleModel``; ``weights``
             are ``[order * 4, 4]``.
@@ -46,6 +47,27 @@ class Technology(NamedTuple):
     slope: Floats
     full_low: np.float32
     full_slope: np.float32
+
+
+class Pulse(NamedTuple):
+    """A voltage pulse, one for all cells.
+
+    Attributes:
+        volts: V; 0 is no pulse.
+        complete: whether it resets cells completely.
+        by_amplitude, by_floor, alone: the state after a partial reset, of the amplitude and floor of a transition.
+        low, slope: of the current in A over the state, in the pulse.
+        per_unit: units of power in 1 W.
+    """
+
+    volts: np.float32
+    complete: bool
+    by_amplitude: np.float32
+    by_floor: np.float32
+    alone: np.float32
+    low: np.float32
+    slope: np.float32
+    per_unit: np.float32
 
 
 class BlockArrays(NamedTuple):
@@ -79,7 +101,7 @@ def _technology(switching: Switching) -> Technology:
         return np.ascontiguousarray(values, dtype=np.float32)
 
     return Technology(
-        normals=normal_table(torch.device("cpu"))[: 1 << 15].numpy(),  # half of it stays in a cache twice as well
+        normals=normal_table(torch.device("cpu")).numpy(),
         edges=np.array(devices.edges, dtype=np.int64),
         means=floats(devices.means.numpy()),
         factors=floats(devices.factors.numpy()),
@@ -94,6 +116,20 @@ def _technology(switching: Switching) -> Technology:
         slope=floats(slope),
         full_low=np.float32(current.low_resistance(full)),
         full_slope=np.float32(current.slope(full)),
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def pulse_of(switching: Switching, volts: float) -> Pulse:
+    """The numbers of a pulse of a voltage; made once."""
+    complete = volts >= switching.full_reset_voltage
+    partial = not complete and volts > 0
+    weights = switching.transition_weights(volts) if partial else (0.0, 0.0, 0.0)
+    currents = switching.current.in_pulse(volts)
+    return Pulse(
+        np.float32(volts),
+        complete,
+        *(np.float32(number) for number in (*weights, *currents, 1 / switching.current.power_unit)),
     )
 
 

@@ -19,6 +19,7 @@ from memrix.device.draws import CellStreams
 from memrix.device.indexing import positions
 from memrix.device.parameters import FEATURES, DeviceParameters
 from memrix.device.ramp import ramp_
+from memrix.device.ramp_plan import RampRecord
 from memrix.device.ranges import (
     NO_BREAKDOWN,
     NOT_MEASURED,
@@ -188,19 +189,18 @@ class Cells:
         require_aims(aim, self.shape)
         if not isinstance(circuit, ReadBack):
             raise SettingsError(f"a ramp needs a ReadBack, the circuit that reads cells back, got {shown(circuit)}")
-        readings = torch.zeros(self.shape, dtype=torch.float32, device=self.device)
         if not index.numel():
-            return readings
-        aims = aim.to(self._block.r).reshape(-1).index_select(0, index)
-        record = ramp_(
-            self._switching, self._block, index, volts, aims, circuit, self.streams.readings, self._readings
-        )
-        readings.view(-1).scatter_(0, index, record.readings)
-        self.pulses += record.pulses
-        self.reads += record.reads
+            return torch.zeros(self.shape, dtype=torch.float32, device=self.device)
+        aims, streams, done = aim.to(self._block.r).reshape(-1).contiguous(), self.streams, self._readings
+        record = ramp_(self._switching, self._block, index, volts, aims, circuit, streams.readings, done)
+        self.count(record)
+        return record.readings.view(self.shape)
+
+    def count(self, record: RampRecord) -> None:
+        """Count what a ramp took."""
+        self.pulses, self.reads = self.pulses + record.pulses, self.reads + record.reads
         self.disturbing_reads += record.disturbing_reads
         self.power += record.power
-        return readings
 
     def current(self, volts: Voltages) -> Tensor:
         """Mean current in A at ``volts``, which broadcast with the cells' shape: ``[200, 1]`` volts are sweeps.

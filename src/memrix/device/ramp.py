@@ -43,16 +43,16 @@ def ramp_(
         block: the cells.
         index: int64 ``[n]``, cells of the block.
         volts: V, ascending and above 0.
-        aim: ``[n]``, in units of the circuit.
+        aim: ``[cells]``, in units of the circuit.
         circuit: reads the cells back after every pulse.
         stream: of the noise of readings.
         readings: int64 ``[cells]``: how many each cell has had; they are counted on.
     """
     plan = plan_of(switching, tuple(volts), circuit)
     if block.r.device.type == "cpu" and compilation.AVAILABLE:
-        from memrix.device.ramp_compiled import run
+        from memrix.device.ramp_compiled import CompiledRamp
 
-        return run(switching, block, index, plan, aim, stream, readings)
+        return CompiledRamp(switching, block, plan, aim, stream, readings).run(index)[0]
     return _Ramp(switching, block, index, plan, aim, stream, readings).run()
 
 
@@ -69,10 +69,11 @@ class _Ramp:
         stream: Stream,
         readings: Tensor,
     ) -> None:
-        self.switching, self.block, self.index, self.plan, self.aim = switching, block, index, plan, aim
+        self.switching, self.block, self.index, self.plan = switching, block, index, plan
+        self.aim = aim.index_select(0, index)
         self.stream, self.read_before = stream, readings
         self.numbers, self.done = block.numbers.index_select(0, index), readings.index_select(0, index)
-        self.r, self.margin = block.r.index_select(0, index), plan.margins(aim)
+        self.r, self.margin = block.r.index_select(0, index), plan.margins(self.aim)
         self.volts, self.states = (
             torch.from_numpy(array).to(index.device) for array in (plan.steps.volts, plan.steps.states)
         )
@@ -88,7 +89,8 @@ class _Ramp:
         moving = positions(~stopped & (first < count))
         ends = self._leave(moving)
         self._move(moving, ends, first, pulses)
-        readings = self._read(everyone := torch.arange(len(self.index), device=first.device), pulses)
+        read = self._read(everyone := torch.arange(len(self.index), device=first.device), pulses)
+        readings = torch.zeros_like(self.block.r).scatter_(0, self.index, read)
         self.block.r.index_copy_(0, self.index, self.r)
         self.read_before.index_copy_(0, self.index, self.done + pulses + 1)
         power = self._power(before, first, pulses, moving, ends)

@@ -30,7 +30,7 @@ class RampRecord:
     """What a ramp took.
 
     Attributes:
-        readings: the last one of every cell, in units of the circuit.
+        readings: ``[cells]``, the last one of every cell that was ramped, in units of the circuit; 0 of the others.
         pulses: voltages applied to single cells.
         power: sum of ``U * I`` over them, in units of ``CellCurrent.power_unit``.
         reads: readings of single cells.

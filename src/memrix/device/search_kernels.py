@@ -5,19 +5,25 @@ from __future__ import annotations
 import numpy as np
 
 from memrix._support.compilation import part_of_compiled
-from memrix.device.cell_numbers import Floats, Integers
+from memrix.device.cell_numbers import Floats
+from memrix.device.ramp_lanes import Steps32
+
+_ONE = np.uint32(1)
+
+
+# Cell by cell in the loops inside: their searches do not wait for each other, and none of them branches.
 
 
 @part_of_compiled
-def find_first(firsts: Integers, thresholds: Floats, volts: Floats, top: int) -> None:
+def find_first(firsts: Steps32, thresholds: Floats, volts: Floats, top: int) -> None:
     """The step that moves each cell first: with it the voltage exceeds the threshold; ``volts``: of ``Steps``."""
     firsts[:] = 0
-    stride = top
+    stride = np.uint32(top)
     while stride:
-        # Cell by cell inside: their searches do not wait for each other, and none of them branches.
         for i in range(firsts.size):
-            firsts[i] += stride * (volts[firsts[i] + stride - 1] <= thresholds[i])
-        stride >>= 1
+            passed = volts[firsts[i] + stride - _ONE] <= thresholds[i]
+            firsts[i] += stride if passed else np.uint32(0)
+        stride >>= _ONE
 
 
 @part_of_compiled
@@ -32,7 +38,9 @@ def falls_all_along(falling: Floats, floors: Floats, amplitude: np.float32, floo
 
 
 @part_of_compiled
-def find_reached(reached: Integers, readings: Floats, ends: Floats, bounds: Floats, top: int) -> None:
+def find_reached(
+    reached: Steps32, readings: Floats, amplitudes: Floats, floors: Floats, bounds: Floats, top: int
+) -> None:
     """The first step after which the mean reading of each cell is below a bound, where readings fall all along.
 
     To rounding, for which the margin of readings has room.
@@ -40,16 +48,16 @@ def find_reached(reached: Integers, readings: Floats, ends: Floats, bounds: Floa
     Args:
         reached: the first step that moves each cell; overwritten. The number of steps: no reading is below.
         readings: of ``Steps``.
-        ends: ``[2, cells]``: amplitudes and floors.
+        amplitudes: of transitions.
+        floors: of these.
         bounds: of readings.
         top: the largest power of 2 that is not above the number of steps.
     """
     by_amplitude, by_floor, alone = readings[0], readings[1], readings[2]
-    amplitudes, floors = ends[0], ends[1]
-    stride = top
+    stride = np.uint32(top)
     while stride:
         for i in range(reached.size):
-            at = reached[i] + stride - 1
-            reading = amplitudes[i] * by_amplitude[at] + floors[i] * by_floor[at] + alone[at]
-            reached[i] += stride * (reading >= bounds[i])
-        stride >>= 1
+            at = reached[i] + stride - _ONE
+            above = amplitudes[i] * by_amplitude[at] + floors[i] * by_floor[at] + alone[at] >= bounds[i]
+            reached[i] += stride if above else np.uint32(0)
+        stride >>= _ONE

@@ -25,6 +25,7 @@ from memrix.crossbar.protocols.pulses import (
 )
 from memrix.device import CellCurrent, Cells, DeviceParameters, ReadRange, reset_share
 from memrix.device.cells import PULSE_WIDTH
+from memrix.device.ramp_rounds import RampRounds
 from memrix.device.ranges import NO_BREAKDOWN, PULSE_RANGE
 from memrix.errors import SettingsError
 
@@ -161,25 +162,20 @@ class ResetRamp:
     ) -> Programmed:
         """``program`` with ``overshoot`` added to the targets: one value for each of ``_SAMPLE_LEVELS``."""
         self.require_device(parameters)
-        circuit = read_back_of(self, parameters)
         pulses = pulses_of(self, parameters)
-        volts = [self.start + number * self.step for number in range(self._steps)]
+        rounds = RampRounds(
+            volts=tuple(self.start + number * self.step for number in range(self._steps)),
+            circuit=read_back_of(self, parameters),
+            set_voltage=pulses.set,
+            reset_voltage=pulses.reset,
+            rounds=self.rounds,
+            tolerance=self.tolerance,
+        )
 
         def run(cells: Cells, target: Tensor, verification: Verification) -> None:
             levels = target.to(torch.float32)
             wanted = levels * (self.on - self.off) + self.off
-            aim = wanted + _interpolate(levels, overshoot)
-            failing = torch.ones_like(levels, dtype=torch.bool)
-            reading = torch.zeros_like(levels)
-            for number in range(self.rounds):
-                if number:
-                    cells.apply_voltage(pulses.reset, where=failing)
-                cells.apply_voltage(pulses.set, where=failing)
-                reading = torch.where(failing, cells.ramp(volts, aim, circuit, failing), reading)
-                failing &= (reading - wanted).abs() > self.tolerance
-                if not bool(failing.any()):
-                    break
-            verification.failed += int(torch.count_nonzero(failing))
+            verification.failed += rounds.run(cells, wanted + _interpolate(levels, overshoot), wanted)
 
         return program_blocks(
             targets,
