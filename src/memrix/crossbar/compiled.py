@@ -23,7 +23,7 @@ from memrix.device.parameters import Array
 # Elements of a buffer of readings: a few fit into the cache of a core, and a block still has enough vectors for a
 # product to be efficient.
 _BUFFER = 1 << 18
-_FEWEST, _MOST = 32, 192  # vectors of a block
+_FEWEST, _MOST = 32, 128  # vectors of a block
 _WORTH_THREADS = 1 << 17  # conversions
 _KEPT = 1 << 22  # elements of a buffer that stays with a thread, at most
 

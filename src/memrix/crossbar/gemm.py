@@ -67,7 +67,7 @@ def multiply(values: Tensor, cells: Tensor, out: Tensor) -> None:
         _multiply_small(values, cells, out)
         return
     kernels = _kernels()
-    memory = _memory.address_of(steps * kernels.MEMORY) if rows > kernels.SMALL else 0
+    memory = _memory.address_of(steps * kernels.MEMORY) if rows > kernels.FEW else 0
     kernels.multiply_tiles(
         values.data_ptr(),
         *a,

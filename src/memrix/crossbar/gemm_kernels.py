@@ -6,8 +6,8 @@ product. Columns of ``b`` and ``c`` lie next to each other.
 
 A kernel keeps some rows times some vectors of 8 columns of ``c`` in registers while it walks along the sum. Where
 fewer rows or columns are left, several of its registers hold the same ones, and write the same numbers twice: no
-kernel for each remainder, and nothing outside of the matrices is read. For one or two rows ``b`` is read once, as it
-lies in memory, which takes longer than the arithmetic.
+kernel for each remainder, and nothing outside of the matrices is read. For a few rows ``b`` is read once, as it lies
+in memory, which takes longer than the arithmetic.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from memrix.crossbar.gemm_instructions import BYTES, PANEL, STEPS, VECTOR
 ROW = 4096  # columns whose sums stay in the closest cache while a row is multiplied
 STRIP = 256  # columns of b that are packed at a time
 BLOCK = 96  # rows that meet a panel of b while it lies in the closest cache, a multiple of 4 and 6
-FEW = 2  # rows up to which b is read as it lies in memory
-SMALL = 4  # rows up to which nothing is packed, and they still are where rows of b lie far apart
+FEW = 12  # rows up to which b is read as it lies in memory, and nothing is packed
 NEAR = 1 << 19  # bytes from the first to the last row of b, up to which it is fast to walk down its columns
 WALKED = 1 << 23  # bytes of all walks, from which on packing b pays
 TRANSPOSED_COLUMNS = 64  # columns from which on packing a transposed a pays
@@ -128,11 +127,11 @@ def multiply_matrices(a: Axes, b: Axes, c: Axes, sizes: Axes, memory: int) -> No
         b: address, and stride along the sum.
         c: address, and stride from row to row.
         sizes: rows, steps and columns: at least 1, 1 and ``VECTOR``.
-        memory: address of ``steps * MEMORY`` bytes that nothing else uses meanwhile; none for up to ``SMALL`` rows.
+        memory: address of ``steps * MEMORY`` bytes that nothing else uses meanwhile; none for up to ``FEW`` rows.
     """
     rows, steps, columns = sizes
     span = steps * b[1]
-    if (rows <= FEW and columns > PANEL) or (rows <= SMALL and span > NEAR):
+    if rows <= FEW and (columns > PANEL or span > NEAR):
         _multiply_by_rows(a, b, c, sizes)
     else:
         _multiply_by_tiles(a, b, c, sizes, columns >= PANEL and rows * span > WALKED, memory)
