@@ -1,4 +1,4 @@
-"""Imports point downwards only: a room knows those before it, never those behind it."""
+"""Imports point downwards only: a package knows those before it, never those behind it."""
 
 import ast
 import sys

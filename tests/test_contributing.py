@@ -1,4 +1,4 @@
-"""CONTRIBUTING is true: its walk is what happens when a chip is programmed and read; its rooms and files exist."""
+"""CONTRIBUTING is true: its code paths are what runs when a chip is programmed and read; its files exist."""
 
 import functools
 import re
@@ -11,24 +11,34 @@ import pytest
 from tests.test_architecture import FLOORS, SOURCE, floor_of
 
 ROOT = Path(__file__).parents[1]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-ROOMS = ["_support", "device", "device/fitting", "crossbar", "crossbar/protocols", "quantization", "hardware", "nn"]
-ROOMS += ["model", "checkpoint", "studies", "cli"]
+PACKAGES = [
+    "_support",
+    "device",
+    "device/fitting",
+    "crossbar",
+    "crossbar/protocols",
+    "quantization",
+    "hardware",
+    "nn",
+]
+PACKAGES += ["model", "checkpoint", "studies", "cli"]
 
 
 def section(heading):
     return re.search(rf"(?ms)^## {heading}$(.*?)(?=^## |\Z)", TEXT)[1]
 
 
-def walk(title):
-    """The steps of a walk, in its order: file and function."""
-    table = re.search(rf"(?s)\*\*{title}.*?(?=\n\n\*\*|\Z)", section("A walk"))[0]
+def code_path(title):
+    """The steps of a code path, in its order: file and function."""
+    table = re.search(rf"(?s)\*\*{title}.*?(?=\n\n\*\*|\Z)", section("Code paths"))[0]
     rows = re.findall(r"(?m)^\| \[`([\w/]+\.py)`\]\(src/memrix/([\w/]+\.py)\) \| (.*?) \|", table)
     assert all(name == link for name, link, _ in rows)
     return [(name, function) for name, _, functions in rows for function in re.findall(r"`([\w.]+)`", functions)]
 
 
-INPUT, WEIGHT = walk("An input"), walk("A weight")
+INPUT, WEIGHT = code_path("An input"), code_path("A weight")
 
 PROFILED = """
 import sys
@@ -86,7 +96,7 @@ def callers(backend):
 
 
 @pytest.mark.parametrize(("what", "steps"), [("input", INPUT), ("weight", WEIGHT)], ids=["input", "weight"])
-def test_each_step_of_a_walk_is_called_by_one_before_it(what, steps):
+def test_each_step_of_a_code_path_is_called_by_one_before_it(what, steps):
     calls = callers("tensors")[what]
     first, *others = steps
     assert first in calls
@@ -103,7 +113,7 @@ def test_on_a_cpu_the_compiled_backend_stands_in_for_the_read_and_its_adc():
     assert ("crossbar/read.py", "read") not in calls
 
 
-def test_a_walk_is_short():
+def test_a_code_path_is_short():
     assert len({file for file, _ in INPUT}) <= 5
     assert len({file for file, _ in WEIGHT}) <= 8
     assert len(FLOORS) <= 10
@@ -111,32 +121,39 @@ def test_a_walk_is_short():
 
 def test_files_and_folders_that_are_named_exist():
     named = set(re.findall(r"`((?:[\w-]+/)*(?:[\w-]+\.(?:py|md|json)|[\w-]+/))`", TEXT))
-    places = [ROOT, SOURCE, *(SOURCE / room for room in ROOMS), SOURCE.parent, SOURCE / "asr" / "corpora"]
+    places = [ROOT, SOURCE, *(SOURCE / package for package in PACKAGES), SOURCE.parent, SOURCE / "asr" / "corpora"]
     elsewhere = {"default_params.json"}  # of another package
     assert len(named) > 40
     assert {name for name in named if not any((place / name).exists() for place in places)} == elsewhere
 
 
-def test_links_lead_somewhere():
-    for target, anchor in re.findall(r"\]\(([\w/.]+)(?:#([\w-]+))?\)", TEXT):
-        text = (ROOT / target).read_text(encoding="utf-8")
-        headings = {heading.lower().replace(" ", "-") for heading in re.findall(r"(?m)^#+ (.*)$", text)}
-        assert not anchor or anchor in headings
+def anchors(path):
+    headings = re.findall(r"(?m)^#+ (.*)$", path.read_text(encoding="utf-8"))
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
-def test_the_house_has_all_rooms_in_the_order_of_their_floors():
-    rooms = re.findall(r"(?m)^\| (`.*?`) \|", section("The house"))
-    listed = [name.split("/")[0].removesuffix(".py") for row in rooms for name in re.findall(r"`([^`]+)`", row)]
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document):
+    links = re.findall(r"\]\((?!https?://)([^)#\s]*)(?:#([\w-]+))?\)", document.read_text(encoding="utf-8"))
+    for target, anchor in links:
+        path = document.parent / target if target else document
+        assert path.exists(), target
+        assert not anchor or anchor in anchors(path), f"{target}#{anchor}"
+
+
+def test_the_package_layout_has_all_packages_in_the_order_of_their_imports():
+    rows = re.findall(r"(?m)^\| (`.*?`) \|", section("Package layout"))
+    listed = [name.split("/")[0].removesuffix(".py") for row in rows for name in re.findall(r"`([^`]+)`", row)]
     assert set(listed) == set().union(*FLOORS)
     assert listed == sorted(listed, key=floor_of)
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_the_docstring_of_a_room_names_what_lives_there_and_draws_its_data_flow(room):
-    text = (SOURCE / room / "__init__.py").read_text(encoding="utf-8").split('"""')[1]
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_docstring_of_a_package_names_its_modules_and_draws_its_data_flow(package):
+    text = (SOURCE / package / "__init__.py").read_text(encoding="utf-8").split('"""')[1]
     families = {name for name in ("_kernels", "_compiled") if f"*{name}" in text}
     modules = {
-        path.stem for path in (SOURCE / room).iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+        path.stem for path in (SOURCE / package).iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
     }
     modules -= {"__init__"}
     unnamed = {name for name in modules if not re.search(rf"(?<!\w){name}(?!\w)", text)}

@@ -1,10 +1,12 @@
 """Everything that a user needs has a name in memrix: dir, help, completion and type checkers show it."""
 
+import inspect
 import pydoc
 import re
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +26,15 @@ def test_dir_shows_what_is_public_and_nothing_else():
 def test_the_docstring_names_what_is_public(name):
     room = getattr(memrix, name) is sys.modules.get(f"memrix.{name}")
     assert re.search(rf"``memrix\.{name}``" if room else rf"``{name}``", memrix.__doc__)
+
+
+def test_help_and_the_guide_list_the_same_functions_in_the_same_groups():
+    functions = {name for name in PUBLIC if inspect.isfunction(getattr(memrix, name))} - {"register_protocol"}
+    head = (Path(__file__).parents[1] / "docs" / "guide.md").read_text(encoding="utf-8").partition("\n## ")[0]
+    groups = [re.findall(r"`memrix\.(\w+)`", line.split("|")[1]) for line in head.splitlines() if "| `" in line]
+    assert sorted(name for group in groups for name in group) == sorted(functions)
+    listed = re.search(r"(?s)- Functions of a model: (.*?)\. Their settings", memrix.__doc__)[1]
+    assert [re.findall(r"``(\w+)``", group) for group in listed.split(";")] == groups
 
 
 def test_help_documents_classes_and_verbs():

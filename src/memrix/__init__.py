@@ -17,15 +17,16 @@ What is here:
   protocols ``ResetSet``, ``PreCycled``, ``WriteVerify``, ``ResetRamp``, ``Ideal``. ``print(hardware)`` shows it all.
 - Programming protocols of your own: ``register_protocol`` and the interface, ``ProgrammingProtocol`` and
   ``ProgrammingReport``. ``memrix.crossbar.protocols`` has what they are built from.
-- The verbs: ``check``, ``quantize``, ``calibrate``, ``program``, ``summary``, ``save``, ``load``, ``write``,
-  ``to_digital``, ``reseed``, ``reset_statistics``, ``set_epoch``, ``pack_weights``, ``unpack_weights``; their
-  settings ``Quantization`` and ``Seeds``; their results ``Check``, ``Calibration``, ``Summary``.
+- Functions of a model: ``check``, ``calibrate``, ``quantize``, ``program``; of a quantized model: ``set_epoch``,
+  ``pack_weights``, ``unpack_weights``; of a chip: ``summary``, ``write``, ``to_digital``, ``reseed``,
+  ``reset_statistics``, ``save``, ``load``. Their settings are ``Quantization`` and ``Seeds``; their results
+  ``Check``, ``Calibration``, ``Summary``.
 - The errors. The class says whose mistake it is: ``SettingsError`` a value given, ``ConversionError`` the model,
   ``InputError`` the input of a call, ``CalibrationError`` the calibration, ``WriteError`` the weights of a chip,
   ``CheckpointError`` the file, ``DataError`` the data, ``AssetError`` a download. Each is a ``MemrixError``.
   ``CoverageWarning`` names layers that stay digital although the selection did not exclude them; ``SeedWarning``
   says that a chip from an older file draws other read noise than when it was saved.
-- The rooms: ``memrix.nn`` (layers, and how to add one), ``memrix.device`` (single cells), ``memrix.errors``,
+- Packages: ``memrix.nn`` (layers, and how to add one), ``memrix.device`` (single cells), ``memrix.errors``,
   ``memrix.studies`` and ``memrix.asr`` (speech recognition).
 """
 

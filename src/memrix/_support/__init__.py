@@ -1,4 +1,4 @@
-"""Tools that all rooms share; they know nothing of cells, layers or models.
+"""Tools that all packages share; they know nothing of cells, layers or models.
 
 Settings and files go one way through them::
 

@@ -20,8 +20,8 @@ Nothing is pickled. Cells are stored as they were programmed, so loading draws n
 - ``files``: the two verbs, ``save`` and ``load``.
 - ``packing``: the state of a quantized model with its weights as packed integers, for models that are given away.
 
-Files of other kinds, such as a ``memrix.Calibration``, lie in the rooms of what they hold. They share the archive of
-``memrix._support.archive``.
+Files of other kinds, such as a ``memrix.Calibration``, lie in the packages of what they hold. They share the archive
+of ``memrix._support.archive``.
 """
 
 from memrix.checkpoint.files import load, save

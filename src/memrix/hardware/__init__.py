@@ -3,7 +3,7 @@
     presets/*.toml --> reading (a table, all problems at once) --> Hardware --> training, programming, execution
                        parts (Device here; Tile, DAC, ADC, protocols, Faults, Drift from memrix.crossbar)
 
-``Hardware`` does nothing but describe. Each room asks it for its part::
+``Hardware`` does nothing but describe. Each package asks it for its part::
 
     Hardware --+-- layout(groups, inputs, outputs) ---> where the cells of a matrix lie      crossbar.mapping
                +-- technology ------------------------> cells, protocol, faults, drift       crossbar.pairs
