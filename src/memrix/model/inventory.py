@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 from torch.nn.utils import parametrize
 
+from memrix._support.schema import THE_MODEL
 from memrix.errors import ConversionError
 from memrix.model.code_reads import CodeReader
 from memrix.model.held_weights import packed_weights, parameters_of, unregistered, unregistered_modules
@@ -47,7 +48,7 @@ class Candidate:
     @property
     def name(self) -> str:
         """What it is called, also when the model itself is the layer."""
-        return self.names[0] or "(the model)"
+        return self.names[0] or THE_MODEL
 
     @property
     def weights(self) -> int:
