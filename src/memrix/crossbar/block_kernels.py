@@ -7,7 +7,8 @@ import numpy.typing as npt
 
 from memrix._support.compilation import compiled
 from memrix._support.philox_kernels import fill_words
-from memrix.crossbar.gemm_kernels import BYTES, FEW, MEMORY, PANEL, STRIP, VECTOR, multiply_matrices
+from memrix.crossbar.gemm_instructions import BYTES, PANEL, VECTOR
+from memrix.crossbar.gemm_kernels import FEW, MEMORY, STRIP, multiply_matrices
 from memrix.crossbar.kernels import Offsets, Words, combine, convert, gather, look_up_rows, sum_rows
 from memrix.device.parameters import Array
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from memrix._support.streams import normal_table
 from memrix._support.threads import side_by_side, survive_forks
 from memrix.crossbar import block_kernels, kernels
-from memrix.crossbar.gemm_kernels import VECTOR
+from memrix.crossbar.gemm_instructions import VECTOR
 from memrix.crossbar.read import Cells, Shape
 from memrix.device.parameters import Array
 

@@ -51,8 +51,8 @@ def _multiply_by_rows(a: Axes, b: Axes, c: Axes, sizes: Axes) -> None:
         # Less than a vector of columns takes some of those before it along.
         offset = BYTES * (columns - VECTOR)
         for row in range(rows):
-            left, sums = (a_start + row * a_row, a_step), c_start + row * c_row + offset
-            instructions.last_columns((*left, b_start + offset, b_step, sums, steps))
+            first, sums = a_start + row * a_row, c_start + row * c_row + offset
+            instructions.last_columns((first, a_step, b_start + offset, b_step, sums, steps))
 
 
 @compiled
