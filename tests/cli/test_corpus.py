@@ -151,6 +151,7 @@ sys.exit(main(arguments))
 """
 
 
+@pytest.mark.slow
 def test_a_killed_preparation_goes_on_with_the_same_command(tmp_path):
     source = write_queen(tmp_path / "game", clips=0x60)
 

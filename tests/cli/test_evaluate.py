@@ -167,6 +167,7 @@ def figures_of(path):
     return data
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_ends_with_the_same_figures(command, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("MEMRIX_CACHE", str(tmp_path / "whole"))
     assert main(command(json=tmp_path / "whole.json")) == 0

@@ -40,6 +40,7 @@ def talks_of(split, names, count, draw):
             yield Spoken(split, name, text, spoken(text, draw))
 
 
+@pytest.mark.slow
 def test_from_sphere_files_to_word_error_rates_on_chips(tmp_path, monkeypatch):
     monkeypatch.setenv("MEMRIX_CACHE", str(tmp_path / "cache"))
     draw = np.random.default_rng(0)

@@ -181,6 +181,7 @@ def test_hardware_that_is_tuned_gets_its_calibration_samples(quick, done, tmp_pa
     assert rows[2].rate < 0.3
 
 
+@pytest.mark.slow
 def test_a_killed_experiment_ends_with_the_same_figures(quick, done, tones, tmp_path):
     """Killed in the training, killed again while it measures."""
     table = tone_settings(tones, epochs=20)

@@ -24,6 +24,7 @@ train(TrainingSettings.from_dict(json.load(open(sys.argv[1]))), sys.argv[2])
 """
 
 
+@pytest.mark.slow
 def test_two_processes_learn_as_one_does(tmp_path, monkeypatch):
     monkeypatch.setattr("memrix.asr.pronunciation.cmu_dictionary", dict)
     corpus = tone_corpus(tmp_path / "tones", train=16, held_out=4).folder

@@ -120,6 +120,7 @@ def test_a_training_cut_off_anywhere_ends_the_same(corpus, trained, tmp_path, me
     assert_same(weights(whole), weights(parts))
 
 
+@pytest.mark.slow
 def test_killed_processes_lose_nothing(corpus, tmp_path):
     settings = settings_of(corpus, epochs=4, checkpoint_minutes=1e-9)
     whole = train(settings, tmp_path / "whole")
