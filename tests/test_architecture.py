@@ -61,10 +61,12 @@ def test_no_file_is_longer_than_300_lines_and_no_function_than_60(path):
     assert not [node.name for node in functions if (node.end_lineno or 0) - node.lineno >= 60]
 
 
-# Estimating a device takes statistics and charts, which come with the extra ``device``.
-FITTING = SOURCE / "device" / "fitting"
+# What an extra of the package brings: statistics and charts to estimate a device, sparse systems.
+WITH_EXTRAS = (SOURCE / "device" / "fitting", SOURCE / "crossbar" / "nodal.py")
 CORE_MODULES = [
-    path for path in MODULES if floor_of(room_of(path)) < floor_of("asr") and not path.is_relative_to(FITTING)
+    path
+    for path in MODULES
+    if floor_of(room_of(path)) < floor_of("asr") and not any(map(path.is_relative_to, WITH_EXTRAS))
 ]
 
 

@@ -13,8 +13,9 @@
 
 What is here:
 
-- The chip: ``Hardware`` and its parts ``Device``, ``Tile``, ``DAC``, ``ADC``, ``Faults``, ``Drift``; the programming
-  protocols ``ResetSet``, ``PreCycled``, ``WriteVerify``, ``ResetRamp``, ``Ideal``. ``print(hardware)`` shows it all.
+- The chip: ``Hardware`` and its parts ``Device``, ``Tile``, ``Wires``, ``DAC``, ``ADC``, ``Faults``, ``Drift``; the
+  programming protocols ``ResetSet``, ``PreCycled``, ``WriteVerify``, ``ResetRamp``, ``Ideal``. ``print(hardware)``
+  shows it all.
 - Programming protocols of your own: ``register_protocol`` and the interface, ``ProgrammingProtocol`` and
   ``ProgrammingReport``. ``memrix.crossbar.protocols`` has what they are built from.
 - Functions of a model: ``check``, ``calibrate``, ``quantize``, ``program``; of a quantized model: ``set_epoch``,
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
         ResetRamp as ResetRamp,
         ResetSet as ResetSet,
         Tile as Tile,
+        Wires as Wires,
         WriteVerify as WriteVerify,
         register_protocol as register_protocol,
     )

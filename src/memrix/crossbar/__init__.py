@@ -26,6 +26,8 @@ physical effect has one file that both follow:
     mapping               bit slices, differential pairs, tiles; the number of each cell
     protocols/            how cells are brought to their targets
     pairs, degradation    integers written to pairs; stuck cells and drift
+    wires, ladder, wired  resistances of lines; what arrives along them; pairs as seen through them
+    nodal                 arrays with wires solved exactly, for cells of any curve: needs scipy
     dac, adc, noise       the converters and the noise of a reading; circuit: their tables over the codes of a DAC
     read, products        the read in tensor operations; its matrix product
     compiled              the read on a CPU; its loops: block_kernels, kernels
@@ -59,6 +61,8 @@ from memrix.crossbar.protocols import (
 )
 from memrix.crossbar.ranging import best_converter
 from memrix.crossbar.reach import ExposedCells, Reach
+from memrix.crossbar.wired import through_wires
+from memrix.crossbar.wires import Wires
 from memrix.crossbar.word_lines import WordLines
 
 __all__ = [
@@ -79,6 +83,7 @@ __all__ = [
     "ResetRamp",
     "ResetSet",
     "Tile",
+    "Wires",
     "WordLines",
     "WriteVerify",
     "best_converter",
@@ -88,6 +93,7 @@ __all__ = [
     "program_pairs",
     "register_protocol",
     "rows_in_use",
+    "through_wires",
 ]
 
 __getattr__ = former_names(__name__, {"Cycled": "PreCycled"})

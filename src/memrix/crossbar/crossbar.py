@@ -43,6 +43,7 @@ class Crossbar(nn.Module):
     Attributes:
         report: what it took to program the cells.
         nominal_states: mean state of ON and of OFF cells.
+        wire_share: share of the current of all cells that wires let through.
         cell_parameters: the device technology.
         programmed_reach: the cells that a reading may switch, as programmed; None where that is not known.
         read_seed: of the read noise.
@@ -73,7 +74,7 @@ class Crossbar(nn.Module):
         self.circuit = circuit
         self.cell_parameters = parameters
         self.name = name
-        self.report = pairs.report
+        self.report, self.wire_share = pairs.report, pairs.wire_share
         self.programmed_reach = pairs.reach
         self.nominal_states = pairs.nominal_states
         self.shape = Shape(layout.groups, layout.inputs, layout.outputs, layout.planes, layout.base, layout.rows)
@@ -92,6 +93,12 @@ class Crossbar(nn.Module):
         """Let readings switch cells from now on; ``seed``: of the cells' cycles."""
         volts = torch.from_numpy(self.circuit.dac.voltages(CellCurrent(self.cell_parameters))).float()
         self.word_lines = WordLines(exposed, self.layout, volts, self.cell_parameters, seed)
+
+    def hold_(self, pairs: Pairs) -> None:
+        """Read other states of the same cells from now on."""
+        self.difference.copy_(pairs.difference)
+        if self.total.numel():
+            self.total.copy_(pairs.total)
 
     def settle_(self) -> None:
         """Let the readings so far switch the cells that they do: they act before the next one otherwise."""
@@ -140,10 +147,7 @@ class Crossbar(nn.Module):
         return self.circuit.adc.step * self.layout.plane_weights[0] * self.digital_gain
 
     def matrices(self) -> Tensor:
-        """``[groups, inputs, outputs]``, float32: the weights that the cells held at the last reading.
-
-        In integer steps.
-        """
+        """``[groups, inputs, outputs]``, float32: weights that cells held at the last reading, in integer steps."""
         layout = self.layout
         digits = self.difference.view(layout.groups, -1, layout.planes, layout.outputs)[:, : layout.inputs]
         return torch.einsum("gipo,p->gio", digits, self.plane_weights * self.tables[0, -1])
@@ -291,7 +295,5 @@ class Crossbar(nn.Module):
     def extra_repr(self) -> str:
         """What ``print`` shows."""
         layout = self.layout
-        return (
-            f"{layout.groups} x {layout.inputs} x {layout.outputs}, {layout.planes} planes, "
-            f"{layout.cells} cells, noise={self.circuit.noise.kind}"
-        )
+        size = f"{layout.groups} x {layout.inputs} x {layout.outputs}, {layout.planes} planes"
+        return f"{size}, {layout.cells} cells, noise={self.circuit.noise.kind}"

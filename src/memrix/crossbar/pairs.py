@@ -74,6 +74,7 @@ class Pairs:
         nominal_states: mean state of ON and of OFF cells, which the gain of converters follows from.
         reach: how many cells readings may switch, where that is known.
         exposed: these cells, where they are kept.
+        wire_share: share of the current of all cells that wires let through.
     """
 
     difference: Tensor
@@ -82,6 +83,7 @@ class Pairs:
     nominal_states: tuple[float, float]
     reach: Reach | None = None
     exposed: ExposedCells | None = None
+    wire_share: float = 1.0
 
 
 def rows_in_use(tiled: Tensor, layout: Layout) -> Tensor:

@@ -12,7 +12,7 @@ from memrix._support.records import closest, toml
 from memrix._support.renamed import formerly, in_present_names, warn_renamed, with_former_names
 from memrix._support.schema import Reading, invalid
 from memrix._support.validation import is_number, plain_settings, require_choice, require_integer
-from memrix.crossbar import ADC, DAC, CellTechnology, Drift, Faults, ProgrammingProtocol, ResetSet, Tile
+from memrix.crossbar import ADC, DAC, CellTechnology, Drift, Faults, ProgrammingProtocol, ResetSet, Tile, Wires
 from memrix.crossbar.circuit import ReadCircuit
 from memrix.crossbar.mapping import Layout, Mapping
 from memrix.crossbar.noise import ReadNoise
@@ -42,6 +42,7 @@ class Hardware:
             ``ResetRamp(step=0.01)``, or its name. One of your own has the interface of
             ``memrix.ProgrammingProtocol``.
         tile: size of each of the two arrays of a tile.
+        wires: resistances around the cells; none by default.
         dac: word-line converters; their bits are those of the activations.
         adc: bit-line converters.
         noise: of a reading: ``physical``, ``legacy`` (as in arXiv 2505.24721's library: its constants, and
@@ -59,6 +60,7 @@ class Hardware:
     device: Device = field(default_factory=Device)
     programming: ProgrammingProtocol = field(default_factory=ResetSet)
     tile: Tile = field(default_factory=Tile)
+    wires: Wires = field(default_factory=Wires)
     dac: DAC = field(default_factory=DAC)
     adc: ADC = field(default_factory=ADC)
     noise: Noise = "physical"
@@ -80,6 +82,11 @@ class Hardware:
         object.__setattr__(self, "programming", as_protocol(self.programming))
         for name in PARTS:
             require_part(name, getattr(self, name))
+        if self.device.read_disturb and not self.wires.ideal:
+            raise SettingsError(
+                "device.read_disturb acts on cells at the voltages of the drivers, and wires lower them; set "
+                "device.read_disturb = False, or leave out wires"
+            )
         if self.mapping == "multi-level" and not self.programming.analog:
             able = " or ".join(repr(name) for name, protocol in PROTOCOLS.items() if protocol.analog)
             raise SettingsError(

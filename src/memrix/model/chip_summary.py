@@ -146,6 +146,8 @@ class Summary:
         table["cells"] = [*(f"{layer.cells:,}" for layer in layers), f"{self.cells:,}"]
         table["in use"] = [*(percent(layer.utilization) for layer in layers), ""]
         table["in reach"] = [*(_count(layer.within_reach) for layer in layers), _count(self.within_reach)]
+        if any(layer.wire_share < 1 for layer in layers):
+            table["through wires"] = [*(percent(layer.wire_share) for layer in layers), ""]
         if self.conversions:
             table["clipped"] = [*map(_clipped, layers), f"{self.clipped_share:.2%}"]
         else:

@@ -43,6 +43,7 @@ class LayerSummary:
             if unknown.
         read_sets: cells that readings have SET so far, where ``device.read_disturb`` is on.
         read_resets: cells that readings have RESET so far, where it is on.
+        wire_share: share of the current of all cells that wires let through.
     """
 
     name: str
@@ -70,6 +71,7 @@ class LayerSummary:
     reach: Reach | None = None
     read_sets: int = 0
     read_resets: int = 0
+    wire_share: float = 1.0
 
     @property
     def within_reach(self) -> int | None:

@@ -94,6 +94,7 @@ def _describe(name: str, module: CrossbarLayer, energies: Energies | None) -> La
         reach=crossbar.reach(),
         read_sets=sets,
         read_resets=resets,
+        wire_share=crossbar.wire_share,
     )
 
 

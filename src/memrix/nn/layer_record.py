@@ -36,6 +36,7 @@ class LayerRecord:
         read_seed: of the present stream of read noise, derived from a seed and the layer's name.
         reach: the cells that a reading may switch, as programmed; None where that is not known, as in files of
             earlier versions.
+        wire_share: share of the current of all cells that wires let through.
     """
 
     hardware: Hardware
@@ -45,6 +46,7 @@ class LayerRecord:
     seeds: Seeds
     read_seed: Annotated[int, Between(0, (1 << 63) - 1)]
     reach: Reach | None = None
+    wire_share: float = 1.0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and tables."""

@@ -112,13 +112,14 @@ class ProgrammedArray(ExactModule):
             self.seeds,
             crossbar.read_seed,
             crossbar.programmed_reach,
+            crossbar.wire_share,
         )
 
     def restore(self, record: LayerRecord) -> None:
         """Take over what another programming of the same layer on the same hardware was, but for its tensors."""
         self.seeds = record.seeds
         self.crossbar.nominal_states, self.crossbar.report = record.nominal_states, record.report
-        self.crossbar.programmed_reach = record.reach
+        self.crossbar.programmed_reach, self.crossbar.wire_share = record.reach, record.wire_share
         if self.crossbar.word_lines is not None:
             self.crossbar.word_lines.seed = self._disturb_seed
         self.crossbar.set_converter(record.adc)

@@ -9,8 +9,19 @@ import torch
 from torch import Tensor
 
 from memrix._support.random import Seeds
-from memrix.crossbar import ADC, CellTechnology, best_converter, column_corrections, drift_, program_pairs
+from memrix.crossbar import (
+    ADC,
+    CellTechnology,
+    Pairs,
+    best_converter,
+    column_corrections,
+    drift_,
+    program_pairs,
+    through_wires,
+)
 from memrix.crossbar.columns import FEWEST_VECTORS
+from memrix.crossbar.mapping import Layout
+from memrix.device import CellCurrent
 from memrix.errors import CalibrationError, ConversionError
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.programmed import ProgrammedArray
@@ -55,14 +66,29 @@ def program_layer(
         layout = state.chip.layout(*integers.shape)
         pairs = program_pairs(integers, layout, technology, seeds=seeds, name=state.name, progress=progress)
         array = ProgrammedArray(state.name, state.chip, seeds, step)
-        array.install(pairs, layout)
+        array.install(_as_read(layer, pairs, layout, technology), layout)
         array.take(layer.weight)
         state.array = array
         if fit is not None:
             fit(layer, integers)
-        drift_(pairs, layout, technology, seeds=seeds, name=state.name)
+        if technology.drift.active:
+            drift_(pairs, layout, technology, seeds=seeds, name=state.name)
+            array.crossbar.hold_(_as_read(layer, pairs, layout, technology))
         if pairs.exposed is not None:
             array.expose(pairs.exposed)
+
+
+def _as_read(layer: CrossbarLayer, pairs: Pairs, layout: Layout, technology: CellTechnology) -> Pairs:
+    """Pairs as they are read through the wires of the chip."""
+    hardware = layer.memrix.chip
+    return through_wires(
+        pairs,
+        layout,
+        technology,
+        hardware.wires,
+        volts=float(hardware.dac.voltages(CellCurrent(technology.parameters))[-1]),
+        temperature=hardware.device.temperature,
+    )
 
 
 def _technology(layer: CrossbarLayer) -> CellTechnology:

@@ -1,0 +1,101 @@
+"""Resistances of the wires of an array, and what of each cell they let through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from memrix._support.validation import plain_settings, require_choice, require_number
+from memrix.crossbar.ladder import ladder_voltages
+
+Arrays = Literal["separate", "interleaved"]
+Drive = Literal["one-side", "both-sides"]
+
+_MOST_OHMS = 1e6
+
+
+@dataclass(frozen=True)
+class Wires:
+    """Resistances around the cells of an array, in ohm.
+
+    The first cell of a word line lies next to its driver, that of a bit line next to its sense amplifier, a virtual
+    ground. Typical are 0.1 to 0.35 ohm a cell for thick metal at relaxed pitch, and 1 to 5 ohm at a pitch of 40 nm.
+
+    Attributes:
+        ohms_per_cell: from cell to cell along word lines and along bit lines, and from a driver or sense amplifier to
+            the first cell.
+        word_line_ohms: the same of word lines alone; by default ``ohms_per_cell``.
+        bit_line_ohms: the same of bit lines alone; by default ``ohms_per_cell``.
+        driver_ohms: of a driver.
+        sense_ohms: of a sense amplifier.
+        arrays: ``separate`` arrays hold the positive and the negative cells of a tile, or ``interleaved`` columns of
+            one array do.
+        drive: word lines have drivers on ``one-side``, or on ``both-sides``.
+    """
+
+    ohms_per_cell: float = 0.0
+    word_line_ohms: float | None = None
+    bit_line_ohms: float | None = None
+    driver_ohms: float = 0.0
+    sense_ohms: float = 0.0
+    arrays: Arrays = "separate"
+    drive: Drive = "one-side"
+
+    def __post_init__(self) -> None:
+        plain_settings(self)
+        for name in ("ohms_per_cell", "word_line_ohms", "bit_line_ohms", "driver_ohms", "sense_ohms"):
+            value = getattr(self, name)
+            if value is not None or name not in ("word_line_ohms", "bit_line_ohms"):
+                require_number(f"wires.{name}", value, 0.0, _MOST_OHMS, "ohm")
+        require_choice("wires.arrays", self.arrays, get_args(Arrays))
+        require_choice("wires.drive", self.drive, get_args(Drive))
+
+    @property
+    def word_line(self) -> float:
+        """Resistance from cell to cell along a word line, in ohm."""
+        return self.ohms_per_cell if self.word_line_ohms is None else self.word_line_ohms
+
+    @property
+    def bit_line(self) -> float:
+        """Resistance from cell to cell along a bit line, in ohm."""
+        return self.ohms_per_cell if self.bit_line_ohms is None else self.bit_line_ohms
+
+    @property
+    def ideal(self) -> bool:
+        """Whether nothing resists."""
+        return not (self.word_line or self.bit_line or self.driver_ohms or self.sense_ohms)
+
+    def shares(self, conductances: Tensor) -> tuple[Tensor, Tensor]:
+        """Of each cell: the share of the driver's voltage that arrives, and the share of its current that counts.
+
+        In this array, a cell of conductance ``G`` counts as one of ``voltage share * G * current share`` does in a
+        perfect one: see ``memrix.crossbar.ladder``.
+
+        Args:
+            conductances: of the cells of arrays, in S, ``[..., rows, columns]``, floating point; 0: no cell.
+
+        Returns:
+            Two tensors of the same shape.
+        """
+        voltages = ladder_voltages(
+            conductances,
+            end_ohms=self.driver_ohms + self.word_line,
+            cell_ohms=self.word_line,
+            both_ends=self.drive == "both-sides",
+        )
+        currents = ladder_voltages(conductances.mT, end_ohms=self.sense_ohms + self.bit_line, cell_ohms=self.bit_line)
+        return voltages, currents.mT
+
+
+def interleave(positive: Tensor, negative: Tensor) -> Tensor:
+    """Columns of two arrays ``[..., rows, columns]`` side by side in one, ``[..., rows, 2 * columns]``."""
+    return torch.stack((positive, negative), -1).flatten(-2)
+
+
+def apart(columns: Tensor) -> tuple[Tensor, Tensor]:
+    """The opposite of ``interleave``."""
+    positive, negative = columns.unflatten(-1, (-1, 2)).unbind(-1)  # type: ignore[no-untyped-call]
+    return positive, negative
