@@ -15,7 +15,7 @@ from memrix.device.draws import CellStreams
 
 # Cells of the largest block on a CPU, and of the smallest that is worth a thread of its own. Devices other than a CPU
 # want more work a call. No result depends on it.
-_BLOCK = 16_000  # no power of 2: what is known of a cell would all be in the same places of a cache
+_BLOCK = 130_000  # no power of 2: what is known of a cell would all be in the same places of a cache
 _WORTH_A_THREAD = 1 << 12
 _PIECES = 8
 _BLOCK_ELSEWHERE = 1 << 20
