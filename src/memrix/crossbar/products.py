@@ -32,7 +32,7 @@ def tiled_product(values: Tensor, cells: Tensor, rows: int) -> Tensor:
     by_tile = padded.view(groups, n, tiles, rows).transpose(1, 2).reshape(groups * tiles, n, rows)
     if values.device.type == "cpu" and gemm.available():
         out = torch.empty((len(cells), n, cells.shape[2]), dtype=torch.float32)
-        pieces = by_tile.split(_TOGETHER, 1), out.split(_TOGETHER, 1)
+        pieces = torch.split(by_tile, _TOGETHER, 1), torch.split(out, _TOGETHER, 1)
         side_by_side(lambda vectors, products: gemm.multiply(vectors, cells, products), *pieces, device=out.device)
         return out
     return torch.bmm(by_tile, cells)
