@@ -7,17 +7,9 @@ import torch
 from torch import nn
 
 import memrix
+from tests.layer_examples import Call
 
 PHYSICAL = memrix.Hardware.preset("physical").replace(**{"tile.rows": 32})
-
-
-class Attention(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.attention = nn.MultiheadAttention(16, 2, batch_first=True)
-
-    def forward(self, x):
-        return self.attention(x, x, x)[0]
 
 
 def gpt2():
@@ -40,7 +32,10 @@ MODELS = {
     "Linear": lambda: (nn.Sequential(nn.Linear(40, 12)), torch.randn(5, 40)),
     "Conv2d": lambda: (nn.Sequential(nn.Conv2d(3, 6, 3, padding=1)), torch.randn(2, 3, 6, 7)),
     "LSTM": lambda: (nn.LSTM(8, 6), torch.randn(4, 3, 8)),
-    "attention": lambda: (Attention(), torch.randn(2, 5, 16)),
+    "attention": lambda: (
+        Call(nn.MultiheadAttention(16, 2, batch_first=True), same=True),
+        torch.randn(2, 5, 16),
+    ),
     "GPT-2": gpt2,
     "Whisper's encoder": whisper_encoder,
 }

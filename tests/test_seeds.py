@@ -8,35 +8,18 @@ from torch import nn
 
 import memrix
 from memrix.crossbar import gemm
+from tests.layer_examples import Call
 
 PHYSICAL = memrix.Hardware.preset("physical").replace(**{"tile.rows": 32})
 LEGACY = PHYSICAL.replace(noise="legacy")
 
 
-class Attention(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.attention = nn.MultiheadAttention(16, 2, batch_first=True)
-
-    def forward(self, x):
-        return self.attention(x, x, x)[0]
-
-
-class Recurrent(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layer = nn.LSTM(8, 6, batch_first=True)
-
-    def forward(self, x):
-        return self.layer(x)[0]
-
-
 LAYERS = {
     "Linear": (lambda: nn.Sequential(nn.Linear(40, 300), nn.ReLU(), nn.Linear(300, 12)), (40,)),
     "Conv2d": (lambda: nn.Sequential(nn.Conv2d(4, 6, 3, groups=2)), (4, 6, 7)),
-    "attention": (Attention, (5, 16)),
+    "attention": (lambda: Call(nn.MultiheadAttention(16, 2, batch_first=True), same=True), (5, 16)),
     "Transformer": (lambda: nn.TransformerEncoderLayer(16, 2, 32, batch_first=True), (5, 16)),
-    "LSTM": (Recurrent, (5, 8)),
+    "LSTM": (lambda: Call(nn.LSTM(8, 6, batch_first=True)), (5, 8)),
     "time first": (lambda: nn.Sequential(nn.Linear(8, 6)), (5, 8)),
 }
 

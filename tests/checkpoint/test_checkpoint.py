@@ -80,29 +80,33 @@ def test_a_loaded_chip_gives_the_same_outputs_bit_for_bit(hardware, tmp_path):
         assert torch.equal(ours, theirs)
 
 
+def in_a_fresh_process(script, *arguments):
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    subprocess.run(command, check=True, cwd=Path(__file__).parents[2])
+
+
 def test_a_fresh_process_gives_the_same_outputs(tmp_path):
     chip = programmed(TUNED)
     path = saved(tmp_path, chip)
-    torch.save(outputs(chip), tmp_path / "expected.pt")
+    torch.save(outputs(chip), expected := tmp_path / "expected.pt")
     script = (
         "import sys, torch, memrix\n"
         "from tests.checkpoint.test_checkpoint import Net, outputs\n"
         "chip = memrix.load(sys.argv[1], Net(seed=1).eval())\n"
         "assert torch.equal(outputs(chip), torch.load(sys.argv[2]))\n"
     )
-    command = [sys.executable, "-c", script, str(path), str(tmp_path / "expected.pt")]
-    subprocess.run(command, check=True, cwd=Path(__file__).parents[2])
+    in_a_fresh_process(script, path, expected)
 
 
 def test_a_loaded_chip_reads_what_the_chip_read_first_here_and_in_a_fresh_process(tmp_path):
     """Without ``reseed``: two readings from where the read noise of the chip began."""
     chip = programmed(seed=memrix.Seeds(1, 2, 3))
     with torch.no_grad():
-        expected = [chip(X) for _ in range(2)]
-        assert not torch.equal(*expected)
+        readings = [chip(X) for _ in range(2)]
+        assert not torch.equal(*readings)
         loaded = memrix.load(path := saved(tmp_path, chip), Net(seed=1).eval())
-        assert all(torch.equal(loaded(X), outputs) for outputs in expected)
-    torch.save(expected, tmp_path / "expected.pt")
+        assert all(torch.equal(loaded(X), outputs) for outputs in readings)
+    torch.save(readings, expected := tmp_path / "expected.pt")
     script = (
         "import sys, torch, memrix\n"
         "from tests.checkpoint.test_checkpoint import X, Net\n"
@@ -110,8 +114,7 @@ def test_a_loaded_chip_reads_what_the_chip_read_first_here_and_in_a_fresh_proces
         "for outputs in torch.load(sys.argv[2]):\n"
         "    assert torch.equal(chip(X), outputs)\n"
     )
-    command = [sys.executable, "-c", script, str(path), str(tmp_path / "expected.pt")]
-    subprocess.run(command, check=True, cwd=Path(__file__).parents[2])
+    in_a_fresh_process(script, path, expected)
 
 
 @pytest.mark.parametrize("state", ["float", "calibrated", "quantized"])

@@ -35,7 +35,7 @@ physical effect has one file that both follow:
     rows, legacy_noise    two other reads: single rows (embedding); noise that the items of a batch share
     crossbar, counts      buffers of a programmed crossbar, and its conversions; codes: checks of what it is given
     ranging, columns      after programming: the split of the ADC's bits, and gain and offset of each column
-    reach, word_lines     readings that switch cells; disturbing, outside_graphs: when; stored_word_lines: files
+    reach, word_lines     readings that switch cells; disturbing: when; stored_word_lines: their state in files
     fingerprint           whether a weight is the one that was written
     outside_graphs        what a graph of torch is cut at
 """

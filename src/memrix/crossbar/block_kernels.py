@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -14,6 +16,42 @@ from memrix.device.parameters import Array
 
 Sizes = tuple[int, int, int, int, int, int, int]
 """Vectors, groups, inputs, outputs, bit slices, base of the digits, rows of a tile."""
+
+
+class Block(NamedTuple):
+    """What a block of vectors is read with, wherever their values come from.
+
+    Attributes:
+        sizes: of the block.
+        difference: float32 ``[arrays, rows, columns]``.
+        total: likewise, flat; empty without noise.
+        words: memory for ``n * conversions`` words.
+        number: of the first reading, in the stream of the words.
+        key0: of the stream, the low half.
+        key1: the high half.
+        quantiles: as for ``convert``.
+        limit: as for ``convert``.
+        work: memory of ``work_size`` elements.
+        scale: as for ``combine``.
+        offset: as for ``combine``.
+        results: as for ``combine``.
+        start: as for ``combine``; also the first vector to read.
+    """
+
+    sizes: Sizes
+    difference: Array
+    total: Array
+    words: Words
+    number: int
+    key0: int
+    key1: int
+    quantiles: Array
+    limit: np.float32
+    work: Array
+    scale: Array
+    offset: Array
+    results: Array
+    start: int
 
 
 @compiled
@@ -87,25 +125,9 @@ def _values(sizes: Sizes, work: Array, table: int) -> Array:
 
 
 @compiled
-def _read(
-    offsets: npt.NDArray[np.float64],
-    transposed: bool,
-    sizes: Sizes,
-    difference: Array,
-    total: Array,
-    words: Words,
-    number: int,
-    key0: int,
-    key1: int,
-    quantiles: Array,
-    limit: np.float32,
-    work: Array,
-    scale: Array,
-    offset: Array,
-    results: Array,
-    start: int,
-) -> int:
+def _read(offsets: npt.NDArray[np.float64], transposed: bool, block: Block) -> int:
     """Multiply, disturb and convert array by array, then combine: values of the first two tables lie in ``work``."""
+    sizes, difference, total, words, work = block.sizes, block.difference, block.total, block.words, block.work
     n, groups, inputs, outputs, planes, base, rows = sizes
     tiles, columns, wide, strip = -(-inputs // rows), planes * outputs, difference.shape[2], _strip(sizes)
     first, each, count = _parts(sizes)
@@ -117,7 +139,7 @@ def _read(
     drawn = words.reshape((1, words.size))
     if total.size:
         drawn = words.reshape((n, groups * tiles * columns))
-        fill_words(drawn, number, key0, key1)
+        fill_words(drawn, block.number, block.key0, block.key1)
     clipped = 0
     for at in range(0, columns, strip):
         here, width = min(strip, columns - at), min(strip, wide - at)
@@ -133,38 +155,19 @@ def _read(
                 variances,
                 offsets,
                 drawn,
-                quantiles,
+                block.quantiles,
                 array,
                 array * columns + at,
-                limit,
+                block.limit,
                 sums[array // tiles],
                 at,
             )
-    combine(sums, planes, np.float32(base), scale, offset, results, start)
+    combine(sums, planes, np.float32(base), block.scale, block.offset, block.results, block.start)
     return clipped
 
 
 @compiled
-def read_rows(
-    inputs: Array,
-    stride: int,
-    codes_per_unit: np.float32,
-    tables: Array,
-    sizes: Sizes,
-    difference: Array,
-    total: Array,
-    words: Words,
-    number: int,
-    key0: int,
-    key1: int,
-    quantiles: Array,
-    limit: np.float32,
-    work: Array,
-    scale: Array,
-    offset: Array,
-    results: Array,
-    start: int,
-) -> int:
+def read_rows(inputs: Array, stride: int, codes_per_unit: np.float32, tables: Array, block: Block) -> int:
     """Read vectors whose inputs lie side by side.
 
     Args:
@@ -172,27 +175,21 @@ def read_rows(
         stride: from vector to vector.
         codes_per_unit: of the DAC.
         tables: float32 ``[1 or 3, codes]``.
-        sizes: of the block.
-        difference: float32 ``[arrays, rows, columns]``; ``total`` likewise, flat, empty without noise.
-        words: memory for ``n * conversions`` words of the stream ``key0``, ``key1``, from reading ``number`` on.
-        quantiles: as for ``convert``, as is ``limit``.
-        work: memory of ``work_size`` elements.
-        scale: as for ``combine``, as is all that follows.
-        start: also the first vector to read.
+        block: of vectors.
 
     Returns:
         How many conversions were clipped; -1 where an input is not finite.
     """
+    sizes, work = block.sizes, block.work
     n, _, length, _, _, _, rows = sizes
     tiles = -(-length // rows)
     by_tile = (tiles, n, rows)
     means, slopes = _values(sizes, work, 0).reshape(by_tile), _values(sizes, work, 1).reshape(by_tile)
     offsets = np.empty((tiles, n))
-    starts = stride * (start + np.arange(n))
+    starts = stride * (block.start + np.arange(n))
     if not look_up_rows(inputs, starts, length, rows, codes_per_unit, tables, means, slopes, offsets):
         return -1
-    tail = words, number, key0, key1, quantiles, limit, work, scale, offset, results, start
-    return _read(offsets, False, sizes, difference, total, *tail)
+    return _read(offsets, False, block)
 
 
 @compiled
@@ -203,37 +200,25 @@ def read_gathered(
     run: int,
     group_offsets: Offsets,
     input_offsets: Offsets,
-    sizes: Sizes,
-    difference: Array,
-    total: Array,
-    words: Words,
-    number: int,
-    key0: int,
-    key1: int,
-    quantiles: Array,
-    limit: np.float32,
-    work: Array,
-    scale: Array,
-    offset: Array,
-    results: Array,
-    start: int,
+    block: Block,
 ) -> int:
     """Read vectors that are gathered out of looked-up values.
 
     Args:
-        flat: values of the tables, ``[1 or 3, elements]``. All up to ``input_offsets`` are as for ``kernels.gather``,
-            and those after them as for ``read_rows``.
+        flat: values of the tables, ``[1 or 3, elements]``. All up to ``input_offsets`` are as for ``kernels.gather``.
+        block: of vectors.
 
     Returns:
         How many conversions were clipped.
     """
+    sizes, work, start = block.sizes, block.work, block.start
     n, groups, length, _, _, _, rows = sizes
     tiles = -(-length // rows)
     arrays = groups * tiles
     offsets = np.empty((arrays, n))
     values = _values(sizes, work, 0).reshape((arrays, rows, n))
     gather(flat[0], starts, stride, start, run, group_offsets, input_offsets, rows, values)
-    if total.size:
+    if block.total.size:
         values = _values(sizes, work, 1).reshape((arrays, rows, n))
         gather(flat[1], starts, stride, start, run, group_offsets, input_offsets, rows, values)
         values = _values(sizes, work, 2).reshape((arrays, rows, n))
@@ -242,5 +227,4 @@ def read_gathered(
         for array in range(arrays):
             used[array] = min(rows, length - array % tiles * rows)
         sum_rows(values, used, offsets)
-    tail = words, number, key0, key1, quantiles, limit, work, scale, offset, results, start
-    return _read(offsets, True, sizes, difference, total, *tail)
+    return _read(offsets, True, block)

@@ -84,7 +84,9 @@ def read(
     def block(start: int, stop: int) -> int:
         sizes = _sizes(cells.shape, stop - start)
         work, words = _memory(cells, sizes)
-        return read_block(sizes, *arrays, words, first + start, *halves, _QUANTILES, limit, work, *ends, start)
+        return read_block(
+            block_kernels.Block(sizes, *arrays, words, first + start, *halves, _QUANTILES, limit, work, *ends, start)
+        )
 
     length = min(count, max(_FEWEST, min(_MOST, _BUFFER // cells.shape.columns)))
     spans = [(start, min(start + length, count)) for start in range(0, count, length)]
@@ -96,11 +98,11 @@ def read(
     return None if min(outcomes) < 0 else sum(outcomes)
 
 
-def _by_rows(places: int, windows: Windows, unit: np.float32, cells: Cells) -> Callable[..., int]:
+def _by_rows(places: int, windows: Windows, unit: np.float32, cells: Cells) -> Callable[[block_kernels.Block], int]:
     return partial(block_kernels.read_rows, _flat(windows.values), places, unit, cells.tables.numpy())
 
 
-def _by_gathering(windows: Windows, unit: np.float32, cells: Cells) -> Callable[..., int] | None:
+def _by_gathering(windows: Windows, unit: np.float32, cells: Cells) -> Callable[[block_kernels.Block], int] | None:
     """Values are looked up once for each element of the tensor, then gathered; None where one is not finite."""
     values, axes = windows.values, windows.vector_axes
     flat = _flat(values)
