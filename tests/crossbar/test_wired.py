@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 import memrix
+from memrix._support import compilation
 from memrix._support.random import Seeds
 from memrix.crossbar import CellTechnology, Drift, Faults, Ideal, Tile, Wires, program_pairs, through_wires
 from memrix.crossbar.mapping import Layout
@@ -65,6 +66,26 @@ def test_every_array_is_the_nodal_solution(arrays, drive):
                 assert np.linalg.norm(got - expected) < 0.1 * lost
 
 
+@pytest.mark.skipif(not compilation.AVAILABLE, reason="numba is not there")
+@pytest.mark.parametrize("drive", ["one-side", "both-sides"])
+@pytest.mark.parametrize("arrays", ["separate", "interleaved"])
+@pytest.mark.parametrize(
+    "ohms", [{"ohms_per_cell": 2.0}, {"word_line_ohms": 2.0}, {"sense_ohms": 9.0}, {"driver_ohms": 9.0}]
+)
+def test_compiled_loops_give_the_bits_of_tensor_operations(arrays, drive, ohms, monkeypatch):
+    """More word lines than are solved together, cells that conduct nothing, and a last array of other sizes."""
+    layout = Layout(groups=2, inputs=60, outputs=21, planes=2, levels=1, tile=Tile(37, 9))
+    pairs = programmed(layout, torch.from_numpy(np.random.default_rng(0).integers(-3, 4, (2, 60, 21))))
+    pairs.difference[:, :3, ::5] += 0.9
+    wires = Wires(**ohms, arrays=arrays, drive=drive)
+    compiled = seen(pairs, wires, layout)
+    monkeypatch.setattr(compilation, "AVAILABLE", False)
+    expected = seen(pairs, wires, layout)
+    assert torch.equal(compiled.difference, expected.difference)
+    assert torch.equal(compiled.total, expected.total)
+    assert compiled.wire_share == pytest.approx(expected.wire_share, rel=1e-5)
+
+
 def test_what_holds_no_cell_stays_silent():
     pairs = seen(programmed(), Wires(ohms_per_cell=1.0))
     for tensor in (pairs.difference, pairs.total):
@@ -99,6 +120,7 @@ def test_wires_through_which_nothing_arrives_are_refused():
 
 def test_many_tiles_are_solved_as_each_is_alone(monkeypatch):
     wires = Wires(ohms_per_cell=2.0)
+    monkeypatch.setattr(compilation, "AVAILABLE", False)
     together = seen(programmed(), wires)
     monkeypatch.setattr("memrix.crossbar.wired.CELLS_TOGETHER", 1)
     alone = seen(programmed(), wires)

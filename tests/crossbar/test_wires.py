@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from memrix._support import compilation
 from memrix.crossbar.ladder import ladder_voltages
 from memrix.crossbar.nodal import NodalArray
 from memrix.crossbar.wires import Wires, apart, interleave
@@ -105,6 +106,18 @@ def test_voltages_fall_as_along_a_chain_of_resistances():
     rounded = ladder_voltages(many.float(), end_ohms=0.2, cell_ohms=0.1, both_ends=True)
     torch.testing.assert_close(rounded.double(), exact, rtol=1e-4, atol=0)
     assert exact.min() < 0.5 < exact[:, 0].min()
+
+
+@pytest.mark.skipif(not compilation.AVAILABLE, reason="numba is not there")
+@pytest.mark.parametrize("both_ends", [False, True])
+@pytest.mark.parametrize("shape", [(37,), (20, 30), (2, 3, 20, 30), (1, 40)])
+def test_compiled_loops_give_the_bits_of_tensor_operations(shape, both_ends, monkeypatch):
+    cells = torch.rand(shape, generator=torch.Generator().manual_seed(0)) * 2e-4
+    ohms = {"end_ohms": 20.0, "cell_ohms": 3.0, "both_ends": both_ends}
+    lines = [cells, cells.mT] if cells.dim() > 1 else [cells]
+    compiled = [ladder_voltages(line, **ohms) for line in lines]
+    monkeypatch.setattr(compilation, "AVAILABLE", False)
+    assert all(torch.equal(got, ladder_voltages(line, **ohms)) for got, line in zip(compiled, lines, strict=True))
 
 
 def test_no_resistance_lets_everything_through():

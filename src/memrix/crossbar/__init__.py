@@ -27,6 +27,7 @@ physical effect has one file that both follow:
     protocols/            how cells are brought to their targets
     pairs, degradation    integers written to pairs; stuck cells and drift
     wires, ladder, wired  resistances of lines; what arrives along them; pairs as seen through them
+    wires_compiled        the same on a CPU, the same bits; its loops: wire_kernels
     nodal                 arrays with wires solved exactly, for cells of any curve: needs scipy
     dac, adc, noise       the converters and the noise of a reading; circuit: their tables over the codes of a DAC
     read, products        the read in tensor operations; its matrix product

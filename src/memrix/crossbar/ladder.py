@@ -13,6 +13,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from memrix._support import compilation
+
 
 def ladder_voltages(conductances: Tensor, *, end_ohms: float, cell_ohms: float, both_ends: bool = False) -> Tensor:
     """Voltages at the cells of lines whose driven end is at 1 V, the same shape as ``conductances``.
@@ -30,11 +32,20 @@ def ladder_voltages(conductances: Tensor, *, end_ohms: float, cell_ohms: float, 
     """
     if end_ohms == 0 and cell_ohms == 0:
         return torch.ones_like(conductances)
+    if compilation.AVAILABLE and is_plain(conductances):
+        from memrix.crossbar.wires_compiled import line_voltages
+
+        return line_voltages(conductances, end_ohms=end_ohms, cell_ohms=cell_ohms, both_ends=both_ends)
     if not both_ends:
         return _driven(conductances, end_ohms, cell_ohms)
     # Superposition: one end driven, the other grounded.
     first = _driven(conductances, end_ohms, cell_ohms, 1 / end_ohms)
     return first + _driven(conductances.flip(-1), end_ohms, cell_ohms, 1 / end_ohms).flip(-1)
+
+
+def is_plain(values: Tensor) -> bool:
+    """Whether compiled loops take a tensor."""
+    return values.is_cpu and values.dtype is torch.float32 and not values.requires_grad and values.numel() > 0
 
 
 def _driven(conductances: Tensor, end_ohms: float, cell_ohms: float, last: float = 0.0) -> Tensor:

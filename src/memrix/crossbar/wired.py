@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from memrix._support import compilation
 from memrix._support.threads import side_by_side
+from memrix.crossbar.ladder import is_plain
 from memrix.crossbar.mapping import Layout
 from memrix.crossbar.pairs import CellTechnology, Pairs
 from memrix.crossbar.wires import Wires, apart, interleave
@@ -47,29 +49,11 @@ def through_wires(
     if wires.ideal:
         return pairs
     parameters = technology.parameters
-    low, high = parameters.low_resistance_conductance, parameters.high_resistance_conductance
-    silent = low / (low - high)
+    span = parameters.low_resistance_conductance, parameters.high_resistance_conductance
     # Of the variance of a cell's noise, 4 k T B G + 2 e B G U: what does not depend on the voltage that arrives.
     thermal = 2 * BOLTZMANN * temperature
     thermal /= thermal + ELEMENTARY_CHARGE * volts
-    difference, total = torch.empty_like(pairs.difference), torch.empty_like(pairs.total)
-    parts = list(_together(layout))
-    counts = [(0.0, 0.0)] * len(parts)  # conductance of cells, and what counts of it
-
-    def fold(number: int, tiles: slice) -> None:
-        total_here, difference_here = (_arrays(tensor[tiles], layout) for tensor in (pairs.total, pairs.difference))
-        states = torch.stack((total_here + difference_here, total_here - difference_here)).div_(2)
-        exist = _exist(tiles, layout, states.device)
-        conductances = (low - states * (low - high)).clamp_(min=0).mul_(exist)
-        voltages, currents = _shares(conductances, wires)
-        counted, noise = voltages * currents, currents.square() * (thermal + (1 - thermal) * voltages)
-        counts[number] = float(conductances.sum()), float((counted * conductances).sum())
-        mean, variance = (share.mul_(states - silent).add_(silent).mul_(exist) for share in (counted, noise))
-        difference[tiles] = _tiles(mean[0] - mean[1], layout)
-        total[tiles] = _tiles(variance[0] + variance[1], layout)
-
-    side_by_side(fold, range(len(parts)), parts, device=difference.device)
-    conductance, arrived = (sum(column) for column in zip(*counts, strict=True))
+    total, difference, conductance, arrived = _fold(pairs, layout, wires, span, thermal)
     share = arrived / conductance if conductance else 1.0
     if share < _LEAST:
         raise SettingsError(
@@ -81,6 +65,39 @@ def through_wires(
     return replace(pairs, difference=difference, total=total, wire_share=share)
 
 
+def _fold(
+    pairs: Pairs, layout: Layout, wires: Wires, span: tuple[float, float], thermal: float
+) -> tuple[Tensor, Tensor, float, float]:
+    """Sum and difference of pairs as readings see them, the conductance of all cells, and what counts of it, in S.
+
+    ``span``: conductances of the states 0 and 1; ``thermal``: share of a cell's noise that no voltage changes.
+    """
+    if compilation.AVAILABLE and is_plain(pairs.total):
+        from memrix.crossbar.wires_compiled import fold_pairs
+
+        return fold_pairs(pairs.total, pairs.difference, layout, wires, span, thermal)
+    low, high = span
+    silent = low / (low - high)
+    total, difference = torch.zeros_like(pairs.total), torch.zeros_like(pairs.difference)
+    parts = list(_together(layout))
+    sums = [(0.0, 0.0)] * len(parts)
+
+    def fold(number: int, tiles: slice, rows: int, outputs: slice, columns: int) -> None:
+        here = [_arrays(tensor[tiles, :rows], layout, outputs, columns) for tensor in (pairs.total, pairs.difference)]
+        states = torch.stack((here[0] + here[1], here[0] - here[1])).div_(2)
+        conductances = (low - states * (low - high)).clamp_(min=0)
+        voltages, currents = _shares(conductances, wires)
+        counted, noise = voltages * currents, currents.square() * (thermal + (1 - thermal) * voltages)
+        sums[number] = float(conductances.sum()), float((counted * conductances).sum())
+        mean, variance = (share.mul_(states - silent).add_(silent) for share in (counted, noise))
+        _put(mean[0] - mean[1], difference[tiles, :rows], layout, outputs)
+        _put(variance[0] + variance[1], total[tiles, :rows], layout, outputs)
+
+    side_by_side(fold, range(len(parts)), *zip(*parts, strict=True), device=total.device)
+    conductance, arrived = (sum(column) for column in zip(*sums, strict=True))
+    return total, difference, conductance, arrived
+
+
 def _shares(conductances: Tensor, wires: Wires) -> tuple[Tensor, Tensor]:
     """``Wires.shares`` of positive and negative cells, ``[2, ..., rows, columns]``."""
     if wires.arrays == "separate":
@@ -89,32 +106,37 @@ def _shares(conductances: Tensor, wires: Wires) -> tuple[Tensor, Tensor]:
     return torch.stack(apart(voltages)), torch.stack(apart(currents))
 
 
-def _together(layout: Layout) -> Iterator[slice]:
-    """Tiles of rows whose lines are solved side by side."""
+def _together(layout: Layout) -> Iterator[tuple[slice, int, slice, int]]:
+    """Arrays of one size, whose lines are solved side by side: tiles, rows in use, outputs, columns of an array.
+
+    The last tiles of rows and of columns may be filled in part.
+    """
     tiles = layout.groups * layout.row_tiles
-    cells = max(1, layout.cells // tiles)
-    step = max(1, CELLS_TOGETHER // cells)
-    return (slice(start, min(start + step, tiles)) for start in range(0, tiles, step))
+    width = min(layout.tile.columns, layout.outputs)
+    full = layout.outputs // width * width
+    parts = [(slice(0, full), width), (slice(full, layout.outputs), layout.outputs - full)]
+    step = max(1, CELLS_TOGETHER // max(1, layout.cells // tiles)) * layout.row_tiles
+    for tile in range(layout.row_tiles):
+        rows = min(layout.rows, layout.inputs - tile * layout.rows)
+        for first in range(tile, tiles, step):
+            for outputs, columns in parts:
+                if columns:
+                    yield slice(first, min(first + step, tiles), layout.row_tiles), rows, outputs, columns
 
 
-def _exist(tiles: slice, layout: Layout, device: torch.device) -> Tensor:
-    """1 where there is a cell, ``[tiles, 1, column tiles, rows, columns]``: the last tiles may be filled in part."""
-    tile = torch.arange(tiles.start, tiles.stop, device=device).remainder(layout.row_tiles)
-    row = tile[:, None] * layout.rows + torch.arange(layout.rows, device=device)
-    columns = min(layout.tile.columns, layout.outputs)
-    column = torch.arange(-(-layout.outputs // columns) * columns, device=device).view(-1, columns)
-    return ((row < layout.inputs)[:, None, None, :, None] & (column < layout.outputs)[:, None]).float()
+def _by_plane(values: Tensor, layout: Layout, outputs: slice) -> Tensor:
+    """Some outputs of pairs, a view ``[tiles, rows, planes, outputs]``."""
+    by_plane: Tensor = values.unflatten(-1, (layout.planes, layout.outputs))  # type: ignore[no-untyped-call]
+    return by_plane[..., outputs]
 
 
-def _arrays(values: Tensor, layout: Layout) -> Tensor:
-    """``[tiles, rows, planes * outputs]`` array by array: ``[tiles, planes, column tiles, rows, columns]``."""
-    columns = min(layout.tile.columns, layout.outputs)
-    by_plane = values.unflatten(-1, (layout.planes, layout.outputs))  # type: ignore[no-untyped-call]
-    filled = nn.functional.pad(by_plane, (0, -layout.outputs % columns))
-    return filled.view(*filled.shape[:-1], -1, columns).permute(0, 2, 3, 1, 4)
+def _arrays(values: Tensor, layout: Layout, outputs: slice, columns: int) -> Tensor:
+    """``[tiles, rows, planes * outputs]`` array by array: ``[tiles, planes, arrays of a plane, rows, columns]``."""
+    by_plane = _by_plane(values, layout, outputs)
+    by_array: Tensor = by_plane.unflatten(-1, (-1, columns))  # type: ignore[no-untyped-call]
+    return by_array.permute(0, 2, 3, 1, 4)
 
 
-def _tiles(arrays: Tensor, layout: Layout) -> Tensor:
+def _put(arrays: Tensor, values: Tensor, layout: Layout, outputs: slice) -> None:
     """The opposite of ``_arrays``."""
-    by_plane = arrays.permute(0, 3, 1, 2, 4).flatten(-2)[..., : layout.outputs]
-    return by_plane.flatten(-2)
+    _by_plane(values, layout, outputs).copy_(arrays.permute(0, 3, 1, 2, 4).flatten(-2))

@@ -1,0 +1,234 @@
+"""Wires on a CPU, compiled on first use: the same bits as ``ladder`` and ``wired`` give, one array at a time.
+
+What an array takes stays in the cache of a core, and lines are solved side by side: bit lines as they lie, word lines
+some at a time, transposed.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from memrix._support.compilation import compiled, part_of_compiled
+from memrix.device.parameters import Array
+
+_ZERO, _ONE, _TWO = np.float32(0), np.float32(1), np.float32(2)
+_TOGETHER = 16  # word lines: a step along them hides that of others behind it
+_POLARITIES = 2
+
+
+class Line(NamedTuple):
+    """Resistances of a line.
+
+    Attributes:
+        end_ohms: between the first cell and the driver or sense amplifier.
+        cell_ohms: from cell to cell.
+        last: conductance from the last cell to the second driver, in S; 0: there is none.
+    """
+
+    end_ohms: np.float32
+    cell_ohms: np.float32
+    last: np.float32
+
+
+class Arrays(NamedTuple):
+    """Where the cells of arrays lie in pairs ``[tiles, rows, planes * outputs]``, and what a state conducts.
+
+    Attributes:
+        planes: of each tile.
+        outputs: of each plane.
+        columns: of the arrays; the last of a plane may have fewer.
+        row_tiles: tiles of a group.
+        inputs: rows of a group; the last tile may have fewer.
+        interleaved: whether columns of both polarities lie in one array.
+        low: conductance of state 0, in S.
+        span: by how much that of state 1 is less.
+        silent: the state that conducts nothing.
+        thermal: share of a cell's noise that does not depend on the voltage that arrives.
+        other: the rest of it.
+    """
+
+    planes: int
+    outputs: int
+    columns: int
+    row_tiles: int
+    inputs: int
+    interleaved: bool
+    low: np.float32
+    span: np.float32
+    silent: np.float32
+    thermal: np.float32
+    other: np.float32
+
+
+@part_of_compiled
+def _fall(cells: Array, line: Line, backwards: bool, shares: Array, onward: Array) -> None:
+    """Voltages of lines side by side, ``[cells, lines]``, as by ``ladder._driven``; or driven at the last cell."""
+    count, lines = cells.shape
+    onward[:lines] = line.last
+    for k in range(count - 1, -1, -1):
+        place, ohms = count - 1 - k if backwards else k, line.cell_ohms if k else line.end_ohms
+        cell, share = cells[place], shares[place]
+        for i in range(lines):
+            seen = cell[i] + onward[i]
+            share[i] = _ONE / (seen * ohms + _ONE)
+            onward[i] = seen * share[i]
+    for k in range(1, count):
+        place, before = (count - 1 - k, count - k) if backwards else (k, k - 1)
+        share, nearer = shares[place], shares[before]
+        for i in range(lines):
+            share[i] *= nearer[i]
+
+
+@part_of_compiled
+def _across(cells: Array, line: Line, voltages: Array, room: Array) -> None:
+    """Voltages of the lines that the rows of ``[polarities, lines, cells]`` are; cells of polarities take turns."""
+    polarities, lines, cells_each = cells.shape
+    count = polarities * cells_each
+    turned, shares, others, onward = room[0][:count], room[1][:count], room[2][:count], room[3, 0]
+    for first in range(0, lines, _TOGETHER):
+        here = min(_TOGETHER, lines - first)
+        for polarity in range(polarities):
+            for i in range(here):
+                row = cells[polarity, first + i]
+                for k in range(cells_each):
+                    turned[polarities * k + polarity, i] = row[k]
+        _fall(turned, line, False, shares, onward)
+        if line.last:
+            _fall(turned, line, True, others, onward)
+            for k in range(count):
+                one, other = shares[k], others[k]
+                for i in range(_TOGETHER):
+                    one[i] += other[i]
+        for polarity in range(polarities):
+            for i in range(here):
+                row = voltages[polarity, first + i]
+                for k in range(cells_each):
+                    row[k] = shares[polarities * k + polarity, i]
+
+
+@part_of_compiled
+def _conductances(total: Array, difference: Array, start: int, arrays: Arrays, cells: Array) -> None:
+    """Of positive and of negative cells ``[2, rows, columns]``, which begin in a column of a tile."""
+    stop = start + cells.shape[2]
+    for k in range(cells.shape[1]):
+        both, apart, positive, negative = total[k][start:stop], difference[k][start:stop], cells[0, k], cells[1, k]
+        for i in range(both.size):
+            positive[i] = max(arrays.low - (both[i] + apart[i]) / _TWO * arrays.span, _ZERO)
+            negative[i] = max(arrays.low - (both[i] - apart[i]) / _TWO * arrays.span, _ZERO)
+
+
+@part_of_compiled
+def _seen(
+    total: Array,
+    difference: Array,
+    start: int,
+    arrays: Arrays,
+    factors: tuple[Array, Array, Array],
+    sums: Array,
+    seen_total: Array,
+    seen_difference: Array,
+) -> None:
+    """States of an array as readings see them; conductances, and what counts of them, add up in ``[2, columns]``."""
+    cells, voltages, currents = factors
+    silent, thermal, other = arrays.silent, arrays.thermal, arrays.other
+    wide = cells.shape[2]
+    stop, conducting, counting = start + wide, sums[0][:wide], sums[1][:wide]
+    conducting[:] = _ZERO
+    counting[:] = _ZERO
+    for k in range(cells.shape[1]):
+        both, apart = total[k][start:stop], difference[k][start:stop]
+        seen_both, seen_apart = seen_total[k][start:stop], seen_difference[k][start:stop]
+        g0, g1, v0, v1 = cells[0, k], cells[1, k], voltages[0, k], voltages[1, k]
+        c0, c1 = currents[0, k], currents[1, k]
+        for i in range(both.size):
+            positive, negative = (both[i] + apart[i]) / _TWO - silent, (both[i] - apart[i]) / _TWO - silent
+            counted0, counted1 = v0[i] * c0[i], v1[i] * c1[i]
+            noise0, noise1 = c0[i] * c0[i] * (v0[i] * other + thermal), c1[i] * c1[i] * (v1[i] * other + thermal)
+            seen_apart[i] = (counted0 * positive + silent) - (counted1 * negative + silent)
+            seen_both[i] = (noise0 * positive + silent) + (noise1 * negative + silent)
+            conducting[i] += g0[i] + g1[i]
+            counting[i] += counted0 * g0[i] + counted1 * g1[i]
+
+
+@compiled
+def fall_along_rows(cells: Array, line: Line, voltages: Array) -> None:
+    """Voltages of lines ``[lines, cells]``."""
+    room = np.zeros((4, cells.shape[1], _TOGETHER), np.float32)
+    shape = (1, *cells.shape)
+    _across(cells.reshape(shape), line, voltages.reshape(shape), room)
+
+
+@compiled
+def fall_along_columns(cells: Array, line: Line, voltages: Array) -> None:
+    """Voltages of lines that lie side by side, ``[arrays, cells, lines]``."""
+    onward, others = np.empty(cells.shape[2], np.float32), np.empty(cells.shape[1:], np.float32)
+    for array in range(cells.shape[0]):
+        _fall(cells[array], line, False, voltages[array], onward)
+        if line.last:
+            _fall(cells[array], line, True, others, onward)
+            voltages[array] += others
+
+
+@compiled
+def fold(
+    total: Array,
+    difference: Array,
+    arrays: Arrays,
+    word_line: Line,
+    bit_line: Line,
+    first: int,
+    last: int,
+    seen_total: Array,
+    seen_difference: Array,
+) -> tuple[float, float]:
+    """Pairs of arrays ``first`` to ``last - 1`` as readings see them; arrays are numbered tile by tile.
+
+    Args:
+        total: ``r+ + r-``, ``[tiles, rows, planes * outputs]``.
+        difference: ``r+ - r-``, likewise.
+        arrays: where cells lie.
+        word_line: of the arrays.
+        bit_line: of the arrays.
+        first: array.
+        last: array, and one more.
+        seen_total: takes the sum of pairs as seen, likewise, 0 where there is no cell.
+        seen_difference: takes their difference.
+
+    Returns:
+        The conductance of all cells, and what counts of it, in S.
+    """
+    rows, columns = total.shape[1], arrays.columns
+    size = _POLARITIES * rows * columns
+    work = np.empty((3, size), np.float32)
+    room = np.zeros((4, _POLARITIES * columns, _TOGETHER), np.float32)
+    onward, sums = np.empty(columns, np.float32), np.empty((2, columns), np.float32)
+    parts = -(-arrays.outputs // columns)
+    conductance, arrived = 0.0, 0.0
+    for array in range(first, last):
+        tile, of_tile = array // (arrays.planes * parts), array % (arrays.planes * parts)
+        plane, part = of_tile // parts, of_tile % parts
+        here = min(rows, arrays.inputs - tile % arrays.row_tiles * rows)
+        wide = min(columns, arrays.outputs - part * columns)
+        start = plane * arrays.outputs + part * columns
+        shape = (_POLARITIES, here, wide)
+        count = _POLARITIES * here * wide
+        cells, voltages = work[0][:count].reshape(shape), work[1][:count].reshape(shape)
+        currents = work[2][:count].reshape(shape)
+        both, apart, seen_both, seen_apart = total[tile], difference[tile], seen_total[tile], seen_difference[tile]
+        _conductances(both, apart, start, arrays, cells)
+        if arrays.interleaved:
+            _across(cells, word_line, voltages, room)
+        else:
+            _across(cells[:1], word_line, voltages[:1], room)
+            _across(cells[1:], word_line, voltages[1:], room)
+        for polarity in range(_POLARITIES):
+            _fall(cells[polarity], bit_line, False, currents[polarity], onward)
+        _seen(both, apart, start, arrays, (cells, voltages, currents), sums, seen_both, seen_apart)
+        seen_both[here:, start : start + wide] = _ZERO
+        seen_apart[here:, start : start + wide] = _ZERO
+        for i in range(wide):
+            conductance += np.float64(sums[0, i])
+            arrived += np.float64(sums[1, i])
+    return conductance, arrived
