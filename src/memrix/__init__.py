@@ -13,15 +13,15 @@
 
 What is here:
 
-- The chip: ``Hardware`` and its parts ``Device``, ``Tile``, ``Wires``, ``DAC``, ``ADC``, ``Faults``, ``Drift``; the
-  programming protocols ``ResetSet``, ``PreCycled``, ``WriteVerify``, ``ResetRamp``, ``Ideal``. ``print(hardware)``
-  shows it all.
+- The chip: ``Hardware`` and its parts ``Device``, ``Tile``, ``Wires``, ``DAC``, ``ADC``, ``Faults``, ``Relaxation``,
+  ``TelegraphNoise``, ``Drift``; the programming protocols ``ResetSet``, ``PreCycled``, ``WriteVerify``,
+  ``ResetRamp``, ``Ideal``. ``print(hardware)`` shows it all.
 - Programming protocols of your own: ``register_protocol`` and the interface, ``ProgrammingProtocol`` and
   ``ProgrammingReport``. ``memrix.crossbar.protocols`` has what they are built from.
 - Functions of a model: ``check``, ``calibrate``, ``quantize``, ``program``; of a quantized model: ``set_epoch``,
-  ``pack_weights``, ``unpack_weights``; of a chip: ``summary``, ``write``, ``to_digital``, ``reseed``,
-  ``reset_statistics``, ``save``, ``load``. Their settings are ``Quantization`` and ``Seeds``; their results
-  ``Check``, ``Calibration``, ``Summary``.
+  ``pack_weights``, ``unpack_weights``; of a chip: ``summary``, ``write``, ``age``, ``recalibrate``,
+  ``to_digital``, ``reseed``, ``reset_statistics``, ``save``, ``load``. Their settings are ``Quantization`` and
+  ``Seeds``; their results ``Check``, ``Calibration``, ``Summary``.
 - The errors. The class says whose mistake it is: ``SettingsError`` a value given, ``ConversionError`` the model,
   ``InputError`` the input of a call, ``CalibrationError`` the calibration, ``WriteError`` the weights of a chip,
   ``CheckpointError`` the file, ``DataError`` the data, ``AssetError`` a download. Each is a ``MemrixError``.
@@ -55,8 +55,10 @@ if TYPE_CHECKING:
         PreCycled as PreCycled,
         ProgrammingProtocol as ProgrammingProtocol,
         ProgrammingReport as ProgrammingReport,
+        Relaxation as Relaxation,
         ResetRamp as ResetRamp,
         ResetSet as ResetSet,
+        TelegraphNoise as TelegraphNoise,
         Tile as Tile,
         Wires as Wires,
         WriteVerify as WriteVerify,
@@ -76,6 +78,7 @@ if TYPE_CHECKING:
         WriteError as WriteError,
     )
     from memrix.hardware import Device as Device, Hardware as Hardware
+    from memrix.model.aging import age as age, recalibrate as recalibrate
     from memrix.model.calibration import calibrate as calibrate
     from memrix.model.calibration_result import Calibration as Calibration
     from memrix.model.checking import Check as Check, check as check

@@ -7,12 +7,13 @@ from torch import nn
 import memrix
 from memrix import Hardware, Seeds
 from memrix._support.streams import Stream
-from memrix.crossbar import Drift, Faults, Pairs, drift_, program_pairs
+from memrix.crossbar import Drift, Faults, Pairs, age_, program_pairs
 from memrix.device import load_parameters
 from memrix.errors import SettingsError
 from tests.crossbar.test_crossbar import crossbar, integers
 
 PARAMETERS = load_parameters()
+NOMINAL = (0.16, 0.84)
 PLAIN = Hardware(weight_bits=4)
 
 
@@ -46,24 +47,48 @@ def test_all_cells_can_be_stuck():
 def test_conductances_drift_by_the_power_law():
     states = torch.tensor([0.16, 0.5, 0.84])
     drifted = states.clone()
-    Drift(seconds=1000.0, exponent=0.1, reference_seconds=10.0).apply_(drifted, PARAMETERS, STREAM)
+    Drift(seconds=1000.0, exponent=0.1, reference_seconds=10.0).apply_(drifted, PARAMETERS, NOMINAL, STREAM)
     torch.testing.assert_close(conductance(drifted), conductance(states) * 100**-0.1, rtol=1e-4, atol=0)
 
 
 def test_cells_drift_apart_with_a_spread_of_exponents():
     states = torch.full((100_000,), 0.16)
-    Drift(seconds=100.0, exponent=0.05, exponent_spread=0.02).apply_(states, PARAMETERS, STREAM)
+    Drift(seconds=100.0, exponent=0.05, exponent_spread=0.02).apply_(states, PARAMETERS, NOMINAL, STREAM)
     exponents = -(conductance(states) / conductance(torch.tensor(0.16))).log() / torch.tensor(100.0).log()
     assert float(exponents.mean()) == pytest.approx(0.05, abs=3e-4)
     assert float(exponents.std()) == pytest.approx(0.02, rel=0.02)
+
+
+def test_conductances_fall_with_the_logarithm_of_time():
+    """HfOx with a conductive metal oxide: -0.089 uS an e-fold, 0.042 ln t + 0.412 uS, of a window of 79.2 uS."""
+    window = float(conductance(torch.tensor(NOMINAL[0])) - conductance(torch.tensor(NOMINAL[1])))
+    for seconds, loss, deviation in ((1.0, 0.0, 0.412), (3600.0, 0.729, 0.756), (2.592e6, 1.314, 1.032)):
+        states = torch.full((100_000,), 0.16)
+        Drift.metal_oxide(seconds).apply_(states, PARAMETERS, NOMINAL, STREAM)
+        changes = (conductance(states) - conductance(torch.tensor(0.16))) / window * 79.2
+        assert float(changes.mean()) == pytest.approx(-loss, abs=0.01)
+        assert float(changes.std()) == pytest.approx(deviation, rel=0.01)
+
+
+def test_both_laws_leave_cells_as_programmed_until_the_reference_time():
+    states = torch.tensor([0.16, 0.5, 0.84])
+    Drift(5.0, 0.1, 0.05, reference_seconds=10.0, log_loss=0.01).apply_(states, PARAMETERS, NOMINAL, STREAM)
+    torch.testing.assert_close(states, torch.tensor([0.16, 0.5, 0.84]), rtol=0, atol=1e-6)
+
+
+def test_no_cell_conducts_against_its_voltage_by_drift():
+    states = torch.full((10_000,), 0.88)
+    Drift(1e6, log_loss=0.01, log_spread=0.01).apply_(states, PARAMETERS, NOMINAL, STREAM)
+    assert float(conductance(states).min()) >= -1e-10
+    assert float(conductance(states).max()) > 0
 
 
 def test_nothing_happens_by_default():
     states = torch.rand(100, generator=generator())
     before = states.clone()
     Faults().apply_(states, (0.16, 0.84), STREAM)
-    Drift().apply_(states, PARAMETERS, STREAM)
-    Drift(exponent=0.1).apply_(states, PARAMETERS, STREAM)
+    Drift().apply_(states, PARAMETERS, NOMINAL, STREAM)
+    Drift(exponent=0.1).apply_(states, PARAMETERS, NOMINAL, STREAM)
     assert torch.equal(states, before)
 
 
@@ -86,7 +111,7 @@ def drifted(hardware: Hardware) -> tuple[Pairs, Pairs]:
         return program_pairs(weights, layout, hardware.technology, seeds=Seeds(), name="test")
 
     programmed, aged = pairs(), pairs()
-    drift_(aged, layout, hardware.technology, seeds=Seeds(), name="test")
+    age_(aged, layout, hardware.technology, seeds=Seeds(), name="test")
     return programmed, aged
 
 
@@ -149,7 +174,9 @@ def test_a_saved_chip_is_as_old_as_it_was(tmp_path):
     [
         (Faults, {"stuck_on": 1.5}, r"faults\.stuck_on must be a number from 0 to 1"),
         (Faults, {"stuck_on": 0.6, "stuck_off": 0.6}, "must not add up to more than 1"),
-        (Drift, {"seconds": 0.5}, r"drift\.seconds must be 0 or at least drift\.reference_seconds"),
+        (Drift, {"log_loss": 0.5}, r"drift\.log_loss must be a number from -0\.1 to 0\.1"),
+        (Drift, {"log_spread": -0.1}, r"drift\.log_spread"),
+        (Drift, {"spread": float("inf")}, r"drift\.spread"),
         (Drift, {"seconds": -1}, r"drift\.seconds"),
         (Drift, {"exponent": float("nan")}, r"drift\.exponent"),
         (Drift, {"exponent_spread": -0.1}, r"drift\.exponent_spread"),

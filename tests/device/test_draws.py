@@ -8,7 +8,7 @@ import torch
 from memrix import Hardware, Seeds
 from memrix._support import compilation
 from memrix._support.streams import Stream
-from memrix.crossbar import Drift, Faults, PreCycled, ResetRamp, ResetSet, WriteVerify, drift_, program_pairs
+from memrix.crossbar import Drift, Faults, PreCycled, ResetRamp, ResetSet, WriteVerify, age_, program_pairs
 from memrix.crossbar.mapping import Tile
 from memrix.crossbar.pairs import rows_in_use
 from memrix.crossbar.protocols.resampled import Resampled
@@ -18,6 +18,7 @@ from memrix.device.block import BLOCK_AXES
 from memrix.device.draws import CellStreams, cycle_normals, device_normals, reading_normals
 
 PARAMETERS = load_parameters()
+NOMINAL = (0.16, 0.84)
 CHIP, PROGRAMMING = Stream.of(1, "chip", "layer"), Stream.of(2, "programming", "layer")
 STREAMS = {"chip": CHIP, "programming": PROGRAMMING}
 NUMBERS = torch.tensor([0, 1, 1 << 40])
@@ -72,7 +73,7 @@ def test_first_cells_are_what_they_were(backend):
     Faults(0.001, 0.001).apply_(states, (0.16, 0.84), CHIP)
     assert (states != 0.5).nonzero().flatten()[:4].tolist() == STUCK
     states = torch.full((3,), 0.16)
-    Drift(1e6, 0.05, 0.02).apply_(states, PARAMETERS, CHIP)
+    Drift(1e6, 0.05, 0.02).apply_(states, PARAMETERS, NOMINAL, CHIP)
     pinned(states[None], DRIFTED)
     levels = torch.tensor([0.0, 0.5, 1.0])
     pinned(Resampled(ResetRamp(step=0.05)).program(levels, PARAMETERS, **STREAMS).states[None], RESAMPLED)
@@ -132,7 +133,7 @@ def test_planes_that_are_programmed_together_change_nothing():
     integers = torch.randint(-7, 8, (2, 20, 12), generator=torch.Generator().manual_seed(0), dtype=torch.int32)
     layout, technology, seeds = hardware.layout(*integers.shape), hardware.technology, Seeds(1, 2, 3)
     pairs = program_pairs(integers, layout, technology, seeds=seeds, name="layer")
-    drift_(pairs, layout, technology, seeds=seeds, name="layer")
+    age_(pairs, layout, technology, seeds=seeds, name="layer")
     chip, faults, drift = (Stream.of(1, use, "layer") for use in ("chip", "faults", "drift"))
     programming = Stream.of(2, "programming", "layer")
     difference = rows_in_use(pairs.difference, layout)
@@ -144,7 +145,7 @@ def test_planes_that_are_programmed_together_change_nothing():
             targets, technology.parameters, chip=chip, programming=programming, first=first, arrays=arrays
         ).states
         technology.faults.apply_(states, technology.nominal_states, faults, first)
-        technology.drift.apply_(states, technology.parameters, drift, first)
+        technology.drift.apply_(states, technology.parameters, technology.nominal_states, drift, first)
         technology.faults.apply_(states, technology.nominal_states, faults, first)
         # Drift starts from what pairs hold: sums and differences of states, which are rounded.
         torch.testing.assert_close(difference[:, :, plane], states[0] - states[1], rtol=0, atol=1e-6)

@@ -14,7 +14,7 @@ from memrix._support.schema import Between, read
 from memrix._support.stored_seeds import known_streams
 from memrix._support.streams import STREAM_VERSION
 from memrix._support.validation import is_integer, shown
-from memrix.crossbar import Crossbar, WordLines
+from memrix.crossbar import AsProgrammed, Crossbar, WordLines
 from memrix.device.parameter_files import format_parameters
 from memrix.hardware import Hardware
 from memrix.model.inventory import ruling
@@ -155,7 +155,7 @@ def describe_modules(model: nn.Module) -> dict[str, ModuleDescription]:
     return {
         path: {"type": (known := _torch_class(module)).__name__, "settings": _settings(module, known)}
         for path, module in model.named_modules()
-        if not isinstance(module, (Crossbar, LayerState, ProgrammedArray, WordLines))
+        if not isinstance(module, (AsProgrammed, Crossbar, LayerState, ProgrammedArray, WordLines))
     }
 
 

@@ -15,7 +15,7 @@ from memrix._support.archive import FileKind, read_archive, write_archive
 from memrix._support.stored_seeds import warn_of_new_draws
 from memrix._support.validation import shown
 from memrix.checkpoint.description import ChipDescription, in_present_places
-from memrix.checkpoint.differences import CELLS, WORD_LINES, digital_state, join
+from memrix.checkpoint.differences import AS_PROGRAMMED, CELLS, WORD_LINES, digital_state, join
 from memrix.checkpoint.restoration import adopted_layers, restore_
 from memrix.checkpoint.soundness import described_with, require_sound
 from memrix.crossbar import rows_in_use
@@ -170,6 +170,8 @@ def _cells(layer: CrossbarLayer, half: bool) -> dict[str, Tensor]:
     """``r+ - r-``, and ``r+ + r-`` where it matters: exact, and no larger than ``r+`` and ``r-`` would be."""
     crossbar = layer.memrix.programmed.crossbar
     states = dict(zip(CELLS, (crossbar.difference, crossbar.total), strict=True))
+    if crossbar.as_programmed is not None:
+        states |= zip(AS_PROGRAMMED, (crossbar.as_programmed.difference, crossbar.as_programmed.total), strict=True)
     cells = {
         name: rows_in_use(tiled, crossbar.layout).to(torch.float16 if half else tiled.dtype)
         for name, tiled in states.items()

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from memrix._support.schema import THE_MODEL
 from memrix.checkpoint.description import ChipDescription, LayerDescription
 from memrix.checkpoint.differences import (
+    AS_PROGRAMMED,
     CELLS,
     WORD_LINES,
     digital_state,
@@ -19,7 +20,7 @@ from memrix.checkpoint.differences import (
     module_differences,
     tensor_differences,
 )
-from memrix.crossbar import Ideal, Pairs, in_tiles
+from memrix.crossbar import AsProgrammed, Ideal, Pairs, in_tiles
 from memrix.crossbar.mapping import Layout
 from memrix.crossbar.stored_word_lines import exposed_cells, stored_problems
 from memrix.crossbar.word_lines import FORMER, STORED
@@ -170,6 +171,13 @@ def _unfit_cells(
                 f"and would have {list(expected)} in the model"
             )
             break
+    kept = [tensors.get(join(path, name)) for name in AS_PROGRAMMED]
+    if any(states is None or states.shape != expected for states in kept) and any(
+        states is not None for states in kept
+    ):
+        problems.append(
+            f"layer {shown!r} has other cells as programmed in the file, expected two of {list(expected)}"
+        )
     stored = _stored_lines(path, tensors)
     if hardware.device.read_disturb and not isinstance(hardware.programming, Ideal):
         found = stored_problems(stored, layout, hardware.dac.largest_code)
@@ -209,11 +217,13 @@ def _array(
         # A copy: what is read from a file may be a view of it.
         return in_tiles(states.to(device, torch.float32, copy=True), layout)
 
-    difference, total = (placed(name) for name in CELLS)
+    difference, total, *kept = (placed(name) for name in (*CELLS, *AS_PROGRAMMED))
     step = tensors.get(join(path, f"{ARRAY}.{WEIGHT_STEP}"), torch.ones(1))
     array = ProgrammedArray(layer.memrix.name, described.hardware, record.seeds, step.to(device, copy=True))
     array.install(Pairs(difference, total, record.report, record.nominal_states), layout, parameters)
     array.restore(record)
+    if kept[0].numel():
+        array.crossbar.as_programmed = AsProgrammed(*kept)
     stored = _stored_lines(path, tensors)
     if stored and record.reach is not None:
         reads = ReadRange(record.reach.lowest, record.reach.highest, kept=True)

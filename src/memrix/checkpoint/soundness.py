@@ -11,7 +11,7 @@ from torch import Tensor
 from memrix._support.schema import THE_MODEL
 from memrix._support.validation import shown
 from memrix.checkpoint.description import ChipDescription, LayerDescription
-from memrix.checkpoint.differences import CELLS, is_extra, join
+from memrix.checkpoint.differences import AS_PROGRAMMED, CELLS, is_extra, join
 from memrix.checkpoint.scales import CellSizes, scale_of
 from memrix.crossbar import ADC
 from memrix.device.parameter_files import parse_parameters
@@ -25,6 +25,7 @@ LARGEST_STATE = 100.0
 _LARGEST_PULSE = 10.0  # J: 5 V and 1 s, the most that a pulse can have, at 2 A
 _LARGEST_COUNT = (1 << 63) - 1
 _NAMES_STREAMS, _FIRST_NAMED = 4, 2  # the first format that names the random streams, and those that it began with
+_STATES = (*CELLS, *AS_PROGRAMMED)
 _NEVER_NEGATIVE = ("running_var", "num_batches_tracked")  # statistics of torch's normalization layers
 _STATISTICS = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int64)
 
@@ -44,7 +45,7 @@ def require_sound(tensors: Mapping[str, Tensor], description: ChipDescription, w
 
 def described_with(description: ChipDescription, tensors: Mapping[str, Tensor]) -> ChipDescription:
     """A description with what is said of tensors: their types, and which hold NaN or infinite values, as masks do."""
-    cells = {join(path, name) for path in description.layers for name in CELLS}
+    cells = {join(path, name) for path in description.layers for name in _STATES}
     unusual = tuple(name for name, values in tensors.items() if name not in cells and not _all_finite(values))
     return replace(description, types=_types(tensors), not_finite=unusual)
 
@@ -91,8 +92,7 @@ def _impossible_states(record: LayerRecord, device: str, source: str) -> Iterato
     except SettingsError as error:
         yield f"its device cannot be used: {error}"
         return
-    low, high = parameters.low_resistance_conductance, parameters.high_resistance_conductance
-    silent = low / (low - high)  # the state that does not conduct; beyond it, current flows against the voltage
+    silent = parameters.silent_state
     on, off = record.nominal_states
     if not -LARGEST_STATE <= on < off <= silent:
         yield (
@@ -143,7 +143,7 @@ def _unsound_tensors(tensors: Mapping[str, Tensor], description: ChipDescription
         yield from _other_types(tensors, description)
     told: set[str] = set()
     for path, layer in description.layers.items():
-        told |= {join(path, name) for name in CELLS}
+        told |= {join(path, name) for name in _STATES}
         yield from _unsound_layer(path, layer, tensors, told)
     for path, module in description.modules.items():
         for name in _NEVER_NEGATIVE if "track_running_stats" in module["settings"] else ():
@@ -173,7 +173,7 @@ def _unsound_layer(
 ) -> Iterator[str]:
     """What is wrong with cells, scales and the weight; ``told`` takes the names that need no other word."""
     shown_path = path or THE_MODEL
-    found = {name: tensors[join(path, name)] for name in CELLS if join(path, name) in tensors}
+    found = {name: tensors[join(path, name)] for name in _STATES if join(path, name) in tensors}
     for name, states in found.items():
         problem = _unsound_cells(states)
         if problem:

@@ -6,7 +6,7 @@ of cells, and multiplies vectors by them.
 **A weight, from integers to cells** (``pairs.program_pairs``)::
 
     integers --- Layout.targets ---> targets of a bit slice --- protocol.program ---> states --- Faults ---> Pairs
-    [groups, inputs, outputs]        ON or OFF, or levels                             r          drift_      r+ - r-
+    [groups, inputs, outputs]        ON or OFF, or levels                             r           age_       r+ - r-
                                                                                                              r+ + r-
 
 **An input, from numbers to numbers** (``read.py``, in tensor operations and readable in one sitting)::
@@ -26,6 +26,8 @@ physical effect has one file that both follow:
     mapping               bit slices, differential pairs, tiles; the number of each cell
     protocols/            how cells are brought to their targets
     pairs, degradation    integers written to pairs; stuck cells and drift
+    relaxation, aging     cells that move after verification; pairs at a later time
+    as_programmed         the states that later times are computed from, where a crossbar has others
     wires, ladder, wired  resistances of lines; what arrives along them; pairs as seen through them
     wires_compiled        the same on a CPU, the same bits; its loops: wire_kernels
     nodal                 arrays with wires solved exactly, for cells of any curve: needs scipy
@@ -43,13 +45,15 @@ physical effect has one file that both follow:
 
 from memrix._support.renamed import former_names
 from memrix.crossbar.adc import ADC
+from memrix.crossbar.aging import age_
+from memrix.crossbar.as_programmed import AsProgrammed
 from memrix.crossbar.columns import column_corrections
 from memrix.crossbar.counts import Counts
 from memrix.crossbar.crossbar import Crossbar
 from memrix.crossbar.dac import DAC
 from memrix.crossbar.degradation import Drift, Faults
 from memrix.crossbar.mapping import Tile
-from memrix.crossbar.pairs import CellTechnology, Pairs, drift_, in_tiles, program_pairs, rows_in_use
+from memrix.crossbar.pairs import CellTechnology, Pairs, in_tiles, program_pairs, rows_in_use
 from memrix.crossbar.protocols import (
     Ideal,
     PreCycled,
@@ -62,6 +66,7 @@ from memrix.crossbar.protocols import (
 )
 from memrix.crossbar.ranging import best_converter
 from memrix.crossbar.reach import ExposedCells, Reach
+from memrix.crossbar.relaxation import Relaxation, TelegraphNoise
 from memrix.crossbar.wired import through_wires
 from memrix.crossbar.wires import Wires
 from memrix.crossbar.word_lines import WordLines
@@ -69,6 +74,7 @@ from memrix.crossbar.word_lines import WordLines
 __all__ = [
     "ADC",
     "DAC",
+    "AsProgrammed",
     "CellTechnology",
     "Counts",
     "Crossbar",
@@ -81,15 +87,17 @@ __all__ = [
     "ProgrammingProtocol",
     "ProgrammingReport",
     "Reach",
+    "Relaxation",
     "ResetRamp",
     "ResetSet",
+    "TelegraphNoise",
     "Tile",
     "Wires",
     "WordLines",
     "WriteVerify",
+    "age_",
     "best_converter",
     "column_corrections",
-    "drift_",
     "in_tiles",
     "program_pairs",
     "register_protocol",

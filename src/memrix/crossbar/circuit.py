@@ -48,4 +48,7 @@ class ReadCircuit:
         steps_per_ampere = self.gain(parameters, nominal_states) / self.adc.step
         offset, slope = self.noise.variance(current, voltages)
         mean = current.slope(voltages) * steps_per_ampere
+        # Telegraph noise moves a cell along its state, independent of where it is.
+        moves = self.noise.telegraph * (parameters.silent_state - nominal_states[0])
+        offset = offset + 2 * (moves * current.slope(voltages)) ** 2
         return torch.from_numpy(np.stack([mean, slope * steps_per_ampere**2, offset * steps_per_ampere**2])).float()

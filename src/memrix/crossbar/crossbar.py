@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from memrix._support.random import derive
 from memrix._support.streams import Stream
 from memrix.crossbar.adc import ADC
+from memrix.crossbar.as_programmed import AsProgrammed
 from memrix.crossbar.circuit import ReadCircuit
 from memrix.crossbar.codes import require_codes, require_vectors
 from memrix.crossbar.counts import Counts
@@ -49,6 +50,7 @@ class Crossbar(nn.Module):
         read_seed: of the read noise.
         digital_gain: factor of results, of the levels of the DAC; a row that is looked up needs none.
         word_lines: where readings switch cells.
+        as_programmed: states at the time of programming, where these are others.
     """
 
     difference: Tensor  # [groups * row tiles, rows, planes * outputs]: r+ - r-
@@ -58,6 +60,7 @@ class Crossbar(nn.Module):
     record: Tensor  # int64 [4]: see memrix.crossbar.operator
     unit: Tensor  # scalar 1: codes of the DAC as inputs
     word_lines: WordLines | None
+    as_programmed: AsProgrammed | None
 
     def __init__(
         self,
@@ -70,13 +73,10 @@ class Crossbar(nn.Module):
         name: str,
     ) -> None:
         super().__init__()
-        self.layout = layout
-        self.circuit = circuit
-        self.cell_parameters = parameters
-        self.name = name
+        self.layout, self.circuit = layout, circuit
+        self.cell_parameters, self.name = parameters, name
         self.report, self.wire_share = pairs.report, pairs.wire_share
-        self.programmed_reach = pairs.reach
-        self.nominal_states = pairs.nominal_states
+        self.programmed_reach, self.nominal_states = pairs.reach, pairs.nominal_states
         self.shape = Shape(layout.groups, layout.inputs, layout.outputs, layout.planes, layout.base, layout.rows)
         device = pairs.difference.device
         # What inference mode makes could not be changed outside of it.
@@ -86,7 +86,7 @@ class Crossbar(nn.Module):
         self.restart(derive(read_seed, "read", name))
         self.register_buffer("difference", pairs.difference)
         self.register_buffer("total", pairs.total if circuit.noise.kind != "off" else pairs.total.new_empty(0))
-        self.word_lines = None
+        self.word_lines = self.as_programmed = None
         self.set_converter(circuit.adc)
 
     def expose(self, exposed: ExposedCells, seed: int) -> None:
@@ -96,6 +96,7 @@ class Crossbar(nn.Module):
 
     def hold_(self, pairs: Pairs) -> None:
         """Read other states of the same cells from now on."""
+        self.wire_share = pairs.wire_share
         self.difference.copy_(pairs.difference)
         if self.total.numel():
             self.total.copy_(pairs.total)
@@ -103,7 +104,7 @@ class Crossbar(nn.Module):
     def settle_(self) -> None:
         """Let the readings so far switch the cells that they do: they act before the next one otherwise."""
         if self.word_lines is not None:
-            self.word_lines.act_(self.difference, self.total)
+            self.word_lines.act_(self.difference, self.total, self.as_programmed)
 
     def reach(self) -> Reach | None:
         """The cells that a reading at the extreme voltages would switch; None where that is not known."""

@@ -1,4 +1,4 @@
-"""What happens to cells that programming does not correct: stuck cells, and the drift of conductances over time."""
+"""What happens to cells that programming does not correct: stuck cells, and conductances that change over time."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from memrix._support.streams import Stream
 from memrix._support.validation import plain_settings, require_number
+from memrix.crossbar.relaxation import add_in_reach_
 from memrix.device import DeviceParameters
 from memrix.device.draws import normals, words
 from memrix.device.elementary import exp2
@@ -67,65 +68,118 @@ class Faults:
 
 @dataclass(frozen=True)
 class Drift:
-    """Conductances that fall with time as ``G(t) = G(t0) (t / t0)**-nu``, with an exponent for each cell.
+    """How long ago a chip was programmed, and the laws by which conductances have changed since.
 
     Converters and columns are fitted to the cells as programmed; time passes afterwards, so that a chip that is tuned
-    loses what its cells lose.
+    loses what its cells lose. ``memrix.age`` makes a chip older, and ``memrix.recalibrate`` fits it again.
 
-    The power law of Ielmini, Lacaita and Mantegazza, IEEE Trans. Electron Devices 54 (2007) 308, found on
-    phase-change cells and used for analog memory of other kinds too. Synaptogen has no data on retention: all
-    constants are yours, and the default is no drift.
+    *Power law*: ``G(t) = G(t0) (t / t0)**-nu`` with an exponent for each cell (Ielmini, Lacaita and Mantegazza, IEEE
+    Trans. Electron Devices 54 (2007) 308; found on phase-change cells and used for analog memory of other kinds too).
+
+    *Logarithmic law*: every cell loses ``log_loss * ln(t / t0)`` of the window between nominal ON and OFF cells,
+    with a standard deviation over cells of ``log_spread * ln(t / t0) + spread``, whatever its conductance. Cells keep
+    their order. ``Drift.metal_oxide(seconds)`` has the constants of filamentary HfOx cells with a conductive metal
+    oxide.
+
+    Both act where both have constants. Until ``reference_seconds`` cells are as programmed. Synaptogen has no data on
+    retention: all constants are yours, and the default is no drift.
 
     Attributes:
-        seconds: time since programming, in s; 0: no drift.
+        seconds: time since programming, in s; 0: as programmed.
         exponent: mean of ``nu`` over cells.
         exponent_spread: its standard deviation over cells; drawn with the chip.
         reference_seconds: ``t0``, the time after programming at which the conductances are those programmed, in s.
+        log_loss: mean loss of the logarithmic law, as a share of the window for each e-fold of time.
+        log_spread: growth of its standard deviation over cells, likewise; drawn with the chip.
+        spread: its standard deviation at ``t0``, as a share of the window.
     """
 
     seconds: float = 0.0
     exponent: float = 0.0
     exponent_spread: float = 0.0
     reference_seconds: float = 1.0
+    log_loss: float = 0.0
+    log_spread: float = 0.0
+    spread: float = 0.0
 
     def __post_init__(self) -> None:
         plain_settings(self)
         require_number("drift.reference_seconds", self.reference_seconds, 1e-9, 1e12, "s")
         require_number("drift.exponent", self.exponent, -1.0, 1.0)
         require_number("drift.exponent_spread", self.exponent_spread, 0.0, 1.0)
+        require_number("drift.log_loss", self.log_loss, -0.1, 0.1)
+        require_number("drift.log_spread", self.log_spread, 0.0, 0.1)
+        require_number("drift.spread", self.spread, 0.0, 1.0)
         require_number("drift.seconds", self.seconds, 0.0, 1e12, "s")
-        if 0 < self.seconds < self.reference_seconds:
+        growth = self._e_folds / math.log(10) * (_DEVIATIONS * self.exponent_spread - self.exponent)
+        if growth > _MOST_GROWTH:
             raise SettingsError(
-                f"drift.seconds must be 0 or at least drift.reference_seconds = {self.reference_seconds} s, "
-                f"got {self.seconds}"
+                f"drift.exponent = {self.exponent:g} with drift.exponent_spread = {self.exponent_spread:g} lets "
+                f"the conductance of one cell in a thousand grow by a factor of 10**{growth:.1f} in "
+                f"{self.seconds:g} s, far beyond what a cell can conduct; give a smaller spread or a larger "
+                f"exponent"
             )
-        if self.seconds:
-            decades = math.log10(self.seconds / self.reference_seconds)
-            growth = decades * (_DEVIATIONS * self.exponent_spread - self.exponent)
-            if growth > _MOST_GROWTH:
-                raise SettingsError(
-                    f"drift.exponent = {self.exponent:g} with drift.exponent_spread = {self.exponent_spread:g} lets "
-                    f"the conductance of one cell in a thousand grow by a factor of 10**{growth:.1f} in "
-                    f"{self.seconds:g} s, far beyond what a cell can conduct; give a smaller spread or a larger "
-                    f"exponent"
-                )
+
+    @classmethod
+    def metal_oxide(cls, seconds: float = 0.0) -> Drift:
+        """The logarithmic law of HfOx cells with a conductive metal oxide (IBM Research Zurich).
+
+        From ``ReRamCMONoiseModel`` of aihwkit (Falcone et al.), whose window is 9.0 to 88.2 uS: a mean loss of
+        0.0890 uS and a standard deviation of 0.0420 uS for each e-fold of time, and one of 0.412 uS at 1 s.
+        """
+        window = 88.2 - 9.0  # uS
+        return cls(seconds, log_loss=0.0890 / window, log_spread=0.0420 / window, spread=0.412 / window)
+
+    @property
+    def has_law(self) -> bool:
+        """Whether time changes anything."""
+        return bool(self.exponent or self.exponent_spread or self._logarithmic)
 
     @property
     def active(self) -> bool:
-        """Whether time changes anything."""
-        return bool(self.seconds and (self.exponent or self.exponent_spread))
+        """Whether time has changed anything yet."""
+        return bool(self.seconds) and self.has_law
 
-    def apply_(self, states: Tensor, parameters: DeviceParameters, stream: Stream, first: int = 0) -> None:
-        """Let the conductance of cells at the read voltage fall; ``first``: number of the first cell."""
+    @property
+    def _logarithmic(self) -> bool:
+        return bool(self.log_loss or self.log_spread or self.spread)
+
+    @property
+    def _e_folds(self) -> float:
+        """Of time since the conductances were those programmed."""
+        return math.log(max(self.seconds / self.reference_seconds, 1.0))
+
+    def apply_(
+        self,
+        states: Tensor,
+        parameters: DeviceParameters,
+        nominal_states: tuple[float, float],
+        stream: Stream,
+        first: int = 0,
+    ) -> None:
+        """Let the conductance of cells at the read voltage change, in place.
+
+        Args:
+            states: any shape.
+            parameters: of the device.
+            nominal_states: mean state of ON and of OFF cells, whose difference is the window.
+            stream: that is drawn from.
+            first: number of the first cell.
+        """
         if not self.active:
             return
-        low, high = parameters.low_resistance_conductance, parameters.high_resistance_conductance
-        # The conductance is affine in the state: it shrinks towards the state that does not conduct.
-        silent = low / (low - high)
-        exponents = normals(stream, _numbers(states, first), count=1).view(states.shape)
-        exponents.mul_(self.exponent_spread).add_(self.exponent)
-        remaining = exp2(exponents.mul_(-math.log2(self.seconds / self.reference_seconds)))
-        states.sub_(silent).mul_(remaining).add_(silent)
+        drawn = normals(stream, _numbers(states, first), count=2 if self._logarithmic else 1)
+        if self.exponent or self.exponent_spread:
+            # The conductance is affine in the state: it shrinks towards the state that does not conduct.
+            silent = parameters.silent_state
+            exponents = drawn[0].view(states.shape).mul_(self.exponent_spread).add_(self.exponent)
+            remaining = exp2(exponents.mul_(-math.log2(max(self.seconds / self.reference_seconds, 1.0))))
+            states.sub_(silent).mul_(remaining).add_(silent)
+        if self._logarithmic:
+            on, off = nominal_states
+            deviation = self.log_spread * self._e_folds + self.spread
+            moves = drawn[1].view(states.shape).mul_(deviation * (off - on))
+            add_in_reach_(states, moves.add_(self.log_loss * self._e_folds * (off - on)), parameters.silent_state)
 
 
 def _numbers(states: Tensor, first: int) -> Tensor:

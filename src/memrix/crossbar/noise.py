@@ -24,11 +24,14 @@ class ReadNoise:
         kind: ``physical``, ``off``, or ``legacy``: see ``memrix.crossbar.legacy_noise``.
         temperature: K.
         bandwidth: of a reading, in Hz.
+        telegraph: standard deviation of the current of each cell by fast telegraph noise, as a share of the current
+            of a nominal ON cell.
     """
 
     kind: Noise
     temperature: float
     bandwidth: float
+    telegraph: float = 0.0
 
     def variance(self, current: CellCurrent, voltages: Array) -> tuple[Array, Array]:
         """Offset and slope, over ``r+ + r-``, of the variance in A² of one reading of a pair at each voltage in V."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -14,10 +14,11 @@ from memrix._support.random import Seeds
 from memrix._support.streams import Stream
 from memrix._support.validation import is_number, shown
 from memrix.crossbar.degradation import Drift, Faults
-from memrix.crossbar.mapping import POLARITIES, Layout
+from memrix.crossbar.mapping import Layout
 from memrix.crossbar.protocols import ProgrammingProtocol, ProgrammingReport
 from memrix.crossbar.protocols.protocol import checked
 from memrix.crossbar.reach import ExposedCells, FoundInReach, Reach
+from memrix.crossbar.relaxation import Relaxation, TelegraphNoise, move_
 from memrix.device import DeviceParameters, ReadRange
 from memrix.errors import SettingsError
 
@@ -36,6 +37,9 @@ class CellTechnology:
         faults: cells that are stuck.
         drift: of the conductances since programming.
         reads: voltages of word lines during readings; None: nobody asks which cells these may switch.
+        relaxation: of the cells after their verification.
+        telegraph: noise of the cells.
+        reading_seconds: that a reading lasts, in s.
     """
 
     parameters: DeviceParameters
@@ -43,6 +47,9 @@ class CellTechnology:
     faults: Faults
     drift: Drift
     reads: ReadRange | None = None
+    relaxation: Relaxation = field(default_factory=Relaxation)
+    telegraph: TelegraphNoise = field(default_factory=TelegraphNoise)
+    reading_seconds: float = 5e-9
 
     @property
     def nominal_states(self) -> tuple[float, float]:
@@ -110,7 +117,7 @@ def program_pairs(
 ) -> Pairs:
     """Program matrices ``[groups, inputs, outputs]`` of integers whose magnitudes the digits of a layout can hold.
 
-    The cells are as programmed: ``drift_`` lets time pass.
+    The cells are as programmed, and have relaxed where that takes no time: ``age_`` lets time pass.
 
     Args:
         integers: the weights.
@@ -130,9 +137,10 @@ def program_pairs(
     chip, programming = Stream.of(seeds.chip, "chip", name), Stream.of(seeds.programming, "programming", name)
     # A stream of its own: the same chip with faults has the same cells otherwise.
     stuck = Stream.of(seeds.chip, "faults", name)
+    relaxing = Stream.of(seeds.programming, "relaxation", name)
     found = FoundInReach(technology.reads, layout)
     targets_of_planes = layout.targets(integers)
-    while some := list(islice(targets_of_planes, _together(layout))):
+    while some := list(islice(targets_of_planes, together(layout))):
         targets = torch.stack([target for _, *both in some for target in both])
         planes = [plane for plane, *_ in some]
         first = layout.first_cell(planes[0])
@@ -146,57 +154,26 @@ def program_pairs(
             known["arrays"] = layout.arrays(planes, device)
         made = technology.protocol.program(targets, technology.parameters, **known)
         programmed = checked(made, technology.protocol, targets)
-        states = programmed.states
-        found.add(programmed.within_reach, planes, technology.faults.apply_(states, nominal, stuck, first))
+        states, within = programmed.states, programmed.within_reach
+        if technology.relaxation.at_once:
+            move_(states, technology.relaxation.share, technology.parameters, nominal, relaxing, first)
+            if within is not None and within.cells is not None:
+                within.cells.r.copy_(states.view(-1)[within.index])
+        found.add(within, planes, technology.faults.apply_(states, nominal, stuck, first))
         report += programmed.report
         if progress is not None:
             progress(states.numel())
-        _pair(states, planes, difference[:, : layout.inputs], total[:, : layout.inputs])
+        pair(states, planes, difference[:, : layout.inputs], total[:, : layout.inputs])
     tiled = (layout.groups * layout.row_tiles, layout.rows, layout.planes * layout.outputs)
     return Pairs(difference.view(tiled), total.view(tiled), report, nominal, *found.result())
 
 
-def drift_(pairs: Pairs, layout: Layout, technology: CellTechnology, *, seeds: Seeds, name: str) -> None:
-    """Let the time since programming pass for pairs, in place; cells that are stuck stay where they are.
-
-    Args:
-        pairs: as ``program_pairs`` gave them for the same layout, technology, seeds and name.
-        layout: digits and tiles.
-        technology: the cells.
-        seeds: of the three random streams.
-        name: of the crossbar.
-    """
-    if not technology.drift.active:
-        return
-    # A stream of its own: the same chip without drift has the same cells otherwise.
-    aging, stuck = (Stream.of(seeds.chip, use, name) for use in ("drift", "faults"))
-    difference, total = rows_in_use(pairs.difference, layout), rows_in_use(pairs.total, layout)
-    planes = iter(range(layout.planes))
-    while some := list(islice(planes, _together(layout))):
-        states = torch.stack(
-            [
-                torch.add(total[:, :, plane], difference[:, :, plane], alpha=sign).div_(2)
-                for plane in some
-                for sign in (1, -1)
-            ]
-        )
-        first = layout.first_cell(some[0])
-        technology.drift.apply_(states, technology.parameters, aging, first)
-        technology.faults.apply_(states, pairs.nominal_states, stuck, first)
-        _pair(states, some, difference, total)
-    if pairs.exposed is not None:
-        places, cells = pairs.exposed.places, pairs.exposed.cells
-        both, apart = (tensor.view(-1)[places // POLARITIES] for tensor in (pairs.total, pairs.difference))
-        sign = (1 - 2 * (places % POLARITIES)).to(apart.dtype)
-        cells.r.copy_(both.addcmul_(apart, sign).div_(2))
-
-
-def _together(layout: Layout) -> int:
-    """Planes whose cells are programmed at once."""
+def together(layout: Layout) -> int:
+    """Planes whose cells are dealt with at once."""
     return max(1, _TOGETHER // max(1, layout.cells // layout.planes))
 
 
-def _pair(states: Tensor, planes: list[int], difference: Tensor, total: Tensor) -> None:
+def pair(states: Tensor, planes: list[int], difference: Tensor, total: Tensor) -> None:
     """Write cells ``[planes * 2, groups, inputs, outputs]`` of planes into their pairs."""
     for plane, (positive, negative) in zip(planes, states.view(-1, 2, *states.shape[1:]), strict=True):
         torch.sub(positive, negative, out=difference[:, :, plane])

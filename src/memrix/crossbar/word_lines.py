@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from memrix._support.streams import Stream
+from memrix.crossbar.as_programmed import AsProgrammed
 from memrix.crossbar.mapping import POLARITIES, Layout
 from memrix.crossbar.reach import ExposedCells, Reach
 from memrix.device import DeviceParameters
@@ -111,12 +112,14 @@ class WordLines(nn.Module):
     # What is made in inference mode could not be changed outside of it.
     @torch.inference_mode(False)
     @torch.no_grad()
-    def act_(self, difference: Tensor, total: Tensor) -> None:
+    def act_(self, difference: Tensor, total: Tensor, as_programmed: AsProgrammed | None = None) -> None:
         """Let the voltages since the last time switch the cells of pairs, in place.
 
         Args:
             difference: ``r+ - r-``, contiguous.
             total: ``r+ + r-``; may be empty.
+            as_programmed: the same pairs when they were programmed. A cell that is switched counts as programmed to
+                its new state.
         """
         volts = self.voltages[self.seen.flatten(1) + len(self.voltages) // 2]  # [2, lines]
         self.seen.zero_()
@@ -139,8 +142,12 @@ class WordLines(nn.Module):
         self.history = block.history  # which may have needed more room
         self.passes += 1
         self._find_nearest(lines, cells)
-        changes = block.r.index_select(0, cells).sub_(before)
+        now = block.r.index_select(0, cells)
         places = self.places.index_select(0, cells)
+        if as_programmed is not None:
+            moved = now != before
+            _move_(as_programmed.difference, as_programmed.total, places[moved], now[moved])
+        changes = now.sub_(before)
         sign = (1 - 2 * (places % POLARITIES)).to(changes.dtype)
         difference.view(-1).index_add_(0, places // POLARITIES, changes * sign)
         if total.numel():
@@ -157,6 +164,10 @@ class WordLines(nn.Module):
     def _block(self) -> Block:
         parts = {name: self._buffer(name) for name in CELL_PARTS}
         return Block(numbers=self._layout.cell_numbers(self.places), stream=Stream.of(self.seed, "cycles"), **parts)
+
+    def exposed(self) -> ExposedCells:
+        """The cells as they are; the tensors themselves."""
+        return ExposedCells(self.places, self._block(), self._reads)
 
     def stored(self) -> dict[str, Tensor]:
         """All that its future depends on, beside the seed and the crossbar."""
@@ -181,6 +192,14 @@ class WordLines(nn.Module):
                 self.register_buffer(name, own.new_empty(given.shape))
         super()._load_from_state_dict(state_dict, prefix, *others)
         self._index_lines()
+
+
+def _move_(difference: Tensor, total: Tensor, places: Tensor, states: Tensor) -> None:
+    """Give cells at places of pairs other states, in place."""
+    pairs, sign = places // POLARITIES, (1 - 2 * (places % POLARITIES)).to(states.dtype)
+    before = (total.view(-1)[pairs] + sign * difference.view(-1)[pairs]) / 2
+    difference.view(-1).index_add_(0, pairs, (states - before) * sign)
+    total.view(-1).index_add_(0, pairs, states - before)
 
 
 def without_ahead(history: Tensor, left: Tensor) -> Tensor:

@@ -61,6 +61,12 @@ class DeviceParameters:
         return float(np.polyval(self.high_resistance, self.read_voltage) / self.read_voltage)
 
     @property
+    def silent_state(self) -> float:
+        """The state that conducts nothing at the read voltage; beyond it, current flows against the voltage."""
+        low = self.low_resistance_conductance
+        return low / (low - self.high_resistance_conductance)
+
+    @property
     def swept_voltage(self) -> float:
         """Voltage in V, on either side, up to which currents were measured: the full tenth that resets completely."""
         return math.ceil(round(10 * self.full_reset_voltage, 6)) / 10

@@ -12,7 +12,19 @@ from memrix._support.records import closest, toml
 from memrix._support.renamed import formerly, in_present_names, warn_renamed, with_former_names
 from memrix._support.schema import Reading, invalid
 from memrix._support.validation import is_number, plain_settings, require_choice, require_integer
-from memrix.crossbar import ADC, DAC, CellTechnology, Drift, Faults, ProgrammingProtocol, ResetSet, Tile, Wires
+from memrix.crossbar import (
+    ADC,
+    DAC,
+    CellTechnology,
+    Drift,
+    Faults,
+    ProgrammingProtocol,
+    Relaxation,
+    ResetSet,
+    TelegraphNoise,
+    Tile,
+    Wires,
+)
 from memrix.crossbar.circuit import ReadCircuit
 from memrix.crossbar.mapping import Layout, Mapping
 from memrix.crossbar.noise import ReadNoise
@@ -48,7 +60,9 @@ class Hardware:
         noise: of a reading: ``physical``, ``legacy`` (as in arXiv 2505.24721's library: its constants, and
             one number per cell that the items of the batch axis share) or ``off``.
         faults: stuck cells; none by default.
-        drift: of conductances over time; none by default.
+        relaxation: of cells after their verification; none by default.
+        telegraph: random telegraph noise of the cells; none by default.
+        drift: of conductances over time, and the age of the chip; none by default.
         column_calibration: whether ``memrix.program`` fits a digital gain and offset to every column of the
             programmed chip from calibration samples, which ``memrix.calibrate`` collects.
     """
@@ -65,6 +79,8 @@ class Hardware:
     adc: ADC = field(default_factory=ADC)
     noise: Noise = "physical"
     faults: Faults = field(default_factory=Faults)
+    relaxation: Relaxation = field(default_factory=Relaxation)
+    telegraph: TelegraphNoise = field(default_factory=TelegraphNoise)
     drift: Drift = field(default_factory=Drift)
     column_calibration: bool = False
 
@@ -204,7 +220,8 @@ class Hardware:
     @property
     def circuit(self) -> ReadCircuit:
         """The converters and the noise between them."""
-        noise = ReadNoise(self.noise, self.device.temperature, self.device.bandwidth)
+        fast = self.telegraph.read_noise(self.reading_seconds) if self.noise != "off" else 0.0
+        noise = ReadNoise(self.noise, self.device.temperature, self.device.bandwidth, fast)
         return ReadCircuit(self.dac, self.adc, noise)
 
     @property
@@ -217,12 +234,29 @@ class Hardware:
         return load_parameters(self.device.parameters)
 
     @property
+    def reading_seconds(self) -> float:
+        """How long a reading lasts, in s: a mean over it has the bandwidth of the noise."""
+        return 1 / (2 * self.device.bandwidth)
+
+    @property
     def technology(self) -> CellTechnology:
-        """The cells, their programming, faults and drift."""
-        parameters = self.parameters
+        """The cells, their programming, and what becomes of them."""
+        return self.technology_of(self.parameters)
+
+    def technology_of(self, parameters: DeviceParameters) -> CellTechnology:
+        """The same with the parameters of a device, whatever ``device.parameters`` names."""
         volts = self.dac.voltages(CellCurrent(parameters))
         reads = ReadRange(float(volts[0]), float(volts[-1]), self.device.read_disturb)
-        return CellTechnology(parameters, self.programming, self.faults, self.drift, reads)
+        return CellTechnology(
+            parameters,
+            self.programming,
+            self.faults,
+            self.drift,
+            reads,
+            self.relaxation,
+            self.telegraph,
+            self.reading_seconds,
+        )
 
     @property
     def steps_key(self) -> tuple[object, ...]:

@@ -12,7 +12,17 @@ from memrix._support.records import closest
 from memrix._support.renamed import in_present_names
 from memrix._support.schema import FileName
 from memrix._support.validation import plain_settings, require_choice, shown
-from memrix.crossbar import ADC, DAC, Drift, Faults, ProgrammingProtocol, Tile, Wires
+from memrix.crossbar import (
+    ADC,
+    DAC,
+    Drift,
+    Faults,
+    ProgrammingProtocol,
+    Relaxation,
+    TelegraphNoise,
+    Tile,
+    Wires,
+)
 from memrix.crossbar.protocols import PROTOCOLS, protocol_name
 from memrix.crossbar.protocols.registry import require_protocol, unknown_protocol
 from memrix.device.ranges import require_bandwidth, require_temperature
@@ -56,6 +66,8 @@ PARTS: dict[str, Any] = {
     "dac": DAC,
     "adc": ADC,
     "faults": Faults,
+    "relaxation": Relaxation,
+    "telegraph": TelegraphNoise,
     "drift": Drift,
 }
 

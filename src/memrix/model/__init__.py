@@ -21,6 +21,8 @@ A model goes through them in this order. Each leaves it as it was if anything fa
     program(model, hardware) ──> chip          a copy                     conversion, copying
     summary(chip, batches) ────> Summary       cells, tiles, SQNR         summaries, sqnr, chip_summary
     write(chip) ───────────────> names         changed layers             writing
+    age(chip, seconds=...) ────> chip          a copy, later              aging
+    recalibrate(chip, batches) > chip          a copy, fitted again       aging
     to_digital(chip) ──────────> model         a copy                     reversion
 
 What keeps a chip from being less than it looks

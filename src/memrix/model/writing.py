@@ -33,7 +33,7 @@ def write(
 
     The cells go through another programming cycle: devices are the same, cycle-to-cycle variability is drawn again,
     and pulses, energy and readings add to those so far. Activation ranges, read noise and layers with unchanged
-    weights do not change. Drift starts again, as the hardware describes it.
+    weights do not change. Layers that are written are at once as old as ``drift.seconds`` of the hardware says.
 
     Args:
         chip: as ``memrix.program`` gave it.
@@ -75,7 +75,7 @@ def write(
     count = counting(progress, total)
     with unchanged_on_failure(chip):
         if tuned and batches is not None:
-            _sample(chip, changed, tuned, batches, max_batches)
+            keep_samples(chip, changed, tuned, batches, max_batches)
         for layer in changed:
             _write_again(layer, count(layer.memrix.name))
     return tuple(layer.memrix.name for layer in changed)
@@ -106,14 +106,14 @@ def _write_again(layer: CrossbarLayer, progress: Callable[[int], None]) -> None:
     array.crossbar.continue_from(before.crossbar)
 
 
-def _sample(
+def keep_samples(
     chip: nn.Module,
     changed: list[CrossbarLayer],
     tuned: list[CrossbarLayer],
     batches: Iterable[Any],
     max_batches: int,
 ) -> None:
-    """Keep calibration samples on layers that are to be tuned; layers that are not written yet compute digitally."""
+    """Keep calibration samples on layers that are to be tuned; those that are ``changed`` compute digitally."""
     samplers = {layer: vector_sampler(layer.memrix.name) for layer in tuned}
     reached = set()
 

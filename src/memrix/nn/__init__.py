@@ -35,6 +35,7 @@ Where to look::
     quantizers, recomputation     ranges and steps: how they are calibrated, observed and learned
     fake_quantization             rounding to these, with straight-through gradients; weight_cache: done once
     programming, programmed       writing a weight to cells; the cells, their scales and their record (layer_record)
+    aging                         the cells of a layer at a later time; converters and columns fitted to them again
     chip_gradients                gradients of a layer on a chip
     exact                         modules whose tensors keep their type when a model is cast
     device_resampling             training on a new chip at each step

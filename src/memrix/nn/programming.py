@@ -13,12 +13,13 @@ from memrix.crossbar import (
     ADC,
     CellTechnology,
     Pairs,
+    age_,
     best_converter,
     column_corrections,
-    drift_,
     program_pairs,
     through_wires,
 )
+from memrix.crossbar.aging import copied, has_aged, remember_
 from memrix.crossbar.columns import FEWEST_VECTORS
 from memrix.crossbar.mapping import Layout
 from memrix.device import CellCurrent
@@ -66,19 +67,22 @@ def program_layer(
         layout = state.chip.layout(*integers.shape)
         pairs = program_pairs(integers, layout, technology, seeds=seeds, name=state.name, progress=progress)
         array = ProgrammedArray(state.name, state.chip, seeds, step)
-        array.install(_as_read(layer, pairs, layout, technology), layout)
+        array.install(as_read(layer, pairs, layout, technology), layout)
         array.take(layer.weight)
         state.array = array
         if fit is not None:
             fit(layer, integers)
-        if technology.drift.active:
-            drift_(pairs, layout, technology, seeds=seeds, name=state.name)
-            array.crossbar.hold_(_as_read(layer, pairs, layout, technology))
+        if reads:
+            remember_(array.crossbar, pairs, technology)
+        if has_aged(technology):
+            pairs = copied(pairs)
+            age_(pairs, layout, technology, seeds=seeds, name=state.name)
+            array.crossbar.hold_(as_read(layer, pairs, layout, technology))
         if pairs.exposed is not None:
             array.expose(pairs.exposed)
 
 
-def _as_read(layer: CrossbarLayer, pairs: Pairs, layout: Layout, technology: CellTechnology) -> Pairs:
+def as_read(layer: CrossbarLayer, pairs: Pairs, layout: Layout, technology: CellTechnology) -> Pairs:
     """Pairs as they are read through the wires of the chip."""
     hardware = layer.memrix.chip
     return through_wires(
