@@ -180,8 +180,3 @@ def test_wires_are_part_of_a_hardware_file(tmp_path):
     hardware.save(tmp_path / "chip.toml")
     assert memrix.Hardware.load(tmp_path / "chip.toml") == hardware
     assert "ohms_per_cell = 1.0" in str(hardware)
-
-
-def test_readings_that_switch_cells_know_no_wires():
-    with pytest.raises(SettingsError, match=r"device\.read_disturb acts on cells at the voltages of the drivers"):
-        WIRED.replace(**{"device.read_disturb": True})

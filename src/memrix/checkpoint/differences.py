@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from memrix._support.schema import THE_MODEL
 from memrix._support.validation import shown
 from memrix.checkpoint.description import ChipDescription, decomposed_layers, describe_modules
-from memrix.crossbar.word_lines import FORMER, STORED
+from memrix.crossbar.word_lines import ARRIVING, FORMER, STORED
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.keys import ARRAY, RECORD
 from memrix.nn.quantized import QuantizedLayer
@@ -19,9 +19,8 @@ from memrix.nn.quantized import QuantizedLayer
 CELLS = (f"{ARRAY}.crossbar.difference", f"{ARRAY}.crossbar.total")
 # As programmed, where the others are not.
 AS_PROGRAMMED = tuple(f"{ARRAY}.crossbar.as_programmed.{name}" for name in ("difference", "total"))
-WORD_LINES = tuple(
-    f"{ARRAY}.crossbar.word_lines.{name}" for name in (*STORED, *FORMER)
-)  # where readings switch cells
+# By their names: where readings switch cells.
+WORD_LINES = {name: f"{ARRAY}.crossbar.word_lines.{name}" for name in (*STORED, *FORMER, *ARRIVING)}
 _RECORD = f"{ARRAY}.{RECORD}"
 _EXTRA = "_extra_state"
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # that a model can be in
@@ -42,7 +41,7 @@ def digital_state(model: nn.Module) -> dict[str, Tensor]:
     state: dict[str, Tensor] = model.state_dict(keep_vars=True)
     for path, module in model.named_modules(remove_duplicate=False):
         if isinstance(module, CrossbarLayer):
-            for name in (*CELLS, *AS_PROGRAMMED, *WORD_LINES, _RECORD):
+            for name in (*CELLS, *AS_PROGRAMMED, *WORD_LINES.values(), _RECORD):
                 state.pop(join(path, name), None)
     return state
 
@@ -84,7 +83,9 @@ def tensor_differences(
     missing = tuple(join(path, "") for path in _missing_layers(model, description))
     paths = {p for p, m in model.named_modules(remove_duplicate=False) if isinstance(m, CrossbarLayer)}
     cells = {
-        join(path, name) for path in paths | set(description.layers) for name in (*CELLS, *AS_PROGRAMMED, *WORD_LINES)
+        join(path, name)
+        for path in paths | set(description.layers)
+        for name in (*CELLS, *AS_PROGRAMMED, *WORD_LINES.values())
     }
     ours = digital_state(model)
     # Of a layer whose cells do not fit that is what there is to say.

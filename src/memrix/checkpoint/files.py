@@ -143,7 +143,7 @@ def _warn_of_new_draws(tensors: Mapping[str, Tensor], description: ChipDescripti
         f"the chip in {str(path)!r}",
         description.streams,
         noisy=any(layer.hardware.noise != "off" for layer in programmed.values()),
-        switching=any(len(tensors.get(join(name, WORD_LINES[0]), ())) > 0 for name in programmed),
+        switching=any(len(tensors.get(join(name, WORD_LINES["places"]), ())) > 0 for name in programmed),
         stacklevel=3,
     )
 
@@ -178,7 +178,7 @@ def _cells(layer: CrossbarLayer, half: bool) -> dict[str, Tensor]:
         if tiled.numel()
     }
     if crossbar.word_lines is not None:
-        cells |= zip(WORD_LINES, crossbar.word_lines.stored().values(), strict=False)  # former names are the last
+        cells |= {WORD_LINES[name]: tensor for name, tensor in crossbar.word_lines.stored().items()}
     return cells
 
 

@@ -23,7 +23,6 @@ from memrix.checkpoint.differences import (
 from memrix.crossbar import AsProgrammed, Ideal, Pairs, in_tiles
 from memrix.crossbar.mapping import Layout
 from memrix.crossbar.stored_word_lines import exposed_cells, stored_problems
-from memrix.crossbar.word_lines import FORMER, STORED
 from memrix.device import DeviceParameters, ReadRange
 from memrix.device.parameter_files import parse_parameters
 from memrix.hardware import Hardware
@@ -180,7 +179,7 @@ def _unfit_cells(
         )
     stored = _stored_lines(path, tensors)
     if hardware.device.read_disturb and not isinstance(hardware.programming, Ideal):
-        found = stored_problems(stored, layout, hardware.dac.largest_code)
+        found = stored_problems(stored, layout, hardware.dac.largest_code, wired=not hardware.wires.ideal)
     else:
         found = [f"{name} is not part of it" for name in stored]
     problems += [f"layer {shown!r} has other word lines in the file: {problem}" for problem in found]
@@ -195,7 +194,7 @@ def _unfit_step(shown: str, step: Tensor | None, layout: Layout) -> list[str]:
 
 
 def _stored_lines(path: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    keys = dict(zip((*STORED, *FORMER), (join(path, name) for name in WORD_LINES), strict=True))
+    keys = {name: join(path, key) for name, key in WORD_LINES.items()}
     return {name: tensors[key] for name, key in keys.items() if key in tensors}
 
 

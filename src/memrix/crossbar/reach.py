@@ -32,6 +32,21 @@ class Reach:
 
 
 @dataclass(frozen=True, eq=False)
+class Arriving:
+    """What wires let through of each of some cells, float32 ``[n]`` each, from 0 to 1.
+
+    Attributes:
+        voltage: share of the driver's voltage at the cell.
+        current: share that its current counts in a reading, of what it would without wires.
+        noise: the same of the variance of its noise.
+    """
+
+    voltage: Tensor
+    current: Tensor
+    noise: Tensor
+
+
+@dataclass(frozen=True, eq=False)
 class ExposedCells:
     """Cells that readings may switch.
 
@@ -39,12 +54,14 @@ class ExposedCells:
         places: int64 ``[n]``, ascending: twice the position of the pair in ``Pairs.difference``, and 1 more where the
             cell is the negative one.
         cells: themselves.
-        reads: the range of voltages that they are within reach of.
+        reads: the range of voltages that they are within reach of, next to a driver.
+        arriving: what wires let through of them; None where wires are ideal.
     """
 
     places: Tensor
     cells: Block
     reads: ReadRange
+    arriving: Arriving | None = None
 
 
 class FoundInReach:

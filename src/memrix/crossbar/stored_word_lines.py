@@ -9,8 +9,8 @@ from torch import Tensor
 
 from memrix._support.streams import Stream
 from memrix.crossbar.mapping import POLARITIES, Layout
-from memrix.crossbar.reach import ExposedCells
-from memrix.crossbar.word_lines import CELL_PARTS, FORMER, STORED, without_ahead
+from memrix.crossbar.reach import Arriving, ExposedCells
+from memrix.crossbar.word_lines import ARRIVING, CELL_PARTS, FORMER, STORED, without_ahead
 from memrix.device import ReadRange
 from memrix.device.block import Block
 from memrix.device.variability import COUNT
@@ -28,12 +28,19 @@ def exposed_cells(
     places = stored["places"].to(device, copy=True)
     # Word lines give them the stream of their chip.
     cells = Block(numbers=layout.cell_numbers(places), stream=Stream(0), **parts)
-    return ExposedCells(places, cells, reads)
+    arriving = None
+    if ARRIVING[0] in stored:
+        arriving = Arriving(*(stored[name].to(device, copy=True) for name in ARRIVING))
+    return ExposedCells(places, cells, reads, arriving)
 
 
-def stored_problems(stored: Mapping[str, Tensor], layout: Layout, largest_code: int) -> list[str]:
-    """What keeps tensors from being those of word lines of a layout, read with codes up to the largest."""
-    missing = [f"{name} is missing" for name in STORED if name not in stored]
+def stored_problems(stored: Mapping[str, Tensor], layout: Layout, largest_code: int, *, wired: bool) -> list[str]:
+    """What keeps tensors from being those of word lines of a layout, read with codes up to the largest.
+
+    ``wired``: whether wires resist.
+    """
+    missing = [f"{name} is missing" for name in (*STORED, *(ARRIVING if wired else ())) if name not in stored]
+    missing += [f"{name} is not part of it, without wires" for name in ARRIVING if name in stored and not wired]
     former = [name for name in FORMER if name in stored]
     if len(former) == 1:
         missing.append(f"{former[0]} is there without {'left' if former[0] == 'ahead' else 'ahead'}")
@@ -68,6 +75,11 @@ def stored_problems(stored: Mapping[str, Tensor], layout: Layout, largest_code: 
         problems.append("places must be in ascending order")
     if bool((stored["seen"].abs() > largest_code).any()):
         problems.append(f"seen must lie between {-largest_code} and {largest_code}")
+    problems += [
+        f"{name} must lie between 0 and 1"
+        for name in ARRIVING
+        if name in stored and not bool(((stored[name] >= 0) & (stored[name] <= 1)).all())
+    ]
     return problems + [
         f"{name} holds NaN or infinite values" for name in CELL_PARTS if not _valid(name, stored[name])
     ]
@@ -96,4 +108,5 @@ def _shapes(count: int, groups: int, lines: int) -> dict[str, tuple[torch.dtype,
         "seen": (torch.int32, (2, groups, lines)),
         "switched": (_WHOLE, (2,)),
         "passes": (_WHOLE, ()),
+        **dict.fromkeys(ARRIVING, cell),
     }

@@ -18,8 +18,9 @@ from torch import Tensor
 from memrix._support import compilation
 from memrix._support.threads import side_by_side
 from memrix.crossbar.ladder import is_plain
-from memrix.crossbar.mapping import Layout
+from memrix.crossbar.mapping import POLARITIES, Layout
 from memrix.crossbar.pairs import CellTechnology, Pairs
+from memrix.crossbar.reach import Arriving
 from memrix.crossbar.wires import Wires, apart, interleave
 from memrix.device.current import BOLTZMANN, ELEMENTARY_CHARGE
 from memrix.errors import SettingsError
@@ -62,7 +63,12 @@ def through_wires(
             f"sense amplifiers of {wires.sense_ohms:g} ohm around arrays of {layout.tile.rows} x "
             f"{layout.tile.columns} cells; give less resistance or smaller tiles"
         )
-    return replace(pairs, difference=difference, total=total, wire_share=share)
+    exposed = None
+    if pairs.exposed is not None:
+        exposed = replace(
+            pairs.exposed, arriving=_arriving(pairs, pairs.exposed.places, layout, wires, span, thermal)
+        )
+    return replace(pairs, difference=difference, total=total, exposed=exposed, wire_share=share)
 
 
 def _fold(
@@ -96,6 +102,31 @@ def _fold(
     side_by_side(fold, range(len(parts)), *zip(*parts, strict=True), device=total.device)
     conductance, arrived = (sum(column) for column in zip(*sums, strict=True))
     return total, difference, conductance, arrived
+
+
+def _arriving(
+    pairs: Pairs, places: Tensor, layout: Layout, wires: Wires, span: tuple[float, float], thermal: float
+) -> Arriving:
+    """What wires let through of cells at places of ``ExposedCells``."""
+    low, high = span
+    voltages, currents = ([torch.zeros_like(pairs.total) for _ in range(POLARITIES)] for _ in range(2))
+
+    def solve(tiles: slice, rows: int, outputs: slice, columns: int) -> None:
+        here = [_arrays(tensor[tiles, :rows], layout, outputs, columns) for tensor in (pairs.total, pairs.difference)]
+        states = torch.stack((here[0] + here[1], here[0] - here[1])).div_(2)
+        for found, solved in zip(
+            (voltages, currents), _shares((low - states * (low - high)).clamp_(min=0), wires), strict=True
+        ):
+            for all_of_them, of_polarity in zip(found, solved, strict=True):
+                _put(of_polarity, all_of_them[tiles, :rows], layout, outputs)
+
+    side_by_side(solve, *zip(*_together(layout), strict=True), device=places.device)
+    pair, negative = places // POLARITIES, (places % POLARITIES).bool()
+    voltage, current = (
+        torch.where(negative, found[1].view(-1)[pair], found[0].view(-1)[pair]).clamp_(0, 1)
+        for found in (voltages, currents)
+    )
+    return Arriving(voltage, voltage * current, current.square() * (thermal + (1 - thermal) * voltage))
 
 
 def _shares(conductances: Tensor, wires: Wires) -> tuple[Tensor, Tensor]:

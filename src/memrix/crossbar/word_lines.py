@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from memrix._support.streams import Stream
 from memrix.crossbar.as_programmed import AsProgrammed
 from memrix.crossbar.mapping import POLARITIES, Layout
-from memrix.crossbar.reach import ExposedCells, Reach
+from memrix.crossbar.reach import Arriving, ExposedCells, Reach
 from memrix.device import DeviceParameters
 from memrix.device.block import BLOCK_AXES, Block
 from memrix.device.switching import switching_of
@@ -24,6 +24,7 @@ from memrix.device.switching import switching_of
 CELL_PARTS = ("r", *BLOCK_AXES)
 _DONE = ("seen", "switched", "passes")
 STORED = ("places", *CELL_PARTS, *_DONE)  # names of what a file keeps
+ARRIVING = ("voltage", "current", "noise")  # and, with wires, of what these let through
 FORMER = ("ahead", "left")  # and of what one of before keeps beside: cycles drawn ahead, and how many are to come
 
 
@@ -31,7 +32,9 @@ class WordLines(nn.Module):
     """The word lines of a crossbar, and the cells that a reading may switch.
 
     Pulses act after the reading that they belong to, before the next one: first the lowest voltage of every line,
-    then the highest. A cell that is SET takes the ON state of its cycle; one that is RESET goes along its transition
+    then the highest. Behind wires a cell is given the share of them that arrives, and its change counts as much in a
+    reading as its current did when the wires were solved: that a switched cell changes the voltages of others is
+    neglected. A cell that is SET takes the ON state of its cycle; one that is RESET goes along its transition
     as one pulse takes it, and draws its next cycle (``memrix.device.Cells``).
 
     Args:
@@ -53,6 +56,9 @@ class WordLines(nn.Module):
     voltages: Tensor  # float32 [codes]
     starts: Tensor  # int64 [lines + 1]: the first cell of each line
     nearest: Tensor  # float32 [2, lines]: of the thresholds of a line, the nearest to 0 V that SETs and that RESETs
+    voltage: Tensor | None  # with wires, float32 [cells] each: see ``Arriving``
+    current: Tensor | None
+    noise: Tensor | None
 
     def __init__(
         self, exposed: ExposedCells, layout: Layout, voltages: Tensor, parameters: DeviceParameters, seed: int
@@ -65,6 +71,8 @@ class WordLines(nn.Module):
         self.register_buffer("places", exposed.places)
         for name in CELL_PARTS:
             self.register_buffer(name, getattr(exposed.cells, name))
+        for name in ARRIVING:
+            self.register_buffer(name, None if exposed.arriving is None else getattr(exposed.arriving, name))
         seen = torch.zeros((2, layout.groups, lines), dtype=torch.int32, device=device)
         self.register_buffer("seen", seen)
         self.register_buffer("switched", torch.zeros(2, dtype=torch.int64, device=device))
@@ -87,8 +95,15 @@ class WordLines(nn.Module):
         """Look at the thresholds of all cells of some lines again."""
         line = self._lines(self.places.index_select(0, cells))
         self.nearest[0, lines], self.nearest[1, lines] = -torch.inf, torch.inf
-        self.nearest[0].scatter_reduce_(0, line, self._buffer("set_threshold")[cells], "amax")
-        self.nearest[1].scatter_reduce_(0, line, self._buffer("reset_threshold")[cells], "amin")
+        for nearest, name, which in zip(
+            self.nearest, ("set_threshold", "reset_threshold"), ("amax", "amin"), strict=True
+        ):
+            nearest.scatter_reduce_(0, line, self._at_drivers(name)[cells], which)
+
+    def _at_drivers(self, name: str) -> Tensor:
+        """Thresholds of all cells as voltages of their drivers."""
+        thresholds = self._buffer(name)
+        return thresholds if self.voltage is None else thresholds / self.voltage
 
     def _buffer(self, name: str) -> Tensor:
         buffer: Tensor = getattr(self, name)
@@ -135,6 +150,8 @@ class WordLines(nn.Module):
         switching = switching_of(self.cell_parameters, order, self.places.device)
         for volt in volts:
             applied = volt.index_select(0, line)
+            if self.voltage is not None:
+                applied *= self.voltage.index_select(0, cells)
             sets = (block.set_threshold.index_select(0, cells) >= applied) & (applied != 0)
             resets = (block.reset_threshold.index_select(0, cells) < applied) & (applied != 0)
             switching.switch_(block, cells[sets], cells[resets], applied[resets])
@@ -149,9 +166,13 @@ class WordLines(nn.Module):
             _move_(as_programmed.difference, as_programmed.total, places[moved], now[moved])
         changes = now.sub_(before)
         sign = (1 - 2 * (places % POLARITIES)).to(changes.dtype)
-        difference.view(-1).index_add_(0, places // POLARITIES, changes * sign)
+        counted, noise = (
+            changes if share is None else changes * share.index_select(0, cells)
+            for share in (self.current, self.noise)
+        )
+        difference.view(-1).index_add_(0, places // POLARITIES, counted * sign)
         if total.numel():
-            total.view(-1).index_add_(0, places // POLARITIES, changes)
+            total.view(-1).index_add_(0, places // POLARITIES, noise)
 
     def _cells_of(self, lines: Tensor) -> Tensor:
         """Numbers of the cells of lines, in ascending order."""
@@ -167,11 +188,22 @@ class WordLines(nn.Module):
 
     def exposed(self) -> ExposedCells:
         """The cells as they are; the tensors themselves."""
-        return ExposedCells(self.places, self._block(), self._reads)
+        return ExposedCells(self.places, self._block(), self._reads, self._arriving())
+
+    def _arriving(self) -> Arriving | None:
+        if self.voltage is None or self.current is None or self.noise is None:
+            return None
+        return Arriving(self.voltage, self.current, self.noise)
+
+    def take_(self, arriving: Arriving | None) -> None:
+        """Let wires let through something else from now on, such as of cells that have aged."""
+        if arriving is not None:
+            self.voltage, self.current, self.noise = arriving.voltage, arriving.current, arriving.noise
+            self._index_lines()
 
     def stored(self) -> dict[str, Tensor]:
         """All that its future depends on, beside the seed and the crossbar."""
-        return {name: self._buffer(name) for name in STORED}
+        return {name: self._buffer(name) for name in (*STORED, *(ARRIVING if self.voltage is not None else ()))}
 
     def resume_(self, stored: Mapping[str, Tensor]) -> None:
         """Take over what its lines have seen and done."""
@@ -180,13 +212,14 @@ class WordLines(nn.Module):
 
     def reach(self) -> Reach:
         """The cells that a reading at the extreme voltages would switch now."""
-        sets, resets = self._block().within_reach(self._reads.lowest, self._reads.highest)
+        sets = (self._at_drivers("set_threshold") >= self._reads.lowest) & (self._reads.lowest < 0)
+        resets = (self._at_drivers("reset_threshold") < self._reads.highest) & (self._reads.highest > 0)
         return Reach(self._reads.lowest, self._reads.highest, int(sets.sum()), int(resets.sum()))
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:  # noqa: ANN401
         _forget_ahead_(state_dict, prefix)
         # Another chip has other cells within reach, and as many as it has.
-        for name in ("places", *CELL_PARTS):
+        for name in ("places", *CELL_PARTS, *(ARRIVING if self.voltage is not None else ())):
             given, own = state_dict.get(prefix + name), self._buffer(name)
             if isinstance(given, Tensor) and given.shape != own.shape and given.dim() == own.dim():
                 self.register_buffer(name, own.new_empty(given.shape))

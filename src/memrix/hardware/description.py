@@ -98,11 +98,6 @@ class Hardware:
         object.__setattr__(self, "programming", as_protocol(self.programming))
         for name in PARTS:
             require_part(name, getattr(self, name))
-        if self.device.read_disturb and not self.wires.ideal:
-            raise SettingsError(
-                "device.read_disturb acts on cells at the voltages of the drivers, and wires lower them; set "
-                "device.read_disturb = False, or leave out wires"
-            )
         if self.mapping == "multi-level" and not self.programming.analog:
             able = " or ".join(repr(name) for name, protocol in PROTOCOLS.items() if protocol.analog)
             raise SettingsError(

@@ -38,7 +38,8 @@ class Device:
         temperature: in K.
         bandwidth: of a reading, in Hz.
         read_disturb: whether readings switch cells whose thresholds are within the voltages that their word line has
-            carried. Each cell within reach takes about 120 bytes. Cells programmed by ``ideal`` are not disturbed.
+            carried, less what wires take. Each cell within reach takes about 120 bytes. Cells programmed by ``ideal``
+            are not disturbed.
     """
 
     parameters: Annotated[str, FileName()] = SYNAPTOGEN

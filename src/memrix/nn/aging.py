@@ -51,7 +51,10 @@ def age_layer(layer: CrossbarLayer, seconds: float) -> None:
             remember_(crossbar, programmed, technology)
             pairs = copied(programmed)
             age_(pairs, crossbar.layout, technology, seeds=array.seeds, name=state.name)
-            crossbar.hold_(as_read(layer, pairs, crossbar.layout, technology))
+            seen = as_read(layer, pairs, crossbar.layout, technology)
+            crossbar.hold_(seen)
+            if crossbar.word_lines is not None and seen.exposed is not None:
+                crossbar.word_lines.take_(seen.exposed.arriving)
     state.hardware = array.hardware = hardware
 
 

@@ -67,7 +67,8 @@ def program_layer(
         layout = state.chip.layout(*integers.shape)
         pairs = program_pairs(integers, layout, technology, seeds=seeds, name=state.name, progress=progress)
         array = ProgrammedArray(state.name, state.chip, seeds, step)
-        array.install(as_read(layer, pairs, layout, technology), layout)
+        seen = as_read(layer, pairs, layout, technology)
+        array.install(seen, layout)
         array.take(layer.weight)
         state.array = array
         if fit is not None:
@@ -77,9 +78,10 @@ def program_layer(
         if has_aged(technology):
             pairs = copied(pairs)
             age_(pairs, layout, technology, seeds=seeds, name=state.name)
-            array.crossbar.hold_(as_read(layer, pairs, layout, technology))
-        if pairs.exposed is not None:
-            array.expose(pairs.exposed)
+            seen = as_read(layer, pairs, layout, technology)
+            array.crossbar.hold_(seen)
+        if seen.exposed is not None:
+            array.expose(seen.exposed)
 
 
 def as_read(layer: CrossbarLayer, pairs: Pairs, layout: Layout, technology: CellTechnology) -> Pairs:
