@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 WIDTH = 120
 _GAP = "  "
@@ -28,6 +28,12 @@ def explained(rows: Sequence[Sequence[str]], width: int = WIDTH) -> str:
         first, *others = textwrap.wrap(text, widths[-1]) or [""]
         lines += [[*cells, first], *([*[""] * len(cells), other] for other in others)]
     return _aligned(lines, widths)
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of a document."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from memrix._support.streams import Stream
+from memrix._support.tables import markdown
 from memrix._support.validation import require_integer
 from memrix.crossbar import Ideal, PreCycled, ProgrammingProtocol, ResetRamp, ResetSet, WriteVerify
 from memrix.crossbar.protocols import ProgrammingReport
@@ -123,7 +124,7 @@ class ProgrammingStudy:
         ]
         disturbs = [row.cells() for row in self.disturbs]
         tables = ((_HEAD, rows), (_LEVEL_HEAD, levels), (DISTURB_HEAD, disturbs))
-        return "\n".join(_markdown(head, lines) for head, lines in tables if lines)
+        return "\n".join(markdown(head, lines) for head, lines in tables if lines)
 
 
 def disturbed_cells(weights: int) -> int:
@@ -256,8 +257,3 @@ def _currents(states: Tensor, parameters: DeviceParameters) -> Tensor:
     current = CellCurrent(parameters)
     on, _ = ResetSet().nominal_states(parameters)
     return current.of(states.double(), torch.tensor(volts, dtype=torch.float64)) / current.of(on, volts)
-
-
-def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)

@@ -1,0 +1,173 @@
+"""What each cause of error on a chip costs when it acts alone, on one standard layer."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from memrix._support.tables import markdown
+from memrix.crossbar import ADC
+from memrix.hardware import Hardware
+from memrix.model.calibration import calibrate
+from memrix.model.conversion import crossbar_layers, program, quantize
+from memrix.model.reversion import to_digital
+from memrix.studies.standard_layer import StandardLayer
+
+_LOSSLESS_BITS = 12  # of an ADC, in precision or range: below any error that is measured here
+_QUANTIZED = ("weight_bits", "weight_scale", "weight_range", "mapping", "tile", "dac.bits", "dac.vmax")
+_MOST_BITS = 16
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Settings of a chip that bring one cause of error about.
+
+    Attributes:
+        name: for tables.
+        settings: dotted names of settings. They are those of the chip; all others are of a chip without errors.
+    """
+
+    name: str
+    settings: tuple[str, ...]
+
+
+CAUSES = (
+    Cause("programming", ("programming",)),
+    Cause("non-linear I(U)", ("dac.levels",)),
+    Cause("wires", ("wires",)),
+    Cause("ADC resolution", ("adc.precision_bits", "adc.gain")),
+    Cause("ADC clipping", ("adc.range_bits", "adc.gain")),
+    Cause("read noise", ("noise", "device.temperature", "device.bandwidth")),
+    Cause("stuck cells", ("faults",)),
+    Cause("drift", ("drift",)),
+)
+
+
+@dataclass(frozen=True)
+class CauseRow:
+    """The error that one cause brings about.
+
+    Attributes:
+        cause: its name.
+        error: root mean square of the change of the outputs, as a share of the root mean square of the outputs; mean
+            over the chips.
+        corrected: the same after a digital gain and offset for each column, fitted to the chip; None where no chip
+            is involved.
+    """
+
+    cause: str
+    error: float
+    corrected: float | None = None
+
+
+@dataclass(frozen=True)
+class CauseStudy:
+    """Causes one by one, and all together.
+
+    Quantization is measured against the float layer, all else against the quantized layer.
+    """
+
+    rows: tuple[CauseRow, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings and lists."""
+        return asdict(self)
+
+    def to_markdown(self) -> str:
+        """A table for a document."""
+        rows = [(row.cause, _percent(row.error), _percent(row.corrected)) for row in self.rows]
+        return markdown(("cause", "error", "after column correction"), rows)
+
+
+def without_errors(hardware: Hardware) -> Hardware:
+    """A chip of the same weights, inputs and tiles that computes what the quantized network does."""
+    ideal = Hardware.preset("ideal").replace(**_settings(hardware, _QUANTIZED))
+    return ideal.replace(adc=ADC(precision_bits=_LOSSLESS_BITS, range_bits=_LOSSLESS_BITS))
+
+
+def alone(hardware: Hardware, cause: Cause) -> Hardware:
+    """A chip without errors but for those of one cause, which acts as in ``hardware``."""
+    return without_errors(hardware).replace(**_settings(hardware, cause.settings))
+
+
+def study_causes(
+    hardware: Hardware, layer: StandardLayer | None = None, *, progress: Callable[[str], None] | None = None
+) -> CauseStudy:
+    """The error of one layer by cause: each alone, and all together.
+
+    Args:
+        hardware: whose causes act.
+        layer: the standard one by default.
+        progress: called with the name of each cause before it is measured.
+
+    Raises:
+        SettingsError: the hardware cannot be used for such a layer.
+    """
+    layer = layer or StandardLayer()
+    model, vectors = layer.made()
+    in_float = _output(model, vectors)
+    # Samples for every chip below: columns are corrected on them.
+    calibrate(model, [vectors], hardware.replace(column_calibration=True))
+    base = without_errors(hardware)
+    exact = _output(program(model, base), vectors)
+    weights = _output(to_digital(program(model, base)), vectors)
+    fine = copy.deepcopy(model)
+    quantize(fine, base.replace(weight_bits=_MOST_BITS))
+    rows = [
+        CauseRow("weight quantization", _error(weights, in_float)),
+        CauseRow("activation quantization", _error(_output(fine, vectors), in_float)),
+    ]
+    whole = _with_found_adc(model, hardware)
+    trials = {cause.name: alone(whole, cause) for cause in CAUSES}
+    trials = {name: chip for name, chip in trials.items() if chip != base} | {"all together": hardware}
+    for name, chip in trials.items():
+        if progress is not None:
+            progress(name)
+        errors = [
+            _mean_error(model, chip.replace(column_calibration=corrected), vectors, exact, layer)
+            for corrected in (False, True)
+        ]
+        rows.append(CauseRow(name, *errors))
+    return CauseStudy(tuple(rows))
+
+
+def _settings(hardware: Hardware, names: Iterable[str]) -> dict[str, Any]:
+    found = {}
+    for name in names:
+        part, _, setting = name.partition(".")
+        value = getattr(hardware, part)
+        found[name] = getattr(value, setting) if setting else value
+    return found
+
+
+def _with_found_adc(model: nn.Module, hardware: Hardware) -> Hardware:
+    """The chip with the ADC that suits this layer, where it has one for each layer."""
+    if not hardware.adc.per_layer:
+        return hardware
+    (layer,) = crossbar_layers(program(model, hardware))
+    found = layer.memrix.programmed.crossbar.circuit.adc
+    return hardware.replace(adc=replace(found, per_layer=False))
+
+
+def _mean_error(model: nn.Module, hardware: Hardware, vectors: Tensor, exact: Tensor, layer: StandardLayer) -> float:
+    chips = (program(model, hardware, seed=layer.seed + chip) for chip in range(layer.chips))
+    return sum(_error(_output(chip, vectors), exact) for chip in chips) / layer.chips
+
+
+def _output(model: nn.Module, vectors: Tensor) -> Tensor:
+    with torch.no_grad():
+        output: Tensor = model(vectors)
+    return output
+
+
+def _error(output: Tensor, reference: Tensor) -> float:
+    return float((output - reference).square().mean().sqrt() / reference.square().mean().sqrt())
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.2f} %"
