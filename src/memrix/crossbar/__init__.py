@@ -29,7 +29,8 @@ physical effect has one file that both follow:
     relaxation, aging     cells that move after verification; pairs at a later time
     as_programmed         the states that later times are computed from, where a crossbar has others
     wires, ladder, wired  resistances of lines; what arrives along them; pairs as seen through them
-    wires_compiled        the same on a CPU, the same bits; its loops: wire_kernels
+    sneak                 what arrives from other word lines
+    wires_compiled        the same on a CPU, the same bits; its loops: wire_kernels, sneak_kernels
     nodal                 arrays with wires solved exactly, for cells of any curve: needs scipy
     dac, adc, noise       the converters and the noise of a reading; circuit: their tables over the codes of a DAC
     read, products        the read in tensor operations; its matrix product

@@ -5,7 +5,7 @@ With cells that are linear conductances, an array with wires is still a linear m
 ``b`` the share of its current that arrives at the sense amplifier along its bit line. By reciprocity, ``b`` is the
 voltage at the cell when the sense end of its bit line is driven with 1 V. Both are voltages of a ladder: a line of
 equal resistances, with a conductance to ground at every cell. It neglects that the other end of a cell is not quite
-at ground; ``memrix.crossbar.nodal`` does not.
+at ground: ``memrix.crossbar.sneak`` has the next term, ``memrix.crossbar.nodal`` all of them.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from memrix._support.compilation import compiled, part_of_compiled
+from memrix.crossbar.sneak_kernels import Line, sneak
 from memrix.device.parameters import Array
 
 _ZERO, _ONE, _TWO = np.float32(0), np.float32(1), np.float32(2)
@@ -18,18 +19,8 @@ _TOGETHER = 16  # word lines: a step along them hides that of others behind it
 _POLARITIES = 2
 
 
-class Line(NamedTuple):
-    """Resistances of a line.
-
-    Attributes:
-        end_ohms: between the first cell and the driver or sense amplifier.
-        cell_ohms: from cell to cell.
-        last: conductance from the last cell to the second driver, in S; 0: there is none.
-    """
-
-    end_ohms: np.float32
-    cell_ohms: np.float32
-    last: np.float32
+Factors = tuple[Array, Array, Array, Array]
+"""Of an array, ``[2, rows, columns]`` each: conductances, shares of voltage and current, what sneak paths add."""
 
 
 class Arrays(NamedTuple):
@@ -44,6 +35,7 @@ class Arrays(NamedTuple):
         interleaved: whether columns of both polarities lie in one array.
         low: conductance of state 0, in S.
         span: by how much that of state 1 is less.
+        per_span: 1 over that.
         silent: the state that conducts nothing.
         thermal: share of a cell's noise that does not depend on the voltage that arrives.
         other: the rest of it.
@@ -57,6 +49,7 @@ class Arrays(NamedTuple):
     interleaved: bool
     low: np.float32
     span: np.float32
+    per_span: np.float32
     silent: np.float32
     thermal: np.float32
     other: np.float32
@@ -82,11 +75,15 @@ def _fall(cells: Array, line: Line, backwards: bool, shares: Array, onward: Arra
 
 
 @part_of_compiled
-def _across(cells: Array, line: Line, voltages: Array, room: Array) -> None:
-    """Voltages of the lines that the rows of ``[polarities, lines, cells]`` are; cells of polarities take turns."""
+def _across(cells: Array, line: Line, voltages: Array, means: Array, room: Array) -> None:
+    """Voltages of the lines that the rows of ``[polarities, lines, cells]`` are; cells of polarities take turns.
+
+    ``means`` takes the mean conductance of each line.
+    """
     polarities, lines, cells_each = cells.shape
     count = polarities * cells_each
-    turned, shares, others, onward = room[0][:count], room[1][:count], room[2][:count], room[3, 0]
+    turned, shares, others = room[0][:count], room[1][:count], room[2][:count]
+    onward, sums, part = room[3, 0], room[3, 1], np.float32(1 / count)
     for first in range(0, lines, _TOGETHER):
         here = min(_TOGETHER, lines - first)
         for polarity in range(polarities):
@@ -94,6 +91,13 @@ def _across(cells: Array, line: Line, voltages: Array, room: Array) -> None:
                 row = cells[polarity, first + i]
                 for k in range(cells_each):
                     turned[polarities * k + polarity, i] = row[k]
+        sums[:] = _ZERO
+        for k in range(count):
+            cell = turned[k]
+            for i in range(_TOGETHER):
+                sums[i] += cell[i]
+        for i in range(here):
+            means[first + i] = sums[i] * part
         _fall(turned, line, False, shares, onward)
         if line.last:
             _fall(turned, line, True, others, onward)
@@ -120,19 +124,35 @@ def _conductances(total: Array, difference: Array, start: int, arrays: Arrays, c
 
 
 @part_of_compiled
+def _solve(factors: Factors, interleaved: bool, word_line: Line, bit_line: Line, room: Array, means: Array) -> None:
+    """What wires do to the cells of an array, the first of ``factors``: the others are to be filled."""
+    cells, voltages, currents, added = factors
+    rows, columns = cells.shape[1:]
+    onward = np.empty(columns, np.float32)
+    for polarity in range(_POLARITIES):
+        _fall(cells[polarity], bit_line, False, currents[polarity], onward)
+    together = _POLARITIES if interleaved else 1  # polarities in one array
+    for begin in range(0, _POLARITIES, together):
+        end = begin + together
+        g, v, c = cells[begin:end], voltages[begin:end], currents[begin:end]
+        _across(g, word_line, v, means, room)
+        sneak(g, v, c, means[:rows], word_line, bit_line, added[begin:end])
+
+
+@part_of_compiled
 def _seen(
     total: Array,
     difference: Array,
     start: int,
     arrays: Arrays,
-    factors: tuple[Array, Array, Array],
+    factors: Factors,
     sums: Array,
     seen_total: Array,
     seen_difference: Array,
 ) -> None:
     """States of an array as readings see them; conductances, and what counts of them, add up in ``[2, columns]``."""
-    cells, voltages, currents = factors
-    silent, thermal, other = arrays.silent, arrays.thermal, arrays.other
+    cells, voltages, currents, added = factors
+    silent, thermal, other, per_span = arrays.silent, arrays.thermal, arrays.other, arrays.per_span
     wide = cells.shape[2]
     stop, conducting, counting = start + wide, sums[0][:wide], sums[1][:wide]
     conducting[:] = _ZERO
@@ -141,23 +161,24 @@ def _seen(
         both, apart = total[k][start:stop], difference[k][start:stop]
         seen_both, seen_apart = seen_total[k][start:stop], seen_difference[k][start:stop]
         g0, g1, v0, v1 = cells[0, k], cells[1, k], voltages[0, k], voltages[1, k]
-        c0, c1 = currents[0, k], currents[1, k]
+        c0, c1, added0, added1 = currents[0, k], currents[1, k], added[0, k], added[1, k]
         for i in range(both.size):
             positive, negative = (both[i] + apart[i]) / _TWO - silent, (both[i] - apart[i]) / _TWO - silent
             counted0, counted1 = v0[i] * c0[i], v1[i] * c1[i]
             noise0, noise1 = c0[i] * c0[i] * (v0[i] * other + thermal), c1[i] * c1[i] * (v1[i] * other + thermal)
-            seen_apart[i] = (counted0 * positive + silent) - (counted1 * negative + silent)
+            seen0 = (counted0 * positive + silent) - added0[i] * per_span
+            seen_apart[i] = seen0 - ((counted1 * negative + silent) - added1[i] * per_span)
             seen_both[i] = (noise0 * positive + silent) + (noise1 * negative + silent)
             conducting[i] += g0[i] + g1[i]
-            counting[i] += counted0 * g0[i] + counted1 * g1[i]
+            counting[i] += (counted0 * g0[i] + added0[i]) + (counted1 * g1[i] + added1[i])
 
 
 @compiled
 def fall_along_rows(cells: Array, line: Line, voltages: Array) -> None:
     """Voltages of lines ``[lines, cells]``."""
-    room = np.zeros((4, cells.shape[1], _TOGETHER), np.float32)
-    shape = (1, *cells.shape)
-    _across(cells.reshape(shape), line, voltages.reshape(shape), room)
+    room = np.zeros((4, max(2, cells.shape[1]), _TOGETHER), np.float32)
+    shape, means = (1, *cells.shape), np.empty(cells.shape[0], np.float32)
+    _across(cells.reshape(shape), line, voltages.reshape(shape), means, room)
 
 
 @compiled
@@ -201,9 +222,9 @@ def fold(
     """
     rows, columns = total.shape[1], arrays.columns
     size = _POLARITIES * rows * columns
-    work = np.empty((3, size), np.float32)
+    work = np.empty((4, size), np.float32)
     room = np.zeros((4, _POLARITIES * columns, _TOGETHER), np.float32)
-    onward, sums = np.empty(columns, np.float32), np.empty((2, columns), np.float32)
+    means, sums = np.empty(rows, np.float32), np.empty((2, columns), np.float32)
     parts = -(-arrays.outputs // columns)
     conductance, arrived = 0.0, 0.0
     for array in range(first, last):
@@ -215,17 +236,12 @@ def fold(
         shape = (_POLARITIES, here, wide)
         count = _POLARITIES * here * wide
         cells, voltages = work[0][:count].reshape(shape), work[1][:count].reshape(shape)
-        currents = work[2][:count].reshape(shape)
+        currents, added = work[2][:count].reshape(shape), work[3][:count].reshape(shape)
+        factors = cells, voltages, currents, added
         both, apart, seen_both, seen_apart = total[tile], difference[tile], seen_total[tile], seen_difference[tile]
         _conductances(both, apart, start, arrays, cells)
-        if arrays.interleaved:
-            _across(cells, word_line, voltages, room)
-        else:
-            _across(cells[:1], word_line, voltages[:1], room)
-            _across(cells[1:], word_line, voltages[1:], room)
-        for polarity in range(_POLARITIES):
-            _fall(cells[polarity], bit_line, False, currents[polarity], onward)
-        _seen(both, apart, start, arrays, (cells, voltages, currents), sums, seen_both, seen_apart)
+        _solve(factors, arrays.interleaved, word_line, bit_line, room, means)
+        _seen(both, apart, start, arrays, factors, sums, seen_both, seen_apart)
         seen_both[here:, start : start + wide] = _ZERO
         seen_apart[here:, start : start + wide] = _ZERO
         for i in range(wide):

@@ -92,10 +92,11 @@ def _fold(
         here = [_arrays(tensor[tiles, :rows], layout, outputs, columns) for tensor in (pairs.total, pairs.difference)]
         states = torch.stack((here[0] + here[1], here[0] - here[1])).div_(2)
         conductances = (low - states * (low - high)).clamp_(min=0)
-        voltages, currents = _shares(conductances, wires)
+        voltages, currents, added = _seen(conductances, wires)
         counted, noise = voltages * currents, currents.square() * (thermal + (1 - thermal) * voltages)
-        sums[number] = float(conductances.sum()), float((counted * conductances).sum())
+        sums[number] = float(conductances.sum()), float((counted * conductances + added).sum())
         mean, variance = (share.mul_(states - silent).add_(silent) for share in (counted, noise))
+        mean.sub_(added.mul_(1 / (low - high)))
         _put(mean[0] - mean[1], difference[tiles, :rows], layout, outputs)
         _put(variance[0] + variance[1], total[tiles, :rows], layout, outputs)
 
@@ -115,7 +116,7 @@ def _arriving(
         here = [_arrays(tensor[tiles, :rows], layout, outputs, columns) for tensor in (pairs.total, pairs.difference)]
         states = torch.stack((here[0] + here[1], here[0] - here[1])).div_(2)
         for found, solved in zip(
-            (voltages, currents), _shares((low - states * (low - high)).clamp_(min=0), wires), strict=True
+            (voltages, currents), _seen((low - states * (low - high)).clamp_(min=0), wires)[:2], strict=True
         ):
             for all_of_them, of_polarity in zip(found, solved, strict=True):
                 _put(of_polarity, all_of_them[tiles, :rows], layout, outputs)
@@ -129,12 +130,15 @@ def _arriving(
     return Arriving(voltage, voltage * current, current.square() * (thermal + (1 - thermal) * voltage))
 
 
-def _shares(conductances: Tensor, wires: Wires) -> tuple[Tensor, Tensor]:
-    """``Wires.shares`` of positive and negative cells, ``[2, ..., rows, columns]``."""
+def _seen(conductances: Tensor, wires: Wires) -> tuple[Tensor, Tensor, Tensor]:
+    """``Wires.shares`` and ``Wires.sneak`` of positive and negative cells, ``[2, ..., rows, columns]``."""
     if wires.arrays == "separate":
-        return wires.shares(conductances)
-    voltages, currents = wires.shares(interleave(*conductances))
-    return torch.stack(apart(voltages)), torch.stack(apart(currents))
+        shares = wires.shares(conductances)
+        return *shares, wires.sneak(conductances, *shares)
+    cells = interleave(*conductances)
+    shares = wires.shares(cells)
+    voltages, currents, added = (torch.stack(apart(part)) for part in (*shares, wires.sneak(cells, *shares)))
+    return voltages, currents, added
 
 
 def _together(layout: Layout) -> Iterator[tuple[slice, int, slice, int]]:

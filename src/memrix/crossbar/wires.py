@@ -10,6 +10,7 @@ from torch import Tensor
 
 from memrix._support.validation import plain_settings, require_choice, require_number
 from memrix.crossbar.ladder import ladder_voltages
+from memrix.crossbar.sneak import sneak_conductances
 
 Arrays = Literal["separate", "interleaved"]
 Drive = Literal["one-side", "both-sides"]
@@ -88,6 +89,35 @@ class Wires:
         )
         currents = ladder_voltages(conductances.mT, end_ohms=self.sense_ohms + self.bit_line, cell_ohms=self.bit_line)
         return voltages, currents.mT
+
+    def effective(self, conductances: Tensor) -> Tensor:
+        """What each cell of a perfect array would have to conduct to give the currents of this one, in S.
+
+        Args:
+            conductances: as for ``shares``.
+
+        Returns:
+            A tensor of the same shape: what ``shares`` leave of a cell, and what arrives along sneak paths.
+        """
+        voltages, currents = self.shares(conductances)
+        return (conductances * voltages * currents).add_(self.sneak(conductances, voltages, currents))
+
+    def sneak(self, conductances: Tensor, voltages: Tensor, currents: Tensor) -> Tensor:
+        """Conductance along sneak paths from the driver of a row to a column: see ``memrix.crossbar.sneak``.
+
+        Args:
+            conductances: as for ``shares``.
+            voltages: that ``shares`` gave.
+            currents: likewise.
+        """
+        return sneak_conductances(
+            conductances,
+            voltages,
+            currents,
+            word_line=(self.driver_ohms + self.word_line, self.word_line),
+            bit_line=(self.sense_ohms + self.bit_line, self.bit_line),
+            both_ends=self.drive == "both-sides",
+        )
 
 
 def interleave(positive: Tensor, negative: Tensor) -> Tensor:

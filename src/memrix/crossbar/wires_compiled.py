@@ -8,7 +8,8 @@ from torch import Tensor
 
 from memrix._support.threads import side_by_side
 from memrix.crossbar.mapping import Layout
-from memrix.crossbar.wire_kernels import Arrays, Line, fall_along_columns, fall_along_rows, fold
+from memrix.crossbar.sneak_kernels import Line
+from memrix.crossbar.wire_kernels import Arrays, fall_along_columns, fall_along_rows, fold
 from memrix.crossbar.wires import Wires
 
 _CELLS = 1 << 18  # of a piece of work for a thread, about
@@ -41,7 +42,7 @@ def fold_pairs(
         layout.row_tiles,
         layout.inputs,
         wires.arrays == "interleaved",
-        *map(np.float32, (low, low - high, low / (low - high), thermal, 1 - thermal)),
+        *map(np.float32, (low, low - high, 1 / (low - high), low / (low - high), thermal, 1 - thermal)),
     )
     word_line = _line(wires.driver_ohms + wires.word_line, wires.word_line, wires.drive == "both-sides")
     bit_line = _line(wires.sense_ohms + wires.bit_line, wires.bit_line, False)
