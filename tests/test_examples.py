@@ -34,6 +34,21 @@ def test_digits_run_from_end_to_end(tmp_path):
 
 
 @pytest.mark.slow
+def test_aging_chips_run_from_end_to_end(tmp_path):
+    document = tmp_path / "aging.md"
+    load("digits")
+    assert load("aging").main(["--steps", "30", "--chips", "1", "--output", str(document)]) == 0
+    lines = document.read_text().splitlines()
+    assert [line.split("|")[2].strip() for line in lines[-5:]] == [
+        "as programmed",
+        "1 s",
+        "1 hour",
+        "1 day",
+        "30 days",
+    ]
+
+
+@pytest.mark.slow
 def test_trained_digits_lose_at_most_a_point_at_three_bits(tmp_path):
     document = tmp_path / "digits.md"
     load("digits").main(["--bits", "3", "--output", str(document)])

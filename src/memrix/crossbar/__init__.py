@@ -32,6 +32,7 @@ physical effect has one file that both follow:
     sneak                 what arrives from other word lines
     wires_compiled        the same on a CPU, the same bits; its loops: wire_kernels, sneak_kernels
     nodal                 arrays with wires solved exactly, for cells of any curve: needs scipy
+    activation            currents at another temperature
     dac, adc, noise       the converters and the noise of a reading; circuit: their tables over the codes of a DAC
     read, products        the read in tensor operations; its matrix product
     compiled              the read on a CPU; its loops: block_kernels, kernels

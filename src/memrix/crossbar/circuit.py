@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from memrix.crossbar.activation import Activation
 from memrix.crossbar.adc import ADC
 from memrix.crossbar.dac import DAC
 from memrix.crossbar.noise import ReadNoise
@@ -22,14 +23,16 @@ class ReadCircuit:
         dac: word-line converter.
         adc: bit-line converter.
         noise: of a reading.
+        activation: of the currents by temperature.
     """
 
     dac: DAC
     adc: ADC
     noise: ReadNoise
+    activation: Activation = field(default_factory=Activation)
 
     def gain(self, parameters: DeviceParameters, nominal_states: tuple[float, float]) -> float:
-        """Readings per A: the difference of a nominal ON and OFF cell at the largest code reads 1."""
+        """Readings per A: the difference of a nominal ON and OFF cell at 300 K and the largest code reads 1."""
         state_on, state_off = nominal_states
         return 1.0 / (self.dac.full_scale(CellCurrent(parameters)) * (state_off - state_on))
 
@@ -46,8 +49,10 @@ class ReadCircuit:
         current = CellCurrent(parameters)
         voltages = self.dac.voltages(current)
         steps_per_ampere = self.gain(parameters, nominal_states) / self.adc.step
+        shift, factor = self.activation.seen(nominal_states, parameters.silent_state)
         offset, slope = self.noise.variance(current, voltages)
-        mean = current.slope(voltages) * steps_per_ampere
+        offset, slope = offset + 2 * shift * slope, factor * slope
+        mean = factor * current.slope(voltages) * steps_per_ampere
         # Telegraph noise moves a cell along its state, independent of where it is.
         moves = self.noise.telegraph * (parameters.silent_state - nominal_states[0])
         offset = offset + 2 * (moves * current.slope(voltages)) ** 2

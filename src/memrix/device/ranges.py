@@ -13,7 +13,7 @@ NOT_MEASURED = "beyond, the currents of the cells were not measured"
 LEAST_READ_VOLTAGE = 1e-3  # V
 _READINGS = "below, noise is all there is; above, the currents of the cells were not measured"
 _TEMPERATURES = 77.0, 600.0  # K
-_ROOM = "the cells were measured at room temperature, only the noise follows another one"
+_ROOM = "the cells were measured at room temperature; noise follows another one, and currents by their energies"
 _BANDWIDTHS = 1.0, 1e12  # Hz
 _WHITE = "slower readings have 1/f noise alone, and thermal noise ends near k T / h = 6 THz"
 _WIDTHS = 1e-10, 1.0  # s

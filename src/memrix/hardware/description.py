@@ -217,7 +217,7 @@ class Hardware:
         """The converters and the noise between them."""
         fast = self.telegraph.read_noise(self.reading_seconds) if self.noise != "off" else 0.0
         noise = ReadNoise(self.noise, self.device.temperature, self.device.bandwidth, fast)
-        return ReadCircuit(self.dac, self.adc, noise)
+        return ReadCircuit(self.dac, self.adc, noise, self.device.activation)
 
     @property
     def parameters(self) -> DeviceParameters:

@@ -11,7 +11,7 @@ from memrix._support.preset_names import SYNAPTOGEN
 from memrix._support.records import closest
 from memrix._support.renamed import in_present_names
 from memrix._support.schema import FileName
-from memrix._support.validation import plain_settings, require_choice, shown
+from memrix._support.validation import plain_settings, require_choice, require_number, shown
 from memrix.crossbar import (
     ADC,
     DAC,
@@ -23,6 +23,7 @@ from memrix.crossbar import (
     Tile,
     Wires,
 )
+from memrix.crossbar.activation import Activation
 from memrix.crossbar.protocols import PROTOCOLS, protocol_name
 from memrix.crossbar.protocols.registry import require_protocol, unknown_protocol
 from memrix.device.ranges import require_bandwidth, require_temperature
@@ -35,17 +36,24 @@ class Device:
 
     Attributes:
         parameters: ``synaptogen`` (the measured device) or the path of a JSON file of the same layout.
-        temperature: in K.
+        temperature: of readings, in K. It acts on their thermal noise, and on currents by the energies below; cells
+            are programmed and verified at 300 K, and neither their thresholds nor what wires take follow it.
         bandwidth: of a reading, in Hz.
         read_disturb: whether readings switch cells whose thresholds are within the voltages that their word line has
             carried, less what wires take. Each cell within reach takes about 120 bytes. Cells programmed by ``ideal``
             are not disturbed.
+        on_activation_energy: of the current of ON cells, in eV: Arrhenius, ``G(T) = G(300 K) exp(-E / k (1 / T -
+            1 / 300 K))``. The device was measured at room temperature alone: the energies are yours, and by default
+            the currents do not change. Converters and columns are fitted at ``temperature``.
+        off_activation_energy: the same of OFF cells. Cells in between are interpolated.
     """
 
     parameters: Annotated[str, FileName()] = SYNAPTOGEN
     temperature: float = 300.0
     bandwidth: float = 1e8
     read_disturb: bool = False
+    on_activation_energy: float = 0.0
+    off_activation_energy: float = 0.0
 
     def __post_init__(self) -> None:
         if not isinstance(self.parameters, str) or not self.parameters:
@@ -56,7 +64,14 @@ class Device:
         plain_settings(self)
         require_temperature("device.temperature", self.temperature)
         require_bandwidth("device.bandwidth", self.bandwidth)
+        for name in ("on_activation_energy", "off_activation_energy"):
+            require_number(f"device.{name}", getattr(self, name), -1.0, 1.0, "eV")
         require_choice("device.read_disturb", self.read_disturb, (True, False))
+
+    @property
+    def activation(self) -> Activation:
+        """How currents follow the temperature."""
+        return Activation(self.on_activation_energy, self.off_activation_energy, self.temperature)
 
 
 PARTS: dict[str, Any] = {

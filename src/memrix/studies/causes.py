@@ -44,7 +44,13 @@ CAUSES = (
     Cause("ADC clipping", ("adc.range_bits", "adc.gain")),
     Cause("read noise", ("noise", "device.temperature", "device.bandwidth")),
     Cause("stuck cells", ("faults",)),
+    Cause("relaxation", ("relaxation", "drift.seconds")),
+    Cause("slow telegraph noise", ("telegraph", "drift.seconds")),
     Cause("drift", ("drift",)),
+    Cause(
+        "temperature of currents",
+        ("device.temperature", "device.on_activation_energy", "device.off_activation_energy"),
+    ),
 )
 
 
