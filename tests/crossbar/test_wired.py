@@ -72,9 +72,10 @@ def test_every_array_is_the_nodal_solution(arrays, drive):
 @pytest.mark.parametrize(
     "ohms", [{"ohms_per_cell": 2.0}, {"word_line_ohms": 2.0}, {"sense_ohms": 9.0}, {"driver_ohms": 9.0}]
 )
-def test_compiled_loops_give_the_bits_of_tensor_operations(arrays, drive, ohms, monkeypatch):
+@pytest.mark.parametrize("rows_at_once", [None, 19])
+def test_compiled_loops_give_the_bits_of_tensor_operations(arrays, drive, ohms, rows_at_once, monkeypatch):
     """More word lines than are solved together, cells that conduct nothing, and a last array of other sizes."""
-    layout = Layout(groups=2, inputs=60, outputs=21, planes=2, levels=1, tile=Tile(37, 9))
+    layout = Layout(groups=2, inputs=60, outputs=21, planes=2, levels=1, tile=Tile(38, 9), rows_at_once=rows_at_once)
     pairs = programmed(layout, torch.from_numpy(np.random.default_rng(0).integers(-3, 4, (2, 60, 21))))
     pairs.difference[:, :3, ::5] += 0.9
     wires = Wires(**ohms, arrays=arrays, drive=drive)
@@ -84,6 +85,64 @@ def test_compiled_loops_give_the_bits_of_tensor_operations(arrays, drive, ohms, 
     assert torch.equal(compiled.difference, expected.difference)
     assert torch.equal(compiled.total, expected.total)
     assert compiled.wire_share == pytest.approx(expected.wire_share, rel=1e-5)
+
+
+@pytest.mark.parametrize("arrays", ["separate", "interleaved"])
+def test_rows_read_a_part_at_a_time_are_the_nodal_solution(arrays):
+    """Of a tile of 8 rows, 4 are driven at once, and the cells of the others carry no current."""
+    layout = Layout(groups=1, inputs=14, outputs=3, planes=1, levels=1, tile=Tile(8, 3), rows_at_once=4)
+    pairs = programmed(layout, torch.from_numpy(np.random.default_rng(0).integers(-1, 2, (1, 14, 3))))
+    wires = Wires(ohms_per_cell=6.0, sense_ohms=9.0, arrays=arrays, rows_at_once=4)
+    difference = seen(pairs, wires, layout).difference.double().numpy()
+    assert (layout.tiles, layout.row_tiles, layout.conversions) == (2, 4, 12)
+    for part, (rows, first) in enumerate(((4, 0), (4, 4), (4, 0), (2, 4))):
+        both = (pairs.total[part] + sign * pairs.difference[part] for sign in (1, -1))
+        positive, negative = (
+            np.pad((LOW - states[:rows].double().numpy() / 2 * (LOW - HIGH)), ((first, 8 - first - rows), (0, 0)))
+            for states in both
+        )
+        if arrays == "interleaved":
+            cells = np.stack((positive, negative), -1).reshape(8, -1)
+            exact = NodalArray(8, 6, wires).currents(cells, np.eye(8))
+            expected = exact[:, 0::2] - exact[:, 1::2]
+        else:
+            array = NodalArray(8, 3, wires)
+            expected = array.currents(positive, np.eye(8)) - array.currents(negative, np.eye(8))
+        expected = expected[first : first + rows]
+        got = -difference[part, :rows] * (LOW - HIGH)
+        lost = np.linalg.norm((positive - negative)[first : first + rows] - expected)
+        assert np.linalg.norm(got - expected) < 0.02 * lost
+
+
+def test_rows_read_a_part_at_a_time_lose_less_and_are_converted_more_often():
+    model, batches = network()
+    hardware = WIRED.replace(**{"adc.precision_bits": 10, "adc.range_bits": 8})
+    memrix.calibrate(model, batches, hardware)
+    chips = [memrix.program(model, hardware.replace(**{"wires.rows_at_once": rows})) for rows in (None, 64, 16)]
+    errors = [error(chip, model, batches[0]) for chip in chips]
+    assert errors[2] < errors[1] < errors[0]
+    shown = [memrix.summary(chip).layers[0] for chip in chips]
+    # 200 inputs on tiles of 128 rows: 2 tiles, 2 + 2 parts of 64 rows, 8 + 5 of 16.
+    assert [layer.conversions / shown[0].conversions for layer in shown] == [1, 4 / 2, 13 / 2]
+    assert len({layer.tiles for layer in shown}) == 1
+    assert shown[0].wire_share < shown[1].wire_share < shown[2].wire_share
+
+
+def test_a_chip_read_a_part_at_a_time_comes_back_from_its_file(tmp_path):
+    model, batches = network()
+    hardware = WIRED.replace(**{"wires.rows_at_once": 32})
+    memrix.calibrate(model, batches, hardware)
+    chip = memrix.program(model, hardware)
+    memrix.save(chip, tmp_path / "chip.safetensors")
+    assert torch.equal(memrix.load(tmp_path / "chip.safetensors", model)(batches[0]), chip(batches[0]))
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"), [(48, r"divide the 128 rows of a tile, got 48; give one of 1, 2, 4"), (0, "rows_at_once")]
+)
+def test_parts_that_do_not_fit_a_tile_are_refused(rows, said):
+    with pytest.raises(SettingsError, match=said):
+        WIRED.replace(**{"wires.rows_at_once": rows})
 
 
 def test_what_holds_no_cell_stays_silent():

@@ -52,6 +52,7 @@ class Layout:
         planes: digits of a magnitude.
         levels: largest digit: 1 where cells are ON or OFF.
         tile: size of each of the two arrays of a tile.
+        rows_at_once: rows of a tile that are read at once, a divisor of ``tile.rows``; None: all.
     """
 
     groups: int
@@ -60,16 +61,25 @@ class Layout:
     planes: int
     levels: int
     tile: Tile
+    rows_at_once: int | None = None
 
     @classmethod
     def of(
-        cls, groups: int, inputs: int, outputs: int, *, weight_bits: float, mapping: Mapping, tile: Tile
+        cls,
+        groups: int,
+        inputs: int,
+        outputs: int,
+        *,
+        weight_bits: float,
+        mapping: Mapping,
+        tile: Tile,
+        rows_at_once: int | None = None,
     ) -> Layout:
         """The layout of symmetric weights of ``weight_bits`` bits, their sign included."""
         magnitude_bits = math.ceil(weight_bits) - 1
-        if mapping == "bit-sliced":
-            return cls(groups, inputs, outputs, magnitude_bits, 1, tile)
-        return cls(groups, inputs, outputs, 1, (1 << magnitude_bits) - 1, tile)
+        sliced = mapping == "bit-sliced"
+        planes, levels = (magnitude_bits, 1) if sliced else (1, (1 << magnitude_bits) - 1)
+        return cls(groups, inputs, outputs, planes, levels, tile, rows_at_once)
 
     @property
     def plane_weights(self) -> list[int]:
@@ -83,18 +93,23 @@ class Layout:
 
     @property
     def row_tiles(self) -> int:
-        """Parts that the inputs are cut into, one for each row of tiles."""
-        return -(-self.inputs // self.tile.rows)
+        """Parts that the inputs are cut into, each read at once: a row of tiles, or rows of one."""
+        return -(-self.inputs // (self.rows_at_once or self.tile.rows))
 
     @property
     def rows(self) -> int:
-        """Rows in use of the fullest tile; the last one may use fewer."""
-        return min(self.tile.rows, self.inputs)
+        """Rows in use of the fullest part that is read at once; the last one may use fewer."""
+        return min(self.rows_at_once or self.tile.rows, self.inputs)
+
+    @property
+    def parts(self) -> int:
+        """Parts of a full tile that are read one after the other."""
+        return self.tile.rows // (self.rows_at_once or self.tile.rows)
 
     @property
     def tiles(self) -> int:
         """Tiles: pairs of arrays, those of every bit slice."""
-        return self.groups * self.row_tiles * -(-self.outputs // self.tile.columns) * self.planes
+        return self.groups * -(-self.row_tiles // self.parts) * -(-self.outputs // self.tile.columns) * self.planes
 
     @property
     def cells(self) -> int:

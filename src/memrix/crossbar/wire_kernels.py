@@ -30,8 +30,10 @@ class Arrays(NamedTuple):
         planes: of each tile.
         outputs: of each plane.
         columns: of the arrays; the last of a plane may have fewer.
-        row_tiles: tiles of a group.
+        row_tiles: tiles of a group, each read at once.
         inputs: rows of a group; the last tile may have fewer.
+        ends: ohms from the sense amplifier to the first cell of a bit line, of each part of an array that is read at
+            once: tiles of a group take turns.
         interleaved: whether columns of both polarities lie in one array.
         low: conductance of state 0, in S.
         span: by how much that of state 1 is less.
@@ -46,6 +48,7 @@ class Arrays(NamedTuple):
     columns: int
     row_tiles: int
     inputs: int
+    ends: Array
     interleaved: bool
     low: np.float32
     span: np.float32
@@ -211,7 +214,7 @@ def fold(
         difference: ``r+ - r-``, likewise.
         arrays: where cells lie.
         word_line: of the arrays.
-        bit_line: of the arrays.
+        bit_line: likewise; its end is that of ``arrays``.
         first: array.
         last: array, and one more.
         seen_total: takes the sum of pairs as seen, likewise, 0 where there is no cell.
@@ -240,7 +243,9 @@ def fold(
         factors = cells, voltages, currents, added
         both, apart, seen_both, seen_apart = total[tile], difference[tile], seen_total[tile], seen_difference[tile]
         _conductances(both, apart, start, arrays, cells)
-        _solve(factors, arrays.interleaved, word_line, bit_line, room, means)
+        end_ohms = arrays.ends[tile % arrays.row_tiles % arrays.ends.size]
+        own = Line(end_ohms, bit_line.cell_ohms, bit_line.last)
+        _solve(factors, arrays.interleaved, word_line, own, room, means)
         _seen(both, apart, start, arrays, factors, sums, seen_both, seen_apart)
         seen_both[here:, start : start + wide] = _ZERO
         seen_apart[here:, start : start + wide] = _ZERO

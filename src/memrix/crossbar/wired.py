@@ -85,14 +85,14 @@ def _fold(
     low, high = span
     silent = low / (low - high)
     total, difference = torch.zeros_like(pairs.total), torch.zeros_like(pairs.difference)
-    parts = list(_together(layout))
+    parts = list(_together(layout, wires))
     sums = [(0.0, 0.0)] * len(parts)
 
-    def fold(number: int, tiles: slice, rows: int, outputs: slice, columns: int) -> None:
+    def fold(number: int, tiles: slice, rows: int, outputs: slice, columns: int, around: Wires) -> None:
         here = [_arrays(tensor[tiles, :rows], layout, outputs, columns) for tensor in (pairs.total, pairs.difference)]
         states = torch.stack((here[0] + here[1], here[0] - here[1])).div_(2)
         conductances = (low - states * (low - high)).clamp_(min=0)
-        voltages, currents, added = _seen(conductances, wires)
+        voltages, currents, added = _seen(conductances, around)
         counted, noise = voltages * currents, currents.square() * (thermal + (1 - thermal) * voltages)
         sums[number] = float(conductances.sum()), float((counted * conductances + added).sum())
         mean, variance = (share.mul_(states - silent).add_(silent) for share in (counted, noise))
@@ -112,16 +112,16 @@ def _arriving(
     low, high = span
     voltages, currents = ([torch.zeros_like(pairs.total) for _ in range(POLARITIES)] for _ in range(2))
 
-    def solve(tiles: slice, rows: int, outputs: slice, columns: int) -> None:
+    def solve(tiles: slice, rows: int, outputs: slice, columns: int, around: Wires) -> None:
         here = [_arrays(tensor[tiles, :rows], layout, outputs, columns) for tensor in (pairs.total, pairs.difference)]
         states = torch.stack((here[0] + here[1], here[0] - here[1])).div_(2)
         for found, solved in zip(
-            (voltages, currents), _seen((low - states * (low - high)).clamp_(min=0), wires)[:2], strict=True
+            (voltages, currents), _seen((low - states * (low - high)).clamp_(min=0), around)[:2], strict=True
         ):
             for all_of_them, of_polarity in zip(found, solved, strict=True):
                 _put(of_polarity, all_of_them[tiles, :rows], layout, outputs)
 
-    side_by_side(solve, *zip(*_together(layout), strict=True), device=places.device)
+    side_by_side(solve, *zip(*_together(layout, wires), strict=True), device=places.device)
     pair, negative = places // POLARITIES, (places % POLARITIES).bool()
     voltage, current = (
         torch.where(negative, found[1].view(-1)[pair], found[0].view(-1)[pair]).clamp_(0, 1)
@@ -141,8 +141,8 @@ def _seen(conductances: Tensor, wires: Wires) -> tuple[Tensor, Tensor, Tensor]:
     return voltages, currents, added
 
 
-def _together(layout: Layout) -> Iterator[tuple[slice, int, slice, int]]:
-    """Arrays of one size, whose lines are solved side by side: tiles, rows in use, outputs, columns of an array.
+def _together(layout: Layout, wires: Wires) -> Iterator[tuple[slice, int, slice, int, Wires]]:
+    """Arrays of one size, whose lines are solved side by side: tiles, rows in use, outputs, columns, wires.
 
     The last tiles of rows and of columns may be filled in part.
     """
@@ -153,10 +153,11 @@ def _together(layout: Layout) -> Iterator[tuple[slice, int, slice, int]]:
     step = max(1, CELLS_TOGETHER // max(1, layout.cells // tiles)) * layout.row_tiles
     for tile in range(layout.row_tiles):
         rows = min(layout.rows, layout.inputs - tile * layout.rows)
+        around = wires.beyond(tile % layout.parts * layout.rows)
         for first in range(tile, tiles, step):
             for outputs, columns in parts:
                 if columns:
-                    yield slice(first, min(first + step, tiles), layout.row_tiles), rows, outputs, columns
+                    yield slice(first, min(first + step, tiles), layout.row_tiles), rows, outputs, columns, around
 
 
 def _by_plane(values: Tensor, layout: Layout, outputs: slice) -> Tensor:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-from memrix._support.validation import plain_settings, require_choice, require_number
+from memrix._support.validation import plain_settings, require_choice, require_integer, require_number
 from memrix.crossbar.ladder import ladder_voltages
 from memrix.crossbar.sneak import sneak_conductances
+from memrix.errors import SettingsError
 
 Arrays = Literal["separate", "interleaved"]
 Drive = Literal["one-side", "both-sides"]
@@ -35,6 +36,10 @@ class Wires:
         arrays: ``separate`` arrays hold the positive and the negative cells of a tile, or ``interleaved`` columns of
             one array do.
         drive: word lines have drivers on ``one-side``, or on ``both-sides``.
+        rows_at_once: rows of a tile that are read at once, a divisor of ``tile.rows``; all by default. Fewer rows put
+            less current on bit lines, and each part of a tile has its own ADC conversions, which are added digitally.
+            The cells of other rows carry no current: their access transistors are off, or their word lines float
+            between bit lines near ground. Bit lines are as long as ever.
     """
 
     ohms_per_cell: float = 0.0
@@ -44,6 +49,7 @@ class Wires:
     sense_ohms: float = 0.0
     arrays: Arrays = "separate"
     drive: Drive = "one-side"
+    rows_at_once: int | None = None
 
     def __post_init__(self) -> None:
         plain_settings(self)
@@ -53,6 +59,17 @@ class Wires:
                 require_number(f"wires.{name}", value, 0.0, _MOST_OHMS, "ohm")
         require_choice("wires.arrays", self.arrays, get_args(Arrays))
         require_choice("wires.drive", self.drive, get_args(Drive))
+        if self.rows_at_once is not None:
+            require_integer("wires.rows_at_once", self.rows_at_once, 1, 1 << 20)
+
+    def require_parts(self, rows: int) -> None:
+        """Raise SettingsError unless tiles of so many rows can be read in parts of ``rows_at_once``."""
+        if self.rows_at_once is not None and rows % self.rows_at_once:
+            divisors = [number for number in range(1, rows + 1) if rows % number == 0]
+            raise SettingsError(
+                f"wires.rows_at_once must divide the {rows} rows of a tile, got {self.rows_at_once}; give one of "
+                f"{', '.join(map(str, divisors))}, or another tile.rows"
+            )
 
     @property
     def word_line(self) -> float:
@@ -68,6 +85,10 @@ class Wires:
     def ideal(self) -> bool:
         """Whether nothing resists."""
         return not (self.word_line or self.bit_line or self.driver_ohms or self.sense_ohms)
+
+    def beyond(self, rows: int) -> Wires:
+        """The wires around the part of an array behind so many rows, whose cells carry no current."""
+        return replace(self, sense_ohms=min(self.sense_ohms + rows * self.bit_line, _MOST_OHMS))
 
     def shares(self, conductances: Tensor) -> tuple[Tensor, Tensor]:
         """Of each cell: the share of the driver's voltage that arrives, and the share of its current that counts.

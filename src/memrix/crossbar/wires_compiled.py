@@ -41,6 +41,9 @@ def fold_pairs(
         columns,
         layout.row_tiles,
         layout.inputs,
+        np.array(
+            [wires.beyond(part * layout.rows).sense_ohms + wires.bit_line for part in range(layout.parts)], np.float32
+        ),
         wires.arrays == "interleaved",
         *map(np.float32, (low, low - high, 1 / (low - high), low / (low - high), thermal, 1 - thermal)),
     )

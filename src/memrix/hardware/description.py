@@ -98,6 +98,7 @@ class Hardware:
         object.__setattr__(self, "programming", as_protocol(self.programming))
         for name in PARTS:
             require_part(name, getattr(self, name))
+        self.wires.require_parts(self.tile.rows)
         if self.mapping == "multi-level" and not self.programming.analog:
             able = " or ".join(repr(name) for name, protocol in PROTOCOLS.items() if protocol.analog)
             raise SettingsError(
@@ -271,4 +272,12 @@ class Hardware:
 
     def layout(self, groups: int, inputs: int, outputs: int) -> Layout:
         """How ``groups`` matrices of ``inputs`` x ``outputs`` weights lie on this chip."""
-        return Layout.of(groups, inputs, outputs, weight_bits=self.weight_bits, mapping=self.mapping, tile=self.tile)
+        return Layout.of(
+            groups,
+            inputs,
+            outputs,
+            weight_bits=self.weight_bits,
+            mapping=self.mapping,
+            tile=self.tile,
+            rows_at_once=self.wires.rows_at_once,
+        )
