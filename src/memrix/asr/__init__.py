@@ -17,11 +17,13 @@ Where to look:
 - ``corpora``: recordings and transcripts of others, prepared once: manifests with fixed splits, audio at 16 kHz.
 - ``audio``, ``resampling``, ``features``, ``augmentation``: from samples to what a network takes.
 - ``labels``, ``pronunciation``, ``text``: what a network writes, and how words are spelled in it.
+- ``speech_model``: what every recognizer is to training.
+- ``seq2seq``: sequence-to-sequence models of ``transformers``, such as Whisper.
 - ``models``, ``recognizer``, ``recognizer_files``: acoustic models with CTC; recognizers as files, also packed.
 - ``training``, ``recipes``, ``seeds``: from settings to a recognizer; killed, it goes on where it was.
 - ``search``: from log-probabilities to words, with a lexicon and an n-gram language model.
 - ``experiment``: float, low-bit and chips of a recognizer that is trained here, compared on one test split.
-- ``whisper``: the same comparison of pretrained Whisper models, which are not trained here.
+- ``whisper``: the same comparison of pretrained Whisper models, as they come.
 - ``scoring``, ``charts``: word error rates with intervals, and what they look like.
 - ``trained``: recognizers that come with memrix.
 - ``outside``, ``kept``, ``files``, ``unpacking``, ``former``: whatever others or earlier versions wrote passes here.

@@ -5,7 +5,7 @@ from memrix.toolkit import former_names
 __getattr__ = former_names(
     __name__,
     {
-        "new_recogniser": "memrix.asr.recognizer_files.new_recognizer",
+        "new_recogniser": "memrix.asr.recognizer.new_recognizer",
         "quantize_recogniser": "memrix.asr.recognizer_files.quantize_recognizer",
         "save_recogniser": "memrix.asr.recognizer_files.save_recognizer",
         "load_recogniser": "memrix.asr.recognizer_files.load_recognizer",

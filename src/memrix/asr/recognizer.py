@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-import copy
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn.functional import ctc_loss
 
+from memrix.asr.corpora.recordings import samples_of
 from memrix.asr.features import MEL_BINS, LogMel, frames_of
 from memrix.asr.labels import Labels
-from memrix.asr.models.building import AcousticModel
+from memrix.asr.models.building import AcousticModel, build_network
 from memrix.asr.models.masking import valid_frames
+from memrix.asr.models.settings import CtcSettings
+from memrix.asr.scoring import count_label_errors
+from memrix.asr.search.greedy import greedy_labels
+from memrix.asr.seeds import derive
+from memrix.asr.speech_model import SpeechBatch, SpeechModel, SpeechOutputs
+from memrix.errors import DataError
+
+if TYPE_CHECKING:
+    from lhotse.cut import Cut
+
+    from memrix.asr.training.settings import TrainingSettings
+
+_STATISTICS_UTTERANCES = 500
 
 
-class Recognizer(nn.Module):
+class Recognizer(SpeechModel):
     """Audio to log-probabilities of CTC labels.
 
     Args:
@@ -25,6 +40,9 @@ class Recognizer(nn.Module):
         description: what builds the same recognizer anew, for JSON.
     """
 
+    kind = "ctc-recogniser"  # as the files of all versions spell it
+    unit = "label"
+    network: AcousticModel
     mean: Tensor
     deviation: Tensor
 
@@ -37,11 +55,88 @@ class Recognizer(nn.Module):
         self.register_buffer("mean", torch.zeros(MEL_BINS))
         self.register_buffer("deviation", torch.ones(MEL_BINS))
 
-    def with_network(self, network: nn.Module) -> Recognizer:
-        """The same recognizer with another network, such as a copy of its network on a chip."""
-        other = copy.copy(self)
-        other._modules = {**self._modules, "network": network}
-        return other
+    @property
+    def digital_layers(self) -> tuple[str, ...]:
+        """Those that the paper leaves digital."""
+        return self.network.digital_layers
+
+    def targets(self, text: str) -> list[int]:
+        """Labels of a text, each word by its most common spelling.
+
+        Raises:
+            DataError: words that cannot be spelled.
+        """
+        return self.labels.encode(text)
+
+    def require_texts(self, texts: Iterable[str]) -> None:
+        """Raise DataError where words cannot be spelled; all are listed."""
+        missing = self.labels.unspellable(texts)
+        if missing:
+            raise DataError(
+                f"{len(missing)} words cannot be spelled in the labels of this recognizer: {', '.join(missing)}; "
+                "give their pronunciations in your own dictionary (setting `dictionaries`), lines such as "
+                "`hello HH AH L OW`"
+            )
+
+    def can_learn(self, samples: int, targets: Sequence[int], speeds: Sequence[float]) -> bool:
+        """Whether there is a frame for every label at the fastest speed."""
+        frames = int(self.frames(torch.tensor(int(samples / max(speeds)))))
+        return frames >= self.labels.shortest_frames(targets)
+
+    def see(self, cuts: Iterable[Cut]) -> None:
+        """Mean and deviation of every feature over a sample of the training data."""
+        sample = sorted(cuts, key=lambda cut: derive(0, "statistics", cut.id))[:_STATISTICS_UTTERANCES]
+        total, squares, frames = 0.0, 0.0, 0
+        for cut in sample:
+            audio = torch.from_numpy(samples_of(cut))
+            features, _ = self.features(audio.unsqueeze(0), torch.tensor([len(audio)]))
+            total = total + features.double().sum(dim=(0, 1))
+            squares = squares + features.double().square().sum(dim=(0, 1))
+            frames += features.shape[1]
+        mean = torch.as_tensor(total) / frames
+        variance = torch.as_tensor(squares) / frames - mean.square()
+        self.mean.copy_(mean)
+        # A band above the bandwidth of the recordings is constant.
+        self.deviation.copy_(variance.clamp(min=1e-4).sqrt())
+
+    def calibration_inputs(self, batch: SpeechBatch) -> tuple[Tensor, Tensor]:
+        """Features and their lengths."""
+        return self.inputs(batch.audio, batch.samples)
+
+    def outputs(self, batch: SpeechBatch) -> SpeechOutputs:
+        """Log-probabilities of labels, ``[batch, frames, labels]``."""
+        log_probabilities, lengths = self(batch.audio, batch.samples, batch.masked)
+        return SpeechOutputs(log_probabilities, lengths, None)
+
+    def loss(self, outputs: SpeechOutputs, batch: SpeechBatch) -> Tensor:
+        """CTC loss of a batch, summed over its utterances, in nats (Graves et al., ICML 2006).
+
+        An utterance with too few frames for its labels counts as 0.
+        """
+        return ctc_loss(
+            outputs.logits.transpose(0, 1),
+            batch.targets,
+            outputs.lengths,
+            batch.target_counts,
+            reduction="sum",
+            zero_infinity=True,
+        )
+
+    def errors(self, outputs: SpeechOutputs, batch: SpeechBatch) -> tuple[int, int]:
+        """Label errors and labels."""
+        found = greedy_labels(outputs.logits, outputs.lengths)
+        said = zip(batch.targets.tolist(), batch.target_counts.tolist(), strict=True)
+        counts = [count_label_errors(row[:count], heard) for heard, (row, count) in zip(found, said, strict=True)]
+        return sum(count.errors for count in counts), sum(count.words for count in counts)
+
+    def differences(self, settings: TrainingSettings) -> list[str]:
+        """Another model, or other labels."""
+        known, problems = self.description, []
+        if settings.model is not None and known["model"] != settings.model.model_dump(mode="json"):
+            problems.append(f"its model is {known['model']}, asked for {settings.model.model_dump(mode='json')}")
+        if settings.labels is not None and known["labels"]["kind"] != settings.labels.kind:
+            problems.append(f"its labels are {known['labels']['kind']}, asked for {settings.labels.kind}")
+        return problems
 
     def inputs(self, audio: Tensor, samples: Tensor, masked: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """What the network takes, and the valid lengths.
@@ -74,3 +169,12 @@ class Recognizer(nn.Module):
         """Log-probabilities ``[batch, frames, labels]`` and how many frames are valid, ``[batch]``."""
         logits, lengths = self.network(*self.inputs(audio, samples, masked))
         return logits.float().log_softmax(dim=2), lengths
+
+
+def new_recognizer(model: CtcSettings, labels: Labels) -> Recognizer:
+    """A recognizer with random weights, drawn from torch's generator."""
+    network = build_network(model, len(labels.symbols))
+    recognizer = Recognizer(network, labels)
+    settings = network.rebuilding_settings().model_dump(mode="json")
+    recognizer.description = {"model": settings, "labels": labels.description()}
+    return recognizer

@@ -17,13 +17,18 @@ import memrix
 from memrix import Hardware, Quantization
 from memrix.asr.corpus import listing
 from memrix.asr.former import present_tensors
-from memrix.asr.labels import Labels
-from memrix.asr.models.building import build_network
-from memrix.asr.models.settings import ModelSettings
-from memrix.asr.recognizer import Recognizer
-from memrix.asr.recognizer_schema import KIND, CheckedDescription
+from memrix.asr.recognizer_schema import described_recognizer
+from memrix.asr.speech_model import SpeechModel
 from memrix.errors import CheckpointError
-from memrix.toolkit import FileKind, content_digest, file_path, read_archive, warn_renamed, write_archive
+from memrix.toolkit import (
+    FileKind,
+    content_digest,
+    file_path,
+    former_names,
+    read_archive,
+    warn_renamed,
+    write_archive,
+)
 
 FLOAT_BITS = 11
 """Of the weights of a packed float recognizer, which change by at most 1/2046 of the largest of their output."""
@@ -32,30 +37,21 @@ _SHOWN = 20  # differences that an error lists
 _RECOGNIZER = FileKind("recognizer", "`memrix train`", "`memrix train`")
 
 
-def new_recognizer(model: ModelSettings, labels: Labels) -> Recognizer:
-    """A recognizer with random weights, drawn from torch's generator."""
-    network = build_network(model, len(labels.symbols))
-    recognizer = Recognizer(network, labels)
-    settings = network.rebuilding_settings().model_dump(mode="json")
-    recognizer.description = {"model": settings, "labels": labels.description()}
-    return recognizer
+def chip_choice(recognizer: SpeechModel, hardware: Hardware) -> dict[str, Hardware | None]:
+    """Which layers go to that hardware: all but those that stay digital."""
+    return recognizer.chip_choice(hardware)
 
 
-def chip_choice(recognizer: Recognizer, hardware: Hardware) -> dict[str, Hardware | None]:
-    """Which layers go to that hardware: all but those that the paper leaves digital."""
-    return {"*": hardware, **dict.fromkeys(recognizer.network.digital_layers)}
-
-
-def quantize_recognizer(recognizer: Recognizer, hardware: Hardware, quantization: Quantization) -> None:
-    """Put fake quantizers into the layers that the paper has on memristors; the description says so."""
-    memrix.quantize(recognizer.network, chip_choice(recognizer, hardware), quantization)
+def quantize_recognizer(recognizer: SpeechModel, hardware: Hardware, quantization: Quantization) -> None:
+    """Put fake quantizers into the layers that go to a chip; the description says so."""
+    memrix.quantize(recognizer.network, recognizer.chip_choice(hardware), quantization)
     recognizer.description["hardware"] = hardware.to_dict()
     recognizer.description["quantization"] = quantization.to_dict()
 
 
 def save_recognizer(
     path: str | Path,
-    recognizer: Recognizer,
+    recognizer: SpeechModel,
     training: Mapping[str, Any] | None = None,
     *,
     packed: bool = False,
@@ -81,20 +77,20 @@ def save_recognizer(
         warn_renamed("save_recognizer(half=True)", "save_recognizer(packed=True)")
         tensors = {name: value.half() if value.dtype is torch.float32 else value for name, value in tensors.items()}
     if packed:
-        tensors = memrix.pack_weights(recognizer, other_bits=None if _is_low_bit(recognizer) else FLOAT_BITS)
-    description = {"kind": KIND, **recognizer.description, "training": dict(training or {})}
+        tensors = memrix.pack_weights(recognizer, other_bits=None if recognizer.is_low_bit else FLOAT_BITS)
+    description = {"kind": recognizer.kind, **recognizer.description, "training": dict(training or {})}
     write_archive(path, tensors, description, PACKED_FORMAT if packed else 1)
 
 
-def load_recognizer(path: str | Path) -> tuple[Recognizer, dict[str, Any]]:
+def load_recognizer(path: str | Path) -> tuple[SpeechModel, dict[str, Any]]:
     """A recognizer in evaluation mode, on the CPU, and how it was trained.
 
     Raises:
         CheckpointError: the file is missing, damaged, of a newer version, or no recognizer of memrix.
     """
     tensors, description = read_archive(file_path(path, CheckpointError, "the path of a recognizer"), _RECOGNIZER)
-    checked = CheckedDescription(description, tensors, str(path))
-    recognizer = new_recognizer(checked.model, checked.labels)
+    checked = described_recognizer(description, tensors, str(path))
+    recognizer = checked.model
     if checked.hardware is not None and checked.quantization is not None:
         quantize_recognizer(recognizer, checked.hardware, checked.quantization)
     try:
@@ -120,11 +116,7 @@ def recognizer_digest(path: str | Path) -> str:
     return content_digest(path, _RECOGNIZER)
 
 
-def _is_low_bit(recognizer: Recognizer) -> bool:
-    return "hardware" in recognizer.description
-
-
-def load_weights(recognizer: Recognizer, tensors: Mapping[str, Tensor], source: str) -> None:
+def load_weights(recognizer: SpeechModel, tensors: Mapping[str, Tensor], source: str) -> None:
     """Take weights over.
 
     Raises:
@@ -147,3 +139,6 @@ def load_weights(recognizer: Recognizer, tensors: Mapping[str, Tensor], source: 
     if problems:
         raise CheckpointError(f"the weights of {source} are of another architecture:{listing(problems, _SHOWN)}")
     recognizer.load_state_dict(tensors)
+
+
+__getattr__ = former_names(__name__, {"new_recognizer": "memrix.asr.recognizer.new_recognizer"})

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, ValidationError
 from torch import Tensor
 
 from memrix import Hardware, Quantization
@@ -15,15 +17,19 @@ from memrix.asr.labels import BLANK, Labels, PhonemeLabels, SubwordLabels
 from memrix.asr.labels.subwords import require_own_tokenizer
 from memrix.asr.models.building import build_network
 from memrix.asr.models.conformer import ConformerSettings
-from memrix.asr.models.settings import ModelSettings, model_settings
+from memrix.asr.models.settings import CtcSettings, model_settings
 from memrix.asr.outside import PlainText, Schema, told
+from memrix.asr.recognizer import Recognizer, new_recognizer
+from memrix.asr.seq2seq.settings import Seq2SeqSettings
+from memrix.asr.speech_model import SpeechModel
 from memrix.errors import CheckpointError, DataError, MemrixError
 from memrix.toolkit import shown
 
-KIND = "ctc-recogniser"  # as the files of all versions spell it
 _MOST_LABELS = 1 << 20
 _RANGES = ("input_range", "output_range")
 """Scalars that are NaN where no range was found."""
+
+_EXPECTED = (MemrixError, ValueError, TypeError, ArithmeticError, RecursionError)
 
 Symbol = Annotated[PlainText, Field(min_length=1, max_length=1000)]
 
@@ -39,53 +45,80 @@ class _Subwords(Schema):
     tokenizer: PlainText
 
 
-class _Description(Schema):
-    kind: Literal["ctc-recogniser"]
-    model: dict[str, Any]
-    labels: _Phonemes | _Subwords = Field(discriminator="kind")
+@dataclass(frozen=True)
+class DescribedRecognizer:
+    """A recognizer as its file describes it.
+
+    Attributes:
+        model: with random weights, in float.
+        hardware, quantization: of low-bit weights; None in float.
+        training: how it was trained, for people.
+    """
+
+    model: SpeechModel
+    hardware: Hardware | None
+    quantization: Quantization | None
+    training: dict[str, Any]
+
+
+class RecognizerDescription(Schema, ABC):
+    """What all kinds of recognizers say: their bits, and how they were trained, for people."""
+
+    kind: str
     hardware: dict[str, Any] | None = None
     quantization: dict[str, Any] | None = None
     training: dict[str, Any] = Field(default_factory=dict)
 
+    @abstractmethod
+    def built(self, tensors: Mapping[str, Tensor]) -> SpeechModel:
+        """The model with random weights; no larger one than there are tensors for."""
 
-_DESCRIPTION: TypeAdapter[_Description] = TypeAdapter(_Description)
+
+class _CtcDescription(RecognizerDescription):
+    kind: Literal["ctc-recogniser"]
+    model: dict[str, Any]
+    labels: _Phonemes | _Subwords = Field(discriminator="kind")
+
+    def built(self, tensors: Mapping[str, Tensor]) -> SpeechModel:
+        model, labels = model_settings(self.model), _labels(self.labels.model_dump())
+        if isinstance(model, Seq2SeqSettings):
+            raise DataError("its model has no CTC labels")
+        _require_fit(model, labels, tensors)
+        return new_recognizer(model, labels)
 
 
-class CheckedDescription:
-    """The description of a recognizer's file, of which everything can be built.
+def _description_of(kind: object) -> type[RecognizerDescription] | None:
+    if kind == "sequence-to-sequence":
+        from memrix.asr.seq2seq.files import Seq2SeqDescription  # imports transformers, which takes seconds
 
-    Attributes:
-        model: of the network.
-        labels: the inventory.
-        hardware, quantization: of low-bit weights; None in float.
-        training: how it was trained, for people.
+        return Seq2SeqDescription
+    return _CtcDescription if kind == Recognizer.kind else None
+
+
+def described_recognizer(description: object, tensors: Mapping[str, Tensor], source: str) -> DescribedRecognizer:
+    """What the description of a recognizer's file says, with a model of random weights.
 
     Raises:
         CheckpointError: lists what cannot be.
     """
-
-    def __init__(self, description: object, tensors: Mapping[str, Tensor], source: str) -> None:
-        self._source = source
-        if not isinstance(description, dict) or description.get("kind") != KIND:
-            raise CheckpointError(f"{source!r} holds no recognizer; expected a file that `memrix train` wrote")
-        try:
-            checked = _DESCRIPTION.validate_python(description)
-            self.model: ModelSettings = model_settings(checked.model)
-            self.labels: Labels = _labels(description["labels"])
-            self.hardware, self.quantization = _low_bit(checked)
-            _require_sound(tensors)
-            _require_fit(self.model, self.labels, tensors)
-        except ValidationError as error:
-            raise self._refused(told(error)) from error
-        except (MemrixError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
-            raise self._refused(error) from error
-        self.training = checked.training
-
-    def _refused(self, reason: object) -> CheckpointError:
-        return CheckpointError(
-            f"{self._source!r} describes a recognizer that this memrix cannot build ({reason}); it may be "
-            "from a newer memrix, or damaged"
-        )
+    kind = _description_of(description.get("kind")) if isinstance(description, dict) else None
+    if kind is None:
+        raise CheckpointError(f"{source!r} holds no recognizer; expected a file that `memrix train` wrote")
+    try:
+        checked = kind.model_validate(description)
+        hardware, quantization = _low_bit(checked)
+        _require_sound(tensors)
+        return DescribedRecognizer(checked.built(tensors), hardware, quantization, checked.training)
+    except ValidationError as error:
+        reason: object = told(error)
+    except Exception as error:
+        if kind is _CtcDescription and not isinstance(error, _EXPECTED):
+            raise
+        reason = error
+    raise CheckpointError(
+        f"{source!r} describes a recognizer that this memrix cannot build ({reason}); it may be from a newer memrix, "
+        "or damaged"
+    )
 
 
 def _labels(table: Mapping[str, Any]) -> Labels:
@@ -99,7 +132,7 @@ def _labels(table: Mapping[str, Any]) -> Labels:
     return labels
 
 
-def _low_bit(checked: _Description) -> tuple[Hardware | None, Quantization | None]:
+def _low_bit(checked: RecognizerDescription) -> tuple[Hardware | None, Quantization | None]:
     hardware, quantization = checked.hardware, checked.quantization
     if hardware is None and quantization is None:
         return None, None
@@ -125,7 +158,7 @@ def _require_sound(tensors: Mapping[str, Tensor]) -> None:
             raise DataError(f"{name} holds values that are not above 0, and features are divided by them")
 
 
-def _require_fit(model: ModelSettings, labels: Labels, tensors: Mapping[str, Tensor]) -> None:
+def _require_fit(model: CtcSettings, labels: Labels, tensors: Mapping[str, Tensor]) -> None:
     """No larger architecture than there are weights for: found without taking memory for it."""
     if isinstance(model, ConformerSettings) and model.blocks > len(tensors):
         raise DataError(f"its model has {model.blocks} blocks, and the file {len(tensors)} tensors")

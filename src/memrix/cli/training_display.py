@@ -53,6 +53,7 @@ class TrainingDisplay:
             "", total=None, visible=False, epoch=0, epochs=0, batch=0, batches=0, loss="-"
         )
         self._under_way = False
+        self._unit = "label"
 
     def __enter__(self) -> TrainingDisplay:
         self._progress.start()
@@ -70,20 +71,24 @@ class TrainingDisplay:
         elif isinstance(news, Epoch):
             self._say(
                 f"epoch {news.epoch + 1}: loss {news.loss:.3f}, held out {news.dev_loss:.3f}, "
-                f"label error rate {100 * news.dev_error_rate:.1f} %, {news.seconds:.0f} s"
+                f"{self._unit} error rate {100 * news.dev_error_rate:.1f} %, {news.seconds:.0f} s"
             )
         else:
             self._begin(news)
 
     def _begin(self, setup: TrainingSetup) -> None:
         self._under_way = False
+        self._unit = setup.recognizer.unit
         parameters = sum(parameter.numel() for parameter in setup.recognizer.network.parameters())
         self._say(
             f"{parameters / 1e6:.1f} million parameters, {len(setup.train)} utterances to learn from, "
             f"{len(setup.dev)} held out"
         )
         if setup.left_out:
-            self._say(f"left out, as they are too short for their transcripts: {', '.join(setup.left_out)}")
+            self._say(
+                "left out, as they are too short for their transcripts or too long for the model: "
+                f"{', '.join(setup.left_out)}"
+            )
 
     def _step(self, step: Step) -> None:
         # Batches are of about the same size, but not as many in every epoch: epochs are what is counted.

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from memrix._support.archive import FileKind, read_archive, write_archive
 from memrix.asr.labels import PhonemeLabels, SubwordLabels
 from memrix.asr.models.conformer import ConformerSettings
-from memrix.asr.recognizer_files import load_recognizer, new_recognizer, quantize_recognizer, save_recognizer
+from memrix.asr.recognizer import new_recognizer
+from memrix.asr.recognizer_files import load_recognizer, quantize_recognizer, save_recognizer
 from memrix.asr.training.state import read_state, write_state
 from memrix.errors import CalibrationError, CheckpointError
 from memrix.hardware import Hardware

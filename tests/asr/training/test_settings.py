@@ -115,7 +115,7 @@ def test_chips_and_seed_of_a_quantization_are_those_of_the_training(method, fres
         ),
         (
             'model = {kind = "conformr"}',
-            ["model.kind must be one of 'conformer', 'transformers', got 'conformr' (did you mean 'conformer'?)"],
+            ["model.kind must be one of 'conformer', 'transformers', 'sequence-to-sequence', got 'conformr' (did"],
         ),
         ("model = {zzz = 1}", ["no setting 'model.zzz'; those that exist are kind, width"]),
         ('model = {width = "x"}', ["  model.width: Input should be a valid integer"]),

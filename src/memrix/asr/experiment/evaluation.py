@@ -54,6 +54,8 @@ class Digital:
             CheckpointError: it cannot be read, or its weights have other bits.
         """
         recognizer = load_recognizer(path)[0]
+        if not isinstance(recognizer, Recognizer):
+            raise CheckpointError(f"{str(path)!r} holds no CTC recognizer, and this experiment decodes CTC labels")
         hardware = recognizer.description.get("hardware")
         found = None if hardware is None else hardware["weight_bits"]
         if found != bits:

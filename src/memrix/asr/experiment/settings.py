@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from memrix import Hardware
     from memrix.asr.training.settings import TrainingSettings
 
-SIZES = recipe_names()
+SIZES = tuple(name for name in recipe_names() if not name.startswith("whisper"))
 _ADC = re.compile(r"(?P<precision>\d{1,3})/(?P<range>\d{1,3})")
 
 

@@ -1,31 +1,42 @@
-"""Which acoustic model: a preset, sizes of a Conformer, or a CTC model of transformers."""
+"""Which model: a preset, sizes of a Conformer, a CTC model of transformers, or a sequence-to-sequence model."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Discriminator, Tag, TypeAdapter
 
+from memrix.asr.model_folders import is_hub_name
 from memrix.asr.models.conformer import PRESETS, ConformerSettings
 from memrix.asr.models.transformers_ctc import TransformersSettings
+from memrix.asr.seq2seq.settings import Seq2SeqSettings
 from memrix.toolkit import closest, shown
 
-ModelSettings = ConformerSettings | TransformersSettings
+CtcSettings = ConformerSettings | TransformersSettings
+ModelSettings = CtcSettings | Seq2SeqSettings
+
+KNOWN = ("whisper-tiny.en",)
+"""Pretrained models that need no hub."""
+_WHISPER = "whisper-"
 
 
 def _expanded(value: Any) -> Any:  # noqa: ANN401
     """A preset by its name, optionally with sizes that differ from it."""
     if isinstance(value, str):
-        if value not in PRESETS:
-            raise ValueError(
-                f"there is no model {value!r}{closest(value, PRESETS)}; presets are {', '.join(PRESETS)}"
-            )
-        return PRESETS[value]
+        if value in PRESETS:
+            return PRESETS[value]
+        if value.startswith(_WHISPER) or is_hub_name(value) or Path(value).is_dir():
+            return Seq2SeqSettings(checkpoint=value)
+        raise ValueError(
+            f"there is no model {value!r}{closest(value, (*PRESETS, *KNOWN))}; presets are {', '.join(PRESETS)}; "
+            f"pretrained ones are {', '.join(KNOWN)}, those of the Hugging Face hub (owner/name), and folders"
+        )
     if isinstance(value, dict) and "preset" in value:
         changes = {key: setting for key, setting in value.items() if key != "preset"}
         preset = value["preset"]
         return {**_expanded(preset if isinstance(preset, str) else shown(preset)).model_dump(), **changes}
-    if not isinstance(value, dict | ConformerSettings | TransformersSettings):
+    if not isinstance(value, dict | ConformerSettings | TransformersSettings | Seq2SeqSettings):
         raise ValueError(f"a model is a preset ({', '.join(PRESETS)}) or a table of settings, got {shown(value)}")
     return value
 
@@ -36,7 +47,9 @@ def _kind(value: Any) -> str:  # noqa: ANN401
 
 
 ModelChoice = Annotated[
-    Annotated[ConformerSettings, Tag("conformer")] | Annotated[TransformersSettings, Tag("transformers")],
+    Annotated[ConformerSettings, Tag("conformer")]
+    | Annotated[TransformersSettings, Tag("transformers")]
+    | Annotated[Seq2SeqSettings, Tag("sequence-to-sequence")],
     Discriminator(_kind),
     BeforeValidator(_expanded),
 ]

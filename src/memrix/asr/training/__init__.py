@@ -1,1 +1,1 @@
-"""Training of CTC models: in float, with low-bit weights, or with device resampling."""
+"""Training of speech models: in float, with low-bit weights, or with device resampling."""

@@ -13,8 +13,48 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from memrix.asr.corpora.recordings import samples_of
+from memrix.asr.seeds import derive
+from memrix.asr.speech_model import SpeechModel, Window
 
 _BUCKETS = 20
+
+Joined = tuple[str, ...]
+"""Ids of utterances that are one after the other; of most models, of one utterance."""
+
+
+def training_plan(
+    cuts: CutSet, model: SpeechModel, seconds: float, seed: int, epoch: int, speed: float = 1.0
+) -> list[list[Joined]]:
+    """Utterances, or windows of several, of every batch of an epoch.
+
+    Args:
+        cuts: the utterances.
+        model: whose windows utterances are joined to, if it has any.
+        seconds: of audio in a batch, at most; a window counts as a whole one.
+        seed: of the order.
+        epoch: another epoch has another order.
+        speed: the slowest one, at which a window must still be long enough.
+    """
+    if model.window is None:
+        return [[(name,) for name in ids] for ids in training_batches(cuts, seconds, seed, epoch)]
+    order = sorted(cuts, key=lambda cut: derive(seed, "order", str(epoch), cut.id))
+    windows = joined(order, model, model.window, speed)
+    size = max(1, int(seconds / model.window.seconds))
+    return [windows[start : start + size] for start in range(0, len(windows), size)]
+
+
+def joined(cuts: Iterable[Cut], model: SpeechModel, window: Window, speed: float = 1.0) -> list[Joined]:
+    """Utterances in this order as windows, each of as many as fit."""
+    windows: list[list[str]] = []
+    seconds, targets = window.seconds, 0
+    for cut in cuts:
+        more, length = len(model.targets(cut.supervisions[0].text)), cut.duration / speed
+        if not windows or seconds + window.pause_seconds + length > window.seconds or targets + more > window.targets:
+            windows.append([])
+            seconds, targets = -window.pause_seconds, 0
+        windows[-1].append(cut.id)
+        seconds, targets = seconds + window.pause_seconds + length, targets + more
+    return [tuple(names) for names in windows]
 
 
 def training_batches(cuts: CutSet, seconds: float, seed: int, epoch: int) -> list[list[str]]:

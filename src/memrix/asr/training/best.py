@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from memrix.asr.recognizer import Recognizer
+from memrix.asr.speech_model import SpeechModel
 from memrix.toolkit import FileKind, read_archive, write_archive
 
 _EPOCH = FileKind("weights of an epoch", "`memrix train`", "`memrix train`")
@@ -27,7 +28,7 @@ class BestEpochs:
         self._count = count
         folder.mkdir(parents=True, exist_ok=True)
 
-    def update(self, epoch: int, recognizer: Recognizer, errors: Sequence[float]) -> None:
+    def update(self, epoch: int, recognizer: SpeechModel, errors: Sequence[float]) -> None:
         """Keep the weights after ``epoch`` if they are among the best; ``errors`` has one value an epoch."""
         best = self.epochs(errors)
         if epoch in best:
@@ -37,8 +38,9 @@ class BestEpochs:
                 path.unlink()
 
     def epochs(self, errors: Sequence[float]) -> list[int]:
-        """The best epochs, best first; of equals, the later one."""
-        return sorted(range(len(errors)), key=lambda epoch: (errors[epoch], -epoch))[: self._count]
+        """The best epochs, best first; of equals, the later one. Those of infinite error do not count."""
+        candidates = [epoch for epoch, error in enumerate(errors) if isfinite(error)]
+        return sorted(candidates, key=lambda epoch: (errors[epoch], -epoch))[: self._count]
 
     def average(self, errors: Sequence[float]) -> dict[str, Tensor]:
         """Mean of the weights of the best epochs; integers are those of the best."""

@@ -8,14 +8,14 @@ from lhotse import CutSet
 
 import memrix
 from memrix import Hardware
-from memrix.asr.recognizer import Recognizer
-from memrix.asr.recognizer_files import chip_choice
-from memrix.asr.training.batches import padded_audio, training_batches
+from memrix.asr.speech_model import SpeechModel
+from memrix.asr.training.batches import training_plan
+from memrix.asr.training.data import SpeechData
 from memrix.toolkit import former_names
 
 
 def calibrate_recognizer(
-    recognizer: Recognizer,
+    recognizer: SpeechModel,
     hardware: Hardware,
     cuts: CutSet,
     *,
@@ -35,10 +35,11 @@ def calibrate_recognizer(
         seed: of their order.
         keep_ranges: leave ranges that are there, such as those of a training.
     """
-    known = {cut.id: cut for cut in cuts}
-    plan = itertools.islice(training_batches(cuts, seconds, seed, 0), batches)
-    inputs = [recognizer.inputs(*padded_audio(known[name] for name in ids)) for ids in plan]
-    memrix.calibrate(recognizer.network, inputs, chip_choice(recognizer, hardware), keep_ranges=keep_ranges)
+    plan = list(itertools.islice(training_plan(cuts, recognizer, seconds, seed, 0), batches))
+    needed = {name for items in plan for names in items for name in names}
+    data = SpeechData(CutSet.from_cuts(cut for cut in cuts if cut.id in needed), recognizer, None)
+    inputs = [recognizer.calibration_inputs(data.batch(0, items)) for items in plan]
+    memrix.calibrate(recognizer.network, inputs, recognizer.chip_choice(hardware), keep_ranges=keep_ranges)
 
 
 __getattr__ = former_names(__name__, {"calibrate_recogniser": "calibrate_recognizer"})

@@ -13,21 +13,23 @@ from lightning.fabric import Fabric
 from lightning.fabric.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
-import memrix
 from memrix.asr.recognizer_files import load_weights, save_recognizer
 from memrix.asr.seeds import derive
-from memrix.asr.training.batches import training_batches
+from memrix.asr.speech_model import SpeechBatch
+from memrix.asr.training import stages
+from memrix.asr.training.batches import Joined, training_plan
 from memrix.asr.training.best import BestEpochs
-from memrix.asr.training.data import SpeechData, collate
+from memrix.asr.training.data import SpeechData
 from memrix.asr.training.devices import require_devices
 from memrix.asr.training.folder import RESULT, STATE, check_folder
 from memrix.asr.training.interruption import interruptible
 from memrix.asr.training.news import Epoch, Report, Step
+from memrix.asr.training.objective import Objective
 from memrix.asr.training.schedule import learning_rate
 from memrix.asr.training.settings import TrainingSettings
 from memrix.asr.training.setup import prepare_training, validation_data
 from memrix.asr.training.state import optimizer_state, read_state, write_state
-from memrix.asr.training.validation import Validation, summed_loss, validate
+from memrix.asr.training.validation import Validation, validate
 from memrix.errors import CheckpointError, SettingsError
 from memrix.toolkit import file_path
 
@@ -79,29 +81,55 @@ class _Training:
         self._setup = prepare_training(settings)
         self._report(self._setup)
         self._recognizer = self._setup.recognizer
-        self._data = SpeechData(self._setup.train, self._recognizer.labels, settings.augmentation, settings.seed)
+        self._data = SpeechData(self._setup.train, self._recognizer, settings.augmentation, settings.seed)
         self._dev_data, self._dev_batches = validation_data(self._setup)
         self._best = BestEpochs(folder / "best", settings.average)
-        optimizer = torch.optim.RAdam(
-            [parameter for parameter in self._recognizer.parameters() if parameter.requires_grad],
-            lr=settings.optimizer.learning_rates[0],
-            weight_decay=settings.optimizer.weight_decay,
-            decoupled_weight_decay=True,
-        )
         self._epoch, self._batch = 0, 0
         self._loss, self._labels = 0.0, 0  # of the epoch so far
         self._history: list[dict[str, Any]] = []
+        self._stage = stages.stage_of(settings, 0)
         state = self._read_state()
-        if state is not None:
-            load_weights(self._recognizer, state["recognizer"], str(folder / STATE))
-            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-            known = optimizer_state(folder / STATE, state["optimizer"], optimizer.state_dict(), parameters)
-            optimizer.load_state_dict(known)
-            self._epoch, self._batch = state["epoch"], state["batch"]
-            self._loss, self._labels = state["loss"], state["labels"]
-            self._history = state["history"]
-        self._model, self._optimizer = self._fabric.setup(self._recognizer, optimizer)
+        if state is None:
+            self._begin(self._new_optimizer())
+        else:
+            self._begin(self._resumed(state))
         self._kept = time.monotonic()
+
+    def _resumed(self, state: dict[str, Any]) -> torch.optim.Optimizer:
+        """Where a training was interrupted; the optimizer as it was."""
+        path = self._folder / STATE
+        self._epoch, self._batch = state["epoch"], state["batch"]
+        self._loss, self._labels = state["loss"], state["labels"]
+        self._history = state["history"]
+        self._enter_stage()
+        load_weights(self._recognizer, state["recognizer"], str(path))
+        stages.calibrate(self._recognizer, self._stage, self._settings, self._setup.train)
+        optimizer = self._new_optimizer()
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        optimizer.load_state_dict(optimizer_state(path, state["optimizer"], optimizer.state_dict(), parameters))
+        return optimizer
+
+    def _new_optimizer(self) -> torch.optim.Optimizer:
+        return torch.optim.RAdam(
+            [parameter for parameter in self._recognizer.parameters() if parameter.requires_grad],
+            lr=self._settings.optimizer.learning_rates[0],
+            weight_decay=self._settings.optimizer.weight_decay,
+            decoupled_weight_decay=True,
+        )
+
+    def _begin(self, optimizer: torch.optim.Optimizer) -> None:
+        """Train what the model is now, with this optimizer."""
+        objective = Objective(self._recognizer, self._setup.teacher, self._settings.distillation)
+        self._model, self._optimizer = self._fabric.setup(objective, optimizer)
+
+    def _enter_stage(self) -> bool:
+        """Quantize as the present epoch asks for; whether that is another way than before."""
+        stage = stages.stage_of(self._settings, self._epoch)
+        if stage == self._stage or self._epoch >= self._settings.epochs:
+            return False
+        self._stage = stage
+        stages.enter(self._recognizer, stage, self._settings)
+        return True
 
     def run(self) -> Path:
         """All epochs that are left, and the average of the best."""
@@ -113,14 +141,19 @@ class _Training:
     def _run_epoch(self, interrupted: list[bool]) -> None:
         began = time.monotonic()
         settings = self._settings
-        quantized = "hardware" in self._recognizer.description
-        if quantized:
-            memrix.set_epoch(self._recognizer.network, self._epoch)
-        plan = training_batches(self._setup.train, settings.seconds_per_batch, settings.seed, self._epoch)
+        stages.set_epoch(self._recognizer, self._epoch)
+        plan = training_plan(
+            self._setup.train,
+            self._recognizer,
+            settings.seconds_per_batch,
+            settings.seed,
+            self._epoch,
+            min(settings.augmentation.speeds),
+        )
         loader = DataLoader(
             self._data,
             batch_sampler=self._shares(plan[self._batch :]),
-            collate_fn=collate,
+            collate_fn=SpeechBatch.of,
             num_workers=settings.workers,
         )
         self._model.train()
@@ -132,22 +165,22 @@ class _Training:
             )
             for group in self._optimizer.param_groups:
                 group["lr"] = rate
-            total = self._data.labels_of(plan[self._batch])
+            total = sum(len(self._data.targets_of(names)) for names in plan[self._batch])
             # Each step draws from its own stream: no state of a generator has to be stored.
             name = f"{self._epoch}/{self._batch}/{self._fabric.global_rank}"
             torch.manual_seed(derive(settings.seed, "step", name))
             batch = batch.to(self._fabric.device)
-            log_probabilities, lengths = self._model(batch.audio, batch.samples, batch.masked)
-            summed = summed_loss(log_probabilities, lengths, batch)
+            summed = self._model(*batch)
             if self._fabric.global_rank >= len(plan[self._batch]):
                 summed = summed * 0
             # Processes average their gradients; the mean is to be over all labels of all of them.
             self._fabric.backward(summed * (self._fabric.world_size / total))
             loss = float(self._fabric.all_reduce(summed.detach(), reduce_op="sum"))
             if not math.isfinite(loss):
+                first = ", ".join(names[0] for names in plan[self._batch][:5])
                 raise SettingsError(
                     f"the loss of epoch {self._epoch}, batch {self._batch} is {loss}; the state before is kept in "
-                    f"{self._folder}: lower the learning rates, or look at {', '.join(plan[self._batch][:5])}"
+                    f"{self._folder}: lower the learning rates, or look at {first}"
                 )
             self._fabric.clip_gradients(self._model, self._optimizer, max_norm=settings.optimizer.gradient_clip)
             self._optimizer.step()
@@ -162,33 +195,39 @@ class _Training:
                 raise KeyboardInterrupt
         self._end_epoch(time.monotonic() - began)
 
-    def _shares(self, plan: list[list[str]]) -> Iterator[list[tuple[int, str]]]:
+    def _shares(self, plan: list[list[Joined]]) -> Iterator[list[tuple[int, Joined]]]:
         """What this process takes of each batch."""
         rank, processes = self._fabric.global_rank, self._fabric.world_size
-        for ids in plan:
+        for items in plan:
             # Every process must take part in every step: where nothing is left for one, its loss counts nothing.
-            yield [(self._epoch, name) for name in ids[rank::processes] or ids[:1]]
+            yield [(self._epoch, names) for names in items[rank::processes] or items[:1]]
 
     def _end_epoch(self, seconds: float) -> None:
         mine = self._dev_batches[self._fabric.global_rank :: self._fabric.world_size]
         device = self._fabric.device
         found = validate(self._recognizer, (self._dev_data.batch(0, ids).to(device) for ids in mine))
-        sums = torch.tensor([found.loss, found.errors, found.labels], dtype=torch.float64, device=device)
-        loss, errors, labels = self._fabric.all_reduce(sums, reduce_op="sum").tolist()
-        total = Validation(loss, int(errors), int(labels))
-        epoch = Epoch(self._epoch, self._loss / max(self._labels, 1), total.loss_per_label, total.error_rate, seconds)
+        sums = torch.tensor(list(vars(found).values()), dtype=torch.float64, device=device)
+        loss, *counts = self._fabric.all_reduce(sums, reduce_op="sum").tolist()
+        total = Validation(loss, *map(int, counts))
+        epoch = Epoch(
+            self._epoch, self._loss / max(self._labels, 1), total.loss_per_target, total.error_rate, seconds
+        )
         self._history.append(vars(epoch))
         self._fabric.log_dict({"dev loss": epoch.dev_loss, "dev error rate": epoch.dev_error_rate}, step=self._epoch)
         if self._fabric.is_global_zero:
-            self._best.update(self._epoch, self._recognizer, [item["dev_error_rate"] for item in self._history])
+            self._best.update(self._epoch, self._recognizer, self._errors())
         self._epoch, self._batch, self._loss, self._labels = self._epoch + 1, 0, 0.0, 0
+        if self._enter_stage():
+            stages.calibrate(self._recognizer, self._stage, self._settings, self._setup.train)
+            self._recognizer.train()
+            self._begin(self._new_optimizer())
         self._keep()
         self._report(epoch)
 
     def _finish(self) -> Path:
         result = self._folder / RESULT
         if self._fabric.is_global_zero:
-            errors = [item["dev_error_rate"] for item in self._history]
+            errors = self._errors()
             load_weights(self._recognizer, self._best.average(errors), str(self._folder))
             training = {
                 "settings": self._settings.model_dump(mode="json"),
@@ -198,6 +237,14 @@ class _Training:
             save_recognizer(result, self._recognizer, training)
         self._fabric.barrier()
         return result
+
+    def _errors(self) -> list[float]:
+        """Error rate of each epoch so far; infinite where its weights cannot be the result."""
+        settings = self._settings
+        return [
+            item["dev_error_rate"] if stages.stage_of(settings, item["epoch"]).is_last else math.inf
+            for item in self._history
+        ]
 
     def _steps(self, batches: int) -> int:
         return self._epoch * batches + self._batch

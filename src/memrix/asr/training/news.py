@@ -17,7 +17,7 @@ class Step:
         epochs: of the training.
         batch: of the epoch, from 0.
         batches: of the epoch.
-        loss: in nats per label, of this batch.
+        loss: in nats per label or token, of this batch.
         rate: learning rate.
     """
 
@@ -37,7 +37,7 @@ class Epoch:
         epoch: from 0.
         loss: of training, in nats per label.
         dev_loss: of the held-out utterances, in nats per label.
-        dev_error_rate: of labels, by greedy search.
+        dev_error_rate: of labels or words, by greedy decoding.
         seconds: that the epoch took, those before an interruption not counted.
     """
 

@@ -105,6 +105,28 @@ class OptimizerSettings(_Settings):
         return self
 
 
+class DistillationSettings(_Settings):
+    """Learning from the float model that a low-bit model starts from.
+
+    Attributes:
+        logits: share of the loss that is the distance to the teacher's distribution of labels or tokens.
+        encoder: weight of the relative squared distance to what the teacher's encoder puts out, in nats per target.
+        temperature: of both distributions.
+        teacher: file of a float recognizer. By default the model that the training starts from, before it is
+            quantized.
+    """
+
+    logits: float = Field(0.0, ge=0, le=1)
+    encoder: float = Field(0.0, ge=0, le=_LARGEST)
+    temperature: float = Field(1.0, gt=0, le=1000)
+    teacher: PlainText | None = None
+
+    @property
+    def has_teacher(self) -> bool:
+        """Whether there is anything to learn from a teacher."""
+        return self.logits > 0 or self.encoder > 0
+
+
 class TrainingSettings(_Settings):
     """All settings of a training.
 
@@ -114,13 +136,19 @@ class TrainingSettings(_Settings):
         method: ``float``; ``quantization-aware``: with fake quantizers of the chip's bits; ``hardware-aware``: every
             step on a new chip (device resampling).
         start: file of a trained recognizer to go on from; None begins with random weights.
-        model: a preset (small, medium, paper), sizes of a Conformer, or a CTC model of ``transformers``. By default
-            that of ``start``, or else ``paper``.
+        model: a preset (small, medium, paper), sizes of a Conformer, a CTC model of ``transformers``, or a
+            sequence-to-sequence model: ``whisper-tiny.en``, one of the Hugging Face hub, or a folder. By default that
+            of ``start``, or else ``paper``.
         labels: of the model. By default those of ``start``, or else phonemes.
         augmentation: of the training audio.
         hardware: the chip whose bits the weights have; a preset, a file or a table. Not used in float.
         quantization: settings of quantization-aware training; ``method`` and ``seed`` set device resampling and seed.
             Not used in float.
+        annealing: bits and epochs of training at more bits before those of the hardware: ``[[8, 1], [4, 2]]``.
+        resampled_epochs: last epochs, in each step of which a new chip is sampled, as with ``hardware-aware``.
+        distillation: what is learned from a float model.
+        frozen: patterns of names of layers that are not trained. By default the front end, embedding and output
+            layer of a sequence-to-sequence model, and nothing of others.
         optimizer: and its learning rates.
         epochs: passes over the training data.
         seconds_per_batch: of audio.
@@ -141,6 +169,10 @@ class TrainingSettings(_Settings):
     augmentation: Augmentation = Augmentation()
     hardware: HardwareTable = Field(default_factory=lambda: Hardware.preset("paper"))
     quantization: QuantizationTable = Quantization(output_quantizers=True)
+    annealing: tuple[tuple[Annotated[float, Field(gt=1, le=64)], Annotated[int, Field(ge=1, le=100_000)]], ...] = ()
+    resampled_epochs: int = Field(0, ge=0, le=100_000)
+    distillation: DistillationSettings = DistillationSettings()
+    frozen: tuple[PlainText, ...] | None = None
     optimizer: OptimizerSettings = OptimizerSettings()
     epochs: int = Field(50, ge=1, le=100_000)
     seconds_per_batch: float = Field(180.0, gt=0, le=1e7)
@@ -160,10 +192,18 @@ class TrainingSettings(_Settings):
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
-        problems = [] if self.method == "float" else self._contradictions()
+        problems = self._idle() if self.method == "float" else self._contradictions()
+        if sum(epochs for _, epochs in self.annealing) >= self.epochs and self.annealing:
+            problems.append(f"annealing={self.annealing!r} leaves none of {self.epochs} epochs for the final bits")
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+    def _idle(self) -> list[str]:
+        """Settings that mean nothing in float."""
+        names = ("annealing", "resampled_epochs") if not self.distillation.has_teacher else ("annealing",)
+        given = [name for name in names if getattr(self, name)]
+        return [f"{name}={getattr(self, name)!r} needs low-bit weights, and the method is 'float'" for name in given]
 
     def _contradictions(self) -> list[str]:
         """Settings of the quantization that the method or the seed of the training says otherwise."""

@@ -1,30 +1,25 @@
-"""From settings to what a training needs: utterances, labels, recognizer."""
+"""From settings to what a training needs: utterances, and the model that learns from them."""
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from lhotse import CutSet
 
 from memrix import Quantization
 from memrix.asr.corpora.prepared import open_corpus
-from memrix.asr.labels import Labels, PhonemeLabels, SubwordLabels
-from memrix.asr.models.conformer import PRESETS
-from memrix.asr.pronunciation import corpus_pronunciations
-from memrix.asr.recognizer import Recognizer
-from memrix.asr.recognizer_files import load_recognizer, new_recognizer, quantize_recognizer
-from memrix.asr.seeds import derive
-from memrix.asr.training.batches import evaluation_batches, padded_audio
-from memrix.asr.training.calibration import calibrate_recognizer
+from memrix.asr.recognizer_files import load_recognizer
+from memrix.asr.speech_model import SpeechModel
+from memrix.asr.training import stages
+from memrix.asr.training.batches import Joined, evaluation_batches, joined
 from memrix.asr.training.data import SpeechData
-from memrix.asr.training.settings import LabelSettings, TrainingSettings
-from memrix.errors import CheckpointError, DataError
+from memrix.asr.training.making import new_model
+from memrix.asr.training.settings import TrainingSettings
+from memrix.errors import CheckpointError, DataError, SettingsError
 
-_STATISTICS_UTTERANCES = 500
-_CALIBRATION_BATCHES = 8
 VALIDATION_SECONDS = 120.0
 
 
@@ -34,19 +29,21 @@ class TrainingSetup:
 
     Attributes:
         recognizer: with its first weights.
+        teacher: that it learns from, beside the texts, or None.
         train: utterances to learn from.
         dev: utterances to validate on.
-        left_out: ids of training utterances too short for their labels.
+        left_out: ids of training utterances that do not fit the model.
     """
 
-    recognizer: Recognizer
+    recognizer: SpeechModel
+    teacher: SpeechModel | None
     train: CutSet
     dev: CutSet
     left_out: list[str]
 
 
 def prepare_training(settings: TrainingSettings) -> TrainingSetup:
-    """Open the corpus, choose the labels, and build the recognizer or read the one to start from.
+    """Open the corpus, and build the model or read the one to start from.
 
     Raises:
         DataError: the corpus cannot be used, or words without pronunciation, all listed.
@@ -55,84 +52,66 @@ def prepare_training(settings: TrainingSettings) -> TrainingSetup:
     corpus = open_corpus(settings.corpus)
     train, dev = corpus.cuts("train").to_eager(), corpus.cuts("dev").to_eager()
     start = None if settings.start is None else load_recognizer(Path(settings.start))[0]
-    labels = _labels(settings, train, dev) if start is None else start.labels
-    _check_spellings(labels, train, dev)
+    model = new_model(settings, train, dev) if start is None else start
+    model.require_texts(cut.supervisions[0].text for part in (train, dev) for cut in part)
+    if start is not None:
+        _check_start(model, settings)
+    usable, left_out = _learnable(train, model, settings.augmentation.speeds)
     if start is None:
-        with torch.random.fork_rng():
-            torch.manual_seed(derive(settings.seed, "weights"))
-            recognizer = new_recognizer(settings.model or PRESETS["paper"], labels)
-    else:
-        recognizer = start
-        _check_start(recognizer, settings)
-    usable, left_out = _long_enough(train, recognizer, max(settings.augmentation.speeds))
-    if start is None:
-        _set_statistics(recognizer, usable)
-    if settings.method != "float":
-        _quantize(recognizer, settings, usable)
-    return TrainingSetup(recognizer.train(), usable, dev, left_out)
+        model.see(usable)
+    teacher = _teacher(settings, model)
+    first = stages.stage_of(settings, 0)
+    stages.enter(model, first, settings)
+    stages.calibrate(model, first, settings, usable)
+    return TrainingSetup(model.train(), teacher, usable, dev, left_out)
 
 
-def _labels(settings: TrainingSettings, train: CutSet, dev: CutSet) -> Labels:
-    texts = [cut.supervisions[0].text for cut in train]
-    kind = settings.labels or LabelSettings()
-    if kind.kind == "subwords":
-        return SubwordLabels.trained(texts, kind.size)
-    texts += [cut.supervisions[0].text for cut in dev]
-    return PhonemeLabels(corpus_pronunciations(settings.corpus, settings.dictionaries, texts))
-
-
-def _check_spellings(labels: Labels, *parts: CutSet) -> None:
-    missing = labels.unspellable(cut.supervisions[0].text for part in parts for cut in part)
-    if missing:
-        raise DataError(
-            f"{len(missing)} words cannot be spelled in the labels of this recognizer: {', '.join(missing)}; give "
-            "their pronunciations in your own dictionary (setting `dictionaries`), lines such as "
-            "`hello HH AH L OW`"
-        )
-
-
-def _long_enough(cuts: CutSet, recognizer: Recognizer, fastest: float) -> tuple[CutSet, list[str]]:
-    """Utterances with a frame for every label at the fastest speed, and the ids of the others."""
-    labels = recognizer.labels
-    short = []
-    for cut in cuts:
-        frames = int(recognizer.frames(torch.tensor(int(cut.num_samples / fastest))))
-        if frames < labels.shortest_frames(labels.encode(cut.supervisions[0].text)):
-            short.append(cut.id)
+def _learnable(cuts: CutSet, model: SpeechModel, speeds: tuple[float, ...]) -> tuple[CutSet, list[str]]:
+    """Utterances that the model can learn from, and the ids of the others."""
+    short = [
+        cut.id
+        for cut in cuts
+        if not model.can_learn(cut.num_samples, model.targets(cut.supervisions[0].text), speeds)
+    ]
     left_out = set(short)
     kept = CutSet.from_cuts(cut for cut in cuts if cut.id not in left_out)
     if not len(kept):
-        raise DataError("every training utterance is too short for its transcript; check that they belong together")
+        raise DataError(
+            "every training utterance is too short for its transcript, or too long for the model; check that they "
+            "belong together"
+        )
     return kept, short
 
 
-def _set_statistics(recognizer: Recognizer, cuts: CutSet) -> None:
-    """Mean and deviation of every feature over a sample of the training data."""
-    sample = sorted(cuts, key=lambda cut: derive(0, "statistics", cut.id))[:_STATISTICS_UTTERANCES]
-    total, squares, frames = 0.0, 0.0, 0
-    for cut in sample:
-        features, _ = recognizer.features(*padded_audio([cut]))
-        total = total + features.double().sum(dim=(0, 1))
-        squares = squares + features.double().square().sum(dim=(0, 1))
-        frames += features.shape[1]
-    mean = torch.as_tensor(total) / frames
-    variance = torch.as_tensor(squares) / frames - mean.square()
-    recognizer.mean.copy_(mean)
-    # A band above the bandwidth of the recordings is constant.
-    recognizer.deviation.copy_(variance.clamp(min=1e-4).sqrt())
+def _teacher(settings: TrainingSettings, model: SpeechModel) -> SpeechModel | None:
+    """The float model to learn from, or None.
+
+    Raises:
+        SettingsError: it has low-bit weights, or other targets; or the model has no encoder of its own.
+    """
+    wanted = settings.distillation
+    if not wanted.has_teacher:
+        return None
+    teacher = copy.deepcopy(model) if wanted.teacher is None else load_recognizer(Path(wanted.teacher))[0]
+    if teacher.is_low_bit:
+        raise SettingsError(
+            "distillation needs a float recognizer to learn from, and this one has low-bit weights; name a float one "
+            "(setting distillation.teacher)"
+        )
+    if (teacher.kind, teacher.description["labels"]) != (model.kind, model.description["labels"]):
+        raise SettingsError(f"the teacher {wanted.teacher} has other labels than the recognizer; name another one")
+    if wanted.encoder and not model.has_encoder:
+        raise SettingsError("distillation.encoder needs a model with an encoder, such as Whisper; leave it out")
+    return teacher
 
 
-def _check_start(recognizer: Recognizer, settings: TrainingSettings) -> None:
+def _check_start(model: SpeechModel, settings: TrainingSettings) -> None:
     """What is asked for must be what the recognizer to start from is."""
-    known: dict[str, Any] = recognizer.description
-    problems = []
-    if settings.model is not None and known["model"] != settings.model.model_dump(mode="json"):
-        problems.append(f"its model is {known['model']}, asked for {settings.model.model_dump(mode='json')}")
-    if settings.labels is not None and known["labels"]["kind"] != settings.labels.kind:
-        problems.append(f"its labels are {known['labels']['kind']}, asked for {settings.labels.kind}")
-    if "hardware" in known and settings.method == "float":
+    known: dict[str, Any] = model.description
+    problems = model.differences(settings)
+    if model.is_low_bit and settings.method == "float":
         problems.append("its weights are quantized, and the method `float` starts from a float recognizer")
-    elif "hardware" in known and _lacks_output_ranges(known["quantization"], settings.quantization):
+    elif model.is_low_bit and _lacks_output_ranges(known["quantization"], settings.quantization):
         problems.append(
             "its outputs have no ranges, and the observer `fixed` finds none; set `quantization.output_quantizers` "
             "to false, or take another observer"
@@ -148,23 +127,11 @@ def _lacks_output_ranges(known: dict[str, Any], asked: Quantization) -> bool:
     return asked.observer == "fixed" and asked.output_quantizers and not known["output_quantizers"]
 
 
-def _quantize(recognizer: Recognizer, settings: TrainingSettings, cuts: CutSet) -> None:
-    """Fake quantizers as asked for, with ranges from data where neither the start nor training has them."""
-    quantization = settings.complete_quantization
-    quantize_recognizer(recognizer, settings.hardware, quantization)
-    if quantization.device_resampling or quantization.learned_steps or quantization.observer == "fixed":
-        calibrate_recognizer(
-            recognizer,
-            settings.hardware,
-            cuts,
-            batches=_CALIBRATION_BATCHES,
-            seconds=VALIDATION_SECONDS,
-            seed=settings.seed,
-            keep_ranges=True,
-        )
-
-
-def validation_data(setup: TrainingSetup) -> tuple[SpeechData, list[list[str]]]:
-    """The held-out utterances and how they are batched."""
-    data = SpeechData(setup.dev, setup.recognizer.labels, None)
-    return data, evaluation_batches(setup.dev, VALIDATION_SECONDS)
+def validation_data(setup: TrainingSetup) -> tuple[SpeechData, list[list[Joined]]]:
+    """The held-out utterances, and how they are batched: joined to windows as those of training are."""
+    data, model = SpeechData(setup.dev, setup.recognizer, None), setup.recognizer
+    if model.window is None:
+        return data, [[(name,) for name in ids] for ids in evaluation_batches(setup.dev, VALIDATION_SECONDS)]
+    windows = joined(sorted(setup.dev, key=lambda cut: cut.id), model, model.window)
+    size = max(1, int(VALIDATION_SECONDS / model.window.seconds))
+    return data, [windows[start : start + size] for start in range(0, len(windows), size)]

@@ -61,7 +61,7 @@ class WhisperRecognizer:
         self.source = pretrained.source
         self._tokenizer = pretrained.tokenizer
         self._features = pretrained.features
-        self._prompt = _prompt(pretrained)
+        self._prompt = whisper_prompt(pretrained)
         self._end: int = self.model.config.eos_token_id
         settings = self.model.generation_config
         self._never = list(settings.suppress_tokens or ())
@@ -211,7 +211,7 @@ def load_recognizer(name: str) -> WhisperRecognizer:
     return WhisperRecognizer(load_pretrained(name))
 
 
-def _prompt(pretrained: Pretrained) -> list[int]:
+def whisper_prompt(pretrained: Pretrained) -> list[int]:
     """Tokens that ask for an English transcript without timestamps."""
     config, tokenizer = pretrained.model.config, pretrained.tokenizer
     words = ["<|startoftranscript|>", "<|notimestamps|>"]

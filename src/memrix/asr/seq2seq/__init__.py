@@ -1,0 +1,9 @@
+"""Sequence-to-sequence models of ``transformers``, such as Whisper, as speech models.
+
+    audio --features--> encoder --> decoder <--> tokens so far        text <--tokenizer-- tokens
+
+- ``settings``: which model: a name, a folder, or one of the Hugging Face hub.
+- ``pretrained``: its network, tokenizer and features, loaded without running code of others.
+- ``model``: the speech model: loss on a text, greedy transcripts, what stays digital and what training freezes.
+- ``files``: what its recognizer files say.
+"""

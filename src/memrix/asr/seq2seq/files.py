@@ -1,0 +1,118 @@
+"""What the file of a sequence-to-sequence recognizer may say, checked before its network is built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field
+from tokenizers import Tokenizer
+from torch import Tensor
+from transformers import AutoConfig, AutoModelForSpeechSeq2Seq, PreTrainedTokenizerFast
+from transformers.models.auto.feature_extraction_auto import feature_extractor_class_from_name
+
+from memrix.asr.model_folders import require_no_code, require_sizes
+from memrix.asr.outside import PlainText, Schema
+from memrix.asr.recognizer_schema import RecognizerDescription
+from memrix.asr.seq2seq.model import Decoding, SequenceToSequence
+from memrix.errors import DataError
+from memrix.toolkit import shown
+
+_Token = Annotated[int, Field(ge=0, le=1 << 24)]
+
+
+class _Decoding(Schema):
+    prompt: list[_Token] = Field(min_length=1, max_length=64)
+    end: _Token
+    never: list[_Token]
+    never_first: list[_Token]
+    prefix: PlainText
+
+    def built(self) -> Decoding:
+        """The same, as a model has it."""
+        return Decoding(tuple(self.prompt), self.end, tuple(self.never), tuple(self.never_first), self.prefix)
+
+
+class _Model(Schema):
+    kind: Literal["sequence-to-sequence"]
+    checkpoint: PlainText
+    source: PlainText
+    config: dict[str, Any]
+    features: dict[str, Any]
+    decoding: _Decoding
+
+
+class _Labels(Schema):
+    kind: Literal["tokenizer"]
+    tokenizer: PlainText
+
+
+class Seq2SeqDescription(RecognizerDescription):
+    """A sequence-to-sequence model, its features, and its tokenizer."""
+
+    kind: Literal["sequence-to-sequence"]
+    model: _Model
+    labels: _Labels
+
+    def built(self, tensors: Mapping[str, Tensor]) -> SequenceToSequence:
+        """The model with random weights.
+
+        Args:
+            tensors: of the file: no network is built that is larger.
+
+        Raises:
+            MemrixError, ValueError: it cannot be built; what is wrong is said.
+        """
+        config, features, decoding = self.model.config, self.model.features, self.model.decoding
+        for table, name in ((config, "its config"), (features, "its features")):
+            require_no_code(table, name)
+            require_sizes(table, len(tensors), name)
+        known = AutoConfig.for_model(**config)
+        with torch.device("meta"):
+            declared = AutoModelForSpeechSeq2Seq.from_config(known, trust_remote_code=False)
+        _require_fit(declared, tensors)
+        tokens = [*decoding.prompt, decoding.end, *decoding.never, *decoding.never_first]
+        if max(tokens) >= known.get_text_config(decoder=True).vocab_size:
+            raise DataError(f"its decoding names the token {max(tokens)}, beyond its vocabulary")
+        with torch.random.fork_rng(devices=[]):
+            network = AutoModelForSpeechSeq2Seq.from_config(known, trust_remote_code=False)
+        return SequenceToSequence(
+            network,
+            PreTrainedTokenizerFast(tokenizer_object=_tokenizer(self.labels.tokenizer)),
+            _features(features),
+            decoding.built(),
+            self.model.checkpoint,
+            self.model.source,
+        )
+
+
+def _require_fit(declared: Any, tensors: Mapping[str, Tensor]) -> None:  # noqa: ANN401 - transformers has no type
+    """No larger architecture than there are weights for, of exactly these shapes where they are not packed."""
+    for name, value in declared.named_parameters():
+        found = tensors.get(f"network.{name}")
+        if found is not None and not found.is_floating_point():
+            continue
+        if found is not None and found.shape != value.shape:
+            raise DataError(
+                f"network.{name} has shape {list(found.shape)}, and its model declares {list(value.shape)}"
+            )
+    held = sum(value.numel() * (4 if value.dtype is torch.uint8 else 1) for value in tensors.values())
+    values = sum(value.numel() for value in declared.parameters())
+    if values > held:
+        raise DataError(f"its model has {values} weights, and the file {held} values")
+
+
+def _tokenizer(text: str) -> Tokenizer:
+    try:
+        return Tokenizer.from_str(text)
+    except Exception as error:  # broad, because the tokenizer's Rust core raises bare Exceptions
+        raise DataError(f"its tokenizer cannot be read ({error})") from error
+
+
+def _features(settings: Mapping[str, Any]) -> Any:  # noqa: ANN401 - transformers has no type for it
+    name = settings.get("feature_extractor_type")
+    kind = feature_extractor_class_from_name(name) if isinstance(name, str) else None
+    if kind is None:
+        raise DataError(f"its features are of {shown(name)}, which transformers does not have")
+    return kind.from_dict(dict(settings))

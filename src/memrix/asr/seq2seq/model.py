@@ -1,0 +1,297 @@
+"""A sequence-to-sequence model as a speech model: features, loss on a text, greedy transcripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from transformers.modeling_outputs import BaseModelOutput
+
+from memrix.asr.audio import SAMPLE_RATE
+from memrix.asr.corpus import WINDOW_SECONDS, listing
+from memrix.asr.scoring import count_errors
+from memrix.asr.speech_model import SpeechBatch, SpeechModel, SpeechOutputs, Window
+from memrix.errors import ConversionError, DataError
+
+if TYPE_CHECKING:
+    from memrix.asr.training.settings import TrainingSettings
+
+TOKENS_PER_SECOND = 5.0
+TOKENS_TO_SPARE = 8
+"""Cap on the length of a transcript. 5 tokens per second are about 225 words per minute, half as fast again
+as ordinary English; the spare ones leave room for spelling in short clips. A repetition loop can then do little
+more than double a transcript, and no reference of the Asterisk prompts is within 8 tokens of the cap."""
+
+_MOST_TOKENS = 448
+"""Of a decoder that does not say how many positions it has."""
+_POSITIONS = ("max_target_positions", "max_position_embeddings")
+_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """Tokens that a decoder begins with, ends with, and does not write.
+
+    Attributes:
+        prompt: that every transcript begins with.
+        end: of a transcript.
+        never: that are not written.
+        never_first: that do not begin a transcript.
+        prefix: before the first word of a text.
+    """
+
+    prompt: tuple[int, ...]
+    end: int
+    never: tuple[int, ...] = ()
+    never_first: tuple[int, ...] = ()
+    prefix: str = ""
+
+
+class SequenceToSequence(SpeechModel):
+    """An encoder of speech and a decoder that writes tokens, one window a clip.
+
+    Args:
+        network: whatever ``AutoModelForSpeechSeq2Seq`` builds.
+        tokenizer: of transformers, fast.
+        features: extractor of transformers.
+        decoding: tokens of the decoder.
+        checkpoint: name that the model was loaded by.
+        source: where its weights came from, with hash or revision.
+    """
+
+    kind = "sequence-to-sequence"
+    unit = "word"
+    has_encoder = True
+
+    def __init__(
+        self,
+        network: Any,  # noqa: ANN401 - transformers has no type for these
+        tokenizer: Any,  # noqa: ANN401
+        features: Any,  # noqa: ANN401
+        decoding: Decoding,
+        checkpoint: str,
+        source: str,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.tokenizer = tokenizer
+        self.features = features
+        self.decoding = decoding
+        self.source = source
+        self._never = torch.tensor(decoding.never, dtype=torch.long)
+        config = network.config
+        self._positions = next((n for name in _POSITIONS if (n := getattr(config, name, None))), _MOST_TOKENS)
+        self._fixed = hasattr(features, "n_samples")  # a window of that length, whatever the clip
+        self.end_of_text = decoding.end
+        self.bins = int(getattr(config, "num_mel_bins", self.bins))
+        self.window = Window(WINDOW_SECONDS, self._room) if self._fixed else None
+        embeddings = {name for name, part in network.named_modules() if isinstance(part, nn.Embedding)}
+        self._digital = _front_and_output(network)
+        self.frozen_layers = (*self._digital, *sorted(embeddings))
+        self.description = {
+            "model": {
+                "kind": self.kind,
+                "checkpoint": checkpoint,
+                "source": source,
+                "config": {**config.to_diff_dict(), "model_type": config.model_type},
+                "features": features.to_dict(),
+                "decoding": asdict(decoding),
+            },
+            "labels": {"kind": "tokenizer", "tokenizer": tokenizer.backend_tokenizer.to_str()},
+        }
+
+    @property
+    def digital_layers(self) -> tuple[str, ...]:
+        """Convolutions of the front end and the output layer, as in the paper."""
+        return self._digital
+
+    @property
+    def _room(self) -> int:
+        """Tokens of a transcript, its end counted, that a decoder has positions for."""
+        return int(self._positions - len(self.decoding.prompt) + 1)
+
+    def targets(self, text: str) -> list[int]:
+        """Tokens of a text and the end.
+
+        Raises:
+            DataError: more than the decoder has positions for.
+        """
+        tokens = self._encode(text)
+        if len(tokens) >= self._room:
+            raise DataError(f"the transcript has {len(tokens)} tokens, at most {self._room - 1} fit; cut the clip")
+        return [*tokens, self.decoding.end]
+
+    def _encode(self, text: str) -> list[int]:
+        tokens: list[int] = self.tokenizer.encode(
+            self.decoding.prefix + " ".join(text.split()), add_special_tokens=False
+        )
+        return tokens
+
+    def require_texts(self, texts: Iterable[str]) -> None:
+        """Raise DataError where words come back as others from their tokens; they are listed."""
+        words = sorted({word for text in texts for word in text.split()})
+        lost = [word for word in words if self._decode(self._encode(word)) != word]
+        if lost:
+            raise DataError(
+                f"the tokenizer of {self.description['model']['checkpoint']} cannot write {len(lost)} words of the "
+                f"transcripts; spell them in its characters:{listing(lost, _SHOWN)}"
+            )
+
+    def _decode(self, tokens: Sequence[int]) -> str:
+        text: str = self.tokenizer.decode(list(tokens), skip_special_tokens=True)
+        return text.strip()
+
+    def can_learn(self, samples: int, targets: Sequence[int], speeds: Sequence[float]) -> bool:
+        """Whether an utterance fits into a window at the slowest speed, and its tokens into the decoder."""
+        return samples / min(speeds) <= WINDOW_SECONDS * SAMPLE_RATE and len(targets) <= self._room
+
+    def inputs(self, batch: SpeechBatch) -> dict[str, Tensor]:
+        """What the encoder takes, by its names.
+
+        Raises:
+            DataError: a clip that is longer than a window.
+        """
+        longest = int(WINDOW_SECONDS * SAMPLE_RATE)
+        for name, samples in zip(batch.ids, batch.samples.tolist(), strict=True):
+            if samples > longest:
+                raise DataError(
+                    f"{name} lasts {samples / SAMPLE_RATE:.1f} s, at most {longest / SAMPLE_RATE:g} s fit into one "
+                    "window; cut it"
+                )
+        clips = [clip[:n].cpu().numpy() for clip, n in zip(batch.audio, batch.samples.tolist(), strict=True)]
+        padding = {} if self._fixed else {"padding": True, "return_attention_mask": True}
+        made = dict(self.features(clips, sampling_rate=SAMPLE_RATE, return_tensors="pt", **padding))
+        hidden = batch.masked
+        if self._fixed and bool(hidden.any()):
+            values = made["input_features"]  # [batch, bins, frames]
+            hidden = nn.functional.pad(hidden[:, : values.shape[2]], (0, 0, 0, values.shape[2] - hidden.shape[1]))
+            made["input_features"] = values.masked_fill(hidden.transpose(1, 2).to(values.device), 0.0)
+        device = next(self.network.parameters()).device
+        return {name: value.to(device) for name, value in made.items()}
+
+    def calibration_inputs(self, batch: SpeechBatch) -> dict[str, Tensor]:
+        """Keyword arguments that run encoder and teacher-forced decoder."""
+        return {**self.inputs(batch), "decoder_input_ids": self._decoder_input(batch)}
+
+    def outputs(self, batch: SpeechBatch) -> SpeechOutputs:
+        """Logits of the tokens of the texts, ``[batch, tokens, vocabulary]``, and what the encoder put out."""
+        output = self.network(**self.calibration_inputs(batch), use_cache=False)
+        counts = batch.target_counts.to(output.logits.device)
+        return SpeechOutputs(self._of_targets(output.logits), counts, output.encoder_last_hidden_state)
+
+    def loss(self, outputs: SpeechOutputs, batch: SpeechBatch) -> Tensor:
+        """Negative log likelihood of the tokens and the end, summed, in nats."""
+        valid = _valid(outputs.lengths, outputs.logits.shape[1])
+        targets = batch.targets.to(outputs.logits.device)
+        return nn.functional.cross_entropy(outputs.logits[valid].float(), targets[valid], reduction="sum")
+
+    def errors(self, outputs: SpeechOutputs, batch: SpeechBatch) -> tuple[int, int]:
+        """Word errors and words."""
+        assert outputs.encoded is not None
+        written = self.transcribe(batch, outputs.encoded)
+        counts = [count_errors(said, found) for said, found in zip(batch.texts, written, strict=True)]
+        return sum(count.errors for count in counts), sum(count.words for count in counts)
+
+    def differences(self, settings: TrainingSettings) -> list[str]:
+        """Another model."""
+        known = self.description["model"]
+        problems = []
+        if settings.model is not None and getattr(settings.model, "checkpoint", None) != known["checkpoint"]:
+            problems.append(f"its model is {known['checkpoint']}, asked for {settings.model.model_dump(mode='json')}")
+        if settings.labels is not None:
+            problems.append(f"its labels are its tokenizer's, asked for {settings.labels.kind}")
+        return problems
+
+    @torch.no_grad()
+    def encode(self, batch: SpeechBatch) -> Tensor:
+        """Encoder output, ``[batch, frames, width]``.
+
+        Raises:
+            ConversionError: the output is not finite.
+        """
+        output: Tensor = self.network.get_encoder()(**self.inputs(batch)).last_hidden_state  # type: ignore[operator]
+        return _finite(output, "encoder output")
+
+    @torch.no_grad()
+    def transcribe(self, batch: SpeechBatch, encoder_output: Tensor) -> list[str]:
+        """Greedy transcripts; the duration of each clip caps their length.
+
+        Raises:
+            ConversionError: the decoder's output is not finite.
+        """
+        caps = [self._cap(samples / SAMPLE_RATE) for samples in batch.samples.tolist()]
+        written: list[list[int]] = [[] for _ in caps]
+        active = list(range(len(caps)))  # utterances that are not finished; the rows of all tensors below
+        tokens = torch.tensor([self.decoding.prompt] * len(active), device=encoder_output.device)
+        cache = None
+        while active:
+            output = self.network(
+                encoder_outputs=BaseModelOutput(last_hidden_state=encoder_output),
+                decoder_input_ids=tokens,
+                past_key_values=cache,
+                use_cache=True,
+            )
+            cache = output.past_key_values
+            chosen = self._choose(_finite(output.logits[:, -1], "decoder output"), first=not written[active[0]])
+            kept = []
+            for row, (utterance, token) in enumerate(zip(active, chosen.tolist(), strict=True)):
+                if token != self.decoding.end:
+                    written[utterance].append(token)
+                    if len(written[utterance]) < caps[utterance]:
+                        kept.append(row)
+            if len(kept) < len(active):
+                rows = torch.tensor(kept, dtype=torch.long, device=encoder_output.device)
+                active = [active[row] for row in kept]
+                encoder_output, chosen = encoder_output[rows], chosen[rows]
+                cache.batch_select_indices(rows)
+            tokens = chosen.unsqueeze(1)
+        return [self._decode(text) for text in written]
+
+    def _decoder_input(self, batch: SpeechBatch) -> Tensor:
+        """Prompt and targets but the last, padded with the end; ``[batch, tokens]``."""
+        targets = batch.targets.masked_fill(~_valid(batch.target_counts, batch.targets.shape[1]), self.decoding.end)
+        prompt = torch.tensor(self.decoding.prompt, device=targets.device).expand(len(targets), -1)
+        tokens = torch.cat([prompt, targets[:, :-1]], dim=1)
+        return tokens.to(next(self.network.parameters()).device)
+
+    def _of_targets(self, logits: Tensor) -> Tensor:
+        return logits[:, len(self.decoding.prompt) - 1 :]
+
+    def _cap(self, seconds: float) -> int:
+        return min(TOKENS_TO_SPARE + ceil(TOKENS_PER_SECOND * seconds), self._room - 1)
+
+    def _choose(self, logits: Tensor, first: bool) -> Tensor:
+        """Most likely token of each row among those that may be written; ``[batch]``."""
+        logits = logits.clone()
+        logits[:, self._never.to(logits.device)] = -torch.inf
+        if first:
+            logits[:, list(self.decoding.never_first)] = -torch.inf
+        return logits.argmax(dim=-1)
+
+
+def _valid(counts: Tensor, positions: int) -> Tensor:
+    return torch.arange(positions, device=counts.device) < counts.unsqueeze(1)
+
+
+def _front_and_output(network: Any) -> tuple[str, ...]:  # noqa: ANN401 - transformers has no type for it
+    """Names of convolutions of the encoder and of the output layer."""
+    encoder = set(network.get_encoder().modules())
+    convolutions = (nn.Conv1d, nn.Conv2d)
+    output = network.get_output_embeddings()
+    return tuple(
+        name
+        for name, part in network.named_modules()
+        if part is output or (isinstance(part, convolutions) and part in encoder)
+    )
+
+
+def _finite(values: Tensor, what: str) -> Tensor:
+    if not torch.isfinite(values).all():
+        raise ConversionError(
+            f"the {what} holds values that are not finite numbers; check the weights and the chip's scales"
+        )
+    return values

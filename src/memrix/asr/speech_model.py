@@ -1,0 +1,198 @@
+"""What every recognizer is to training, experiments and evaluation: a network, and all that turns speech into text.
+
+Two kinds exist: CTC networks with their decoding (``memrix.asr.recognizer``), and sequence-to-sequence models of
+``transformers`` such as Whisper (``memrix.asr.seq2seq``).
+"""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from memrix import Hardware
+from memrix.asr.features import MEL_BINS
+
+if TYPE_CHECKING:
+    from lhotse.cut import Cut
+
+    from memrix.asr.training.settings import TrainingSettings
+
+
+@dataclass(frozen=True)
+class Example:
+    """One utterance, or several joined to a window.
+
+    Attributes:
+        id: of the utterance; of a window, that of its first one.
+        text: what is said.
+        audio: at 16 kHz, ``[samples]``.
+        targets: the text as the model writes it, ``[targets]``.
+        masked: True where a feature is hidden, ``[frames, bins]``.
+    """
+
+    id: str
+    text: str
+    audio: Tensor
+    targets: Tensor
+    masked: Tensor
+
+
+class SpeechBatch(NamedTuple):
+    """Utterances or windows, padded.
+
+    Attributes:
+        ids: of the utterances.
+        texts: what is said.
+        audio: at 16 kHz, ``[batch, samples]``.
+        samples: valid samples, ``[batch]``.
+        targets: ``[batch, targets]``, padded with 0.
+        target_counts: valid targets, ``[batch]``.
+        masked: True where a feature is hidden, ``[batch, frames, bins]``.
+    """
+
+    ids: tuple[str, ...]
+    texts: tuple[str, ...]
+    audio: Tensor
+    samples: Tensor
+    targets: Tensor
+    target_counts: Tensor
+    masked: Tensor
+
+    @classmethod
+    def of(cls, examples: Sequence[Example]) -> SpeechBatch:
+        """Examples as one padded batch."""
+        return cls(
+            ids=tuple(example.id for example in examples),
+            texts=tuple(example.text for example in examples),
+            audio=pad_sequence([example.audio for example in examples], batch_first=True),
+            samples=torch.tensor([len(example.audio) for example in examples]),
+            targets=pad_sequence([example.targets for example in examples], batch_first=True),
+            target_counts=torch.tensor([len(example.targets) for example in examples]),
+            masked=pad_sequence([example.masked for example in examples], batch_first=True),
+        )
+
+    def to(self, device: torch.device) -> SpeechBatch:
+        """The same batch on another device."""
+        tensors = (self.audio, self.samples, self.targets, self.target_counts, self.masked)
+        return SpeechBatch(self.ids, self.texts, *(part.to(device, non_blocking=True) for part in tensors))
+
+
+class SpeechOutputs(NamedTuple):
+    """What a network makes of a batch.
+
+    Attributes:
+        logits: of the targets, ``[batch, positions, symbols]``.
+        lengths: valid positions, ``[batch]``.
+        encoded: output of the encoder, ``[batch, frames, width]``; None where the network is one.
+    """
+
+    logits: Tensor
+    lengths: Tensor
+    encoded: Tensor | None
+
+
+@dataclass(frozen=True)
+class Window:
+    """How utterances are joined: a model that computes a whole window for any clip learns from full ones.
+
+    Attributes:
+        seconds: of a window, at most.
+        targets: of a window, at most.
+        pause_seconds: of silence between utterances.
+    """
+
+    seconds: float
+    targets: int
+    pause_seconds: float = 0.3
+
+
+class SpeechModel(nn.Module, ABC):
+    """A recognizer: a network, and all that turns speech into its input and its output into text.
+
+    Attributes:
+        kind: what its files call it.
+        unit: what error rates of validation count, such as ``label``.
+        network: which can be quantized and put on a chip.
+        description: what builds the same model anew, for JSON.
+        window: how training joins utterances; None learns from each by itself.
+        bins: mel bins of its features.
+        has_encoder: whether the network has an encoder, whose output ``outputs`` gives.
+        end_of_text: target that ends every text, or None.
+        frozen_layers: patterns of names of layers of the network that training leaves as they are by default.
+    """
+
+    kind: ClassVar[str]
+    unit: ClassVar[str]
+    network: nn.Module
+    description: dict[str, Any]
+    window: Window | None = None
+    bins: int = MEL_BINS
+    frozen_layers: tuple[str, ...] = ()
+    has_encoder: ClassVar[bool] = False
+    end_of_text: int | None = None
+
+    @property
+    @abstractmethod
+    def digital_layers(self) -> tuple[str, ...]:
+        """Patterns of names of layers of the network that stay digital."""
+
+    @abstractmethod
+    def targets(self, text: str) -> list[int]:
+        """A text as the model writes it.
+
+        Raises:
+            DataError: it cannot be written.
+        """
+
+    @abstractmethod
+    def require_texts(self, texts: Iterable[str]) -> None:
+        """Raise DataError where texts cannot be written; everything that is missing is listed."""
+
+    @abstractmethod
+    def can_learn(self, samples: int, targets: Sequence[int], speeds: Sequence[float]) -> bool:
+        """Whether an utterance of so many samples, played at any of the speeds, fits its targets and the model."""
+
+    def see(self, cuts: Iterable[Cut]) -> None:
+        """Look at training data before the first step, as for the statistics of features; nothing by default."""
+
+    @abstractmethod
+    def calibration_inputs(self, batch: SpeechBatch) -> Any:  # noqa: ANN401 - whatever the network takes
+        """What the network takes: a tuple of positional arguments or a dict of keyword arguments."""
+
+    @abstractmethod
+    def outputs(self, batch: SpeechBatch) -> SpeechOutputs:
+        """What the network makes of a batch whose texts are known."""
+
+    @abstractmethod
+    def loss(self, outputs: SpeechOutputs, batch: SpeechBatch) -> Tensor:
+        """Negative log likelihood of the targets, summed over the batch, in nats."""
+
+    @abstractmethod
+    def errors(self, outputs: SpeechOutputs, batch: SpeechBatch) -> tuple[int, int]:
+        """Errors of greedy decoding and what they are errors of, in units of ``unit``, summed over the batch."""
+
+    @abstractmethod
+    def differences(self, settings: TrainingSettings) -> list[str]:
+        """In what the model is another one than a training asks for."""
+
+    @property
+    def is_low_bit(self) -> bool:
+        """Whether the network has fake quantizers."""
+        return "hardware" in self.description
+
+    def chip_choice(self, hardware: Hardware) -> dict[str, Hardware | None]:
+        """Which layers go to that hardware: all but those that stay digital."""
+        return {"*": hardware, **dict.fromkeys(self.digital_layers)}
+
+    def with_network(self, network: nn.Module) -> Self:
+        """The same model with another network, such as a copy of its network on a chip."""
+        other = copy.copy(self)
+        other._modules = {**self._modules, "network": network}
+        return other

@@ -1,0 +1,100 @@
+"""What a training quantizes to, epoch by epoch: fewer and fewer bits, and new chips at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+
+from lhotse import CutSet
+
+import memrix
+from memrix import Hardware, Quantization
+from memrix.asr.recognizer_files import quantize_recognizer
+from memrix.asr.speech_model import SpeechModel
+from memrix.asr.training.calibration import calibrate_recognizer
+from memrix.asr.training.settings import TrainingSettings
+from memrix.errors import SettingsError
+from memrix.toolkit import closest
+
+_CALIBRATION_BATCHES = 8
+CALIBRATION_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Epochs of a training with the same fake quantizers.
+
+    Attributes:
+        hardware: whose bits the weights have; None in float.
+        quantization: how they are trained.
+        is_last: whether these are the epochs whose weights may become the result.
+    """
+
+    hardware: Hardware | None
+    quantization: Quantization
+    is_last: bool
+
+
+def stage_of(settings: TrainingSettings, epoch: int) -> Stage:
+    """The stage that an epoch, counted from 0, belongs to."""
+    quantization, hardware = settings.complete_quantization, settings.hardware
+    if settings.method == "float":
+        return Stage(None, quantization, is_last=True)
+    left = settings.epochs - epoch
+    last = left <= settings.resampled_epochs
+    if last:
+        quantization = replace(quantization, device_resampling=True, weight_noise=0.0)
+    for bits, epochs in settings.annealing:
+        if epoch < epochs:
+            return Stage(hardware.replace(weight_bits=bits), quantization, is_last=False)
+        epoch -= epochs
+    return Stage(hardware, quantization, is_last=last or not settings.resampled_epochs)
+
+
+def enter(model: SpeechModel, stage: Stage, settings: TrainingSettings) -> None:
+    """Give a model the fake quantizers of a stage; ranges and steps that are still right are kept."""
+    if stage.hardware is not None:
+        quantize_recognizer(model, stage.hardware, stage.quantization)
+    freeze(model, settings)
+
+
+def calibrate(model: SpeechModel, stage: Stage, settings: TrainingSettings, cuts: CutSet) -> None:
+    """Ranges from data where neither the start nor training has them."""
+    quantization = stage.quantization
+    if stage.hardware is None:
+        return
+    if quantization.device_resampling or quantization.learned_steps or quantization.observer == "fixed":
+        calibrate_recognizer(
+            model,
+            stage.hardware,
+            cuts,
+            batches=_CALIBRATION_BATCHES,
+            seconds=CALIBRATION_SECONDS,
+            seed=settings.seed,
+            keep_ranges=True,
+        )
+
+
+def freeze(model: SpeechModel, settings: TrainingSettings) -> None:
+    """Leave out of training what the settings say, or else what the model leaves out by default.
+
+    Raises:
+        SettingsError: a pattern names no layer.
+    """
+    patterns = model.frozen_layers if settings.frozen is None else settings.frozen
+    modules = dict(model.network.named_modules())
+    for pattern in patterns:
+        found = [part for name, part in modules.items() if fnmatchcase(name, pattern)]
+        if not found:
+            raise SettingsError(
+                f"frozen names the layers {pattern!r}, and there are none{closest(pattern, modules)}; see the names "
+                "of memrix.summary"
+            )
+        for part in found:
+            part.requires_grad_(requires_grad=False)
+
+
+def set_epoch(model: SpeechModel, epoch: int) -> None:
+    """Tell the fake quantizers, if there are any, how far the training is."""
+    if model.is_low_bit:
+        memrix.set_epoch(model.network, epoch)
