@@ -31,6 +31,7 @@ physical effect has one file that both follow:
     wires, ladder, wired  resistances of lines; what arrives along them; pairs as seen through them
     sneak                 what arrives from other word lines
     wires_compiled        the same on a CPU, the same bits; its loops: wire_kernels, sneak_kernels
+    compensation          levels of cells that wires turn into the weights
     nodal                 arrays with wires solved exactly, for cells of any curve: needs scipy
     activation            currents at another temperature
     dac, adc, noise       the converters and the noise of a reading; circuit: their tables over the codes of a DAC
@@ -50,6 +51,7 @@ from memrix.crossbar.adc import ADC
 from memrix.crossbar.aging import age_
 from memrix.crossbar.as_programmed import AsProgrammed
 from memrix.crossbar.columns import column_corrections
+from memrix.crossbar.compensation import Compensation, compensated
 from memrix.crossbar.counts import Counts
 from memrix.crossbar.crossbar import Crossbar
 from memrix.crossbar.dac import DAC
@@ -78,6 +80,7 @@ __all__ = [
     "DAC",
     "AsProgrammed",
     "CellTechnology",
+    "Compensation",
     "Counts",
     "Crossbar",
     "Drift",
@@ -100,6 +103,7 @@ __all__ = [
     "age_",
     "best_converter",
     "column_corrections",
+    "compensated",
     "in_tiles",
     "program_pairs",
     "register_protocol",

@@ -44,7 +44,7 @@ class Crossbar(nn.Module):
     Attributes:
         report: what it took to program the cells.
         nominal_states: mean state of ON and of OFF cells.
-        wire_share: share of the current of all cells that wires let through.
+        wire_share, wire_scales: as of ``Pairs``.
         cell_parameters: the device technology.
         programmed_reach: the cells that a reading may switch, as programmed; None where that is not known.
         read_seed: of the read noise.
@@ -75,7 +75,7 @@ class Crossbar(nn.Module):
         super().__init__()
         self.layout, self.circuit = layout, circuit
         self.cell_parameters, self.name = parameters, name
-        self.report, self.wire_share = pairs.report, pairs.wire_share
+        self.report, self.wire_share, self.wire_scales = pairs.report, pairs.wire_share, pairs.wire_scales
         self.programmed_reach, self.nominal_states = pairs.reach, pairs.nominal_states
         self.shape = Shape(layout.groups, layout.inputs, layout.outputs, layout.planes, layout.base, layout.rows)
         device = pairs.difference.device

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -82,6 +82,8 @@ class Pairs:
         reach: how many cells readings may switch, where that is known.
         exposed: these cells, where they are kept.
         wire_share: share of the current of all cells that wires let through.
+        wire_scales: least and largest scale at which the columns of cells that were programmed for their wires hold
+            the weights.
     """
 
     difference: Tensor
@@ -91,6 +93,7 @@ class Pairs:
     reach: Reach | None = None
     exposed: ExposedCells | None = None
     wire_share: float = 1.0
+    wire_scales: tuple[float, float] = (1.0, 1.0)
 
 
 def rows_in_use(tiled: Tensor, layout: Layout) -> Tensor:
@@ -114,6 +117,7 @@ def program_pairs(
     seeds: Seeds,
     name: str,
     progress: Callable[[int], None] | None = None,
+    levels: Tensor | None = None,
 ) -> Pairs:
     """Program matrices ``[groups, inputs, outputs]`` of integers whose magnitudes the digits of a layout can hold.
 
@@ -127,6 +131,8 @@ def program_pairs(
             order of ``Layout.first_cell``.
         name: tells the streams of one crossbar from those of another with the same seeds.
         progress: called with a number of cells whenever so many more are programmed.
+        levels: of the cells, from 0 (OFF) to 1 (ON), ``[planes, polarities, groups, inputs, outputs]``; by default
+            the digits of the integers.
     """
     device = integers.device
     shape = (layout.groups, layout.row_tiles * layout.rows, layout.planes, layout.outputs)
@@ -139,21 +145,16 @@ def program_pairs(
     stuck = Stream.of(seeds.chip, "faults", name)
     relaxing = Stream.of(seeds.programming, "relaxation", name)
     found = FoundInReach(technology.reads, layout)
-    targets_of_planes = layout.targets(integers)
+    targets_of_planes = layout.targets(integers) if levels is None else _targets(levels)
     while some := list(islice(targets_of_planes, together(layout))):
-        targets = torch.stack([target for _, *both in some for target in both])
+        wanted = torch.stack([target for _, *both in some for target in both])
         planes = [plane for plane, *_ in some]
         first = layout.first_cell(planes[0])
-        known: dict[str, Any] = {
-            "chip": chip,
-            "programming": programming,
-            "first": first,
-            "reads": technology.reads,
-        }
+        known: dict[str, Any] = {"chip": chip, "programming": programming, "first": first, "reads": technology.reads}
         if getattr(technology.protocol, "by_array", False):
             known["arrays"] = layout.arrays(planes, device)
-        made = technology.protocol.program(targets, technology.parameters, **known)
-        programmed = checked(made, technology.protocol, targets)
+        made = technology.protocol.program(wanted, technology.parameters, **known)
+        programmed = checked(made, technology.protocol, wanted)
         states, within = programmed.states, programmed.within_reach
         if technology.relaxation.at_once:
             move_(states, technology.relaxation.share, technology.parameters, nominal, relaxing, first)
@@ -166,6 +167,11 @@ def program_pairs(
         pair(states, planes, difference[:, : layout.inputs], total[:, : layout.inputs])
     tiled = (layout.groups * layout.row_tiles, layout.rows, layout.planes * layout.outputs)
     return Pairs(difference.view(tiled), total.view(tiled), report, nominal, *found.result())
+
+
+def _targets(levels: Tensor) -> Iterator[tuple[int, Tensor, Tensor]]:
+    """Levels of all planes, in the form of ``Layout.targets``."""
+    return ((plane, positive, negative) for plane, (positive, negative) in enumerate(levels))
 
 
 def together(layout: Layout) -> int:

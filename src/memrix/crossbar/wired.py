@@ -85,20 +85,22 @@ def _fold(
     low, high = span
     silent = low / (low - high)
     total, difference = torch.zeros_like(pairs.total), torch.zeros_like(pairs.difference)
-    parts = list(_together(layout, wires))
+    parts = list(parts_of(layout, wires))
     sums = [(0.0, 0.0)] * len(parts)
 
     def fold(number: int, tiles: slice, rows: int, outputs: slice, columns: int, around: Wires) -> None:
-        here = [_arrays(tensor[tiles, :rows], layout, outputs, columns) for tensor in (pairs.total, pairs.difference)]
+        here = [
+            arrays_of(tensor[tiles, :rows], layout, outputs, columns) for tensor in (pairs.total, pairs.difference)
+        ]
         states = torch.stack((here[0] + here[1], here[0] - here[1])).div_(2)
         conductances = (low - states * (low - high)).clamp_(min=0)
-        voltages, currents, added = _seen(conductances, around)
+        voltages, currents, added = seen_through(conductances, around)
         counted, noise = voltages * currents, currents.square() * (thermal + (1 - thermal) * voltages)
         sums[number] = float(conductances.sum()), float((counted * conductances + added).sum())
         mean, variance = (share.mul_(states - silent).add_(silent) for share in (counted, noise))
         mean.sub_(added.mul_(1 / (low - high)))
-        _put(mean[0] - mean[1], difference[tiles, :rows], layout, outputs)
-        _put(variance[0] + variance[1], total[tiles, :rows], layout, outputs)
+        put_arrays(mean[0] - mean[1], difference[tiles, :rows], layout, outputs)
+        put_arrays(variance[0] + variance[1], total[tiles, :rows], layout, outputs)
 
     side_by_side(fold, range(len(parts)), *zip(*parts, strict=True), device=total.device)
     conductance, arrived = (sum(column) for column in zip(*sums, strict=True))
@@ -113,15 +115,17 @@ def _arriving(
     voltages, currents = ([torch.zeros_like(pairs.total) for _ in range(POLARITIES)] for _ in range(2))
 
     def solve(tiles: slice, rows: int, outputs: slice, columns: int, around: Wires) -> None:
-        here = [_arrays(tensor[tiles, :rows], layout, outputs, columns) for tensor in (pairs.total, pairs.difference)]
+        here = [
+            arrays_of(tensor[tiles, :rows], layout, outputs, columns) for tensor in (pairs.total, pairs.difference)
+        ]
         states = torch.stack((here[0] + here[1], here[0] - here[1])).div_(2)
         for found, solved in zip(
-            (voltages, currents), _seen((low - states * (low - high)).clamp_(min=0), around)[:2], strict=True
+            (voltages, currents), seen_through((low - states * (low - high)).clamp_(min=0), around)[:2], strict=True
         ):
             for all_of_them, of_polarity in zip(found, solved, strict=True):
-                _put(of_polarity, all_of_them[tiles, :rows], layout, outputs)
+                put_arrays(of_polarity, all_of_them[tiles, :rows], layout, outputs)
 
-    side_by_side(solve, *zip(*_together(layout, wires), strict=True), device=places.device)
+    side_by_side(solve, *zip(*parts_of(layout, wires), strict=True), device=places.device)
     pair, negative = places // POLARITIES, (places % POLARITIES).bool()
     voltage, current = (
         torch.where(negative, found[1].view(-1)[pair], found[0].view(-1)[pair]).clamp_(0, 1)
@@ -130,7 +134,7 @@ def _arriving(
     return Arriving(voltage, voltage * current, current.square() * (thermal + (1 - thermal) * voltage))
 
 
-def _seen(conductances: Tensor, wires: Wires) -> tuple[Tensor, Tensor, Tensor]:
+def seen_through(conductances: Tensor, wires: Wires) -> tuple[Tensor, Tensor, Tensor]:
     """``Wires.shares`` and ``Wires.sneak`` of positive and negative cells, ``[2, ..., rows, columns]``."""
     if wires.arrays == "separate":
         shares = wires.shares(conductances)
@@ -141,7 +145,7 @@ def _seen(conductances: Tensor, wires: Wires) -> tuple[Tensor, Tensor, Tensor]:
     return voltages, currents, added
 
 
-def _together(layout: Layout, wires: Wires) -> Iterator[tuple[slice, int, slice, int, Wires]]:
+def parts_of(layout: Layout, wires: Wires) -> Iterator[tuple[slice, int, slice, int, Wires]]:
     """Arrays of one size, whose lines are solved side by side: tiles, rows in use, outputs, columns, wires.
 
     The last tiles of rows and of columns may be filled in part.
@@ -166,13 +170,13 @@ def _by_plane(values: Tensor, layout: Layout, outputs: slice) -> Tensor:
     return by_plane[..., outputs]
 
 
-def _arrays(values: Tensor, layout: Layout, outputs: slice, columns: int) -> Tensor:
+def arrays_of(values: Tensor, layout: Layout, outputs: slice, columns: int) -> Tensor:
     """``[tiles, rows, planes * outputs]`` array by array: ``[tiles, planes, arrays of a plane, rows, columns]``."""
     by_plane = _by_plane(values, layout, outputs)
     by_array: Tensor = by_plane.unflatten(-1, (-1, columns))  # type: ignore[no-untyped-call]
     return by_array.permute(0, 2, 3, 1, 4)
 
 
-def _put(arrays: Tensor, values: Tensor, layout: Layout, outputs: slice) -> None:
-    """The opposite of ``_arrays``."""
+def put_arrays(arrays: Tensor, values: Tensor, layout: Layout, outputs: slice) -> None:
+    """The opposite of ``arrays_of``."""
     _by_plane(values, layout, outputs).copy_(arrays.permute(0, 3, 1, 2, 4).flatten(-2))

@@ -99,8 +99,14 @@ class Hardware:
         for name in PARTS:
             require_part(name, getattr(self, name))
         self.wires.require_parts(self.tile.rows)
+        able = " or ".join(repr(name) for name, protocol in PROTOCOLS.items() if protocol.analog)
+        if getattr(self.programming, "compensate_wires", False) and not self.programming.analog:
+            raise SettingsError(
+                f"programming.compensate_wires needs cells at levels between OFF and ON, and programming by "
+                f"{self.programming.name!r} leaves none; use programming {able}, or set "
+                f"programming.compensate_wires = False"
+            )
         if self.mapping == "multi-level" and not self.programming.analog:
-            able = " or ".join(repr(name) for name, protocol in PROTOCOLS.items() if protocol.analog)
             raise SettingsError(
                 f"mapping 'multi-level' needs cells at levels between OFF and ON, and programming by "
                 f"{self.programming.name!r} leaves none; use programming {able}, or mapping 'bit-sliced'"
@@ -258,6 +264,11 @@ class Hardware:
     def steps_key(self) -> tuple[object, ...]:
         """What steps of weights and activations depend on: learned ones fit no other hardware."""
         return self.weight_bits, self.weight_scale, self.dac.bits
+
+    @property
+    def compensates_wires(self) -> bool:
+        """Whether cells are programmed for the wires around them: the hardware has wires, and the setting is on."""
+        return not self.wires.ideal and getattr(self.programming, "compensate_wires", False)
 
     @property
     def needs_calibration_samples(self) -> bool:

@@ -126,8 +126,15 @@ def changed_part(name: str, part: Any, changes: dict[str, Any]) -> Any:  # noqa:
         if setting not in known:
             raise SettingsError(
                 f"{name} has no setting {setting!r}{closest(setting, known)}; it has {', '.join(known) or 'none'}"
+                f"{_elsewhere(name, setting)}"
             )
     return dataclasses.replace(part, **changes)
+
+
+def _elsewhere(name: str, setting: str) -> str:
+    """Which other protocols have a setting, for a message."""
+    able = [f"{key!r}" for key, protocol in PROTOCOLS.items() if setting in settings_of(protocol)]
+    return f"; programming {' or '.join(able)} has {setting!r}" if name == "programming" and able else ""
 
 
 def settings_of(part: Any) -> list[str]:  # noqa: ANN401

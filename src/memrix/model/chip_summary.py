@@ -148,6 +148,8 @@ class Summary:
         table["in reach"] = [*(_count(layer.within_reach) for layer in layers), _count(self.within_reach)]
         if any(layer.wire_share < 1 for layer in layers):
             table["through wires"] = [*(percent(layer.wire_share) for layer in layers), ""]
+        if any(layer.wire_scales[0] < 1 for layer in layers):
+            table["scale"] = [*(_scales(layer) for layer in layers), ""]
         if self.conversions:
             table["clipped"] = [*map(_clipped, layers), f"{self.clipped_share:.2%}"]
         else:
@@ -194,6 +196,11 @@ def _mapping(layer: LayerSummary) -> str:
 
 def _clipped(layer: LayerSummary) -> str:
     return f"{layer.clipped / layer.conversions:.2%}" if layer.conversions else "not read"
+
+
+def _scales(layer: LayerSummary) -> str:
+    least, largest = layer.wire_scales
+    return f"{least:.2f} to {largest:.2f}"
 
 
 def _count(number: int | None) -> str:

@@ -44,6 +44,7 @@ class LayerSummary:
         read_sets: cells that readings have SET so far, where ``device.read_disturb`` is on.
         read_resets: cells that readings have RESET so far, where it is on.
         wire_share: share of the current of all cells that wires let through.
+        wire_scales: least and largest scale of the outputs of a layer that was programmed for its wires.
     """
 
     name: str
@@ -72,6 +73,7 @@ class LayerSummary:
     read_sets: int = 0
     read_resets: int = 0
     wire_share: float = 1.0
+    wire_scales: tuple[float, float] = (1.0, 1.0)
 
     @property
     def within_reach(self) -> int | None:

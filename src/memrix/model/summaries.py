@@ -95,6 +95,7 @@ def _describe(name: str, module: CrossbarLayer, energies: Energies | None) -> La
         read_sets=sets,
         read_resets=resets,
         wire_share=crossbar.wire_share,
+        wire_scales=crossbar.wire_scales,
     )
 
 

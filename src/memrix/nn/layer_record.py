@@ -37,6 +37,7 @@ class LayerRecord:
         reach: the cells that a reading may switch, as programmed; None where that is not known, as in files of
             earlier versions.
         wire_share: share of the current of all cells that wires let through.
+        wire_scales: least and largest scale at which columns that were programmed for their wires hold the weights.
     """
 
     hardware: Hardware
@@ -47,6 +48,7 @@ class LayerRecord:
     read_seed: Annotated[int, Between(0, (1 << 63) - 1)]
     reach: Reach | None = None
     wire_share: float = 1.0
+    wire_scales: tuple[float, float] = (1.0, 1.0)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and tables."""

@@ -27,7 +27,8 @@ class ProgrammedArray(ExactModule):
         name: of the layer.
         hardware: the cells are of.
         seeds: of the chip, its programming and its reading.
-        weight_step: of one integer, ``[1]`` or ``[groups * outputs]``.
+        weight_step: of one integer, ``[1]`` or ``[groups * outputs]``; where cells hold integers times a scale, as
+            behind wires that they were programmed for, over that scale.
 
     Attributes:
         crossbar: the cells.
@@ -113,13 +114,15 @@ class ProgrammedArray(ExactModule):
             crossbar.read_seed,
             crossbar.programmed_reach,
             crossbar.wire_share,
+            crossbar.wire_scales,
         )
 
     def restore(self, record: LayerRecord) -> None:
         """Take over what another programming of the same layer on the same hardware was, but for its tensors."""
         self.seeds = record.seeds
         self.crossbar.nominal_states, self.crossbar.report = record.nominal_states, record.report
-        self.crossbar.programmed_reach, self.crossbar.wire_share = record.reach, record.wire_share
+        self.crossbar.programmed_reach = record.reach
+        self.crossbar.wire_share, self.crossbar.wire_scales = record.wire_share, record.wire_scales
         if self.crossbar.word_lines is not None:
             self.crossbar.word_lines.seed = self._disturb_seed
         self.crossbar.set_converter(record.adc)

@@ -16,6 +16,7 @@ from memrix.crossbar import (
     age_,
     best_converter,
     column_corrections,
+    compensated,
     program_pairs,
     through_wires,
 )
@@ -65,7 +66,13 @@ def program_layer(
     with torch.inference_mode(False), torch.no_grad(), torch.autocast(layer.weight.device.type, enabled=False):
         step, integers = integers_of(layer)
         layout = state.chip.layout(*integers.shape)
-        pairs = program_pairs(integers, layout, technology, seeds=seeds, name=state.name, progress=progress)
+        levels, scale = _for_wires(layer, integers, layout, technology)
+        pairs = program_pairs(
+            integers, layout, technology, seeds=seeds, name=state.name, progress=progress, levels=levels
+        )
+        if scale is not None and scale.numel():
+            step = step / scale.flatten()
+            pairs = replace(pairs, wire_scales=(float(scale.min()), float(scale.max())))
         array = ProgrammedArray(state.name, state.chip, seeds, step)
         seen = as_read(layer, pairs, layout, technology)
         array.install(seen, layout)
@@ -82,6 +89,16 @@ def program_layer(
             array.crossbar.hold_(seen)
         if seen.exposed is not None:
             array.expose(seen.exposed)
+
+
+def _for_wires(
+    layer: CrossbarLayer, integers: Tensor, layout: Layout, technology: CellTechnology
+) -> tuple[Tensor, Tensor] | tuple[None, None]:
+    """Levels that make up for the wires, and the scale of each output; None where cells are not to do that."""
+    chip = layer.memrix.chip
+    if not chip.compensates_wires:
+        return None, None
+    return compensated(integers, layout, technology, chip.wires, name=layer.memrix.name)
 
 
 def as_read(layer: CrossbarLayer, pairs: Pairs, layout: Layout, technology: CellTechnology) -> Pairs:
@@ -134,7 +151,16 @@ def tune(layer: CrossbarLayer, integers: Tensor) -> None:
             f"layer {state.name!r} has {codes.shape[1]} calibration samples, too few to tell the gain of its "
             f"columns from their scatter; give memrix.calibrate batches that run it on at least {FEWEST_VECTORS}"
         )
-    array.calibrate_columns(*column_corrections(array.crossbar, codes, integers))
+    array.calibrate_columns(*column_corrections(array.crossbar, codes, _held(layer, integers)))
+
+
+def _held(layer: CrossbarLayer, integers: Tensor) -> Tensor:
+    """What cells are to hold of integers: behind wires that they were programmed for, these times a scale."""
+    state = layer.memrix
+    if not state.chip.compensates_wires:
+        return integers
+    step, _ = integers_of(layer)
+    return integers * state.geometry.by_output(layer, step / state.programmed.weight_step)
 
 
 def suitable_converter(layer: CrossbarLayer, vectors: Tensor, integers: Tensor) -> ADC | None:

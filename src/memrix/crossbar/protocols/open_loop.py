@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from memrix._support.streams import Stream
+from memrix._support.validation import plain_settings, require_choice
 from memrix.crossbar.protocols.population import fresh_means
 from memrix.crossbar.protocols.protocol import Programmed, ProgrammingReport
 from memrix.crossbar.protocols.pulses import (
@@ -103,11 +104,20 @@ class Ideal:
     """Every cell reaches its nominal state exactly, or any level between OFF and ON: no variability, no pulses.
 
     No reading switches it. The nominal states are the means of reset-set.
+
+    Attributes:
+        compensate_wires: whether cells are programmed to levels that the wires of their array turn into the weights
+            that were wanted, see ``memrix.crossbar.compensation``.
     """
 
     name: ClassVar[str] = "ideal"
     analog: ClassVar[bool] = True
     most_pulses: ClassVar[int] = 0
+    compensate_wires: bool = False
+
+    def __post_init__(self) -> None:
+        plain_settings(self)
+        require_choice("programming.compensate_wires", self.compensate_wires, (True, False))
 
     def program(
         self,

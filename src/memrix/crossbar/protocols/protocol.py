@@ -62,7 +62,9 @@ class ProgrammingProtocol(Protocol):
     Two more attributes let ``memrix.check`` tell beforehand what will go wrong, or take long: ``require_device``, a
     method that raises SettingsError unless the protocol can program a device of given parameters, and
     ``most_pulses``, which one cell may take. A protocol whose ``by_array`` is true is given ``arrays`` as well:
-    integers from 0 that broadcast to the targets, the number of the array that each cell lies in.
+    integers from 0 that broadcast to the targets, the number of the array that each cell lies in. One that reaches
+    levels and whose setting ``compensate_wires`` is true is given the levels of
+    ``memrix.crossbar.compensation`` where the hardware has wires.
 
     Attributes:
         name: in files and on the command line.

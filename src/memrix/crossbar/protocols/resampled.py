@@ -65,6 +65,11 @@ class Resampled:
         within = None if reads is None else population.drawn((position.round().long() * _CELLS + rank).view(-1))
         return Programmed(states, ProgrammingReport(cells=targets.numel()), within)
 
+    @property
+    def compensate_wires(self) -> bool:
+        """As of the protocol."""
+        return getattr(self.protocol, "compensate_wires", False)
+
     def nominal_states(self, parameters: DeviceParameters) -> tuple[float, float]:
         """As of the protocol."""
         return self.protocol.nominal_states(parameters)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from memrix._support.streams import Stream
-from memrix._support.validation import require_number
+from memrix._support.validation import require_choice, require_number
 from memrix.crossbar.protocols.blocks import Verification, program_blocks
 from memrix.crossbar.protocols.closed_loop import READ_BANDWIDTH, read_back_of, require_device, require_settings
 from memrix.crossbar.protocols.population import population_means
@@ -55,6 +55,8 @@ class ResetRamp:
         pulse_width: s.
         set_voltage: of a pulse that makes a cell ON, in V; None: ``memrix.device.pulse_voltages`` of the device.
         reset_voltage: the same of one that makes it OFF.
+        compensate_wires: whether cells are programmed to levels that the wires of their array turn into the weights
+            that were wanted, see ``memrix.crossbar.compensation``.
     """
 
     name: ClassVar[str] = "reset-ramp"
@@ -72,9 +74,11 @@ class ResetRamp:
     pulse_width: float = PULSE_WIDTH
     set_voltage: float | None = None
     reset_voltage: float | None = None
+    compensate_wires: bool = False
 
     def __post_init__(self) -> None:
         require_settings(self)
+        require_choice("programming.compensate_wires", self.compensate_wires, (True, False))
         require_number("programming.step", self.step, _FINEST_STEP, PULSE_RANGE, "V", why="no source is finer")
         for name in ("start", "stop"):
             require_number(
@@ -142,7 +146,7 @@ class ResetRamp:
         return self.ramp(
             targets,
             parameters,
-            _overshoot(self, parameters),
+            _overshoot(replace(self, compensate_wires=False), parameters),
             chip=chip,
             programming=programming,
             first=first,
@@ -190,7 +194,7 @@ class ResetRamp:
 
     def nominal_states(self, parameters: DeviceParameters) -> tuple[float, float]:
         """Mean state of ON and of OFF cells over a large population."""
-        return population_means(self, parameters)
+        return population_means(replace(self, compensate_wires=False), parameters)
 
 
 # Levels at which a sample of cells tells how far a ramp overshoots, from OFF to ON.
