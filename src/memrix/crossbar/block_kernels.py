@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from memrix._support.compilation import compiled
+from memrix._support.compilation import compiled, part_of_compiled
 from memrix._support.philox_kernels import fill_words
 from memrix.crossbar.gemm_instructions import BYTES, PANEL, VECTOR
 from memrix.crossbar.gemm_kernels import FEW, MEMORY, STRIP, multiply_matrices
@@ -54,7 +54,7 @@ class Block(NamedTuple):
     start: int
 
 
-@compiled
+@part_of_compiled
 def _multiply(
     values: Array,
     transposed: bool,
@@ -62,26 +62,26 @@ def _multiply(
     used: int,
     n: int,
     rows: int,
-    cells: Array,
+    cells: int,
     wide: int,
     strip: tuple[int, int],
     out: Array,
     memory: int,
 ) -> None:
-    """Multiply the values of an array by a strip of its columns: ``[n, columns of the strip]``."""
+    """Multiply the values of an array by a strip of its columns: ``[n, columns of the strip]``; cells: an address."""
     one, other = (BYTES, BYTES * n) if transposed else (BYTES * rows, BYTES)
     start = BYTES * array * rows
     first, columns = strip
     multiply_matrices(
         (values.ctypes.data + start * n, one, other),
-        (cells.ctypes.data + start * wide + BYTES * first, BYTES * wide),
+        (cells + start * wide + BYTES * first, BYTES * wide),
         (out.ctypes.data, BYTES * columns),
         (n, used, columns),
         memory,
     )
 
 
-@compiled
+@part_of_compiled
 def _narrow(products: Array, n: int, wide: int, columns: int) -> Array:
     """Products ``[n, wide]`` without the columns that hold no cells, in place."""
     if wide > columns:
@@ -91,7 +91,7 @@ def _narrow(products: Array, n: int, wide: int, columns: int) -> Array:
     return products[: n * columns].reshape((n, columns))
 
 
-@compiled
+@part_of_compiled
 def _strip(sizes: Sizes) -> int:
     """Columns of a strip: what is done to those of an array is done strip by strip, which stays in the cache."""
     columns = sizes[3] * sizes[4]
@@ -101,7 +101,7 @@ def _strip(sizes: Sizes) -> int:
     return max(VECTOR, -(-columns // strips // PANEL) * PANEL)
 
 
-@compiled
+@part_of_compiled
 def _parts(sizes: Sizes) -> tuple[int, int, int]:
     """Elements that products and packed matrices take, looked-up values of one table, and sums."""
     n, groups, inputs, outputs, planes, _, rows = sizes
@@ -110,21 +110,21 @@ def _parts(sizes: Sizes) -> tuple[int, int, int]:
     return products, groups * -(-inputs // rows) * n * rows, groups * n * columns
 
 
-@compiled
+@part_of_compiled
 def work_size(sizes: Sizes) -> int:
     """Elements of float32 that a block takes."""
     products, each, sums = _parts(sizes)
     return products + 3 * each + sums
 
 
-@compiled
+@part_of_compiled
 def _values(sizes: Sizes, work: Array, table: int) -> Array:
     """Memory for the values of a table: 0, 1 or 2."""
     first, each, _ = _parts(sizes)
     return work[first + table * each : first + (table + 1) * each]
 
 
-@compiled
+@part_of_compiled
 def _read(offsets: npt.NDArray[np.float64], transposed: bool, block: Block) -> int:
     """Multiply, disturb and convert array by array, then combine: values of the first two tables lie in ``work``."""
     sizes, difference, total, words, work = block.sizes, block.difference, block.total, block.words, block.work
@@ -133,7 +133,7 @@ def _read(offsets: npt.NDArray[np.float64], transposed: bool, block: Block) -> i
     first, each, count = _parts(sizes)
     means, slopes = _values(sizes, work, 0), _values(sizes, work, 1)
     products, others = work[: n * strip], work[n * strip : 2 * n * strip]
-    memory = work[2 * n * strip :].ctypes.data
+    memory, cells, noisy = work[2 * n * strip :].ctypes.data, difference.ctypes.data, total.ctypes.data
     sums = work[first + 3 * each : first + 3 * each + count].reshape((groups, n, columns))
     sums[:] = np.float32(0)
     drawn = words.reshape((1, words.size))
@@ -145,10 +145,10 @@ def _read(offsets: npt.NDArray[np.float64], transposed: bool, block: Block) -> i
         here, width = min(strip, columns - at), min(strip, wide - at)
         for array in range(groups * tiles):
             used = min(rows, inputs - array % tiles * rows)
-            _multiply(means, transposed, array, used, n, rows, difference, wide, (at, width), products, memory)
+            _multiply(means, transposed, array, used, n, rows, cells, wide, (at, width), products, memory)
             readings, variances = _narrow(products, n, width, here), products[:0].reshape((0, here))
             if total.size:
-                _multiply(slopes, transposed, array, used, n, rows, total, wide, (at, width), others, memory)
+                _multiply(slopes, transposed, array, used, n, rows, noisy, wide, (at, width), others, memory)
                 variances = _narrow(others, n, width, here)
             clipped += convert(
                 readings,

@@ -12,7 +12,7 @@ in memory, which takes longer than the arithmetic.
 
 from __future__ import annotations
 
-from memrix._support.compilation import compiled
+from memrix._support.compilation import compiled, part_of_compiled
 from memrix.crossbar import gemm_instructions as instructions
 from memrix.crossbar.gemm_instructions import BYTES, PANEL, STEPS, VECTOR
 
@@ -28,7 +28,7 @@ MEMORY = BYTES * (STRIP + BLOCK)  # bytes that packed matrices take at each step
 Axes = tuple[int, ...]
 
 
-@compiled
+@part_of_compiled
 def _multiply_by_rows(a: Axes, b: Axes, c: Axes, sizes: Axes) -> None:
     (a_start, a_row, a_step), (b_start, b_step), (c_start, c_row), (rows, steps, columns) = a, b, c, sizes
     whole = columns // VECTOR * VECTOR
@@ -55,7 +55,7 @@ def _multiply_by_rows(a: Axes, b: Axes, c: Axes, sizes: Axes) -> None:
             instructions.last_columns((first, a_step, b_start + offset, b_step, sums, steps))
 
 
-@compiled
+@part_of_compiled
 def _pack(start: int, stride: int, steps: int, width: int, memory: int, panels: bool) -> None:
     # Step by step, which a processor foresees, although panels lie one after the other.
     last = BYTES * (width - PANEL)
@@ -66,7 +66,7 @@ def _pack(start: int, stride: int, steps: int, width: int, memory: int, panels: 
             instructions.copy((source + place, target + (offset * steps if panels else place)))
 
 
-@compiled
+@part_of_compiled
 def _multiply_panel(a: Axes, b: Axes, c: Axes, second: int, rows: int, steps: int) -> None:
     (a_start, a_row, a_step), (b_start, b_step), (c_start, c_row) = a, b, c
     first = 0
@@ -93,7 +93,7 @@ def _multiply_panel(a: Axes, b: Axes, c: Axes, second: int, rows: int, steps: in
             first += 6
 
 
-@compiled
+@part_of_compiled
 def _multiply_by_tiles(a: Axes, b: Axes, c: Axes, sizes: Axes, packed: bool, memory: int) -> None:
     (a_start, a_row, a_step), (b_start, b_step), (c_start, c_row), (rows, steps, columns) = a, b, c, sizes
     last, second = max(columns - PANEL, 0), BYTES * min(columns - VECTOR, VECTOR)
@@ -118,7 +118,7 @@ def _multiply_by_tiles(a: Axes, b: Axes, c: Axes, sizes: Axes, packed: bool, mem
                 _multiply_panel(left, right, (c_start + block * c_row + BYTES * start, c_row), second, height, steps)
 
 
-@compiled
+@part_of_compiled
 def multiply_matrices(a: Axes, b: Axes, c: Axes, sizes: Axes, memory: int) -> None:
     """Write the product of two matrices.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from memrix._support.compilation import compiled
+from memrix._support.compilation import compiled, part_of_compiled
 from memrix.device.parameters import Array
 
 Words = npt.NDArray[np.uint16]
@@ -20,7 +20,7 @@ _LARGEST = np.float32(np.finfo(np.float32).max)
 _AT_A_TIME = 1024  # inputs: their places in the tables stay in the fastest cache
 
 
-@compiled
+@part_of_compiled
 def _place(inputs: Array, codes_per_unit: np.float32, zero: int, places: npt.NDArray[np.uint32]) -> bool:
     """Positions of the DAC codes of inputs in the tables; returns whether all inputs are finite."""
     largest, last = np.float32(zero), np.uint32(2 * zero)
@@ -72,7 +72,7 @@ def look_up(
     return finite
 
 
-@compiled
+@part_of_compiled
 def look_up_rows(
     inputs: Array,
     starts: Offsets,
@@ -122,7 +122,7 @@ def look_up_rows(
     return finite
 
 
-@compiled
+@part_of_compiled
 def gather(
     flat: Array,
     starts: Offsets,
@@ -168,7 +168,7 @@ def gather(
                 at, run, within = at + here, run + 1, 0
 
 
-@compiled
+@part_of_compiled
 def sum_rows(values: Array, used: Offsets, sums: npt.NDArray[np.float64]) -> None:
     """Sums over the used rows of every array, ``[arrays, rows, n]`` to float64 ``[arrays, n]``."""
     for array in range(values.shape[0]):
@@ -180,7 +180,7 @@ def sum_rows(values: Array, used: Offsets, sums: npt.NDArray[np.float64]) -> Non
                 total[n] += np.float64(added[n])
 
 
-@compiled
+@part_of_compiled
 def _convert(reading: Array, limit: np.float32, sums: Array) -> np.int32:
     beyond = np.int32(0)
     for n in range(reading.size):
@@ -239,7 +239,7 @@ def convert(
     return clipped
 
 
-@compiled
+@part_of_compiled
 def combine(
     sums: Array, planes: int, base: np.float32, scale: Array, offset: Array, results: Array, start: int
 ) -> None:
@@ -258,7 +258,9 @@ def combine(
     for group in range(sums.shape[0]):
         for k in range(sums.shape[1]):
             total, result = sums[group, k], results[group, start + k]
-            result[:] = total[(planes - 1) * outputs :]
+            highest = total[(planes - 1) * outputs :]
+            for n in range(outputs):  # an assignment of slices takes seconds to compile
+                result[n] = highest[n]
             for plane in range(planes - 2, -1, -1):
                 lower = total[plane * outputs : (plane + 1) * outputs]
                 for n in range(outputs):

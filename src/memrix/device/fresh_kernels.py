@@ -131,8 +131,9 @@ def draw_states(
         look_up(z[: 2 * needed], normals, words, 1, everyone)
         look_up(e, normals, cycle_words, 0, everyone)
         first_feature(value, scratch, technology, HRS, z, e, components)
-        states[:] = value[:count]
-        marks[:] = 0
+        for i in range(count):  # an assignment of slices takes seconds to compile
+            states[i] = value[i]
+            marks[i] = 0
         if lowest < 0:
             first_feature(value, scratch, technology, SET_VOLTAGE, z, e, components)
             for i in range(count):
@@ -166,14 +167,12 @@ def begin(block: BlockArrays, technology: Technology, device_keys: Keys, cycle_k
         look_up(z[_DEVICE - 1 :], normals, words, 0, cells)
         for feature in range(COUNT):
             first_feature(value, scratch, technology, feature, z, e, components)
-            devices[feature, start:stop], devices[feature + COUNT, start:stop] = (
-                scratch[0][:count],
-                scratch[1][:count],
-            )
-            features[feature, start:stop] = value
+            offsets, scales, own_feature = devices[feature], devices[feature + COUNT], features[feature]
             scores = history[start:stop, history.shape[1] - 1, feature]
             for i in range(count):
-                scores[i] = scratch[2, i]
-        r[start:stop] = features[HRS, start:stop]
-        set_threshold[start:stop] = features[SET_VOLTAGE, start:stop]
-        reset_threshold[start:stop] = np.inf
+                offsets[start + i], scales[start + i], scores[i] = scratch[0, i], scratch[1, i], scratch[2, i]
+                own_feature[start + i] = value[i]
+        for i in range(start, stop):
+            r[i] = features[HRS, i]
+            set_threshold[i] = features[SET_VOLTAGE, i]
+            reset_threshold[i] = np.inf
