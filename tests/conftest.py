@@ -1,13 +1,23 @@
 """A tiny random Whisper and generated recordings: speech recognition without downloads."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests import compiled
+
 LETTERS = "abcdefghijklmnopqrstuvwxyz '"
 TEXTS = ("one two", "three", "four five", "six", "seven eight", "nine", "ten", "no more")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled(tmp_path_factory) -> None:
+    """Of one process, each test makes what it needs."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        compiled.make(tmp_path_factory.getbasetemp().parent)
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +52,7 @@ def whisper_folder(tmp_path_factory) -> Path:
                 decoder_layers=1,
                 decoder_attention_heads=2,
                 decoder_ffn_dim=32,
+                max_target_positions=40,  # random weights say nothing that ends, so each transcript is as long
                 eos_token_id=end,
                 bos_token_id=end,
                 pad_token_id=end,

@@ -25,7 +25,7 @@ def rows(document: Path) -> list[list[str]]:
 
 def test_digits_run_from_end_to_end(tmp_path):
     document = tmp_path / "digits.md"
-    assert load("digits").main(["--bits", "3", "--steps", "30", "--output", str(document)]) == 0
+    assert load("digits").main(["--bits", "3", "--steps", "10", "--output", str(document)]) == 0
     assert [row[:2] for row in rows(document)] == [
         ["3", way + columns]
         for way in ("not retrained", "quantization-aware", "device resampling")

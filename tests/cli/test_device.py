@@ -6,6 +6,7 @@ import pytest
 
 import memrix
 from memrix.cli.main import main
+from memrix.crossbar.protocols import ResetSet
 from memrix.studies.device_charts import Population
 
 
@@ -227,7 +228,9 @@ def test_charts_of_one_s_own_device(sweeps, tmp_path, capsys, monkeypatch):
     own, folder = tmp_path / "mydevice.json", tmp_path / "charts"
     assert fit(sweeps, own) == 0
     # The figures of the charts are tested beside them; here a population that is drawn in a second.
-    few = Population(devices=20, cycles=40, cells=500)
+    few = Population(
+        loop_devices=2, loop_cycles=2, devices=20, cycles=40, cells=200, protocols={"reset-set": ResetSet()}
+    )
     monkeypatch.setattr("memrix.studies.device_charts.drawing.Population", lambda: few)
     assert main(["device", "show", str(own), "-o", str(folder)]) == 0
     names = {"iv_loops.png", "features.png", "protocols.png", "memory.png"}

@@ -5,7 +5,6 @@ from memrix import Hardware
 from memrix.errors import InputError, MemrixError
 from tests.crossbar.test_crossbar import GROUPS, INPUTS, codes, crossbar
 
-ARRAY = crossbar(Hardware.preset("physical"))
 NONSENSE = {
     "fractions": torch.full((GROUPS, 1, 2, INPUTS), 0.5),
     "complex": torch.zeros(GROUPS, 1, 2, INPUTS, dtype=torch.complex64),
@@ -17,19 +16,24 @@ NONSENSE = {
 }
 
 
+@pytest.fixture(scope="module")
+def array():
+    return crossbar(Hardware.preset("physical"))
+
+
 @pytest.mark.parametrize("given", NONSENSE.values(), ids=NONSENSE.keys())
-def test_what_is_no_code_is_refused(given):
-    before = ARRAY.counts.conversions
-    for call in (lambda: ARRAY(given), lambda: ARRAY.readings(given[:, 0])):
+def test_what_is_no_code_is_refused(array, given):
+    before = array.counts.conversions
+    for call in (lambda: array(given), lambda: array.readings(given[:, 0])):
         with pytest.raises(InputError, match="give whole numbers from -128 to 128"):
             call()
-    assert ARRAY.counts.conversions == before
+    assert array.counts.conversions == before
 
 
 @pytest.mark.parametrize("given", [None, 5, [[1]], torch.zeros(3), codes(2)[0]])
-def test_codes_come_in_a_tensor_of_the_right_axes(given):
+def test_codes_come_in_a_tensor_of_the_right_axes(array, given):
     with pytest.raises(InputError, match="takes DAC codes in a tensor of 4 axes"):
-        ARRAY(given)
+        array(given)
 
 
 @pytest.mark.parametrize("dtype", [torch.int8, torch.int16, torch.int64, torch.float32, torch.float64], ids=str)
@@ -40,6 +44,6 @@ def test_whole_numbers_of_any_real_type_are_codes(dtype):
 
 
 @pytest.mark.parametrize("rows", [torch.tensor([-1]), torch.tensor([INPUTS])])
-def test_rows_that_are_not_there_are_refused(rows):
+def test_rows_that_are_not_there_are_refused(array, rows):
     with pytest.raises(MemrixError, match="rows"):
-        ARRAY.read_rows(rows)
+        array.read_rows(rows)

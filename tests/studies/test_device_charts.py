@@ -103,9 +103,14 @@ def test_the_same_seed_draws_the_same_chart(folder, tmp_path):
     assert np.array_equal(imread(folder / "iv_loops.png"), imread(tmp_path / "iv_loops.png"))
 
 
-def test_another_seed_draws_other_charts(folder, tmp_path):
-    draw_until("memory.png", tmp_path, seed=2)
-    for name in ("iv_loops.png", "features.png", "protocols.png"):
+@pytest.mark.parametrize(
+    "drawn",
+    [("iv_loops.png",), pytest.param(("iv_loops.png", "features.png", "protocols.png"), marks=pytest.mark.slow)],
+    ids=len,
+)
+def test_another_seed_draws_other_charts(folder, tmp_path, drawn):
+    draw_until(list(SIZES)[len(drawn)], tmp_path, seed=2)
+    for name in drawn:
         assert not np.array_equal(imread(folder / name), imread(tmp_path / name))
 
 

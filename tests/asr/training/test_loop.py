@@ -26,6 +26,12 @@ def corpus(tmp_path_factory):
     return tone_corpus(tmp_path_factory.mktemp("tones")).folder
 
 
+@pytest.fixture(scope="module")
+def short_corpus(tmp_path_factory):
+    """Three batches an epoch."""
+    return tone_corpus(tmp_path_factory.mktemp("short"), train=25, held_out=3).folder
+
+
 @pytest.fixture(autouse=True)
 def _offline(monkeypatch):
     monkeypatch.setattr("memrix.asr.pronunciation.cmu_dictionary", dict)
@@ -40,7 +46,7 @@ def trained(corpus, tmp_path_factory):
     """A recognizer that knows the language."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("memrix.asr.pronunciation.cmu_dictionary", dict)
-        return train(settings_of(corpus, epochs=35), tmp_path_factory.mktemp("trained"))
+        return train(settings_of(corpus, epochs=20), tmp_path_factory.mktemp("trained"))
 
 
 def history(path):
@@ -62,7 +68,7 @@ def test_a_language_is_learned(trained):
     recognizer, training = load_recognizer(trained)
     assert not recognizer.training
     assert len(training["averaged"]) == 2
-    assert training["settings"]["epochs"] == 35
+    assert training["settings"]["epochs"] == 20
 
 
 def test_the_course_is_reported(corpus, tmp_path):
@@ -95,7 +101,7 @@ class StopError(Exception):
 
 
 @pytest.mark.parametrize("method", ["float", "quantization-aware", "hardware-aware"])
-def test_a_training_cut_off_anywhere_ends_the_same(corpus, trained, tmp_path, method):
+def test_a_training_cut_off_anywhere_ends_the_same(short_corpus, trained, tmp_path, method):
     changes = {"epochs": 2, "checkpoint_minutes": 1e-9, "method": method}
     if method != "float":
         changes |= {
@@ -103,7 +109,7 @@ def test_a_training_cut_off_anywhere_ends_the_same(corpus, trained, tmp_path, me
             "hardware": {"preset": "paper", "weight_bits": 3},
             "quantization": {} if method == "hardware-aware" else {"weight_noise": 0.05, "noise_start_epoch": 1},
         }
-    settings = settings_of(corpus, **changes)
+    settings = settings_of(short_corpus, **changes)
     whole = train(settings, tmp_path / "whole")
 
     def stop_at(epoch, batch):

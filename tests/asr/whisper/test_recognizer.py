@@ -211,10 +211,10 @@ def test_a_clip_longer_than_the_window_is_named(recognizer, tmp_path):
 
 
 def test_a_transcript_longer_than_the_decoder_is_named(recognizer, utterances):
-    # The decoder takes 448 tokens, two of them the prompt; a space comes before the text.
-    assert recognizer.batch([replace(utterances[0], text="a" * 445)]).labels.shape == (1, 448)
-    with pytest.raises(DataError, match="a: the transcript has 447 tokens, at most 446 fit"):
-        recognizer.batch([replace(utterances[0], text="a" * 446)])
+    # The decoder takes 40 tokens, two of them the prompt; a space comes before the text.
+    assert recognizer.batch([replace(utterances[0], text="a" * 37)]).labels.shape == (1, 40)
+    with pytest.raises(DataError, match="a: the transcript has 39 tokens, at most 38 fit"):
+        recognizer.batch([replace(utterances[0], text="a" * 38)])
 
 
 def test_missing_audio_is_named(recognizer, tmp_path):

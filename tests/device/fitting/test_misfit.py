@@ -101,10 +101,9 @@ def few(built_in) -> Cycles:
     [
         (failed_resets(0.3), "R_HRS"),
         pytest.param(failed_resets(0.1), "R_HRS", marks=pytest.mark.slow),
-        (telegraph(LRS, 0.2, 0.5, 0.5), "R_LRS"),
+        pytest.param(telegraph(LRS, 0.2, 0.5, 0.5), "R_LRS", marks=pytest.mark.slow),
         (telegraph(LRS, 0.2, 0.05, 0.05), "R_LRS"),
         pytest.param(telegraph(HRS, 9.0, 0.1, 0.1), "R_HRS", marks=pytest.mark.slow),
-        (one_device_of_its_own, "R_LRS"),
         (heavy_tails(HRS), "R_HRS"),
         (two_peaks(RESET), "U_reset"),
         pytest.param(two_peaks(SET), "U_set", marks=pytest.mark.slow),
@@ -121,7 +120,11 @@ def test_what_the_model_does_not_describe_is_called_a_misfit(few, change, featur
 
 
 def test_a_device_of_its_own_is_named(few):
-    misfits = judged(few, one_device_of_its_own).misfits
+    goodness = judged(few, one_device_of_its_own)
+    assert not goodness.fits
+    assert goodness.verdict.startswith("MISFIT: the parameters do not describe these measurements: ")
+    misfits = goodness.misfits
+    assert "R_LRS" in {misfit.feature for misfit in misfits}
     assert [misfit.device for misfit in misfits if misfit.kind == "single levels"] == ["d1"]
 
 
@@ -145,7 +148,7 @@ def test_a_device_of_the_model_fits(few):
     assert table["misfits"] == ()
 
 
-@pytest.mark.parametrize(("devices", "cycles"), [(27, 60), (60, 25)])
+@pytest.mark.parametrize(("devices", "cycles"), [pytest.param(27, 60, marks=pytest.mark.slow), (60, 25)])
 def test_few_devices_and_short_series_fit(built_in, devices, cycles):
     assert judged(simulate_cycles(built_in, devices, cycles, seed=1)).verdict.startswith("The fit describes")
 
