@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from memrix._support.tables import markdown
@@ -16,7 +15,7 @@ from memrix.hardware import Hardware
 from memrix.model.calibration import calibrate
 from memrix.model.conversion import crossbar_layers, program, quantize
 from memrix.model.reversion import to_digital
-from memrix.studies.standard_layer import StandardLayer
+from memrix.studies.standard_layer import StandardLayer, output_error, output_of
 
 _LOSSLESS_BITS = 12  # of an ADC, in precision or range: below any error that is measured here
 _QUANTIZED = ("weight_bits", "weight_scale", "weight_range", "mapping", "tile", "dac.bits", "dac.vmax")
@@ -116,17 +115,17 @@ def study_causes(
     """
     layer = layer or StandardLayer()
     model, vectors = layer.made()
-    in_float = _output(model, vectors)
+    in_float = output_of(model, vectors)
     # Samples for every chip below: columns are corrected on them.
     calibrate(model, [vectors], hardware.replace(column_calibration=True))
     base = without_errors(hardware)
-    exact = _output(program(model, base), vectors)
-    weights = _output(to_digital(program(model, base)), vectors)
+    exact = output_of(program(model, base), vectors)
+    weights = output_of(to_digital(program(model, base)), vectors)
     fine = copy.deepcopy(model)
     quantize(fine, base.replace(weight_bits=_MOST_BITS))
     rows = [
-        CauseRow("weight quantization", _error(weights, in_float)),
-        CauseRow("activation quantization", _error(_output(fine, vectors), in_float)),
+        CauseRow("weight quantization", output_error(weights, in_float)),
+        CauseRow("activation quantization", output_error(output_of(fine, vectors), in_float)),
     ]
     whole = _with_found_adc(model, hardware)
     trials = {cause.name: alone(whole, cause) for cause in CAUSES}
@@ -162,17 +161,7 @@ def _with_found_adc(model: nn.Module, hardware: Hardware) -> Hardware:
 
 def _mean_error(model: nn.Module, hardware: Hardware, vectors: Tensor, exact: Tensor, layer: StandardLayer) -> float:
     chips = (program(model, hardware, seed=layer.seed + chip) for chip in range(layer.chips))
-    return sum(_error(_output(chip, vectors), exact) for chip in chips) / layer.chips
-
-
-def _output(model: nn.Module, vectors: Tensor) -> Tensor:
-    with torch.no_grad():
-        output: Tensor = model(vectors)
-    return output
-
-
-def _error(output: Tensor, reference: Tensor) -> float:
-    return float((output - reference).square().mean().sqrt() / reference.square().mean().sqrt())
+    return sum(output_error(output_of(chip, vectors), exact) for chip in chips) / layer.chips
 
 
 def _percent(share: float | None) -> str:

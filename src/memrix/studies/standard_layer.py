@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
-
-from memrix._support.validation import require_integer
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -29,6 +28,9 @@ class StandardLayer:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        # The command line reads settings before it imports anything heavy: here numpy, below torch.
+        from memrix._support.validation import require_integer
+
         require_integer("inputs", self.inputs, 1, 1 << 14)
         require_integer("outputs", self.outputs, 1, 1 << 14)
         require_integer("vectors", self.vectors, 64, 1 << 20)
@@ -37,8 +39,25 @@ class StandardLayer:
 
     def made(self) -> tuple[nn.Sequential, Tensor]:
         """A model of this layer alone, and input vectors ``[vectors, inputs]``."""
+        import torch
+        from torch import nn
+
         generator = torch.Generator().manual_seed(self.seed)
         layer = nn.Linear(self.inputs, self.outputs, bias=False)
         with torch.no_grad():
             layer.weight.normal_(0, self.inputs**-0.5, generator=generator)
         return nn.Sequential(layer).eval(), torch.randn(self.vectors, self.inputs, generator=generator)
+
+
+def output_of(model: nn.Module, vectors: Tensor) -> Tensor:
+    """What a model makes of input vectors."""
+    import torch
+
+    with torch.no_grad():
+        output: Tensor = model(vectors)
+    return output
+
+
+def output_error(output: Tensor, reference: Tensor) -> float:
+    """Root mean square of the change of outputs, as a share of that of the reference."""
+    return float((output - reference).square().mean().sqrt() / reference.square().mean().sqrt())
