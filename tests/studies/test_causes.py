@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from memrix import ADC, Hardware, SettingsError, Wires
+from memrix import ADC, Hardware, SettingsError, Wires, calibrate, program
 from memrix.studies.causes import CAUSES, alone, study_causes, without_errors
-from memrix.studies.standard_layer import StandardLayer
+from memrix.studies.standard_layer import StandardLayer, output_error, output_of
 
 SMALL = StandardLayer(inputs=32, outputs=16, vectors=128, chips=1)
 
@@ -47,6 +47,17 @@ def test_a_gain_for_each_column_takes_most_of_what_wires_cost_away() -> None:
     (row,) = (row for row in study_causes(wires, SMALL).rows if row.cause == "wires")
     assert row.corrected is not None
     assert row.corrected < row.error / 2
+
+
+def test_wires_that_cells_are_programmed_for_cost_next_to_nothing_alone() -> None:
+    chip = Hardware.preset("tuned").replace(wires=Wires(ohms_per_cell=2.0), **{"programming.compensate_wires": True})
+    (wires,) = (cause for cause in CAUSES if cause.name == "wires")
+    assert alone(chip, wires).compensates_wires
+    assert alone(chip, wires).programming.name == "ideal"
+    model, vectors = SMALL.made()
+    calibrate(model, [vectors], chip)
+    exact, wired = (output_of(program(model, each), vectors) for each in (without_errors(chip), alone(chip, wires)))
+    assert output_error(wired, exact) < 1e-3
 
 
 def test_a_layer_that_tells_nothing_is_refused() -> None:

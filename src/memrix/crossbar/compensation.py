@@ -6,6 +6,10 @@ counts of a differential pair is the difference of two cells. So the wanted leve
 scale ``s`` of an output is the largest at which none of its cells leaves the range between OFF and ON, and a digital
 gain takes ``1 / s`` back. Where both cells of a pair are to be OFF, the one of which more arrives is OFF, and the
 other one as much above it as it takes: cells that conduct more than they must would only load the lines.
+
+Cells are verified one at a time, with all others isolated: what lines take of a cell's own current then follows from
+its place, and the circuit that reads it back is taken to expect that. So a cell is brought to its level as without
+wires, and all that the wires do is in the levels.
 """
 
 from __future__ import annotations

@@ -97,7 +97,10 @@ def without_errors(hardware: Hardware) -> Hardware:
 
 def alone(hardware: Hardware, cause: Cause) -> Hardware:
     """A chip without errors but for those of one cause, which acts as in ``hardware``."""
-    return without_errors(hardware).replace(**_settings(hardware, cause.settings))
+    chip = without_errors(hardware).replace(**_settings(hardware, cause.settings))
+    # Wires cost a chip that is programmed for them what this leaves.
+    made_up_for = not chip.wires.ideal and hardware.compensates_wires
+    return chip.replace(**{"programming.compensate_wires": True}) if made_up_for else chip
 
 
 def study_causes(

@@ -65,7 +65,8 @@ def require_device(protocol: ClosedLoop, parameters: DeviceParameters) -> None:
 def read_back_of(protocol: ReadsBack, parameters: DeviceParameters) -> ReadBack:
     """The circuit that reads cells of a device back, for ``Cells.read_back``.
 
-    A reading of 1 is the current of a nominal ON cell (that of reset-set) at the test voltage.
+    A reading of 1 is the current of a nominal ON cell (that of reset-set) at the test voltage. What the lines of an
+    array take of the current of a cell that is read alone follows from its place, and is taken to be undone.
 
     Args:
         protocol: with the settings ``test_voltage`` in V, ``read_bits``, and ``read_bandwidth`` in Hz.
