@@ -13,7 +13,7 @@ FLOORS = [
     {"errors", "_support", "toolkit"},
     {"device"},
     {"crossbar", "quantization"},
-    {"hardware"},
+    {"hardware", "costing"},
     {"nn"},
     {"model"},
     {"checkpoint"},

@@ -19,9 +19,9 @@ What is here:
 - Programming protocols of your own: ``register_protocol`` and the interface, ``ProgrammingProtocol`` and
   ``ProgrammingReport``. ``memrix.crossbar.protocols`` has what they are built from.
 - Functions of a model: ``check``, ``calibrate``, ``quantize``, ``program``; of a quantized model: ``set_epoch``,
-  ``pack_weights``, ``unpack_weights``; of a chip: ``summary``, ``write``, ``age``, ``recalibrate``,
+  ``pack_weights``, ``unpack_weights``; of a chip: ``summary``, ``costs``, ``write``, ``age``, ``recalibrate``,
   ``to_digital``, ``reseed``, ``reset_statistics``, ``save``, ``load``. Their settings are ``Quantization`` and
-  ``Seeds``; their results ``Check``, ``Calibration``, ``Summary``.
+  ``Seeds``; their results ``Check``, ``Calibration``, ``Summary``, ``Costs`` (with its ``CostConstants``).
 - The errors. The class says whose mistake it is: ``SettingsError`` a value given, ``ConversionError`` the model,
   ``InputError`` the input of a call, ``CalibrationError`` the calibration, ``WriteError`` the weights of a chip,
   ``CheckpointError`` the file, ``DataError`` the data, ``AssetError`` a download. Each is a ``MemrixError``.
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         save as save,
         unpack_weights as unpack_weights,
     )
+    from memrix.costing import CostConstants as CostConstants, Costs as Costs
     from memrix.crossbar import (
         ADC as ADC,
         DAC as DAC,
@@ -89,6 +90,7 @@ if TYPE_CHECKING:
         reset_statistics as reset_statistics,
         set_epoch as set_epoch,
     )
+    from memrix.model.costs import costs as costs
     from memrix.model.reversion import to_digital as to_digital
     from memrix.model.summaries import Summary as Summary, summary as summary
     from memrix.model.writing import write as write

@@ -15,7 +15,7 @@ from memrix._support.archive import FileKind, read_archive, write_archive
 from memrix._support.stored_seeds import warn_of_new_draws
 from memrix._support.validation import shown
 from memrix.checkpoint.description import ChipDescription, in_present_places
-from memrix.checkpoint.differences import AS_PROGRAMMED, CELLS, WORD_LINES, digital_state, join
+from memrix.checkpoint.differences import AS_PROGRAMMED, CELLS, LINE_STATES, WORD_LINES, digital_state, join
 from memrix.checkpoint.restoration import adopted_layers, restore_
 from memrix.checkpoint.soundness import described_with, require_sound
 from memrix.crossbar import rows_in_use
@@ -177,6 +177,8 @@ def _cells(layer: CrossbarLayer, half: bool) -> dict[str, Tensor]:
         for name, tiled in states.items()
         if tiled.numel()
     }
+    if crossbar.line_states is not None:
+        cells[LINE_STATES] = crossbar.line_states
     if crossbar.word_lines is not None:
         cells |= {WORD_LINES[name]: tensor for name, tensor in crossbar.word_lines.stored().items()}
     return cells

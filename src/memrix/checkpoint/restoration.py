@@ -12,6 +12,7 @@ from memrix.checkpoint.description import ChipDescription, LayerDescription
 from memrix.checkpoint.differences import (
     AS_PROGRAMMED,
     CELLS,
+    LINE_STATES,
     WORD_LINES,
     digital_state,
     is_extra,
@@ -177,6 +178,11 @@ def _unfit_cells(
         problems.append(
             f"layer {shown!r} has other cells as programmed in the file, expected two of {list(expected)}"
         )
+    lines = tensors.get(join(path, LINE_STATES))
+    if lines is not None and lines.shape != (tiles := (layout.groups * layout.row_tiles, layout.rows)):
+        problems.append(
+            f"layer {shown!r} has {LINE_STATES} of {list(lines.shape)} in the file, expected {list(tiles)}"
+        )
     stored = _stored_lines(path, tensors)
     if hardware.device.read_disturb and not isinstance(hardware.programming, Ideal):
         found = stored_problems(stored, layout, hardware.dac.largest_code, wired=not hardware.wires.ideal)
@@ -219,7 +225,10 @@ def _array(
     difference, total, *kept = (placed(name) for name in (*CELLS, *AS_PROGRAMMED))
     step = tensors.get(join(path, f"{ARRAY}.{WEIGHT_STEP}"), torch.ones(1))
     array = ProgrammedArray(layer.memrix.name, described.hardware, record.seeds, step.to(device, copy=True))
-    array.install(Pairs(difference, total, record.report, record.nominal_states), layout, parameters)
+    lines = tensors.get(join(path, LINE_STATES))
+    lines = None if lines is None else lines.to(device, copy=True)
+    pairs = Pairs(difference, total, record.report, record.nominal_states, line_states=lines)
+    array.install(pairs, layout, parameters)
     array.restore(record)
     if kept[0].numel():
         array.crossbar.as_programmed = AsProgrammed(*kept)

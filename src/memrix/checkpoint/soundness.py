@@ -11,7 +11,7 @@ from torch import Tensor
 from memrix._support.schema import THE_MODEL
 from memrix._support.validation import shown
 from memrix.checkpoint.description import ChipDescription, LayerDescription
-from memrix.checkpoint.differences import AS_PROGRAMMED, CELLS, is_extra, join
+from memrix.checkpoint.differences import AS_PROGRAMMED, CELLS, LINE_STATES, is_extra, join
 from memrix.checkpoint.scales import CellSizes, scale_of
 from memrix.crossbar import ADC
 from memrix.device.parameter_files import parse_parameters
@@ -143,7 +143,7 @@ def _unsound_tensors(tensors: Mapping[str, Tensor], description: ChipDescription
         yield from _other_types(tensors, description)
     told: set[str] = set()
     for path, layer in description.layers.items():
-        told |= {join(path, name) for name in _STATES}
+        told |= {join(path, name) for name in (*_STATES, LINE_STATES)}
         yield from _unsound_layer(path, layer, tensors, told)
     for path, module in description.modules.items():
         for name in _NEVER_NEGATIVE if "track_running_stats" in module["settings"] else ():
@@ -178,6 +178,9 @@ def _unsound_layer(
         problem = _unsound_cells(states)
         if problem:
             yield f"layer {shown_path!r}: {name} {problem}, got {_described(states)}"
+    lines = tensors.get(join(path, LINE_STATES))
+    if lines is not None and (problem := _unsound_lines(lines, layer.record)):
+        yield f"layer {shown_path!r}: {LINE_STATES} {problem}, got {_described(lines)}"
     if layer.record is None:
         for name in found:
             yield f"layer {shown_path!r} is not on a chip and has {name}"
@@ -204,6 +207,18 @@ def _unsound_cells(states: Tensor) -> str:
         return "must be [groups, inputs, planes, outputs]"
     if not bool((states.abs() <= 2 * LARGEST_STATE).all()) or not _all_finite(states):
         return f"must be states of pairs of cells, from {-2 * LARGEST_STATE:g} to {2 * LARGEST_STATE:g}"
+    return ""
+
+
+def _unsound_lines(lines: Tensor, record: LayerRecord | None) -> str:
+    if record is None:
+        return "is that of a layer on a chip"
+    if record.hardware.noise != "off" and record.hardware.wires.ideal:
+        return "is not part of a chip with noise and without wires"
+    if lines.dtype != torch.float32 or lines.dim() != 2:
+        return "must be float32 [groups * row tiles, rows]"
+    if not bool((lines.abs() <= LARGEST_STATE * record.report.cells).all()):
+        return f"must be sums of states of cells, from {-LARGEST_STATE:g} to {LARGEST_STATE:g} each"
     return ""
 
 

@@ -42,6 +42,7 @@ physical effect has one file that both follow:
     crossbar, counts      buffers of a programmed crossbar, and its conversions; codes: checks of what it is given
     ranging, columns      after programming: the split of the ADC's bits, and gain and offset of each column
     reach, word_lines     readings that switch cells; disturbing: when; stored_word_lines: their state in files
+    line_power            what drivers deliver to the cells, from counted codes
     fingerprint           whether a weight is the one that was written
     outside_graphs        what a graph of torch is cut at
 """

@@ -55,6 +55,7 @@ class Crossbar(nn.Module):
 
     difference: Tensor  # [groups * row tiles, rows, planes * outputs]: r+ - r-
     total: Tensor  # of the same shape: r+ + r-; empty without noise
+    line_states: Tensor | None  # of Pairs, where total does not tell it: with wires, and without noise
     tables: Tensor  # [1 or 3, codes]: of the mean; with noise of slope and offset of the variance too
     plane_weights: Tensor  # [planes]: what an ADC step is worth, in integer weights
     record: Tensor  # int64 [4]: see memrix.crossbar.operator
@@ -73,8 +74,7 @@ class Crossbar(nn.Module):
         name: str,
     ) -> None:
         super().__init__()
-        self.layout, self.circuit = layout, circuit
-        self.cell_parameters, self.name = parameters, name
+        self.layout, self.circuit, self.cell_parameters, self.name = layout, circuit, parameters, name
         self.report, self.wire_share, self.wire_scales = pairs.report, pairs.wire_share, pairs.wire_scales
         self.programmed_reach, self.nominal_states = pairs.reach, pairs.nominal_states
         self.shape = Shape(layout.groups, layout.inputs, layout.outputs, layout.planes, layout.base, layout.rows)
@@ -84,8 +84,8 @@ class Crossbar(nn.Module):
             self.register_buffer("record", torch.zeros(4, dtype=torch.int64, device=device), persistent=False)
             self.register_buffer("unit", torch.ones((), device=device, dtype=torch.float32), persistent=False)
         self.restart(derive(read_seed, "read", name))
-        self.register_buffer("difference", pairs.difference)
-        self.register_buffer("total", pairs.total if circuit.noise.kind != "off" else pairs.total.new_empty(0))
+        for name, states in pairs.kept(noise=circuit.noise.kind != "off").items():
+            self.register_buffer(name, states)
         self.word_lines = self.as_programmed = None
         self.set_converter(circuit.adc)
 
@@ -97,14 +97,14 @@ class Crossbar(nn.Module):
     def hold_(self, pairs: Pairs) -> None:
         """Read other states of the same cells from now on."""
         self.wire_share = pairs.wire_share
-        self.difference.copy_(pairs.difference)
-        if self.total.numel():
-            self.total.copy_(pairs.total)
+        for name, states in pairs.kept(noise=self.circuit.noise.kind != "off").items():
+            own = self._buffers[name]
+            self._buffers[name] = states if own is None or states is None else own.copy_(states)
 
     def settle_(self) -> None:
         """Let the readings so far switch the cells that they do: they act before the next one otherwise."""
         if self.word_lines is not None:
-            self.word_lines.act_(self.difference, self.total, self.as_programmed)
+            self.word_lines.act_(self.difference, self.total, self.as_programmed, self.line_states)
 
     def reach(self) -> Reach | None:
         """The cells that a reading at the extreme voltages would switch; None where that is not known."""

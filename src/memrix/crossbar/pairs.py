@@ -84,6 +84,8 @@ class Pairs:
         wire_share: share of the current of all cells that wires let through.
         wire_scales: least and largest scale at which the columns of cells that were programmed for their wires hold
             the weights.
+        line_states: sum over the cells of each word line of the states that its driver sees, ``[groups * row tiles,
+            rows]``; None: that of ``total``.
     """
 
     difference: Tensor
@@ -94,6 +96,15 @@ class Pairs:
     exposed: ExposedCells | None = None
     wire_share: float = 1.0
     wire_scales: tuple[float, float] = (1.0, 1.0)
+    line_states: Tensor | None = None
+
+    def kept(self, *, noise: bool) -> dict[str, Tensor | None]:
+        """Buffers of a crossbar: without noise, of ``total`` the sums of word lines alone."""
+        line_states = self.line_states
+        if not noise and line_states is None and self.total.numel():
+            line_states = self.total.sum(-1)
+        total = self.total if noise else self.total.new_empty(0)
+        return {"difference": self.difference, "total": total, "line_states": line_states}
 
 
 def rows_in_use(tiled: Tensor, layout: Layout) -> Tensor:

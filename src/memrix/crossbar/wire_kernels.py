@@ -152,6 +152,7 @@ def _seen(
     sums: Array,
     seen_total: Array,
     seen_difference: Array,
+    seen_lines: Array,
 ) -> None:
     """States of an array as readings see them; conductances, and what counts of them, add up in ``[2, columns]``."""
     cells, voltages, currents, added = factors
@@ -174,6 +175,12 @@ def _seen(
             seen_both[i] = (noise0 * positive + silent) + (noise1 * negative + silent)
             conducting[i] += g0[i] + g1[i]
             counting[i] += (counted0 * g0[i] + added0[i]) + (counted1 * g1[i] + added1[i])
+        # By itself, and in float64: the loop above runs on several columns at once.
+        drawn = 0.0
+        for i in range(both.size):
+            positive, negative = (both[i] + apart[i]) / _TWO - silent, (both[i] - apart[i]) / _TWO - silent
+            drawn += np.float64((v0[i] * positive + silent) + (v1[i] * negative + silent))
+        seen_lines[k] = np.float32(drawn)
 
 
 @compiled
@@ -206,6 +213,7 @@ def fold(
     last: int,
     seen_total: Array,
     seen_difference: Array,
+    seen_lines: Array,
 ) -> tuple[float, float]:
     """Pairs of arrays ``first`` to ``last - 1`` as readings see them; arrays are numbered tile by tile.
 
@@ -219,6 +227,7 @@ def fold(
         last: array, and one more.
         seen_total: takes the sum of pairs as seen, likewise, 0 where there is no cell.
         seen_difference: takes their difference.
+        seen_lines: takes the sums of states that drivers see in each array, ``[arrays, rows]``.
 
     Returns:
         The conductance of all cells, and what counts of it, in S.
@@ -246,7 +255,7 @@ def fold(
         end_ohms = arrays.ends[tile % arrays.row_tiles % arrays.ends.size]
         own = Line(end_ohms, bit_line.cell_ohms, bit_line.last)
         _solve(factors, arrays.interleaved, word_line, own, room, means)
-        _seen(both, apart, start, arrays, factors, sums, seen_both, seen_apart)
+        _seen(both, apart, start, arrays, factors, sums, seen_both, seen_apart, seen_lines[array])
         seen_both[here:, start : start + wide] = _ZERO
         seen_apart[here:, start : start + wide] = _ZERO
         for i in range(wide):

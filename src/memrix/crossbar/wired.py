@@ -54,7 +54,7 @@ def through_wires(
     # Of the variance of a cell's noise, 4 k T B G + 2 e B G U: what does not depend on the voltage that arrives.
     thermal = 2 * BOLTZMANN * temperature
     thermal /= thermal + ELEMENTARY_CHARGE * volts
-    total, difference, conductance, arrived = _fold(pairs, layout, wires, span, thermal)
+    total, difference, line_states, conductance, arrived = _fold(pairs, layout, wires, span, thermal)
     share = arrived / conductance if conductance else 1.0
     if share < _LEAST:
         raise SettingsError(
@@ -68,13 +68,17 @@ def through_wires(
         exposed = replace(
             pairs.exposed, arriving=_arriving(pairs, pairs.exposed.places, layout, wires, span, thermal)
         )
-    return replace(pairs, difference=difference, total=total, exposed=exposed, wire_share=share)
+    seen = replace(pairs, difference=difference, total=total, line_states=line_states)
+    return replace(seen, exposed=exposed, wire_share=share)
 
 
 def _fold(
     pairs: Pairs, layout: Layout, wires: Wires, span: tuple[float, float], thermal: float
-) -> tuple[Tensor, Tensor, float, float]:
-    """Sum and difference of pairs as readings see them, the conductance of all cells, and what counts of it, in S.
+) -> tuple[Tensor, Tensor, Tensor, float, float]:
+    """Pairs as readings see them, the conductance of all cells, and what counts of it, in S.
+
+    Pairs are their sum, their difference, and the sums of the states that drivers see, ``[tiles, rows]``: of each
+    cell the voltage that arrives, and all of the current that it makes there.
 
     ``span``: conductances of the states 0 and 1; ``thermal``: share of a cell's noise that no voltage changes.
     """
@@ -86,6 +90,7 @@ def _fold(
     silent = low / (low - high)
     total, difference = torch.zeros_like(pairs.total), torch.zeros_like(pairs.difference)
     parts = list(parts_of(layout, wires))
+    lines = [total] * len(parts)
     sums = [(0.0, 0.0)] * len(parts)
 
     def fold(number: int, tiles: slice, rows: int, outputs: slice, columns: int, around: Wires) -> None:
@@ -101,10 +106,14 @@ def _fold(
         mean.sub_(added.mul_(1 / (low - high)))
         put_arrays(mean[0] - mean[1], difference[tiles, :rows], layout, outputs)
         put_arrays(variance[0] + variance[1], total[tiles, :rows], layout, outputs)
+        lines[number] = voltages.mul_(states - silent).add_(silent).sum((0, 2, 3, 5))
 
     side_by_side(fold, range(len(parts)), *zip(*parts, strict=True), device=total.device)
     conductance, arrived = (sum(column) for column in zip(*sums, strict=True))
-    return total, difference, conductance, arrived
+    line_states = total.new_zeros(total.shape[:2])
+    for (tiles, rows, *_), drawn in zip(parts, lines, strict=True):
+        line_states[tiles, :rows] += drawn
+    return total, difference, line_states, conductance, arrived
 
 
 def _arriving(

@@ -31,7 +31,7 @@ def line_voltages(conductances: Tensor, *, end_ohms: float, cell_ohms: float, bo
 
 def fold_pairs(
     total: Tensor, difference: Tensor, layout: Layout, wires: Wires, span: tuple[float, float], thermal: float
-) -> tuple[Tensor, Tensor, float, float]:
+) -> tuple[Tensor, Tensor, Tensor, float, float]:
     """As ``wired._fold``, of float32 on a CPU."""
     low, high = span
     columns = min(layout.tile.columns, layout.outputs)
@@ -50,8 +50,9 @@ def fold_pairs(
     word_line = _line(wires.driver_ohms + wires.word_line, wires.word_line, wires.drive == "both-sides")
     bit_line = _line(wires.sense_ohms + wires.bit_line, wires.bit_line, False)
     pairs = total.contiguous().numpy(), difference.contiguous().numpy()
-    seen = torch.empty(total.shape), torch.empty(total.shape)
-    count = layout.groups * layout.row_tiles * layout.planes * -(-layout.outputs // columns)
+    of_tile = layout.planes * -(-layout.outputs // columns)
+    count = layout.groups * layout.row_tiles * of_tile
+    seen = torch.empty(total.shape), torch.empty(total.shape), torch.zeros(count, total.shape[1])
     step = max(1, _CELLS // (2 * layout.rows * columns))
     spans = [(start, min(start + step, count)) for start in range(0, count, step)]
     sums: list[tuple[float, float]] = [(0.0, 0.0)] * len(spans)
@@ -61,7 +62,8 @@ def fold_pairs(
 
     side_by_side(fold_some, range(len(spans)), *zip(*spans, strict=True), device=total.device)
     conductance, arrived = (sum(column) for column in zip(*sums, strict=True))
-    return *seen, conductance, arrived
+    both, apart, lines = seen
+    return both, apart, lines.view(-1, of_tile, total.shape[1]).sum(1), conductance, arrived
 
 
 def _line(end_ohms: float, cell_ohms: float, both_ends: bool) -> Line:

@@ -127,7 +127,13 @@ class WordLines(nn.Module):
     # What is made in inference mode could not be changed outside of it.
     @torch.inference_mode(False)
     @torch.no_grad()
-    def act_(self, difference: Tensor, total: Tensor, as_programmed: AsProgrammed | None = None) -> None:
+    def act_(
+        self,
+        difference: Tensor,
+        total: Tensor,
+        as_programmed: AsProgrammed | None = None,
+        line_states: Tensor | None = None,
+    ) -> None:
         """Let the voltages since the last time switch the cells of pairs, in place.
 
         Args:
@@ -135,6 +141,7 @@ class WordLines(nn.Module):
             total: ``r+ + r-``; may be empty.
             as_programmed: the same pairs when they were programmed. A cell that is switched counts as programmed to
                 its new state.
+            line_states: sums of the states of each word line, as its driver sees them, where they are kept.
         """
         volts = self.voltages[self.seen.flatten(1) + len(self.voltages) // 2]  # [2, lines]
         self.seen.zero_()
@@ -173,6 +180,9 @@ class WordLines(nn.Module):
         difference.view(-1).index_add_(0, places // POLARITIES, counted * sign)
         if total.numel():
             total.view(-1).index_add_(0, places // POLARITIES, noise)
+        if line_states is not None:
+            arriving = changes if self.voltage is None else changes * self.voltage.index_select(0, cells)
+            line_states.view(-1).index_add_(0, line, arriving)
 
     def _cells_of(self, lines: Tensor) -> Tensor:
         """Numbers of the cells of lines, in ascending order."""

@@ -70,7 +70,7 @@ def _describe(name: str, module: CrossbarLayer, energies: Energies | None) -> La
     sets, resets = (0, 0) if crossbar.word_lines is None else map(int, crossbar.word_lines.switched.tolist())
     return LayerSummary(
         name=name,
-        kind=_kind(module),
+        kind=kind_of(module),
         weight_shape=tuple(module.weight.shape),
         weight_bits=hardware.weight_bits,
         mapping=hardware.mapping,
@@ -99,6 +99,7 @@ def _describe(name: str, module: CrossbarLayer, energies: Energies | None) -> La
     )
 
 
-def _kind(module: CrossbarLayer) -> str:
+def kind_of(module: CrossbarLayer) -> str:
+    """The torch layer that a layer is, such as ``Linear``, also of a subclass."""
     handler = handler_of(module)
     return handler.kind if isinstance(handler, Handler) else torch_type(type(module)).__name__

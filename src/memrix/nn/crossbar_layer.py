@@ -76,6 +76,7 @@ class CrossbarLayer(QuantizedLayer, prefix="Memristor"):
         array = self.memrix.programmed
         if record is not None:
             array.require_same_hardware(record)  # before any tensor of the layer is touched
+        array.expect_line_states(state_dict, f"{prefix}{ARRAY}.")
         super()._load_from_state_dict(state_dict, prefix, *others)
         if record is not None:
             array.take(self.weight)  # the cells that belong to it follow

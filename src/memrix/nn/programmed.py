@@ -128,6 +128,14 @@ class ProgrammedArray(ExactModule):
         self.crossbar.set_converter(record.adc)
         self.crossbar.restart(record.read_seed)
 
+    def expect_line_states(self, state_dict: Mapping[str, Tensor], prefix: str) -> None:
+        """Have the sums of word lines that a ``state_dict`` brings with its cells: an earlier memrix wrote none."""
+        given, own = state_dict.get(f"{prefix}crossbar.line_states"), self.crossbar.line_states
+        if given is None and f"{prefix}crossbar.difference" in state_dict:
+            self.crossbar.line_states = None
+        elif given is not None and own is None:
+            self.crossbar.line_states = torch.zeros_like(given, device=self.crossbar.difference.device)
+
     def get_extra_state(self) -> Tensor:
         """The record, uint8 ``[bytes]``: part of the ``state_dict``."""
         return self.record.to_tensor()
