@@ -21,6 +21,7 @@ import memrix
 from memrix.asr.corpora.catalog import load_corpus, prepare_corpus
 from memrix.asr.corpora.prepared import open_corpus
 from memrix.asr.corpus import shorter_than, split
+from memrix.asr.evaluation.batches import batch_of
 from memrix.asr.experiment.systems import on_chip
 from memrix.asr.experiment.trained import open_trained
 from memrix.asr.labels import PhonemeLabels
@@ -28,9 +29,9 @@ from memrix.asr.pronunciation import corpus_pronunciations
 from memrix.asr.recognizer_files import load_recognizer as load_conformer
 from memrix.asr.scoring import count_label_errors
 from memrix.asr.search.greedy import greedy_labels
+from memrix.asr.seq2seq.pretrained import load_seq2seq
 from memrix.asr.training.batches import padded_audio
 from memrix.asr.transcription import emissions
-from memrix.asr.whisper.recognizer import load_recognizer as load_whisper
 from memrix.crossbar import Crossbar
 
 LONGEST_CLIP = 10.0  # s
@@ -57,12 +58,14 @@ class System:
 
 def whisper(bits: float, recordings: int, held: int) -> System:
     """The encoder of Whisper tiny.en, not retrained, on Asterisk prompts."""
-    recognizer = load_whisper("whisper-tiny.en")
+    recognizer = load_seq2seq("whisper-tiny.en")
     corpus = shorter_than(load_corpus("asterisk"), LONGEST_CLIP)
     evaluated, calibration = split(corpus, recordings + held, CALIBRATION, 0)
-    encoder: nn.Module = recognizer.model.get_encoder()
-    features = [recognizer.batch([utterance]).features for utterance in evaluated.utterances]
-    samples = [recognizer.batch([utterance]).features for utterance in calibration.utterances]
+    encoder: nn.Module = recognizer.network.get_encoder()
+    features, samples = (
+        [recognizer.inputs(batch_of(recognizer, [utterance]))["input_features"] for utterance in part.utterances]
+        for part in (evaluated, calibration)
+    )
     kept = features[recordings:]
 
     @torch.no_grad()

@@ -20,7 +20,8 @@ from torch import Tensor, nn
 import memrix
 from memrix.asr.corpora.catalog import load_corpus
 from memrix.asr.corpus import shorter_than, split
-from memrix.asr.whisper.recognizer import load_recognizer
+from memrix.asr.evaluation.batches import batch_of
+from memrix.asr.seq2seq.pretrained import load_seq2seq
 
 LONGEST_CLIP = 10.0  # s
 BATCH = 4
@@ -53,12 +54,15 @@ class Comparison:
     """Encoders on chips against the float one, on the same recordings."""
 
     def __init__(self, utterances: int, calibration: int) -> None:
-        recognizer = load_recognizer("whisper-tiny.en")
+        recognizer = load_seq2seq("whisper-tiny.en")
         corpus = shorter_than(load_corpus("asterisk"), LONGEST_CLIP)
         evaluated, held = split(corpus, utterances, calibration, 0)
-        self.encoder: nn.Module = recognizer.model.get_encoder()
+        self.encoder: nn.Module = recognizer.network.get_encoder()
         self.features, test_vectors = (
-            [recognizer.batch(part.utterances[i : i + BATCH]).features for i in range(0, len(part.utterances), BATCH)]
+            [
+                recognizer.inputs(batch_of(recognizer, part.utterances[i : i + BATCH]))["input_features"]
+                for i in range(0, len(part.utterances), BATCH)
+            ]
             for part in (evaluated, held)
         )
         self.reference = self._outputs(self.encoder)

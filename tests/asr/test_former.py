@@ -11,6 +11,8 @@ import pytest
 import torch
 
 from memrix.asr.corpora.prepared import open_corpus
+from memrix.asr.evaluation.journal import Journal
+from memrix.asr.evaluation.results import Execution
 from memrix.asr.experiment.settings import ExperimentSettings
 from memrix.asr.experiment.systems import Measurement, System
 from memrix.asr.recognizer_files import load_recognizer
@@ -19,8 +21,6 @@ from memrix.asr.training.loop import train
 from memrix.asr.training.news import Epoch
 from memrix.asr.training.settings import OptimizerSettings, TrainingSettings
 from memrix.asr.training.state import read_state
-from memrix.asr.whisper.journal import Journal
-from memrix.asr.whisper.results import Execution
 from memrix.errors import CheckpointError, SettingsError
 from tests.asr.tones import tone_corpus
 
@@ -97,13 +97,17 @@ def test_settings_of_an_experiment():
         ("recogniser_files", "save_recogniser", "recognizer_files.save_recognizer"),
         ("recogniser_files", "load_weights", "recognizer_files.load_weights"),
         ("corpora.catalogue", "prepare_corpus", "corpora.catalog.prepare_corpus"),
-        ("whisper.recogniser", "load_recogniser", "whisper.recognizer.load_recognizer"),
+        ("whisper.recognizer", "load_recognizer", "seq2seq.pretrained.load_seq2seq"),
+        ("whisper.evaluation", "evaluate", "evaluation.run.evaluate"),
+        ("whisper.settings", "EvaluationSettings", "evaluation.settings.EvaluationSettings"),
+        ("whisper.results", "summarize", "evaluation.results.summarize"),
+        ("whisper.reporting", "SilentReporter", "evaluation.reporting.SilentReporter"),
         ("experiment.trained", "shipped_recognisers", "experiment.trained.shipped_recognizers"),
         ("training.calibration", "calibrate_recogniser", "training.calibration.calibrate_recognizer"),
         ("training.settings", "OptimiserSettings", "training.settings.OptimizerSettings"),
         ("corpora.transcripts", "normalised", "corpora.transcripts.normalized"),
         ("text", "normalise", "text.normalize"),
-        ("whisper.results", "summarise", "whisper.results.summarize"),
+        ("evaluation.results", "summarise", "evaluation.results.summarize"),
     ],
 )
 def test_names_that_were_spelled_otherwise(module, former, present):

@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from memrix.asr.whisper.results import ChipMean, EvaluationResult, Execution, Row
+from memrix.asr.evaluation.results import ChipMean, EvaluationResult, Execution, Row
 from memrix.cli.display import TerminalReporter, print_result
 
 

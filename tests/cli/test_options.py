@@ -12,9 +12,9 @@ from rich.console import Console
 
 from memrix._support.preset_names import PRESETS
 from memrix._support.renamed import formerly
+from memrix.asr.evaluation.settings import EvaluationSettings
 from memrix.asr.experiment.settings import ExperimentSettings
 from memrix.asr.experiment.trained import open_trained
-from memrix.asr.whisper.settings import EvaluationSettings
 from memrix.cli.experiment import BY_TRAINED
 from memrix.cli.main import app
 from memrix.cli.options import field_help, listed, option_of, options_from

@@ -22,7 +22,9 @@ class Clock:
 
 def setup():
     network = SimpleNamespace(parameters=list)
-    return SimpleNamespace(recognizer=SimpleNamespace(network=network), train=[1] * 7, dev=[1], left_out=())
+    return SimpleNamespace(
+        recognizer=SimpleNamespace(network=network, unit="label"), train=[1] * 7, dev=[1], left_out=()
+    )
 
 
 def run(display, clock, first, last, seconds=2.0):

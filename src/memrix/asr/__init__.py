@@ -23,7 +23,8 @@ Where to look:
 - ``training``, ``recipes``, ``seeds``: from settings to a recognizer; killed, it goes on where it was.
 - ``search``: from log-probabilities to words, with a lexicon and an n-gram language model.
 - ``experiment``: float, low-bit and chips of a recognizer that is trained here, compared on one test split.
-- ``whisper``: the same comparison of pretrained Whisper models, as they come.
+- ``evaluation``: the same comparison of a sequence-to-sequence model, as it comes or trained, batch by batch.
+- ``whisper``: what is Whisper's own: its prompt and its weights.
 - ``scoring``, ``charts``: word error rates with intervals, and what they look like.
 - ``trained``: recognizers that come with memrix.
 - ``outside``, ``kept``, ``files``, ``unpacking``, ``former``: whatever others or earlier versions wrote passes here.

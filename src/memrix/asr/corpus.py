@@ -151,6 +151,19 @@ def shorter_than(corpus: Corpus, seconds: float) -> Corpus:
     return replace(corpus, utterances=kept, source=source)
 
 
+def chosen(corpus: Corpus, limit: int | None, seed: int = 0) -> Corpus:
+    """The utterances in the order that ``split`` draws, or the first of them.
+
+    Raises:
+        DataError: too few utterances.
+    """
+    available = len(corpus.utterances)
+    if limit is not None and limit > available:
+        raise DataError(f"the corpus {corpus.name} has {available} utterances; lower the limit of {limit}")
+    drawn = sorted(corpus.utterances, key=lambda utterance: _draw(seed, utterance.id))
+    return replace(corpus, utterances=tuple(drawn[:limit]))
+
+
 def split(corpus: Corpus, limit: int | None, calibration: int, seed: int = 0) -> tuple[Corpus, Corpus]:
     """Disjoint parts for evaluation and calibration, in an order drawn by ``seed`` and ids alone.
 

@@ -102,7 +102,7 @@ def _whisper(figures: Path, chart: Path, *, fresh: bool, threads: int | None) ->
         "recordings (100 MB). Ctrl-C keeps finished work; the next call resumes from there."
     )
 
-    from memrix.asr.whisper.settings import EvaluationSettings
+    from memrix.asr.evaluation.settings import EvaluationSettings
 
     settings = EvaluationSettings(
         model=WHISPER,

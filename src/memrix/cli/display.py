@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from memrix.asr.evaluation.results import ChipMean, EvaluationResult, Execution, Row
 from memrix.asr.scoring import INTERVALS_NOTE
-from memrix.asr.whisper.results import ChipMean, EvaluationResult, Execution, Row
 from memrix.cli.tables import plain_table, print_whole
 
 _MISSING = "-"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from memrix.asr.whisper.settings import EvaluationSettings
+from memrix.asr.evaluation.settings import EvaluationSettings
 from memrix.cli.arguments import check_hardware
 from memrix.cli.options import ChartFile, Flag, JsonFile, Threads, options_from
 from memrix.cli.outputs import check_results
@@ -13,7 +13,7 @@ from memrix.cli.threads import check_threads, use_threads
 
 if TYPE_CHECKING:
     from memrix.asr.corpus import Corpus
-    from memrix.asr.whisper.results import EvaluationResult
+    from memrix.asr.evaluation.results import EvaluationResult
 
 
 @options_from(EvaluationSettings)
@@ -67,14 +67,18 @@ def execute(
     with reporter.stage("loading", 1) as advance:
         from transformers.utils.logging import disable_progress_bar
 
-        from memrix.asr.whisper.evaluation import evaluate as evaluate_recognizer
-        from memrix.asr.whisper.recognizer import load_recognizer
+        from memrix.asr.evaluation.run import evaluate as evaluate_recognizer
+        from memrix.asr.seq2seq.pretrained import load_low_bit, load_seq2seq
 
         disable_progress_bar()
         use_threads(threads)
-        recognizer = load_recognizer(settings.model)
+        recognizer, low_bit = load_seq2seq(settings.model), load_low_bit(settings.low_bit_files)
         advance(1)
-    result = evaluate_recognizer(settings, recognizer, corpus, reporter=reporter, fresh=fresh)
+    held = None
+    if settings.calibration_split is not None:
+        held = load_named_corpus(settings.corpus, settings.calibration_split)
+    parts: dict[str, Any] = {"low_bit": low_bit, "calibration": held}
+    result = evaluate_recognizer(settings, recognizer, corpus, reporter=reporter, fresh=fresh, **parts)
     print_result(result)
     if json is not None:
         result.save(json)
@@ -87,7 +91,7 @@ def execute(
     return result
 
 
-def load_named_corpus(name_or_path: str) -> Corpus:
+def load_named_corpus(name_or_path: str, part: str = "test") -> Corpus:
     """The corpus to evaluate; progress on stderr, as one that is fetched is prepared first.
 
     Raises:
@@ -97,4 +101,4 @@ def load_named_corpus(name_or_path: str) -> Corpus:
     from memrix.cli.corpus import progress_bar
 
     with progress_bar(f"corpus {name_or_path}") as progress:
-        return load_corpus(name_or_path, progress)
+        return load_corpus(name_or_path, progress, part)

@@ -7,10 +7,10 @@ import pytest
 
 from memrix.asr.corpora.catalog import load_corpus
 from memrix.asr.corpora.prepared import open_corpus
+from memrix.asr.evaluation.journal import Journal
 from memrix.asr.experiment.systems import Measurement
 from memrix.asr.experiment.trained import kept_search
 from memrix.asr.pronunciation import read_dictionary
-from memrix.asr.whisper.journal import Journal
 from tests.asr.mutated.drawing import COUNTS, changed, explore, or_error, with_other_bytes
 from tests.asr.tones import PRONUNCIATIONS
 from tests.mutations import NASTY_TEXTS, json_text

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
+from memrix.asr.evaluation.journal import Journal
+from memrix.asr.evaluation.results import BatchRecord, Execution, UtteranceRecord
 from memrix.asr.experiment.systems import Measurement, System
 from memrix.asr.kept import with_hash
-from memrix.asr.whisper.journal import Journal
-from memrix.asr.whisper.results import BatchRecord, Execution, UtteranceRecord
 from tests.asr.mutated.drawing import COUNTS, changed, explore, or_error, plain_values
 from tests.mutations import json_text
 

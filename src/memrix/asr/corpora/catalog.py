@@ -115,17 +115,17 @@ def already_prepared(name: str, source: Path | None = None, output: Path | None 
     return corpus if complete else None
 
 
-def load_corpus(name_or_path: str, progress: Progress = _silent) -> Corpus:
+def load_corpus(name_or_path: str, progress: Progress = _silent, part: str = "test") -> Corpus:
     """A corpus to evaluate: by name, a prepared folder, or the user's own manifest (``.jsonl``) or folder.
 
-    ``asterisk`` is all prompts as they are written. Of a prepared corpus it is the split ``test``; ``queen`` is
+    ``asterisk`` is all prompts as they are written. Of a prepared corpus it is a split, ``part``; ``queen`` is
     prepared where it is not. A name wins over a folder of the same name; write ``./asterisk`` for the folder.
 
     Raises:
         DataError: unknown name, no utterances, or lines and files that cannot be used (all are listed).
         AssetError: a named corpus that cannot be fetched.
     """
-    return _reader(name_or_path)(progress)
+    return _reader(name_or_path, part)(progress)
 
 
 def require_corpus(name_or_path: str) -> None:
@@ -137,26 +137,26 @@ def require_corpus(name_or_path: str) -> None:
     _reader(name_or_path)
 
 
-def _reader(name_or_path: str) -> Callable[[Progress], Corpus]:
+def _reader(name_or_path: str, part: str = "test") -> Callable[[Progress], Corpus]:
     """What reads the corpus of a name or path.
 
     Raises:
         DataError: nothing does.
     """
     if name_or_path == "asterisk":
-        return lambda progress: asterisk()
+        return lambda progress: _whole(asterisk(), part)
     if name_or_path in FETCHED:
-        return lambda progress: _test_split(prepare_corpus(name_or_path, progress=progress))
+        return lambda progress: _split(prepare_corpus(name_or_path, progress=progress), part)
     path = user_path(name_or_path, DataError, "the name of a corpus")
     if name_or_path in COPIES or (_NAME.fullmatch(name_or_path) and _is_prepared(corpora_folder() / name_or_path)):
         path = corpora_folder() / name_or_path
     if name_or_path in COPIES or _is_prepared(path):
         prepared = open_corpus(str(path))
-        return lambda progress: _test_split(prepared)
+        return lambda progress: _split(prepared, part)
     if path.is_dir():
-        return lambda progress: read_folder(path)
+        return lambda progress: _whole(read_folder(path), part)
     if path.is_file() and path.suffix == ".jsonl":
-        return lambda progress: read_manifest(path)
+        return lambda progress: _whole(read_manifest(path), part)
     accepted = f"expected {_accepted()}, another prepared corpus, a .jsonl manifest or a folder"
     if path.exists():
         raise DataError(f"{name_or_path} is not a corpus; {accepted}")
@@ -166,21 +166,27 @@ def _reader(name_or_path: str) -> Callable[[Progress], Corpus]:
     )
 
 
-def _test_split(corpus: PreparedCorpus) -> Corpus:
-    """The utterances of the split ``test``, each a file or a part of one."""
+def _whole(corpus: Corpus, part: str) -> Corpus:
+    if part != "test":
+        raise DataError(f"{corpus.name} has no splits, and the split {part!r} is asked for; leave it out")
+    return corpus
+
+
+def _split(corpus: PreparedCorpus, split: str) -> Corpus:
+    """The utterances of a split, each a file or a part of one."""
     utterances = []
-    for cut in corpus.cuts("test"):
+    for cut in corpus.cuts(split):
         sources = cut.recording.sources
         if len(sources) != 1 or any(name != "Resample" for name in _transforms(cut.recording)):
             raise DataError(
                 f"{cut.id} of the corpus {corpus.name} is not one file, or changed as it is read, and cannot be "
-                "evaluated; give a split `test` of plain recordings"
+                f"evaluated; give a split `{split}` of plain recordings"
             )
         whole = cut.start == 0 and abs(cut.duration - cut.recording.duration) < 1e-6
         part = {} if whole else {"start": float(cut.start), "seconds": float(cut.duration)}
         utterances.append(Utterance(cut.id, Path(sources[0].source), cut.supervisions[0].text, **part))
     license = corpus.description.get("license", "license unknown")
-    return Corpus(corpus.name, tuple(utterances), f"{corpus.description.get('source')} ({license}); split test")
+    return Corpus(corpus.name, tuple(utterances), f"{corpus.description.get('source')} ({license}); split {split}")
 
 
 def _transforms(recording: Recording) -> list[str]:

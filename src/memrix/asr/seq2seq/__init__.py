@@ -5,5 +5,6 @@
 - ``settings``: which model: a name, a folder, or one of the Hugging Face hub.
 - ``pretrained``: its network, tokenizer and features, loaded without running code of others.
 - ``model``: the speech model: loss on a text, greedy transcripts, what stays digital and what training freezes.
+- ``decoding``: greedy transcripts.
 - ``files``: what its recognizer files say.
 """

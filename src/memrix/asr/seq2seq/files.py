@@ -15,7 +15,8 @@ from transformers.models.auto.feature_extraction_auto import feature_extractor_c
 from memrix.asr.model_folders import require_no_code, require_sizes
 from memrix.asr.outside import PlainText, Schema
 from memrix.asr.recognizer_schema import RecognizerDescription
-from memrix.asr.seq2seq.model import Decoding, SequenceToSequence
+from memrix.asr.seq2seq.decoding import Decoding
+from memrix.asr.seq2seq.model import SequenceToSequence
 from memrix.errors import DataError
 from memrix.toolkit import shown
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
@@ -14,41 +14,17 @@ from transformers.modeling_outputs import BaseModelOutput
 from memrix.asr.audio import SAMPLE_RATE
 from memrix.asr.corpus import WINDOW_SECONDS, listing
 from memrix.asr.scoring import count_errors
+from memrix.asr.seq2seq.decoding import TOKENS_PER_SECOND, TOKENS_TO_SPARE, Decoding, finite, greedy_tokens
 from memrix.asr.speech_model import SpeechBatch, SpeechModel, SpeechOutputs, Window
-from memrix.errors import ConversionError, DataError
+from memrix.errors import DataError
 
 if TYPE_CHECKING:
     from memrix.asr.training.settings import TrainingSettings
-
-TOKENS_PER_SECOND = 5.0
-TOKENS_TO_SPARE = 8
-"""Cap on the length of a transcript. 5 tokens per second are about 225 words per minute, half as fast again
-as ordinary English; the spare ones leave room for spelling in short clips. A repetition loop can then do little
-more than double a transcript, and no reference of the Asterisk prompts is within 8 tokens of the cap."""
 
 _MOST_TOKENS = 448
 """Of a decoder that does not say how many positions it has."""
 _POSITIONS = ("max_target_positions", "max_position_embeddings")
 _SHOWN = 20
-
-
-@dataclass(frozen=True)
-class Decoding:
-    """Tokens that a decoder begins with, ends with, and does not write.
-
-    Attributes:
-        prompt: that every transcript begins with.
-        end: of a transcript.
-        never: that are not written.
-        never_first: that do not begin a transcript.
-        prefix: before the first word of a text.
-    """
-
-    prompt: tuple[int, ...]
-    end: int
-    never: tuple[int, ...] = ()
-    never_first: tuple[int, ...] = ()
-    prefix: str = ""
 
 
 class SequenceToSequence(SpeechModel):
@@ -82,7 +58,6 @@ class SequenceToSequence(SpeechModel):
         self.features = features
         self.decoding = decoding
         self.source = source
-        self._never = torch.tensor(decoding.never, dtype=torch.long)
         config = network.config
         self._positions = next((n for name in _POSITIONS if (n := getattr(config, name, None))), _MOST_TOKENS)
         self._fixed = hasattr(features, "n_samples")  # a window of that length, whatever the clip
@@ -214,7 +189,7 @@ class SequenceToSequence(SpeechModel):
             ConversionError: the output is not finite.
         """
         output: Tensor = self.network.get_encoder()(**self.inputs(batch)).last_hidden_state  # type: ignore[operator]
-        return _finite(output, "encoder output")
+        return finite(output, "encoder output")
 
     @torch.no_grad()
     def transcribe(self, batch: SpeechBatch, encoder_output: Tensor) -> list[str]:
@@ -224,32 +199,26 @@ class SequenceToSequence(SpeechModel):
             ConversionError: the decoder's output is not finite.
         """
         caps = [self._cap(samples / SAMPLE_RATE) for samples in batch.samples.tolist()]
-        written: list[list[int]] = [[] for _ in caps]
-        active = list(range(len(caps)))  # utterances that are not finished; the rows of all tensors below
-        tokens = torch.tensor([self.decoding.prompt] * len(active), device=encoder_output.device)
-        cache = None
-        while active:
-            output = self.network(
-                encoder_outputs=BaseModelOutput(last_hidden_state=encoder_output),
-                decoder_input_ids=tokens,
-                past_key_values=cache,
-                use_cache=True,
-            )
-            cache = output.past_key_values
-            chosen = self._choose(_finite(output.logits[:, -1], "decoder output"), first=not written[active[0]])
-            kept = []
-            for row, (utterance, token) in enumerate(zip(active, chosen.tolist(), strict=True)):
-                if token != self.decoding.end:
-                    written[utterance].append(token)
-                    if len(written[utterance]) < caps[utterance]:
-                        kept.append(row)
-            if len(kept) < len(active):
-                rows = torch.tensor(kept, dtype=torch.long, device=encoder_output.device)
-                active = [active[row] for row in kept]
-                encoder_output, chosen = encoder_output[rows], chosen[rows]
-                cache.batch_select_indices(rows)
-            tokens = chosen.unsqueeze(1)
-        return [self._decode(text) for text in written]
+        return [self._decode(tokens) for tokens in greedy_tokens(self.network, encoder_output, caps, self.decoding)]
+
+    @torch.no_grad()
+    def reference_loss(self, batch: SpeechBatch, encoder_output: Tensor) -> tuple[Tensor, Tensor]:
+        """Negative log likelihood of each reference in nats (float64), and its tokens; both ``[batch]``.
+
+        The end of the text counts as a token; the prompt does not.
+
+        Raises:
+            ConversionError: the decoder's output is not finite.
+        """
+        logits = self.network(
+            encoder_outputs=BaseModelOutput(last_hidden_state=encoder_output),
+            decoder_input_ids=self._decoder_input(batch),
+            use_cache=False,
+        ).logits
+        targets, counts = batch.targets.to(logits.device), batch.target_counts.to(logits.device)
+        likelihoods = finite(self._of_targets(logits), "decoder output").log_softmax(dim=-1)
+        chosen = likelihoods.gather(2, targets.unsqueeze(2)).squeeze(2)  # [batch, tokens]
+        return -(chosen * _valid(counts, targets.shape[1])).double().sum(dim=1), counts
 
     def _decoder_input(self, batch: SpeechBatch) -> Tensor:
         """Prompt and targets but the last, padded with the end; ``[batch, tokens]``."""
@@ -263,14 +232,6 @@ class SequenceToSequence(SpeechModel):
 
     def _cap(self, seconds: float) -> int:
         return min(TOKENS_TO_SPARE + ceil(TOKENS_PER_SECOND * seconds), self._room - 1)
-
-    def _choose(self, logits: Tensor, first: bool) -> Tensor:
-        """Most likely token of each row among those that may be written; ``[batch]``."""
-        logits = logits.clone()
-        logits[:, self._never.to(logits.device)] = -torch.inf
-        if first:
-            logits[:, list(self.decoding.never_first)] = -torch.inf
-        return logits.argmax(dim=-1)
 
 
 def _valid(counts: Tensor, positions: int) -> Tensor:
@@ -287,11 +248,3 @@ def _front_and_output(network: Any) -> tuple[str, ...]:  # noqa: ANN401 - transf
         for name, part in network.named_modules()
         if part is output or (isinstance(part, convolutions) and part in encoder)
     )
-
-
-def _finite(values: Tensor, what: str) -> Tensor:
-    if not torch.isfinite(values).all():
-        raise ConversionError(
-            f"the {what} holds values that are not finite numbers; check the weights and the chip's scales"
-        )
-    return values

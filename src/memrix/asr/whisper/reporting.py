@@ -1,36 +1,11 @@
-"""How an evaluation tells what it is doing."""
+"""Former place of ``memrix.asr.evaluation.reporting``, for one version."""
 
-from __future__ import annotations
+from memrix.toolkit import former_names
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
-
-from memrix.asr.whisper.results import Execution, Row
-
-
-class Reporter(Protocol):
-    """Hears how far an evaluation is."""
-
-    def note(self, text: str) -> None:
-        """Something the user should know."""
-
-    def stage(self, name: str, total: int) -> AbstractContextManager[Callable[[float], None]]:
-        """A stretch of work of ``total`` steps; what is given back takes the number of steps done."""
-
-    def row(self, execution: Execution, row: Row) -> None:
-        """An execution is complete."""
-
-
-class SilentReporter:
-    """Hears and says nothing."""
-
-    def note(self, text: str) -> None:
-        """Ignored."""
-
-    def stage(self, name: str, total: int) -> AbstractContextManager[Callable[[float], None]]:
-        """A stage whose progress is ignored."""
-        return nullcontext(lambda done: None)
-
-    def row(self, execution: Execution, row: Row) -> None:
-        """Ignored."""
+__getattr__ = former_names(
+    __name__,
+    {
+        "Reporter": "memrix.asr.evaluation.reporting.Reporter",
+        "SilentReporter": "memrix.asr.evaluation.reporting.SilentReporter",
+    },
+)

@@ -9,12 +9,13 @@ from collections import OrderedDict
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import WhisperForConditionalGeneration
 
 import memrix
+from memrix.asr.audio import SAMPLE_RATE
+from memrix.asr.evaluation.results import BatchRecord, Execution, UtteranceRecord
 from memrix.asr.scoring import count_errors
-from memrix.asr.whisper.recognizer import SpeechBatch, WhisperRecognizer
-from memrix.asr.whisper.results import BatchRecord, Execution, UtteranceRecord
+from memrix.asr.seq2seq.model import SequenceToSequence
+from memrix.asr.speech_model import SpeechBatch
 from memrix.errors import ConversionError
 
 _KEPT_OUTPUT_BYTES = 512 * 2**20
@@ -24,20 +25,20 @@ class Measurement:
     """Runs batches through executions and compares them with the float model.
 
     Args:
-        recognizer: with its float model.
+        model: in float.
         seed: of the read noise; each chip, batch and pass has its own stream, so that a batch gives the
             same figures whether or not others ran before it in this process.
     """
 
-    def __init__(self, recognizer: WhisperRecognizer, seed: int) -> None:
-        self._recognizer = recognizer
+    def __init__(self, model: SequenceToSequence, seed: int) -> None:
+        self._model = model
         self._seed = seed
         self._float_outputs: OrderedDict[int, Tensor] = OrderedDict()
 
     def measure(
         self,
         execution: Execution,
-        model: WhisperForConditionalGeneration,
+        model: SequenceToSequence,
         index: int,
         batch: SpeechBatch,
         cells: int,
@@ -47,28 +48,27 @@ class Measurement:
         Raises:
             ConversionError: outputs that are not finite.
         """
-        recognizer = self._recognizer
         on_chip = execution.kind == "chip"
         with torch.no_grad():
             if on_chip:
-                memrix.reset_statistics(model)
-                self._reseed(model, execution, index, reading=0)
+                memrix.reset_statistics(model.network)
+                self._reseed(model.network, execution, index, reading=0)
             start = time.perf_counter()
-            encoder_output = recognizer.encode(model, batch)
-            hypotheses = recognizer.transcribe(model, batch, encoder_output)
+            encoder_output = model.encode(batch)
+            hypotheses = model.transcribe(batch, encoder_output)
             seconds = time.perf_counter() - start
-            conversions, clipped = _converters(model) if on_chip else (0, 0)
+            conversions, clipped = _converters(model.network) if on_chip else (0, 0)
             if on_chip:
                 # The loss must not depend on how many reads the transcription happened to take.
-                self._reseed(model, execution, index, reading=1)
-            nll, tokens = recognizer.reference_loss(model, batch, encoder_output)
+                self._reseed(model.network, execution, index, reading=1)
+            nll, tokens = model.reference_loss(batch, encoder_output)
             if execution.kind == "float":
                 self._keep(index, encoder_output)
             float_output = self._float_output(index, batch)
             deviation = _energy(encoder_output - float_output)
             energy = _energy(float_output)
         utterances = []
-        for i, (reference, hypothesis) in enumerate(zip(batch.references, hypotheses, strict=True)):
+        for i, (reference, hypothesis) in enumerate(zip(batch.texts, hypotheses, strict=True)):
             count = count_errors(reference, hypothesis)
             record = UtteranceRecord(
                 id=batch.ids[i],
@@ -80,7 +80,7 @@ class Measurement:
                 tokens=int(tokens[i]),
                 error_energy=float(deviation[i]),
                 float_energy=float(energy[i]),
-                seconds=batch.seconds[i],
+                seconds=int(batch.samples[i]) / SAMPLE_RATE,
             )
             if not math.isfinite(record.nll + record.error_energy + record.float_energy):
                 raise ConversionError(
@@ -97,7 +97,7 @@ class Measurement:
 
     def _float_output(self, index: int, batch: SpeechBatch) -> Tensor:
         if index not in self._float_outputs:
-            self._keep(index, self._recognizer.encode(self._recognizer.model, batch))
+            self._keep(index, self._model.encode(batch))
         return self._float_outputs[index]
 
     def _keep(self, index: int, output: Tensor) -> None:

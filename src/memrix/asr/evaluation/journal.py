@@ -12,9 +12,9 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from memrix.asr.cache import cache_dir
+from memrix.asr.evaluation.results import BatchRecord, Execution, write_atomically
 from memrix.asr.former import present_execution
 from memrix.asr.kept import parse_kept, validated, with_hash
-from memrix.asr.whisper.results import BatchRecord, Execution, write_atomically
 from memrix.errors import DataError
 
 _EXECUTION = TypeAdapter(Execution)

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from memrix.asr.whisper.results import (
+from memrix.asr.evaluation.results import (
     BatchRecord,
     EvaluationResult,
     Execution,

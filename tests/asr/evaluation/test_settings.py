@@ -1,7 +1,7 @@
 import pytest
 
-from memrix.asr.whisper.results import Execution
-from memrix.asr.whisper.settings import EvaluationSettings
+from memrix.asr.evaluation.results import Execution
+from memrix.asr.evaluation.settings import EvaluationSettings
 from memrix.errors import DataError, SettingsError
 from memrix.hardware import Hardware
 

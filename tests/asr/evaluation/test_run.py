@@ -3,12 +3,15 @@ import json
 import pytest
 import torch
 
+import memrix
 from memrix.asr.corpora.catalog import load_corpus
-from memrix.asr.whisper.evaluation import evaluate
-from memrix.asr.whisper.recognizer import load_recognizer
-from memrix.asr.whisper.reporting import SilentReporter
-from memrix.asr.whisper.settings import EvaluationSettings
-from memrix.errors import ConversionError, DataError
+from memrix.asr.evaluation.reporting import SilentReporter
+from memrix.asr.evaluation.run import evaluate
+from memrix.asr.evaluation.settings import EvaluationSettings
+from memrix.asr.recognizer_files import quantize_recognizer, save_recognizer
+from memrix.asr.seq2seq.pretrained import load_low_bit, load_seq2seq
+from memrix.asr.speech_model import Example, SpeechBatch
+from memrix.errors import CheckpointError, ConversionError, DataError, SettingsError
 from memrix.hardware import Hardware
 
 
@@ -21,7 +24,7 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def recognizer(whisper_folder):
-    return load_recognizer(str(whisper_folder))
+    return load_seq2seq(str(whisper_folder))
 
 
 @pytest.fixture
@@ -136,9 +139,9 @@ def test_another_seed_gives_other_chips(whole, recognizer, corpus, cache):
 
 
 def test_the_recognizer_is_left_untouched(recognizer, corpus, cache):
-    before = {name: value.clone() for name, value in recognizer.model.state_dict().items()}
+    before = {name: value.clone() for name, value in recognizer.network.state_dict().items()}
     evaluate(settings(weight_bits=(3,), limit=1), recognizer, corpus)
-    after = recognizer.model.state_dict()
+    after = recognizer.network.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
 
@@ -223,3 +226,36 @@ def test_a_result_says_how_it_was_made(whole, recognizer, tmp_path):
     assert data["settings"]["digital"] == ["model.encoder.conv*", "proj_out"]
     assert data["corpus"]["words"] == data["rows"][0]["words"]
     assert data["model"] == recognizer.source
+
+
+@pytest.fixture(scope="module")
+def trained(whisper_folder, tmp_path_factory):
+    """A recognizer with low-bit weights in a file, as a training writes it."""
+    model = load_seq2seq(str(whisper_folder))
+    batch = SpeechBatch.of([Example("a", "one", torch.randn(8000), torch.tensor([1, 28]), torch.zeros(0, 80).bool())])
+    hardware = Hardware.preset("paper").replace(weight_bits=3, weight_range="mean-square-error")
+    memrix.calibrate(model.network, [model.calibration_inputs(batch)], model.chip_choice(hardware))
+    quantize_recognizer(model, hardware, memrix.Quantization(learned_steps=True))
+    path = tmp_path_factory.mktemp("trained") / "model.safetensors"
+    save_recognizer(path, model)
+    return str(path)
+
+
+def test_a_trained_recognizer_is_evaluated_with_the_integers_of_its_training(recognizer, corpus, cache, trained):
+    low_bit = load_low_bit({3: trained})
+    given = settings(weight_bits=(3,), hardware=Hardware.preset("ideal"), low_bit=(f"3:{trained}",))
+    result = evaluate(given, recognizer, corpus, low_bit=low_bit, calibration=corpus)
+    _, quantized, chip = result.rows
+    assert chip.loss == pytest.approx(quantized.loss, rel=1e-4)
+    untrained = evaluate(settings(weight_bits=(3,), hardware=Hardware.preset("ideal")), recognizer, corpus).rows[1]
+    assert quantized.loss != untrained.loss
+    assert result.corpus["utterances"] == 5  # of eight, none of which calibration takes
+
+
+def test_files_of_other_bits_are_refused(trained, tmp_path):
+    with pytest.raises(CheckpointError, match=r"recognizer of 3 bit, expected one of 4 bit"):
+        load_low_bit({4: trained})
+    with pytest.raises(SettingsError, match=r"recognizers of 3 bits, and weight_bits are \(8,\)"):
+        settings(weight_bits=(8,), low_bit=(f"3:{trained}",))
+    with pytest.raises(SettingsError, match="low_bit takes bits:file"):
+        settings(weight_bits=(3,), low_bit=(trained,))

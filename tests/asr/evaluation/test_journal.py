@@ -1,7 +1,7 @@
 import pytest
 
-from memrix.asr.whisper.journal import Journal
-from memrix.asr.whisper.results import BatchRecord, Execution, UtteranceRecord
+from memrix.asr.evaluation.journal import Journal
+from memrix.asr.evaluation.results import BatchRecord, Execution, UtteranceRecord
 from memrix.errors import DataError
 
 FLOAT, CHIP = Execution("float"), Execution("chip", 4, 0)

@@ -1,0 +1,101 @@
+"""Greedy decoding: what a decoder begins with, ends with and does not write, and how long a transcript may be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.modeling_outputs import BaseModelOutput
+
+from memrix.errors import ConversionError
+
+TOKENS_PER_SECOND = 5.0
+TOKENS_TO_SPARE = 8
+"""Cap on the length of a transcript. 5 tokens per second are about 225 words per minute, half as fast again
+as ordinary English; the spare ones leave room for spelling in short clips. A repetition loop can then do little
+more than double a transcript, and no reference of the Asterisk prompts is within 8 tokens of the cap."""
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """Tokens that a decoder begins with, ends with, and does not write.
+
+    Attributes:
+        prompt: that every transcript begins with.
+        end: of a transcript.
+        never: that are not written.
+        never_first: that do not begin a transcript.
+        prefix: before the first word of a text.
+    """
+
+    prompt: tuple[int, ...]
+    end: int
+    never: tuple[int, ...] = ()
+    never_first: tuple[int, ...] = ()
+    prefix: str = ""
+
+
+@torch.no_grad()
+def greedy_tokens(network: Any, encoder_output: Tensor, caps: Sequence[int], decoding: Decoding) -> list[list[int]]:  # noqa: ANN401
+    """Most likely tokens of each utterance, without the prompt and the end.
+
+    Args:
+        network: of transformers, with an encoder and a decoder.
+        encoder_output: ``[batch, frames, width]``.
+        caps: on the number of tokens of each utterance.
+        decoding: tokens of the decoder.
+
+    Raises:
+        ConversionError: the decoder's output is not finite.
+    """
+    written: list[list[int]] = [[] for _ in caps]
+    active = list(range(len(caps)))  # utterances that are not finished; the rows of all tensors below
+    tokens = torch.tensor([decoding.prompt] * len(active), device=encoder_output.device)
+    cache = None
+    while active:
+        output = network(
+            encoder_outputs=BaseModelOutput(last_hidden_state=encoder_output),
+            decoder_input_ids=tokens,
+            past_key_values=cache,
+            use_cache=True,
+        )
+        cache = output.past_key_values
+        chosen = _choose(finite(output.logits[:, -1], "decoder output"), decoding, first=not written[active[0]])
+        kept = []
+        for row, (utterance, token) in enumerate(zip(active, chosen.tolist(), strict=True)):
+            if token != decoding.end:
+                written[utterance].append(token)
+                if len(written[utterance]) < caps[utterance]:
+                    kept.append(row)
+        if len(kept) < len(active):
+            rows = torch.tensor(kept, dtype=torch.long, device=encoder_output.device)
+            active = [active[row] for row in kept]
+            encoder_output, chosen = encoder_output[rows], chosen[rows]
+            cache.batch_select_indices(rows)
+        tokens = chosen.unsqueeze(1)
+    return written
+
+
+def _choose(logits: Tensor, decoding: Decoding, *, first: bool) -> Tensor:
+    """Most likely token of each row among those that may be written; ``[batch]``."""
+    logits = logits.clone()
+    logits[:, list(decoding.never)] = -torch.inf
+    if first:
+        logits[:, list(decoding.never_first)] = -torch.inf
+    return logits.argmax(dim=-1)
+
+
+def finite(values: Tensor, what: str) -> Tensor:
+    """The values, if all are numbers.
+
+    Raises:
+        ConversionError: they are not.
+    """
+    if not torch.isfinite(values).all():
+        raise ConversionError(
+            f"the {what} holds values that are not finite numbers; check the weights and the chip's scales"
+        )
+    return values
