@@ -23,6 +23,9 @@ KINDS = {
     "relaxed": AGING.replace(relaxation=Relaxation(share=0.02)),
     "wired": AGING.replace(wires=Wires(ohms_per_cell=0.5)),
     "faulty": AGING.replace(**{"faults.stuck_on": 0.05}),
+    "compensated": AGING.replace(
+        programming="ideal", wires=Wires(ohms_per_cell=0.5), **{"programming.compensate_wires": True}
+    ),
     "tuned": Hardware.preset("tuned").replace(weight_bits=3, programming="reset-set", **LAWS),
 }
 
