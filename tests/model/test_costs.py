@@ -66,6 +66,17 @@ def test_rows_that_are_read_a_part_at_a_time_share_converters_and_take_turns():
     assert parts.latency == pytest.approx(4 * whole.latency)
 
 
+def test_columns_that_share_a_converter_take_turns():
+    hardware = HARDWARE.replace(**{"adc.columns_per_converter": 8})
+    layers = [
+        memrix.costs(programmed(nn.Linear(20, 20), [torch.ones(3, 20)], chosen), [torch.ones(3, 20)]).by_layer[0]
+        for chosen in (HARDWARE, hardware)
+    ]
+    assert layers[1].adc == layers[0].adc
+    assert layers[1].latency == pytest.approx(10e-9 + 8 * (layers[0].latency - 10e-9))  # one reading of 10 ns
+    assert layers[1].converter_area == pytest.approx(layers[0].converter_area / 8, rel=0.15)
+
+
 def test_inputs_are_entries_of_the_first_axis():
     chip = programmed(nn.Linear(6, 4), [torch.ones(3, 6)])
     costs = memrix.costs(chip, [torch.ones(3, 5, 6), (torch.ones(2, 5, 6),)])

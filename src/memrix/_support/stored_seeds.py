@@ -25,17 +25,21 @@ def known_streams(streams: object) -> int:
     return streams
 
 
-def warn_of_new_draws(what: str, streams: int, *, noisy: bool, switching: bool, stacklevel: int = 2) -> None:
+def warn_of_new_draws(
+    what: str, streams: int, *, noisy: bool, switching: bool, converters: bool = False, stacklevel: int = 2
+) -> None:
     """Warn that seeds were stored for earlier random streams and mean other numbers now.
 
     Args:
         what: holds the seeds, at the beginning of the message.
         streams: version that they were stored for.
         noisy: whether readings are noisy.
-        switching: whether readings switch cells. Without either nothing is drawn, and there is no warning.
+        switching: whether readings switch cells.
+        converters: whether converters have errors. Without any of these nothing is drawn, and there is no warning.
         stacklevel: 2 is the caller of the function that calls this one.
     """
     draws = ["its read noise"] * noisy + ["the cycles of cells that readings switch"] * switching
+    draws += ["the errors of its converters"] * converters
     if streams < STREAM_VERSION and draws:
         warnings.warn(
             f"{what} is of an earlier memrix, whose seeds meant other random numbers (streams {streams}, now "

@@ -144,6 +144,7 @@ def _warn_of_new_draws(tensors: Mapping[str, Tensor], description: ChipDescripti
         description.streams,
         noisy=any(layer.hardware.noise != "off" for layer in programmed.values()),
         switching=any(len(tensors.get(join(name, WORD_LINES["places"]), ())) > 0 for name in programmed),
+        converters=any(not layer.hardware.adc.ideal for layer in programmed.values()),
         stacklevel=3,
     )
 

@@ -20,8 +20,8 @@ of cells, and multiplies vectors by them.
                               results <--- slices, tiles added <--- convert_ (ADC)
 
 ``operator.py`` is the one way in: torch sees the operator ``memrix::read``, in eager calls and in graphs. It runs
-``compiled.py`` on a CPU, which gives the same bits several times as fast, and ``read.py`` anywhere else. Each
-physical effect has one file that both follow:
+``compiled.py`` on a CPU, which gives the same bits several times as fast, and ``read.py`` anywhere else and for ADCs
+with errors. Each physical effect has one file that both follow:
 
     mapping               bit slices, differential pairs, tiles; the number of each cell
     protocols/            how cells are brought to their targets
@@ -35,11 +35,13 @@ physical effect has one file that both follow:
     nodal                 arrays with wires solved exactly, for cells of any curve: needs scipy
     activation            currents at another temperature
     dac, adc, noise       the converters and the noise of a reading; circuit: their tables over the codes of a DAC
+    converters            ADCs with errors: what each draws, and what it makes of readings
     read, products        the read in tensor operations; its matrix product
     compiled              the read on a CPU; its loops: block_kernels, kernels
     gemm                  their matrix product; its loops: gemm_kernels, gemm_instructions
     rows, legacy_noise    two other reads: single rows (embedding); noise that the items of a batch share
     crossbar, counts      buffers of a programmed crossbar, and its conversions; codes: checks of what it is given
+    record                where its streams of noise are, and how often its ADCs were used
     ranging, columns      after programming: the split of the ADC's bits, and gain and offset of each column
     reach, word_lines     readings that switch cells; disturbing: when; stored_word_lines: their state in files
     line_power            what drivers deliver to the cells, from counted codes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -50,3 +51,35 @@ def require_vectors(windows: Tensor, vector_axes: int, layout: Layout, name: str
             f"the crossbar of layer {name!r} holds {layout.groups} matrices of {layout.inputs} inputs, "
             f"got vectors for {groups} of {inputs}; give inputs of the shape that the layer was made for"
         )
+
+
+def require_finite(windows: Tensor, name: str) -> None:
+    """Raise InputError unless vectors are finite."""
+    _require(torch.isfinite(windows).all(), lambda: not_finite(name))
+
+
+def require_rows(rows: Tensor, count: int, name: str) -> None:
+    """Raise InputError unless there are rows of these numbers."""
+
+    def beyond() -> InputError:
+        if rows.device.type != "cpu":
+            return InputError(f"layer {name!r} holds {count} rows, and was given an index beyond them")
+        lowest, highest = (int(end) for end in rows.aminmax())
+        return InputError(f"layer {name!r} holds {count} rows, got indices from {lowest} to {highest}")
+
+    _require(((rows >= 0) & (rows < count)).all(), beyond)
+
+
+def not_finite(name: str) -> InputError:
+    """The error of an input that is not finite."""
+    return InputError(
+        f"the input of layer {name!r} holds NaN or infinite values, which a DAC cannot convert; "
+        f"look at the layers before it, or at the data"
+    )
+
+
+def _require(holds: Tensor, error: Callable[[], InputError]) -> None:
+    if holds.device.type != "cpu":
+        torch._assert_async(holds, str(error()))  # on the device: nothing waits for it
+    elif not bool(holds):
+        raise error()

@@ -15,14 +15,16 @@ from memrix.crossbar.adc import ADC
 from memrix.crossbar.as_programmed import AsProgrammed
 from memrix.crossbar.circuit import ReadCircuit
 from memrix.crossbar.codes import require_codes, require_vectors
+from memrix.crossbar.converters import draw_errors
 from memrix.crossbar.counts import Counts
 from memrix.crossbar.disturbing import after_reading, after_reading_rows, before_reading
 from memrix.crossbar.mapping import Layout
-from memrix.crossbar.operator import CLIPPED, CONVERSIONS, KEY, READINGS, read_operator, read_rows_operator
+from memrix.crossbar.operator import read_single_rows, read_vectors
 from memrix.crossbar.pairs import Pairs
 from memrix.crossbar.products import tiled_product
 from memrix.crossbar.reach import ExposedCells, Reach
 from memrix.crossbar.read import Shape, look_up
+from memrix.crossbar.record import ADC_KEY, CLIPPED, CONVERSIONS, KEY, LENGTH, READINGS
 from memrix.crossbar.word_lines import WordLines
 from memrix.device import CellCurrent, DeviceParameters
 
@@ -40,6 +42,7 @@ class Crossbar(nn.Module):
         parameters: the device technology.
         read_seed: of the read noise.
         name: tells the streams of one crossbar from those of another with the same seeds.
+        chip_seed: of its converters, where they have errors.
 
     Attributes:
         report: what it took to program the cells.
@@ -58,7 +61,8 @@ class Crossbar(nn.Module):
     line_states: Tensor | None  # of Pairs, where total does not tell it: with wires, and without noise
     tables: Tensor  # [1 or 3, codes]: of the mean; with noise of slope and offset of the variance too
     plane_weights: Tensor  # [planes]: what an ADC step is worth, in integer weights
-    record: Tensor  # int64 [4]: see memrix.crossbar.operator
+    adc_errors: Tensor | None  # see memrix.crossbar.converters; None: ideal ones
+    record: Tensor  # int64 [5]: see memrix.crossbar.record
     unit: Tensor  # scalar 1: codes of the DAC as inputs
     word_lines: WordLines | None
     as_programmed: AsProgrammed | None
@@ -72,16 +76,18 @@ class Crossbar(nn.Module):
         parameters: DeviceParameters,
         read_seed: int,
         name: str,
+        chip_seed: int = 0,
     ) -> None:
         super().__init__()
-        self.layout, self.circuit, self.cell_parameters, self.name = layout, circuit, parameters, name
+        self.layout, self.circuit, self.cell_parameters = layout, circuit, parameters
+        self.name, self.chip_seed = name, chip_seed
         self.report, self.wire_share, self.wire_scales = pairs.report, pairs.wire_share, pairs.wire_scales
         self.programmed_reach, self.nominal_states = pairs.reach, pairs.nominal_states
         self.shape = Shape(layout.groups, layout.inputs, layout.outputs, layout.planes, layout.base, layout.rows)
         device = pairs.difference.device
         # What inference mode makes could not be changed outside of it.
         with torch.inference_mode(False):
-            self.register_buffer("record", torch.zeros(4, dtype=torch.int64, device=device), persistent=False)
+            self.register_buffer("record", torch.zeros(LENGTH, dtype=torch.int64, device=device), persistent=False)
             self.register_buffer("unit", torch.ones((), device=device, dtype=torch.float32), persistent=False)
         self.restart(derive(read_seed, "read", name))
         for name, states in pairs.kept(noise=circuit.noise.kind != "off").items():
@@ -112,14 +118,17 @@ class Crossbar(nn.Module):
         return self.programmed_reach if self.word_lines is None else self.word_lines.reach()
 
     def set_converter(self, adc: ADC) -> None:
-        """Read with another ADC from now on."""
+        """Read with other settings of the ADCs from now on; what they draw follows from ``chip_seed``."""
         self.circuit = replace(self.circuit, adc=adc)
         tables = self.circuit.tables(self.cell_parameters, self.nominal_states)
         used = tables if self.total.numel() else tables[:1]
         self.digital_gain = self.circuit.dac.digital_gain(CellCurrent(self.cell_parameters))
         weights = adc.step * torch.tensor(self.layout.plane_weights, dtype=torch.float32)
-        for buffer, value in (("tables", used), ("plane_weights", weights)):
-            self.register_buffer(buffer, value.to(self.difference.device), persistent=False)
+        device = self.difference.device
+        errors = draw_errors(adc, self.layout, Stream.of(self.chip_seed, "converters", self.name), device)
+        for buffer, value in (("tables", used.to(device)), ("plane_weights", weights.to(device))):
+            self.register_buffer(buffer, value, persistent=False)
+        self.register_buffer("adc_errors", errors, persistent=False)
 
     @property
     def counts(self) -> Counts:
@@ -129,12 +138,12 @@ class Crossbar(nn.Module):
 
     def reset_counts(self) -> None:
         """Count conversions from 0 again."""
-        self.record[CONVERSIONS:] = 0
+        self.record[CONVERSIONS : CLIPPED + 1] = 0
 
     def restart(self, seed: int) -> None:
         """Repeat the readings that follow from a seed."""
         self.read_seed = seed
-        self.record[KEY] = Stream.of(seed, "read").signed
+        self.record[KEY], self.record[ADC_KEY] = Stream.of(seed, "read").signed, Stream.of(seed, "adc").signed
         self.record[READINGS] = 0
 
     def continue_from(self, other: Crossbar) -> None:
@@ -193,23 +202,7 @@ class Crossbar(nn.Module):
         """
         require_vectors(windows, vector_axes, self.layout, self.name)
         before_reading(self)
-        results: Tensor = read_operator(
-            windows,
-            vector_axes,
-            codes_per_unit,
-            self.difference,
-            self.total,
-            self.tables,
-            self.record,
-            scale,
-            offset,
-            weight,
-            written,
-            self.shape,
-            self.circuit.adc.largest_code,
-            self.circuit.noise.kind == "legacy",
-            self.name,
-        )
+        results = read_vectors(self, windows, vector_axes, codes_per_unit, scale, offset, weight, written)
         after_reading(self, windows, vector_axes, codes_per_unit)
         return results
 
@@ -269,19 +262,7 @@ class Crossbar(nn.Module):
             WriteError: the weight is another.
         """
         before_reading(self)
-        results: Tensor = read_rows_operator(
-            rows,
-            self.difference,
-            self.total,
-            self.tables,
-            self.plane_weights,
-            self.record,
-            weight,
-            written,
-            self.shape,
-            self.circuit.adc.largest_code,
-            self.name,
-        )
+        results = read_single_rows(self, rows, weight, written)
         after_reading_rows(self, rows)
         return results
 

@@ -7,6 +7,7 @@ column are, and the same where their inputs are. So a result depends on what els
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from memrix.crossbar.noise import read_normals
@@ -14,6 +15,7 @@ from memrix.crossbar.products import tiled_product
 from memrix.crossbar.read import Cells, deviations, look_up, to_results
 
 _LEAST = 1e-30  # ADC steps; squared it is still a float32 above 0
+_ITEM = 40  # bits of the numbers of readings, above which the item is
 _ELEMENTS = 1 << 20  # normal numbers, one a pair of cells, that are drawn at once
 
 
@@ -60,7 +62,9 @@ def read(vectors: Tensor, codes_per_unit: Tensor, cells: Cells, key: Tensor, fir
             drawn = spreads * normals[:, number].reshape(arrays, rows, columns)
             common = tiled_product(f[:, :, number], drawn, shape.rows)
             by_item[0][:, :, number].addcmul_(common, by_item[1][:, :, number])
-        made, beyond = to_results(steps, cells)
+        # The converters are not shared: the noise of each conversion of an item is its own.
+        firsts = (torch.arange(items, device=first.device) << _ITEM) + (first + start)
+        made, beyond = to_results(steps, cells, firsts)
         results[:, :, start : start + together] = made.view(groups, items, count, shape.outputs)
         clipped += beyond
     return results.flatten(1, 2), clipped

@@ -9,34 +9,51 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from memrix.crossbar import gemm, legacy_noise
+from memrix.crossbar.codes import not_finite, require_finite, require_rows
+from memrix.crossbar.converters import Converters
 from memrix.crossbar.fingerprint import is_written
 from memrix.crossbar.read import Cells, Shape, read
+from memrix.crossbar.record import ADC_KEY, CLIPPED, KEY, READINGS, count_readings_
 from memrix.crossbar.rows import read_rows
-from memrix.errors import InputError, WriteError
+from memrix.errors import WriteError
 
-# Elements of a record, int64: the key of the stream of the read noise, readings so far, and how often the ADCs
-# converted and clipped.
-KEY, READINGS, CONVERSIONS, CLIPPED = range(4)
+if TYPE_CHECKING:
+    from memrix.crossbar.crossbar import Crossbar
+
 _TOGETHER = 1 << 24  # conversions of readings in tensor operations at once: they all lie in memory
 
 _library: Any = torch.library.Library("memrix", "DEF")  # type: ignore[no-untyped-call]
 _library.define(
     "read(Tensor windows, int vector_axes, Tensor codes_per_unit, Tensor difference, Tensor total, Tensor tables, "
     "Tensor(a!) record, Tensor scale, Tensor? offset, Tensor? weight, Tensor? written, int[] shape, float limit, "
-    "bool shared_noise, str name) -> Tensor"
+    "bool shared_noise, str name, Tensor? errors=None, float adc_noise=0.0) -> Tensor"
 )
 _library.define(
     "read_rows(Tensor rows, Tensor difference, Tensor total, Tensor tables, Tensor plane_weights, Tensor(a!) record, "
-    "Tensor? weight, Tensor? written, int[] shape, float limit, str name) -> Tensor"
+    "Tensor? weight, Tensor? written, int[] shape, float limit, str name, Tensor? errors=None, float adc_noise=0.0) "
+    "-> Tensor"
 )
+
+
+class _Call(NamedTuple):
+    """What a reading is made with: arguments of ``memrix::read``."""
+
+    windows: Tensor
+    vector_axes: int
+    codes_per_unit: Tensor
+    cells: Cells
+    record: Tensor
+    scale: Tensor
+    offset: Tensor | None
+    shared_noise: bool
+    name: str
 
 
 def _read(
@@ -55,46 +72,62 @@ def _read(
     limit: float,
     shared_noise: bool,
     name: str,
+    errors: Tensor | None = None,
+    adc_noise: float = 0.0,
 ) -> Tensor:
     _require_written(weight, written, name)
-    cells = Cells(Shape(*shape), difference, total, tables, limit)
-    items = windows.shape[1]
+    adcs = None if errors is None else Converters(errors, adc_noise, record[ADC_KEY])
+    cells = Cells(Shape(*shape), difference, total, tables, limit, adcs)
     count = math.prod(windows.shape[1 : 1 + vector_axes])
     results = windows.new_empty((cells.shape.groups, count, cells.shape.outputs))
     if not results.numel():
         return results
-    if windows.device.type == "cpu" and gemm.available() and not shared_noise:
-        counted, compiled = record.numpy(), _compiled()
-        key, first = int(counted[KEY]), int(counted[READINGS])
-        clipped = compiled.read(
-            compiled.Windows(windows, vector_axes), codes_per_unit, cells, key, first, scale, offset, results
-        )
-        if clipped is None:
-            raise _not_finite(name)
-        counted[READINGS:] += (count, count * cells.shape.conversions, clipped)
-        return results
-    _require_finite(windows, name)
-    vectors = windows.flatten(1, vector_axes).flatten(2)  # [groups, n, inputs]
-    if shared_noise:
-        by_item = vectors.unflatten(1, (items, -1))  # type: ignore[no-untyped-call]
-        made, beyond = legacy_noise.read(by_item, codes_per_unit, cells, record[KEY], record[READINGS])
-        results.copy_(made)
-        record[CLIPPED] += beyond
-        record[READINGS] += by_item.shape[2]
+    call = _Call(windows, vector_axes, codes_per_unit, cells, record, scale, offset, shared_noise, name)
+    conversions = count * cells.shape.conversions
+    if windows.device.type == "cpu" and gemm.available() and not shared_noise and errors is None:
+        counted = record.numpy()
+        clipped = _in_loops(results, call, int(counted[KEY]), int(counted[READINGS]))
+        counted[READINGS : CLIPPED + 1] += (count, conversions, clipped)
     else:
+        readings, beyond = _in_tensors(results, call)
+        count_readings_(record, readings, conversions, beyond)
+    return results
+
+
+def _in_loops(results: Tensor, call: _Call, key: int, first: int) -> int:
+    compiled = _compiled()
+    windows = compiled.Windows(call.windows, call.vector_axes)
+    clipped: int | None = compiled.read(
+        windows, call.codes_per_unit, call.cells, key, first, call.scale, call.offset, results
+    )
+    if clipped is None:
+        raise not_finite(call.name)
+    return clipped
+
+
+def _in_tensors(results: Tensor, call: _Call) -> tuple[int, Tensor]:
+    """How many numbers of readings it took, and how many conversions were clipped, an int64 scalar."""
+    require_finite(call.windows, call.name)
+    cells, unit, key, first = call.cells, call.codes_per_unit, call.record[KEY], call.record[READINGS]
+    vectors = call.windows.flatten(1, call.vector_axes).flatten(2)  # [groups, n, inputs]
+    readings = count = vectors.shape[1]
+    if call.shared_noise:
+        by_item = vectors.unflatten(1, (call.windows.shape[1], -1))  # type: ignore[no-untyped-call]
+        made, clipped = legacy_noise.read(by_item, unit, cells, key, first)
+        results.copy_(made)
+        readings = by_item.shape[2]
+    else:
+        clipped = first.new_zeros(())
         together = max(1, _TOGETHER // cells.shape.conversions)
         for start in range(0, count, together):
-            some = vectors[:, start : start + together]
-            made, beyond = read(some, codes_per_unit, cells, record[KEY], record[READINGS])
+            made, beyond = read(vectors[:, start : start + together], unit, cells, key, first + start)
             results[:, start : start + together] = made
-            record[CLIPPED] += beyond
-            record[READINGS] += some.shape[1]
-    record[CONVERSIONS] += count * cells.shape.conversions
+            clipped += beyond
     groups = cells.shape.groups
-    results *= _by_output(scale, groups)
-    if offset is not None:
-        results += _by_output(offset, groups)
-    return results
+    results *= _by_output(call.scale, groups)
+    if call.offset is not None:
+        results += _by_output(call.offset, groups)
+    return readings, clipped
 
 
 def _by_output(values: Tensor, groups: int) -> Tensor:
@@ -117,6 +150,8 @@ def _fake(
     limit: float,
     shared_noise: bool,
     name: str,
+    errors: Tensor | None = None,
+    adc_noise: float = 0.0,
 ) -> Tensor:
     count = math.prod(windows.shape[1 : 1 + vector_axes])
     return windows.new_empty((shape[0], count, shape[2]))
@@ -134,13 +169,15 @@ def _read_rows(
     shape: list[int],
     limit: float,
     name: str,
+    errors: Tensor | None = None,
+    adc_noise: float = 0.0,
 ) -> Tensor:
     _require_written(weight, written, name)
-    cells = Cells(Shape(*shape), difference, total, tables, limit)
-    _require_rows(rows, cells.shape.inputs, name)
+    adcs = None if errors is None else Converters(errors, adc_noise, record[ADC_KEY])
+    cells = Cells(Shape(*shape), difference, total, tables, limit, adcs)
+    require_rows(rows, cells.shape.inputs, name)
     results, clipped = read_rows(rows, cells, plane_weights, record[KEY], record[READINGS])
-    conversions = len(rows) * cells.shape.columns
-    record += torch.stack([clipped.new_tensor(n) for n in (0, len(rows), conversions)] + [clipped])
+    count_readings_(record, len(rows), len(rows) * cells.shape.columns, clipped)
     return results
 
 
@@ -156,6 +193,8 @@ def _fake_rows(
     shape: list[int],
     limit: float,
     name: str,
+    errors: Tensor | None = None,
+    adc_noise: float = 0.0,
 ) -> Tensor:
     return difference.new_empty((rows.shape[0], shape[2]))
 
@@ -167,6 +206,59 @@ torch.library.register_fake("memrix::read_rows", _fake_rows, lib=_library)
 
 read_operator = torch.ops.memrix.read.default
 read_rows_operator = torch.ops.memrix.read_rows.default
+
+
+def read_vectors(
+    crossbar: Crossbar,
+    windows: Tensor,
+    vector_axes: int,
+    codes_per_unit: Tensor,
+    scale: Tensor,
+    offset: Tensor | None,
+    weight: Tensor | None,
+    written: Tensor | None,
+) -> Tensor:
+    """``memrix::read`` of a crossbar: see ``Crossbar.read``."""
+    results: Tensor = read_operator(
+        windows,
+        vector_axes,
+        codes_per_unit,
+        crossbar.difference,
+        crossbar.total,
+        crossbar.tables,
+        crossbar.record,
+        scale,
+        offset,
+        weight,
+        written,
+        crossbar.shape,
+        crossbar.circuit.adc.largest_code,
+        crossbar.circuit.noise.kind == "legacy",
+        crossbar.name,
+        crossbar.adc_errors,
+        crossbar.circuit.adc.noise,
+    )
+    return results
+
+
+def read_single_rows(crossbar: Crossbar, rows: Tensor, weight: Tensor | None, written: Tensor | None) -> Tensor:
+    """``memrix::read_rows`` of a crossbar: see ``Crossbar.read_rows``."""
+    results: Tensor = read_rows_operator(
+        rows,
+        crossbar.difference,
+        crossbar.total,
+        crossbar.tables,
+        crossbar.plane_weights,
+        crossbar.record,
+        weight,
+        written,
+        crossbar.shape,
+        crossbar.circuit.adc.largest_code,
+        crossbar.name,
+        crossbar.adc_errors,
+        crossbar.circuit.adc.noise,
+    )
+    return results
 
 
 @functools.cache
@@ -191,31 +283,3 @@ def _require_written(weight: Tensor | None, written: Tensor | None, name: str) -
     if not isinstance(still, Tensor):
         raise WriteError(message)
     torch._assert_async(still, message)  # on the device: nothing waits for it
-
-
-def _require_finite(windows: Tensor, name: str) -> None:
-    _require(torch.isfinite(windows).all(), lambda: _not_finite(name))
-
-
-def _require_rows(rows: Tensor, count: int, name: str) -> None:
-    def beyond() -> InputError:
-        if rows.device.type != "cpu":
-            return InputError(f"layer {name!r} holds {count} rows, and was given an index beyond them")
-        lowest, highest = (int(end) for end in rows.aminmax())
-        return InputError(f"layer {name!r} holds {count} rows, got indices from {lowest} to {highest}")
-
-    _require(((rows >= 0) & (rows < count)).all(), beyond)
-
-
-def _require(holds: Tensor, error: Callable[[], InputError]) -> None:
-    if holds.device.type != "cpu":
-        torch._assert_async(holds, str(error()))  # on the device: nothing waits for it
-    elif not bool(holds):
-        raise error()
-
-
-def _not_finite(name: str) -> InputError:
-    return InputError(
-        f"the input of layer {name!r} holds NaN or infinite values, which a DAC cannot convert; "
-        f"look at the layers before it, or at the data"
-    )

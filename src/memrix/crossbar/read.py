@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from memrix.crossbar.adc import convert_
+from memrix.crossbar.converters import Converters, convert_with_errors_
 from memrix.crossbar.dac import to_codes
 from memrix.crossbar.noise import read_normals
 from memrix.crossbar.products import tiled_product
@@ -58,6 +59,7 @@ class Cells(NamedTuple):
         tables: over the codes of the DAC, float32 ``[1 or 3, codes]``, in ADC steps: ``d``; with noise ``w`` and
             ``v`` too.
         limit: largest code of the ADC.
+        converters: ADCs with errors; None: all are ideal.
     """
 
     shape: Shape
@@ -65,6 +67,7 @@ class Cells(NamedTuple):
     total: Tensor
     tables: Tensor
     limit: float
+    converters: Converters | None = None
 
 
 def read(vectors: Tensor, codes_per_unit: Tensor, cells: Cells, key: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
@@ -87,7 +90,7 @@ def read(vectors: Tensor, codes_per_unit: Tensor, cells: Cells, key: Tensor, fir
         readings, columns = steps.shape[1:]
         normals = read_normals(key, first, readings, len(steps), columns)
         steps += deviations(looked_up[1], looked_up[2], cells).mul_(normals)
-    return to_results(steps, cells)
+    return to_results(steps, cells, first)
 
 
 def look_up(vectors: Tensor, codes_per_unit: Tensor, tables: Tensor) -> Tensor:
@@ -109,10 +112,18 @@ def deviations(slopes: Tensor, offsets: Tensor, cells: Cells) -> Tensor:
     return variances.clamp_(min=0).sqrt_()
 
 
-def to_results(steps: Tensor, cells: Cells) -> tuple[Tensor, Tensor]:
-    """Convert readings ``[groups * tiles, n, columns]`` in place, and add tiles and bit slices: see ``read``."""
+def to_results(steps: Tensor, cells: Cells, first: Tensor) -> tuple[Tensor, Tensor]:
+    """Convert readings ``[groups * tiles, n, columns]`` in place, and add tiles and bit slices: see ``read``.
+
+    ``first``: number of the first reading, or of the first one of each of several parts of equal length, ``[parts]``.
+    """
     shape = cells.shape
-    clipped = convert_(steps, cells.limit)
+    if cells.converters is None:
+        clipped = convert_(steps, cells.limit)
+    else:
+        length = steps.shape[1] // first.numel()
+        numbers = first.view(-1, 1) + torch.arange(length, device=steps.device)
+        clipped = convert_with_errors_(steps, cells.limit, cells.converters, numbers.flatten())
     tiles = steps.unflatten(0, (shape.groups, shape.tiles)).unbind(1)  # type: ignore[no-untyped-call]
     sums = tiles[0]
     for tile in tiles[1:]:

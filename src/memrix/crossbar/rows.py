@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from memrix.crossbar.adc import convert_
+from memrix.crossbar.converters import convert_with_errors_
 from memrix.crossbar.noise import read_normals
 from memrix.crossbar.read import Cells
 
@@ -29,9 +30,17 @@ def read_rows(rows: Tensor, cells: Cells, plane_weights: Tensor, key: Tensor, fi
     if cells.total.numel():
         normals = read_normals(key, first, len(rows), 1, shape.columns)[0]
         steps += _variances(rows, cells).clamp_(min=0).sqrt_().mul_(normals)
-    clipped = convert_(steps, cells.limit)
+    clipped = _convert_(steps, rows, cells, first)
     by_plane = steps.unflatten(-1, (shape.planes, shape.outputs))  # type: ignore[no-untyped-call]
     return by_plane.mul_(plane_weights[:, None]).sum(1), clipped
+
+
+def _convert_(steps: Tensor, rows: Tensor, cells: Cells, first: Tensor) -> Tensor:
+    if cells.converters is None:
+        return convert_(steps, cells.limit)
+    numbers = first + torch.arange(len(rows), device=rows.device)
+    of_tiles = cells.converters.errors.index_select(1, rows // cells.shape.rows)
+    return convert_with_errors_(steps[None], cells.limit, cells.converters, numbers, of_tiles[:, None])
 
 
 def _variances(rows: Tensor, cells: Cells) -> Tensor:

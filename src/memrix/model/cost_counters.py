@@ -84,7 +84,7 @@ class LayerCounter:
             cells=layout.cells,
             places=round(layout.cells / layout.utilization),
             columns=layout.groups * -(-layout.row_tiles // layout.parts) * layout.planes * layout.outputs,
-            columns_of_converter=1,
+            columns_of_converter=min(circuit.adc.columns_per_converter, layout.tile.columns, layout.outputs),
             word_lines=word_lines,
         )
 

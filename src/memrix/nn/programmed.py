@@ -72,6 +72,7 @@ class ProgrammedArray(ExactModule):
             parameters=parameters or self.hardware.parameters,
             read_seed=self.seeds.read,
             name=self.name,
+            chip_seed=self.seeds.chip,
         )
 
     def expose(self, exposed: ExposedCells, stored: Mapping[str, Tensor] | None = None) -> None:
@@ -125,6 +126,7 @@ class ProgrammedArray(ExactModule):
         self.crossbar.wire_share, self.crossbar.wire_scales = record.wire_share, record.wire_scales
         if self.crossbar.word_lines is not None:
             self.crossbar.word_lines.seed = self._disturb_seed
+        self.crossbar.chip_seed = self.seeds.chip
         self.crossbar.set_converter(record.adc)
         self.crossbar.restart(record.read_seed)
 
@@ -150,6 +152,7 @@ class ProgrammedArray(ExactModule):
             streams,
             noisy=self.hardware.noise != "off",
             switching=self.crossbar.word_lines is not None,
+            converters=not self.hardware.adc.ideal,
         )
 
     def require_same_hardware(self, state: Tensor) -> None:
