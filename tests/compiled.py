@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,5 +59,5 @@ def make(folder: Path) -> None:
         parts.reverse()
     with torch.random.fork_rng():
         for part in parts:
-            with _alone(folder / f"{part.__name__}.lock"):
+            with _alone(folder / f"memrix-tests-{getpass.getuser()}{part.__name__}.lock"):
                 part()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +14,20 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz '"
 TEXTS = ("one two", "three", "four five", "six", "seven eight", "nine", "ten", "no more")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _compiled(tmp_path_factory) -> None:
-    """Of one process, each test makes what it needs."""
+def pytest_sessionstart() -> None:
+    """Before tests are collected, some of which look at cells then; of one process, each makes what it needs."""
     if "PYTEST_XDIST_WORKER" in os.environ:
-        compiled.make(tmp_path_factory.getbasetemp().parent)
+        compiled.make(Path(tempfile.gettempdir()))
 
 
 @pytest.fixture(scope="session")
 def whisper_folder(tmp_path_factory) -> Path:
-    """A saved Whisper of a few thousand random weights that spells letter by letter."""
+    """A Whisper whose random weights say nothing that ends: each transcript is as long as there is room for it."""
+    return write_whisper(tmp_path_factory.mktemp("tiny-whisper"), positions=40)
+
+
+def write_whisper(folder: Path, positions: int) -> Path:
+    """Save a Whisper of a few thousand random weights that spells letter by letter, with room for so many tokens."""
     import torch
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
     from transformers import (
@@ -32,7 +37,6 @@ def whisper_folder(tmp_path_factory) -> Path:
         WhisperForConditionalGeneration,
     )
 
-    folder = tmp_path_factory.mktemp("tiny-whisper")
     special = ["<|endoftext|>", "<|startoftranscript|>", "<|notimestamps|>"]
     tokens = [*LETTERS, *special]
     tokenizer = Tokenizer(models.WordLevel({token: i for i, token in enumerate(tokens)}, "'"))
@@ -52,7 +56,7 @@ def whisper_folder(tmp_path_factory) -> Path:
                 decoder_layers=1,
                 decoder_attention_heads=2,
                 decoder_ffn_dim=32,
-                max_target_positions=40,  # random weights say nothing that ends, so each transcript is as long
+                max_target_positions=positions,
                 eos_token_id=end,
                 bos_token_id=end,
                 pad_token_id=end,

@@ -30,7 +30,6 @@ from memrix.errors import SettingsError
 PARAMETERS = load_parameters()
 LOW, HIGH = PARAMETERS.low_resistance_conductance, PARAMETERS.high_resistance_conductance
 TECHNOLOGY = CellTechnology(PARAMETERS, Ideal(), Faults(), Drift())
-ON, OFF = TECHNOLOGY.nominal_states
 # The last tile of rows holds 6 of 10, the last of columns 3 of 4.
 BIT_SLICED = Layout(groups=2, inputs=16, outputs=7, planes=2, levels=1, tile=Tile(10, 4))
 MULTI_LEVEL = Layout(groups=2, inputs=16, outputs=7, planes=1, levels=3, tile=Tile(10, 4))
@@ -46,7 +45,8 @@ def seen(layout, wires, weights, levels=None):
     """The weights that are read, float64 ``[groups, inputs, outputs]``."""
     pairs = program_pairs(weights, layout, TECHNOLOGY, seeds=Seeds(), name="layer", levels=levels)
     wired = through_wires(pairs, layout, TECHNOLOGY, wires, volts=0.4, temperature=300.0)
-    digits = rows_in_use(wired.difference, layout).double() / (ON - OFF)
+    on, off = TECHNOLOGY.nominal_states
+    digits = rows_in_use(wired.difference, layout).double() / (on - off)
     return torch.einsum("gipo,p->gio", digits, torch.tensor(layout.plane_weights, dtype=torch.float64))
 
 
@@ -80,7 +80,7 @@ def test_one_cell_behind_its_driver():
     levels, scale = compensated(
         torch.ones(1, 1, 1, dtype=torch.int64), layout, TECHNOLOGY, Wires(driver_ohms=1e3), name="layer"
     )
-    on, off = (LOW - state * (LOW - HIGH) for state in (ON, OFF))
+    on, off = (LOW - state * (LOW - HIGH) for state in TECHNOLOGY.nominal_states)
     assert scale.item() == pytest.approx((on / (1 + 1e3 * on) - off / (1 + 1e3 * off)) / (on - off), rel=2e-3)
     torch.testing.assert_close(levels.flatten(), torch.tensor([1.0, 0.0]), rtol=0, atol=3e-3)
 

@@ -17,6 +17,7 @@ from memrix.asr.training.setup import prepare_training
 from memrix.asr.training.stages import stage_of
 from memrix.errors import CheckpointError, DataError, SettingsError
 from tests.asr.tones import tone_corpus
+from tests.conftest import write_whisper
 
 LOW_BIT = {
     "method": "quantization-aware",
@@ -29,6 +30,12 @@ LOW_BIT = {
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
     return tone_corpus(tmp_path_factory.mktemp("tones"), train=36, held_out=3).folder
+
+
+@pytest.fixture(scope="module")
+def whisper_folder(tmp_path_factory):
+    """With room for what is said in a full window."""
+    return write_whisper(tmp_path_factory.mktemp("whisper"), positions=448)
 
 
 @pytest.fixture
