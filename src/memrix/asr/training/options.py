@@ -73,8 +73,9 @@ def changed(table: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any
     if isinstance(hardware.get("weight_bits"), float) and hardware["weight_bits"].is_integer():
         hardware["weight_bits"] = int(hardware["weight_bits"])
     if hardware or "hardware" in given:
-        known = {"preset": given["hardware"]} if "hardware" in given else _table(table.get("hardware", "paper"))
-        found["hardware"] = {**known, **hardware}
+        # Bits and ranges that a recipe has for its chip are meant for another chip, too.
+        preset = {"preset": given["hardware"]} if "hardware" in given else {}
+        found["hardware"] = {**_table(table.get("hardware", "paper")), **preset, **hardware}
         if "method" not in given and found.get("method", "float") == "float":
             found["method"] = "quantization-aware"
     parts = {
