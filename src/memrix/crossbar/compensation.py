@@ -23,7 +23,7 @@ from torch import Tensor
 from memrix._support.threads import side_by_side
 from memrix.crossbar.mapping import Layout
 from memrix.crossbar.pairs import CellTechnology, in_tiles, rows_in_use
-from memrix.crossbar.wired import arrays_of, parts_of, put_arrays, seen_through
+from memrix.crossbar.wired import arrays_of, parts_of, put_arrays, seen_through, shares_through
 from memrix.crossbar.wires import Wires
 from memrix.errors import SettingsError
 
@@ -137,10 +137,14 @@ class _Cells:
     def _iterate(
         self, wanted: Tensor, conductances: Tensor, scale: Tensor, *, search: bool = False
     ) -> tuple[Tensor, Tensor, bool]:
-        window = self.on - self.off
+        window, sneak = self.on - self.off, None
         for _ in range(_ITERATIONS):
-            voltages, currents, added = seen_through(conductances, self.wires)
-            share = voltages.mul_(currents).add_(added.div_(conductances))
+            if exact := sneak is None:
+                voltages, currents, added = seen_through(conductances, self.wires)
+                sneak = added.div_(conductances)
+            else:
+                voltages, currents = shares_through(conductances, self.wires)
+            share = voltages.mul_(currents).add_(sneak)
             least = share.amax(0).mul_(self.off)  # what counts of either cell of a pair that holds 0
             change = 0.0
             if search:
@@ -151,6 +155,8 @@ class _Cells:
             again = torch.mul(wanted, window * scale).add_(least).div_(share).clamp_(self.off, self.on)
             change = max(change, float((again - conductances).abs().max()) / window)
             conductances = again
-            if change < _SETTLED:
+            if change < _SETTLED and exact:
                 return conductances, scale, True
+            if change < _SETTLED:
+                sneak = None  # small, slow to compute, and hardly another one: once more at the end
         return conductances, scale, False

@@ -154,6 +154,14 @@ def seen_through(conductances: Tensor, wires: Wires) -> tuple[Tensor, Tensor, Te
     return voltages, currents, added
 
 
+def shares_through(conductances: Tensor, wires: Wires) -> tuple[Tensor, Tensor]:
+    """The first two of ``seen_through``, at a tenth of its time."""
+    if wires.arrays == "separate":
+        return wires.shares(conductances)
+    voltages, currents = (torch.stack(apart(part)) for part in wires.shares(interleave(*conductances)))
+    return voltages, currents
+
+
 def parts_of(layout: Layout, wires: Wires) -> Iterator[tuple[slice, int, slice, int, Wires]]:
     """Arrays of one size, whose lines are solved side by side: tiles, rows in use, outputs, columns, wires.
 
