@@ -8,7 +8,7 @@ import time
 import pytest
 
 from memrix._support.preset_names import PRESETS
-from memrix.asr.whisper.recognizer import WhisperRecognizer
+from memrix.asr.seq2seq.model import SequenceToSequence
 from memrix.cli.main import main
 from memrix.hardware import Hardware
 from tests.asr.miniature import spoken_digits, write_tedlium
@@ -43,7 +43,7 @@ def command(whisper_folder, kept_recordings):
 
 def test_table_json_and_chart_come_out(command, cache, tmp_path, capsys):
     figures, chart = tmp_path / "out" / "result.json", tmp_path / "out" / "chart.png"
-    assert main(command(chips=2, limit=2, json=figures, chart=chart)) == 0
+    assert main(command(chips=2, limit=1, json=figures, chart=chart)) == 0
     output = capsys.readouterr()
     names = ["float", "quantized, 4 bit", "chip 0, 4 bit", "chip 1, 4 bit"]
     names += ["quantized, 3 bit", "chip 0, 3 bit", "chip 1, 3 bit"]
@@ -193,15 +193,15 @@ def test_an_interrupted_command_says_how_to_go_on_and_does(command, cache, monke
         finished.append(transcribe(self, *given, **options))
         return finished[-1]
 
-    transcribe = WhisperRecognizer.transcribe
+    transcribe = SequenceToSequence.transcribe
     with monkeypatch.context() as patch:
-        patch.setattr(WhisperRecognizer, "transcribe", interrupted)
-        assert main(command(limit=2)) == 130
+        patch.setattr(SequenceToSequence, "transcribe", interrupted)
+        assert main(command(limit=2, weight_bits=3)) == 130
     said = capsys.readouterr().err
     assert "the same command resumes where it stopped" in said
     assert "Traceback" not in said
-    assert main(command(limit=2)) == 0
-    assert "2 of 10 batches are kept" in capsys.readouterr().err
+    assert main(command(limit=2, weight_bits=3)) == 0
+    assert "2 of 6 batches are kept" in capsys.readouterr().err
 
 
 @pytest.mark.slow
