@@ -12,7 +12,7 @@ its own table. Drawing is separate, so that a study needs no matplotlib::
                                                    device_charts: one module for each chart ---> PNG files
 
     Hardware --> causes.study_causes --> CauseStudy: the error of one layer (standard_layer), each cause alone
-             \-- wires.study_wires ----> WiresStudy: its error behind wires, and programmed for them
+             +--> wires.study_wires ----> WiresStudy: its error behind wires, and programmed for them
 
 ``memrix device protocols``, ``memrix device show`` and ``memrix study`` run them (``memrix.cli.device``,
 ``memrix.cli.study``). A protocol is compared if
