@@ -108,8 +108,8 @@ def test_on_a_cpu_the_compiled_backend_stands_in_for_the_read_and_its_adc():
     calls = callers("compiled")["input"]
     if ("crossbar/compiled.py", "read") not in calls:
         pytest.skip("no compiler here")
-    assert ("crossbar/operator.py", "_read") in calls[("crossbar/operator.py", "_in_loops")]
-    assert ("crossbar/operator.py", "_in_loops") in calls[("crossbar/compiled.py", "read")]
+    assert ("crossbar/operator.py", "_read") in calls[("crossbar/operator.py", "_read_once")]
+    assert ("crossbar/operator.py", "_read_once") in calls[("crossbar/compiled.py", "read")]
     assert ("crossbar/read.py", "read") not in calls
 
 

@@ -187,3 +187,24 @@ def test_sums_of_word_lines_in_a_file_are_checked(tmp_path):
         write_archive(path, {**tensors, key: broken}, description)
         with pytest.raises(CheckpointError, match=r"line_states"):
             memrix.load(path, model)
+
+
+def test_bits_of_inputs_take_a_reading_each():
+    """An input of 1 is the largest code, all of whose bits drive the word line; one of 5 / 127 has two of seven."""
+    model = nn.Linear(20, 10)
+    layers = [
+        memrix.costs(
+            programmed(copy.deepcopy(model), [torch.ones(3, 20)], HARDWARE.replace(**{"dac.inputs": inputs})), [given]
+        ).layers[0]
+        for inputs, given in (
+            ("multi-level", torch.ones(1, 20)),
+            ("bit-serial", torch.ones(1, 20)),
+            ("bit-serial", torch.full((1, 20), 5 / 127)),
+        )
+    ]
+    multi, full, five = layers
+    assert full.conversions == five.conversions == 7 * multi.conversions
+    assert (full.phases, multi.phases) == (7, 1)
+    assert (full.dac_bits, full.inputs_converted) == (1, 7 * multi.inputs_converted)
+    assert full.power == pytest.approx(7 * multi.power, rel=1e-6)
+    assert five.power == pytest.approx(2 * multi.power, rel=1e-6)

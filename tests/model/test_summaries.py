@@ -153,3 +153,23 @@ def test_former_names_of_a_layer_summary_warn():
         assert layer.snr == layer.sqnr
     with pytest.warns(DeprecationWarning, match="use LayerSummary.error_energy"):
         assert layer.deviation == layer.error_energy
+
+
+def test_converters_with_errors_are_told():
+    model = nn.Sequential(nn.Linear(6, 4))
+    hardware = memrix.Hardware().replace(
+        **{
+            "adc.offset_error": 0.5,
+            "adc.gain_error": 0.01,
+            "adc.columns_per_converter": 8,
+            "dac.inputs": "bit-serial",
+        }
+    )
+    memrix.calibrate(model, [torch.randn(8, 6)], hardware)
+    chip = memrix.program(model, hardware)
+    summary = memrix.summary(chip)
+    assert "bit-serial inputs, errors of ADCs: offset 0.5 LSB, gain 1%, an ADC for 8 columns" in str(summary)
+    layer = summary.to_dict()["layers"][0]
+    assert (layer["adc_errors"], layer["columns_per_converter"]) == ("offset 0.5 LSB, gain 1%", 8)
+    chip(torch.randn(2, 6))
+    assert memrix.summary(chip).conversions == 2 * 7 * 3 * 4

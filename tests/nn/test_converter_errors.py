@@ -9,6 +9,7 @@ from memrix import Hardware, Seeds
 from tests.nn.ideal import seeded
 
 IDEAL = Hardware.preset("ideal").replace(weight_bits=1.5, **{"adc.precision_bits": 4, "adc.range_bits": 4})
+FINE = {"adc.precision_bits": 12, "adc.range_bits": 12}
 MISMATCH = {"adc.offset_error": 2.0, "adc.gain_error": 0.03}
 CAPACITORS = {"adc.capacitor_mismatch": 0.05}
 ALL = IDEAL.replace(weight_bits=3, **MISMATCH, **CAPACITORS, **{"adc.noise": 0.5, "adc.columns_per_converter": 8})
@@ -30,11 +31,11 @@ def calibrated() -> nn.Linear:
 
 
 @torch.no_grad()
-def added_error(model: nn.Module, errors: dict[str, float], *, corrected: bool) -> float:
-    """Relative output error that converters add to those of as many steps without errors."""
+def output_error(model: nn.Module, errors: dict[str, float], *, corrected: bool) -> float:
+    """Relative change of the output by converters of 8 bits, against one of 24 bits without errors."""
     unseen, total = inputs(9, 256), 0.0
     plain = IDEAL.replace(column_calibration=corrected)
-    expected = memrix.program(model, plain)(unseen)
+    expected = memrix.program(model, plain.replace(**FINE))(unseen)
     for seed in range(3):
         output = memrix.program(model, plain.replace(**errors), seed=Seeds(chip=seed))(unseen)
         total += float((output - expected).norm() / expected.norm())
@@ -42,16 +43,21 @@ def added_error(model: nn.Module, errors: dict[str, float], *, corrected: bool) 
 
 
 def test_calibrated_columns_take_offset_and_gain_away_again(calibrated):
-    """Down to another rounding of the same readings, which changes 1.2 % of the output here."""
-    for errors, least in (({"adc.offset_error": 2.0}, 0.06), ({"adc.gain_error": 0.03}, 0.025), (MISMATCH, 0.07)):
-        assert added_error(calibrated, errors, corrected=False) > least
-        assert added_error(calibrated, errors, corrected=True) < 0.016
+    """Down to the rounding of an ideal converter, 0.9 % of the output here."""
+    ideal = output_error(calibrated, {}, corrected=True)
+    assert ideal < 0.01
+    for errors, least in (({"adc.offset_error": 2.0}, 0.05), ({"adc.gain_error": 0.03}, 0.025), (MISMATCH, 0.06)):
+        assert output_error(calibrated, errors, corrected=False) > least
+        assert output_error(calibrated, errors, corrected=True) < 1.05 * ideal
 
 
 def test_calibrated_columns_leave_the_non_linearity(calibrated):
-    before = added_error(calibrated, CAPACITORS, corrected=False)
-    after = added_error(calibrated, CAPACITORS, corrected=True)
-    assert 0.8 * before < after < 1.1 * before
+    ideal, before, after = (
+        output_error(calibrated, errors, corrected=corrected)
+        for errors, corrected in (({}, True), (CAPACITORS, False), (CAPACITORS, True))
+    )
+    assert after > 1.2 * ideal
+    assert before > after > 0.8 * before
 
 
 def chip(seed: int = 0, hardware: Hardware = ALL) -> nn.Module:
@@ -112,3 +118,14 @@ def test_gradients_pass_straight_through_the_converters():
     assert given[0].grad is not None
     assert bool(given[0].grad.isfinite().all())
     torch.testing.assert_close(given[0].grad, given[1].grad, rtol=0, atol=0.2)
+
+
+@pytest.mark.parametrize("errors", [{}, {"adc.noise": 0.5, "adc.offset_error": 2.0}], ids=["ideal", "errors"])
+def test_inputs_bit_by_bit_are_those_of_the_quantized_layer(errors):
+    hardware = IDEAL.replace(weight_bits=4, **FINE, **errors, **{"dac.inputs": "bit-serial"})
+    made, model = chip(hardware=hardware), seeded(0, lambda: nn.Linear(40, 20))
+    memrix.calibrate(model, [SOME], hardware)
+    programmed = memrix.program(model, hardware)(SOME)
+    memrix.quantize(model, hardware)
+    torch.testing.assert_close(programmed, model(SOME), rtol=0, atol=0.01 if errors else 2e-3)
+    assert torch.equal(chip(hardware=hardware)(SOME), made(SOME))

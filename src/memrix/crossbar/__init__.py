@@ -36,6 +36,7 @@ with errors. Each physical effect has one file that both follow:
     activation            currents at another temperature
     dac, adc, noise       the converters and the noise of a reading; circuit: their tables over the codes of a DAC
     converters            ADCs with errors: what each draws, and what it makes of readings
+    bit_serial            readings of inputs bit by bit
     read, products        the read in tensor operations; its matrix product
     compiled              the read on a CPU; its loops: block_kernels, kernels
     gemm                  their matrix product; its loops: gemm_kernels, gemm_instructions

@@ -59,7 +59,7 @@ class Crossbar(nn.Module):
     difference: Tensor  # [groups * row tiles, rows, planes * outputs]: r+ - r-
     total: Tensor  # of the same shape: r+ + r-; empty without noise
     line_states: Tensor | None  # of Pairs, where total does not tell it: with wires, and without noise
-    tables: Tensor  # [1 or 3, codes]: of the mean; with noise of slope and offset of the variance too
+    tables: Tensor  # [(bits,) 1 or 3, codes]: of the mean; with noise of slope and offset of the variance too
     plane_weights: Tensor  # [planes]: what an ADC step is worth, in integer weights
     adc_errors: Tensor | None  # see memrix.crossbar.converters; None: ideal ones
     record: Tensor  # int64 [5]: see memrix.crossbar.record
@@ -120,12 +120,13 @@ class Crossbar(nn.Module):
     def set_converter(self, adc: ADC) -> None:
         """Read with other settings of the ADCs from now on; what they draw follows from ``chip_seed``."""
         self.circuit = replace(self.circuit, adc=adc)
-        tables = self.circuit.tables(self.cell_parameters, self.nominal_states)
-        used = tables if self.total.numel() else tables[:1]
+        levels, converters = (Stream.of(self.chip_seed, use, self.name) for use in ("levels", "converters"))
+        tables = self.circuit.tables(self.cell_parameters, self.nominal_states, levels)
+        used = tables if self.total.numel() else tables[..., :1, :].contiguous()
         self.digital_gain = self.circuit.dac.digital_gain(CellCurrent(self.cell_parameters))
         weights = adc.step * torch.tensor(self.layout.plane_weights, dtype=torch.float32)
         device = self.difference.device
-        errors = draw_errors(adc, self.layout, Stream.of(self.chip_seed, "converters", self.name), device)
+        errors = draw_errors(adc, self.layout, converters, device)
         for buffer, value in (("tables", used.to(device)), ("plane_weights", weights.to(device))):
             self.register_buffer(buffer, value, persistent=False)
         self.register_buffer("adc_errors", errors, persistent=False)
@@ -154,20 +155,29 @@ class Crossbar(nn.Module):
     @property
     def result_weight(self) -> float:
         """What a result of 1 of ``read`` is worth, in integer weights: a step of the lowest plane, corrected."""
-        return self.circuit.adc.step * self.layout.plane_weights[0] * self.digital_gain
+        cycles = sum(self.circuit.dac.cycle_weights)  # of a full code
+        return self.circuit.adc.step * self.layout.plane_weights[0] * self.digital_gain / cycles
+
+    @property
+    def means(self) -> Tensor:
+        """``[codes]``, float32: mean contribution of a cell at every DAC code, in ADC steps of a full one."""
+        if self.tables.dim() == 2:
+            return self.tables[0]
+        weights = self.tables.new_tensor(self.circuit.dac.cycle_weights)
+        return (weights[:, None] * self.tables[:, 0]).sum(0) / self.circuit.dac.largest_code
 
     def matrices(self) -> Tensor:
         """``[groups, inputs, outputs]``, float32: weights that cells held at the last reading, in integer steps."""
         layout = self.layout
         digits = self.difference.view(layout.groups, -1, layout.planes, layout.outputs)[:, : layout.inputs]
-        return torch.einsum("gipo,p->gio", digits, self.plane_weights * self.tables[0, -1])
+        return torch.einsum("gipo,p->gio", digits, self.plane_weights * self.means[-1])
 
     def transfer(self) -> Tensor:
         """``[codes]``, float32: mean result of a cell at every DAC code, in weights that ``matrices`` gives.
 
         The current as a share of that at the largest code, times the digital gain.
         """
-        return self.tables[0] / self.tables[0, -1] * self.digital_gain
+        return self.means / self.means[-1] * self.digital_gain
 
     def read(
         self,
@@ -231,7 +241,8 @@ class Crossbar(nn.Module):
             codes: ``[groups, vectors, inputs]``.
 
         Returns:
-            float32 ``[groups, row tiles, vectors, planes, outputs]``; 1 is a full pair at the largest code.
+            float32 ``[groups, row tiles, vectors, planes, outputs]``; 1 is a full pair at the largest code. Of
+            bit-serial inputs, those of all row tiles follow for every bit from the lowest.
 
         Raises:
             InputError: what is given is no tensor of codes of the DAC, or vectors of another length.
@@ -240,11 +251,13 @@ class Crossbar(nn.Module):
         require_vectors(codes, 1, self.layout, self.name)
         self.settle_()
         layout = self.layout
-        means = look_up(codes.float(), self.unit, self.tables[:1])[0]
-        steps = tiled_product(means, self.difference, layout.rows).mul_(self.circuit.adc.step)
+        means = look_up(codes.float(), self.unit, self.tables.view(-1, *self.tables.shape[-2:])[:, 0])
+        steps = torch.stack([tiled_product(each, self.difference, layout.rows) for each in means])
+        steps = steps.mul_(self.circuit.adc.step).unflatten(1, (layout.groups, layout.row_tiles))  # type: ignore[no-untyped-call]
         if self.word_lines is not None:
             self.word_lines.see_(codes)
-        return steps.view(layout.groups, layout.row_tiles, codes.shape[1], layout.planes, layout.outputs)
+        by_group: Tensor = steps.transpose(0, 1).flatten(1, 2)
+        return by_group.unflatten(-1, (layout.planes, layout.outputs))  # type: ignore[no-untyped-call, no-any-return]
 
     def read_rows(self, rows: Tensor, weight: Tensor | None = None, written: Tensor | None = None) -> Tensor:
         """Read single rows at the largest code, all others at rest; only the tile that holds the row is converted.

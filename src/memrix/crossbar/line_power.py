@@ -108,6 +108,7 @@ def delivered(crossbar: Crossbar, counts: CodeCounts) -> Delivered | None:
     current = CellCurrent(crossbar.cell_parameters)
     volts = crossbar.circuit.dac.voltages(current)
     often = counts.counts.double().cpu().numpy()
+    often = often * crossbar.circuit.dac.driven.sum(0)
     cells = POLARITIES * layout.planes * layout.outputs
     low, slope = current.low_resistance(volts), current.slope(volts)
 

@@ -10,17 +10,18 @@ from __future__ import annotations
 import functools
 import math
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from memrix.crossbar import gemm, legacy_noise
+from memrix.crossbar.bit_serial import read_bits
 from memrix.crossbar.codes import not_finite, require_finite, require_rows
 from memrix.crossbar.converters import Converters
 from memrix.crossbar.fingerprint import is_written
-from memrix.crossbar.read import Cells, Shape, read
-from memrix.crossbar.record import ADC_KEY, CLIPPED, KEY, READINGS, count_readings_
+from memrix.crossbar.read import Call, Cells, Shape, read
+from memrix.crossbar.record import ADC_KEY, KEY, READINGS, count_readings_
 from memrix.crossbar.rows import read_rows
 from memrix.errors import WriteError
 
@@ -40,20 +41,6 @@ _library.define(
     "Tensor? weight, Tensor? written, int[] shape, float limit, str name, Tensor? errors=None, float adc_noise=0.0) "
     "-> Tensor"
 )
-
-
-class _Call(NamedTuple):
-    """What a reading is made with: arguments of ``memrix::read``."""
-
-    windows: Tensor
-    vector_axes: int
-    codes_per_unit: Tensor
-    cells: Cells
-    record: Tensor
-    scale: Tensor
-    offset: Tensor | None
-    shared_noise: bool
-    name: str
 
 
 def _read(
@@ -82,33 +69,31 @@ def _read(
     results = windows.new_empty((cells.shape.groups, count, cells.shape.outputs))
     if not results.numel():
         return results
-    call = _Call(windows, vector_axes, codes_per_unit, cells, record, scale, offset, shared_noise, name)
-    conversions = count * cells.shape.conversions
-    if windows.device.type == "cpu" and gemm.available() and not shared_noise and errors is None:
-        counted = record.numpy()
-        clipped = _in_loops(results, call, int(counted[KEY]), int(counted[READINGS]))
-        counted[READINGS : CLIPPED + 1] += (count, conversions, clipped)
-    else:
-        readings, beyond = _in_tensors(results, call)
-        count_readings_(record, readings, conversions, beyond)
+    call = Call(windows, vector_axes, codes_per_unit, cells, record, scale, offset, shared_noise, name)
+    readings, clipped = read_bits(results, call, _read_once) if tables.dim() == 3 else _read_once(results, call)
+    conversions = count * cells.shape.conversions * (len(tables) if tables.dim() == 3 else 1)
+    count_readings_(record, readings, conversions, clipped)
     return results
 
 
-def _in_loops(results: Tensor, call: _Call, key: int, first: int) -> int:
-    compiled = _compiled()
-    windows = compiled.Windows(call.windows, call.vector_axes)
+def _read_once(results: Tensor, call: Call) -> tuple[int, int | Tensor]:
+    """How many numbers of readings it took, and how many conversions were clipped."""
+    cells = call.cells
+    if call.windows.device.type != "cpu" or not gemm.available() or call.shared_noise or cells.converters is not None:
+        return _in_tensors(results, call)
+    compiled, counted = _compiled(), call.record.numpy()
+    windows, key, first = compiled.Windows(call.windows, call.vector_axes), int(counted[KEY]), int(counted[READINGS])
     clipped: int | None = compiled.read(
-        windows, call.codes_per_unit, call.cells, key, first, call.scale, call.offset, results
+        windows, call.codes_per_unit, cells, key, first + call.first, call.scale, call.offset, results
     )
     if clipped is None:
         raise not_finite(call.name)
-    return clipped
+    return results.shape[1], clipped
 
 
-def _in_tensors(results: Tensor, call: _Call) -> tuple[int, Tensor]:
-    """How many numbers of readings it took, and how many conversions were clipped, an int64 scalar."""
+def _in_tensors(results: Tensor, call: Call) -> tuple[int, Tensor]:
     require_finite(call.windows, call.name)
-    cells, unit, key, first = call.cells, call.codes_per_unit, call.record[KEY], call.record[READINGS]
+    cells, unit, key, first = call.cells, call.codes_per_unit, call.record[KEY], call.record[READINGS] + call.first
     vectors = call.windows.flatten(1, call.vector_axes).flatten(2)  # [groups, n, inputs]
     readings = count = vectors.shape[1]
     if call.shared_noise:
@@ -123,15 +108,8 @@ def _in_tensors(results: Tensor, call: _Call) -> tuple[int, Tensor]:
             made, beyond = read(vectors[:, start : start + together], unit, cells, key, first + start)
             results[:, start : start + together] = made
             clipped += beyond
-    groups = cells.shape.groups
-    results *= _by_output(call.scale, groups)
-    if call.offset is not None:
-        results += _by_output(call.offset, groups)
+    call.scale_(results)
     return readings, clipped
-
-
-def _by_output(values: Tensor, groups: int) -> Tensor:
-    return values.reshape(1, 1, 1) if values.numel() == 1 else values.reshape(groups, 1, -1)
 
 
 def _fake(
@@ -174,7 +152,8 @@ def _read_rows(
 ) -> Tensor:
     _require_written(weight, written, name)
     adcs = None if errors is None else Converters(errors, adc_noise, record[ADC_KEY])
-    cells = Cells(Shape(*shape), difference, total, tables, limit, adcs)
+    # A row alone needs one reading: all bits of the largest code are set.
+    cells = Cells(Shape(*shape), difference, total, tables if tables.dim() == 2 else tables[0], limit, adcs)
     require_rows(rows, cells.shape.inputs, name)
     results, clipped = read_rows(rows, cells, plane_weights, record[KEY], record[READINGS])
     count_readings_(record, len(rows), len(rows) * cells.shape.columns, clipped)

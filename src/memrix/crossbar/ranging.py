@@ -31,7 +31,8 @@ def best_converter(crossbar: Crossbar, codes: Tensor, live: Tensor | None = None
         live: bool ``[groups, outputs]``: outputs that count, all by default; those of weights that are all 0 do not.
     """
     adc = crossbar.circuit.adc
-    size = crossbar.difference.shape[0] * crossbar.difference.shape[2]
+    layout, cycles = crossbar.layout, crossbar.circuit.dac.cycle_weights
+    size = crossbar.difference.shape[0] * crossbar.difference.shape[2] * len(cycles)
     readings = crossbar.readings(codes[:, : max(_FEWEST_VECTORS, _ELEMENTS // size)])
     # [row tiles * planes, groups * vectors * outputs], and what each row is worth in a result
     rows = readings.permute(1, 3, 0, 2, 4).flatten(2).flatten(0, 1)
@@ -41,7 +42,8 @@ def best_converter(crossbar: Crossbar, codes: Tensor, live: Tensor | None = None
     if not largest:
         return replace(adc, per_layer=False)
     steps = [adc.step, *(largest / adc.largest_code * 2.0 ** (-finer / _PER_OCTAVE) for finer in range(_CANDIDATES))]
-    worth = readings.new_tensor(crossbar.layout.plane_weights).repeat(readings.shape[1])
+    planes = readings.new_tensor(layout.plane_weights).repeat(layout.row_tiles)
+    worth = (readings.new_tensor(cycles)[:, None] * planes).flatten()
     changes = readings.new_zeros(len(steps), dtype=torch.float64)
     for part in torch.split(rows, max(1, _PART // len(rows)), dim=1):
         # In a buffer that stays in the cache: temporaries would cost more than the arithmetic.

@@ -70,6 +70,40 @@ class Cells(NamedTuple):
     converters: Converters | None = None
 
 
+class Call(NamedTuple):
+    """What ``memrix::read`` reads with, beside where the results go.
+
+    Attributes:
+        windows: float32 ``[groups, *vectors, *inputs]``.
+        vector_axes: axes of the vectors.
+        codes_per_unit: DAC codes of an input of 1, a scalar.
+        cells: that are read.
+        record: see ``memrix.crossbar.record``.
+        scale: of results, ``[1]`` or ``[groups * outputs]``.
+        offset: added to them then, likewise.
+        shared_noise: whether items share the noise of every cell.
+        name: of the layer.
+        first: added to the numbers of readings.
+    """
+
+    windows: Tensor
+    vector_axes: int
+    codes_per_unit: Tensor
+    cells: Cells
+    record: Tensor
+    scale: Tensor
+    offset: Tensor | None
+    shared_noise: bool
+    name: str
+    first: int = 0
+
+    def scale_(self, results: Tensor) -> None:
+        """Scale results ``[groups, n, outputs]``, and add the offset."""
+        for values, change in ((self.scale, results.mul_), (self.offset, results.add_)):
+            if values is not None:
+                change(values.reshape((1, 1, 1) if values.numel() == 1 else (len(results), 1, -1)))
+
+
 def read(vectors: Tensor, codes_per_unit: Tensor, cells: Cells, key: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
     """Read input vectors.
 

@@ -11,7 +11,10 @@ KEY, READINGS, CONVERSIONS, CLIPPED, ADC_KEY = range(5)
 LENGTH = 5
 
 
-def count_readings_(record: Tensor, readings: int, conversions: int, clipped: Tensor) -> None:
+def count_readings_(record: Tensor, readings: int, conversions: int, clipped: int | Tensor) -> None:
     """Count readings and their conversions; on a GPU, nothing waits for it."""
+    if isinstance(clipped, int):
+        record.numpy()[READINGS : CLIPPED + 1] += (readings, conversions, clipped)
+        return
     counted = [clipped.new_tensor(number) for number in (readings, conversions)]
     record[READINGS : CLIPPED + 1] += torch.stack([*counted, clipped])

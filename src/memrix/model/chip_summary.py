@@ -140,6 +140,12 @@ class Summary:
             "ADC": ([layer.adc for layer in layers], "ADC of {} bits (precision/range)"),
             "gain": ([f"{layer.adc_gain:.3g}" for layer in layers], "gain {}"),
         }
+        if any(layer.dac_inputs != "multi-level" for layer in layers):
+            settings["inputs"] = ([layer.dac_inputs for layer in layers], "{} inputs")
+        if any(layer.adc_errors for layer in layers):
+            settings["ADC errors"] = ([layer.adc_errors or "none" for layer in layers], "errors of ADCs: {}")
+        if any(layer.columns_per_converter > 1 for layer in layers):
+            settings["columns"] = ([str(layer.columns_per_converter) for layer in layers], "an ADC for {} columns")
         shared = [text.format(values[0]) for values, text in settings.values() if len(set(values)) == 1]
         table |= {title: [*values, ""] for title, (values, _) in settings.items() if len(set(values)) > 1}
         table["tiles"] = [*(f"{layer.tiles:,}" for layer in layers), f"{self.tiles:,}"]

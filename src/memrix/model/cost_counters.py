@@ -63,6 +63,7 @@ class LayerCounter:
                 f"without noise or with wires; program it again with memrix.program"
             )
         looked_up = not self.layer.memrix.geometry.observed
+        cycles = 1 if looked_up else len(circuit.dac.cycle_weights)
         column_tiles = -(-layout.outputs // layout.tile.columns)
         word_lines = layout.groups * layout.inputs * layout.planes * column_tiles
         by_vector = layout.groups * layout.outputs
@@ -74,12 +75,12 @@ class LayerCounter:
             products=0 if looked_up else codes.vectors * by_vector * layout.inputs,
             results=codes.vectors * by_vector,
             conversions=crossbar.counts.conversions - self._before,
-            inputs_converted=codes.vectors * (word_lines // layout.inputs if looked_up else word_lines),
+            inputs_converted=codes.vectors * (word_lines // layout.inputs if looked_up else word_lines * cycles),
             power=taken.power,
             current=taken.current,
-            phases=min(layout.parts, layout.row_tiles),
+            phases=min(layout.parts, layout.row_tiles) * cycles,
             adc_levels=round(2 * circuit.adc.largest_code) + 1,
-            dac_bits=circuit.dac.bits,
+            dac_bits=1 if circuit.dac.bit_serial else circuit.dac.bits,
             weights=layout.groups * layout.inputs * layout.outputs,
             cells=layout.cells,
             places=round(layout.cells / layout.utilization),

@@ -44,6 +44,9 @@ class LayerSummary:
         read_sets: cells that readings have SET so far, where ``device.read_disturb`` is on.
         read_resets: cells that readings have RESET so far, where it is on.
         wire_share: share of the current of all cells that wires let through.
+        dac_inputs: ``multi-level`` or ``bit-serial``.
+        adc_errors: of the converters, in a few words; empty where they are ideal.
+        columns_per_converter: neighboring columns of a tile that share one ADC.
         wire_scales: least and largest scale of the outputs of a layer that was programmed for its wires.
     """
 
@@ -73,6 +76,9 @@ class LayerSummary:
     read_sets: int = 0
     read_resets: int = 0
     wire_share: float = 1.0
+    dac_inputs: str = "multi-level"
+    adc_errors: str = ""
+    columns_per_converter: int = 1
     wire_scales: tuple[float, float] = (1.0, 1.0)
 
     @property

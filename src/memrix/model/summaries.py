@@ -95,6 +95,9 @@ def _describe(name: str, module: CrossbarLayer, energies: Energies | None) -> La
         read_sets=sets,
         read_resets=resets,
         wire_share=crossbar.wire_share,
+        dac_inputs=crossbar.circuit.dac.inputs,
+        adc_errors=adc.errors,
+        columns_per_converter=adc.columns_per_converter,
         wire_scales=crossbar.wire_scales,
     )
 

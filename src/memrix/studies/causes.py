@@ -18,7 +18,7 @@ from memrix.model.reversion import to_digital
 from memrix.studies.standard_layer import StandardLayer, output_error, output_of
 
 _LOSSLESS_BITS = 12  # of an ADC, in precision or range: below any error that is measured here
-_QUANTIZED = ("weight_bits", "weight_scale", "weight_range", "mapping", "tile", "dac.bits", "dac.vmax")
+_QUANTIZED = ("weight_bits", "weight_scale", "weight_range", "mapping", "tile", "dac.bits", "dac.vmax", "dac.inputs")
 _MOST_BITS = 16
 
 
@@ -41,6 +41,8 @@ CAUSES = (
     Cause("wires", ("wires",)),
     Cause("ADC resolution", ("adc.precision_bits", "adc.gain")),
     Cause("ADC clipping", ("adc.range_bits", "adc.gain")),
+    Cause("ADC errors, with its steps", ("adc",)),
+    Cause("mismatch of DAC levels", ("dac.level_mismatch",)),
     Cause("read noise", ("noise", "device.temperature", "device.bandwidth")),
     Cause("stuck cells", ("faults",)),
     Cause("relaxation", ("relaxation", "drift.seconds")),
@@ -131,7 +133,9 @@ def study_causes(
         CauseRow("activation quantization", output_error(output_of(fine, vectors), in_float)),
     ]
     whole = _with_found_adc(model, hardware)
-    trials = {cause.name: alone(whole, cause) for cause in CAUSES}
+    # Errors of an ADC are shares of its steps, which say nothing of their own where there are none.
+    acting = [cause for cause in CAUSES if cause.settings != ("adc",) or not whole.adc.ideal]
+    trials = {cause.name: alone(whole, cause) for cause in acting}
     trials = {name: chip for name, chip in trials.items() if chip != base} | {"all together": hardware}
     for name, chip in trials.items():
         if progress is not None:
