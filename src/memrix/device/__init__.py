@@ -31,7 +31,7 @@ Where to look::
     reach, switchability                      which cells a voltage switches: of an array; of a technology
     ranges                                    where settings mean something
     *_kernels, *_compiled                     the same as machine code of a CPU, bit for bit
-    ramp_lanes                                where compiled ramps keep what they know of cells
+    ramp_lanes, fresh_ramp_tile               where compiled ramps keep what they know of cells
     fitting/                                  from measurements to parameters
 """
 

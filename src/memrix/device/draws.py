@@ -17,7 +17,7 @@ The normals of a device are taken in the order of ``variability.DEVICE_ORDER``: 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -39,12 +39,14 @@ class CellStreams:
         cycles: stream of the cycle-to-cycle draw.
         readings: stream of the noise of readings.
         first: number of the first cell; the others follow.
+        chosen: int64 ``[cells]``, how far cells are from the first; None: they are consecutive.
     """
 
     devices: Stream
     cycles: Stream
     readings: Stream
     first: int = 0
+    chosen: Tensor | None = field(default=None, compare=False)
 
     @classmethod
     def of_layer(cls, chip: Stream, programming: Stream, first: int = 0) -> CellStreams:
@@ -64,7 +66,9 @@ class CellStreams:
         return cls(own.devices, own.cycles, Stream.of(seeds.read, "readings"))
 
     def numbers(self, count: int, device: torch.device) -> Tensor:
-        """int64 ``[count]``, of as many cells from the first on."""
+        """int64 ``[count]``, of as many cells from the first on, or of the chosen ones."""
+        if self.chosen is not None:
+            return self.chosen.to(device) + self.first
         return torch.arange(self.first, self.first + count, dtype=torch.int64, device=device)
 
 

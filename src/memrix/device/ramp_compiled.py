@@ -60,7 +60,7 @@ class CompiledRamp:
             voltage=np.float32(plan.voltage),
             tolerance=np.float32(tolerance),
             disturbing=plan.disturbing,
-            top=1 << (len(plan.steps.weights).bit_length() - 1),
+            top=plan.top,
             per_unit=plan.per_power_unit,
         )
 

@@ -72,8 +72,7 @@ def begin_block(block: BlockArrays, steps: Steps, ramped: Ramped, cells: Integer
     for i in range(cells.size):
         cell = cells[i]
         lanes.before[i], lanes.thresholds[i] = states[cell], reset_threshold[cell]
-        lanes.aims[i], lanes.margins[i] = aims[cell], margins[cell]
-    lanes.states[:] = lanes.before
+        lanes.aims[i], lanes.margins[i], lanes.states[i] = aims[cell], margins[cell], lanes.before[i]
     find_first(lanes.firsts[: cells.size], lanes.thresholds[: cells.size], steps.volts, ramped.top)
 
 

@@ -135,6 +135,11 @@ class RampPlan:
         numbers: list[Any] = [np.float32(number) for number in self.circuit]
         return Circuit(*numbers)
 
+    @property
+    def top(self) -> int:
+        """The largest power of 2 that is not above the number of steps."""
+        return 1 << (len(self.steps.weights).bit_length() - 1)
+
     def margins(self, aim: Tensor) -> Tensor:
         """How far above or below an aim a mean reading decides by itself: no noise that is drawn reaches as far.
 

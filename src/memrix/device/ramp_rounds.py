@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from memrix._support import compilation
 from memrix.device.cells import Cells
+from memrix.device.draws import CellStreams
+from memrix.device.parameters import DeviceParameters
 from memrix.device.ramp_plan import plan_of
+from memrix.device.reach import ReadRange
 from memrix.device.read_back import ReadBack
+from memrix.device.switching import switching_of
+
+
+class FreshRamped(NamedTuple):
+    """What SET and ramp of fresh cells came to.
+
+    Attributes:
+        left: int64 ``[n]``, positions of cells that are still fresh: they are to be taken pulse by pulse.
+        pulses: voltages applied to the others.
+        power: of these pulses, in units of ``CellCurrent.power_unit``.
+        reads: readings of the others, none of which can have switched a cell.
+    """
+
+    left: Tensor
+    pulses: int
+    power: int
+    reads: int
 
 
 @dataclass(frozen=True)
@@ -32,6 +53,36 @@ class RampRounds:
     reset_voltage: float
     rounds: int
     tolerance: float
+
+    @torch.no_grad()
+    def run_fresh(
+        self,
+        parameters: DeviceParameters,
+        streams: CellStreams,
+        aim: Tensor,
+        wanted: Tensor,
+        reads: ReadRange | None,
+        states: Tensor,
+    ) -> FreshRamped | None:
+        """The first round of fresh cells, of as many as take the usual course; None where there is no machine code.
+
+        The cells that are left are as ``run`` finds them; it gives all cells the same states, pulses and readings.
+
+        Args:
+            parameters: of the device.
+            streams: of consecutive cells.
+            aim: as of ``run``.
+            wanted: as of ``run``.
+            reads: voltages of readings to come; the cells that they may switch are left.
+            states: float32 ``[cells]``, to be filled but for those.
+        """
+        if states.device.type != "cpu" or not compilation.AVAILABLE:
+            return None
+        from memrix.device.fresh_ramp_compiled import set_and_ramp
+
+        switching = switching_of(parameters, parameters.order, states.device)
+        plan = plan_of(switching, self.volts, self.circuit)
+        return set_and_ramp(switching, streams, plan, self.set_voltage, aim, wanted, self.tolerance, reads, states)
 
     @torch.no_grad()
     def run(self, cells: Cells, aim: Tensor, wanted: Tensor) -> int:

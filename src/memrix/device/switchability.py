@@ -81,6 +81,7 @@ def switching_shares(
     )
 
 
+@functools.lru_cache(maxsize=32)
 def reset_share(parameters: DeviceParameters, voltage: float) -> float:
     """Which share of the cells of a device, from 0 to 1, begins a RESET below a voltage in V, complete or not."""
     return float((_thresholds(parameters)[1] < voltage).double().mean())

@@ -25,7 +25,8 @@ from memrix.crossbar.protocols.pulses import (
 )
 from memrix.device import CellCurrent, Cells, DeviceParameters, ReadRange, reset_share
 from memrix.device.cells import PULSE_WIDTH
-from memrix.device.ramp_rounds import RampRounds
+from memrix.device.draws import CellStreams
+from memrix.device.ramp_rounds import FreshRamped, RampRounds
 from memrix.device.ranges import NO_BREAKDOWN, PULSE_RANGE
 from memrix.errors import SettingsError
 
@@ -176,10 +177,19 @@ class ResetRamp:
             tolerance=self.tolerance,
         )
 
-        def run(cells: Cells, target: Tensor, verification: Verification) -> None:
+        def readings(target: Tensor) -> tuple[Tensor, Tensor]:
+            if target.dtype == torch.bool:
+                aims, ends = readings(torch.tensor([0.0, 1.0], device=target.device))
+                return torch.where(target, aims[1], aims[0]), torch.where(target, ends[1], ends[0])
             levels = target.to(torch.float32)
             wanted = levels * (self.on - self.off) + self.off
-            verification.failed += rounds.run(cells, wanted + _interpolate(levels, overshoot), wanted)
+            return wanted + _interpolate(levels, overshoot), wanted
+
+        def ahead(streams: CellStreams, target: Tensor, states: Tensor) -> FreshRamped | None:
+            return rounds.run_fresh(parameters, streams, *readings(target), reads, states)
+
+        def run(cells: Cells, target: Tensor, verification: Verification) -> None:
+            verification.failed += rounds.run(cells, *readings(target))
 
         return program_blocks(
             targets,
@@ -190,6 +200,7 @@ class ResetRamp:
             first=first,
             pulse_width=self.pulse_width,
             reads=reads,
+            ahead=ahead,
         )
 
     def nominal_states(self, parameters: DeviceParameters) -> tuple[float, float]:
