@@ -160,8 +160,7 @@ def chosen(corpus: Corpus, limit: int | None, seed: int = 0) -> Corpus:
     available = len(corpus.utterances)
     if limit is not None and limit > available:
         raise DataError(f"the corpus {corpus.name} has {available} utterances; lower the limit of {limit}")
-    drawn = sorted(corpus.utterances, key=lambda utterance: _draw(seed, utterance.id))
-    return replace(corpus, utterances=tuple(drawn[:limit]))
+    return replace(corpus, utterances=_drawn(corpus, seed)[:limit])
 
 
 def split(corpus: Corpus, limit: int | None, calibration: int, seed: int = 0) -> tuple[Corpus, Corpus]:
@@ -187,12 +186,14 @@ def split(corpus: Corpus, limit: int | None, calibration: int, seed: int = 0) ->
             f"the corpus {corpus.name} has {available} utterances; {needed} are needed, {calibration} of "
             "them for calibration; lower the limit or give more recordings"
         )
-    drawn = sorted(corpus.utterances, key=lambda utterance: _draw(seed, utterance.id))
+    drawn = _drawn(corpus, seed)
     end = available if limit is None else calibration + limit
-    return (
-        replace(corpus, utterances=tuple(drawn[calibration:end])),
-        replace(corpus, utterances=tuple(drawn[:calibration])),
-    )
+    return replace(corpus, utterances=drawn[calibration:end]), replace(corpus, utterances=drawn[:calibration])
+
+
+def _drawn(corpus: Corpus, seed: int) -> tuple[Utterance, ...]:
+    """All utterances, in the order of a seed."""
+    return tuple(sorted(corpus.utterances, key=lambda utterance: _draw(seed, utterance.id)))
 
 
 def _draw(seed: int, utterance_id: str) -> str:

@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field, ValidationError
@@ -28,8 +28,6 @@ from memrix.toolkit import shown
 _MOST_LABELS = 1 << 20
 _RANGES = ("input_range", "output_range")
 """Scalars that are NaN where no range was found."""
-
-_EXPECTED = (MemrixError, ValueError, TypeError, ArithmeticError, RecursionError)
 
 Symbol = Annotated[PlainText, Field(min_length=1, max_length=1000)]
 
@@ -64,6 +62,14 @@ class DescribedRecognizer:
 class RecognizerDescription(Schema, ABC):
     """What all kinds of recognizers say: their bits, and how they were trained, for people."""
 
+    failures: ClassVar[tuple[type[Exception], ...]] = (
+        MemrixError,
+        ValueError,
+        TypeError,
+        ArithmeticError,
+        RecursionError,
+    )
+    """What building the model raises where the file cannot be right."""
     kind: str
     hardware: dict[str, Any] | None = None
     quantization: dict[str, Any] | None = None
@@ -111,9 +117,7 @@ def described_recognizer(description: object, tensors: Mapping[str, Tensor], sou
         return DescribedRecognizer(checked.built(tensors), hardware, quantization, checked.training)
     except ValidationError as error:
         reason: object = told(error)
-    except Exception as error:
-        if kind is _CtcDescription and not isinstance(error, _EXPECTED):
-            raise
+    except kind.failures as error:
         reason = error
     raise CheckpointError(
         f"{source!r} describes a recognizer that this memrix cannot build ({reason}); it may be from a newer memrix, "

@@ -22,6 +22,7 @@ AS_PROGRAMMED = tuple(f"{ARRAY}.crossbar.as_programmed.{name}" for name in ("dif
 LINE_STATES = f"{ARRAY}.crossbar.line_states"  # where the cells do not tell what drivers see of them
 # By their names: where readings switch cells.
 WORD_LINES = {name: f"{ARRAY}.crossbar.word_lines.{name}" for name in (*STORED, *FORMER, *ARRIVING)}
+_OF_CELLS = (*CELLS, *AS_PROGRAMMED, LINE_STATES, *WORD_LINES.values())
 _RECORD = f"{ARRAY}.{RECORD}"
 _EXTRA = "_extra_state"
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # that a model can be in
@@ -42,7 +43,7 @@ def digital_state(model: nn.Module) -> dict[str, Tensor]:
     state: dict[str, Tensor] = model.state_dict(keep_vars=True)
     for path, module in model.named_modules(remove_duplicate=False):
         if isinstance(module, CrossbarLayer):
-            for name in (*CELLS, *AS_PROGRAMMED, LINE_STATES, *WORD_LINES.values(), _RECORD):
+            for name in (*_OF_CELLS, _RECORD):
                 state.pop(join(path, name), None)
     return state
 
@@ -83,8 +84,7 @@ def tensor_differences(
     """Tensors that are not there, not known, of another shape, or one instead of two; those of cells aside."""
     missing = tuple(join(path, "") for path in _missing_layers(model, description))
     paths = {p for p, m in model.named_modules(remove_duplicate=False) if isinstance(m, CrossbarLayer)}
-    told = (*CELLS, *AS_PROGRAMMED, LINE_STATES, *WORD_LINES.values())
-    cells = {join(path, name) for path in paths | set(description.layers) for name in told}
+    cells = {join(path, name) for path in paths | set(description.layers) for name in _OF_CELLS}
     ours = digital_state(model)
     # Of a layer whose cells do not fit that is what there is to say.
     unfit = tuple(join(path, f"{ARRAY}.") for path in set(description.layers) - paths)

@@ -15,7 +15,7 @@ one message.
     demo, evaluate, experiment, train     commands of speech recognition
     corpus, lm                            groups of commands: corpora, language models
     device/                               fit, show, protocols, example
-    study/                                causes, wires
+    study/                                causes, wires; layer: what these share
     options, arguments, outputs, threads  what commands take and write
     display, training_display             progress
     tables, messages                      results

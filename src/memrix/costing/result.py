@@ -148,6 +148,10 @@ class Costs:
         """Arithmetic, and weights from a memory on the chip, in J: to be compared with ``crossbar_energy``."""
         return self.reference["arithmetic"] + self.reference["sram"]
 
+    @property
+    def _records(self) -> list[dict[str, Any]]:
+        return [{**asdict(layer), "energy": layer.energy, "area": layer.area} for layer in self.by_layer]
+
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and tables, in SI units: totals, layers, counts, constants with their sources."""
         names = ("energy", "energy_of_all", "crossbar_energy", "products", "conversions", "cells", "tops_per_watt")
@@ -157,7 +161,7 @@ class Costs:
             **{name: getattr(self, name) for name in (*names, *times)},
             "by_cause": self.by_cause,
             "reference": {**self.reference, "digital_reference": self.digital_reference},
-            "layers": [{**asdict(layer), "energy": layer.energy, "area": layer.area} for layer in self.by_layer],
+            "layers": self._records,
             "digital": [asdict(layer) for layer in self.digital],
             "counts": [asdict(layer) for layer in self.layers],
             "constants": {f.name: asdict(getattr(self.known, f.name)) for f in fields(CostConstants)},
@@ -183,8 +187,7 @@ class Costs:
         Raises:
             MemrixError: pandas is not installed.
         """
-        rows = [{**asdict(layer), "energy": layer.energy, "area": layer.area} for layer in self.by_layer]
-        return data_frame(rows, ("name", "kind", "energy"))
+        return data_frame(self._records, ("name", "kind", "energy"))
 
     def __str__(self) -> str:
         return f"{columns(self.rows())}\n\n{self._said}"

@@ -92,9 +92,7 @@ def compensated(
         side_by_side(solve, range(len(parts)), [scale] * len(parts), *zip(*parts, strict=True), device=wanted.device)
     if float(scale.min()) < _LEAST_SCALE or not all(settled):
         raise SettingsError(
-            f"no level of the cells of layer {name!r} makes up for its wires ({wires.word_line:g} and "
-            f"{wires.bit_line:g} ohm a cell, drivers of {wires.driver_ohms:g} ohm and sense amplifiers of "
-            f"{wires.sense_ohms:g} ohm around arrays of {layout.tile.rows} x {layout.tile.columns} cells): "
+            f"no level of the cells of layer {name!r} makes up for its wires ({wires.around(layout.tile)}): "
             f"there is no scale from {_LEAST_SCALE:g} on for every output, the smallest tried was "
             f"{max(0.0, float(scale.min())):.2g}; give smaller tiles or less resistance, or a protocol with a larger "
             f"range between OFF and ON"

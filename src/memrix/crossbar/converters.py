@@ -24,12 +24,10 @@ from torch import Tensor
 from memrix._support.streams import WORDS, Stream, normal_block_at, normal_table
 from memrix.crossbar.adc import ADC, convert_
 from memrix.crossbar.mapping import Layout
-from memrix.device.draws import normals, words
+from memrix.device.draws import TWO_WORDS, joined, normals, words
 
 GAIN, OFFSET, LOWEST_BIT, CAPACITORS = range(4)
 """Rows of the errors of converters: factor, LSB, the least step between codes, then LSB that each bit weighs."""
-
-_ALL = 1 << 32  # values of two words
 
 
 class Converters(NamedTuple):
@@ -65,7 +63,7 @@ def draw_errors(adc: ADC, layout: Layout, stream: Stream, device: torch.device) 
     numbers = converter_numbers(adc, layout, device)
     drawn = words(stream, numbers.flatten())[:4].view(4, *numbers.shape)
     gain, offset = normal_table(device)[drawn[:2]]
-    stuck = drawn[3].bitwise_left_shift(16).bitwise_or(drawn[2]) < round(adc.stuck_lsb * _ALL)
+    stuck = joined(drawn[2], drawn[3]) < round(adc.stuck_lsb * TWO_WORDS)
     rows = [gain * adc.gain_error + 1, offset * adc.offset_error, stuck.float() + 1]
     return torch.stack(rows + _bit_weights(adc, stream, numbers))
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from memrix._support.streams import Stream
 from memrix._support.validation import plain_settings, require_number
 from memrix.crossbar.relaxation import add_in_reach_
 from memrix.device import DeviceParameters
-from memrix.device.draws import normals, words
+from memrix.device.draws import TWO_WORDS, joined, normals, numbers_of, words
 from memrix.device.elementary import exp2
 from memrix.errors import SettingsError
 
@@ -20,7 +19,6 @@ from memrix.errors import SettingsError
 # less than the most that any state does, an OFF cell a twentieth of it.
 _MOST_GROWTH = 2.0
 _DEVIATIONS = 3
-_ALL = 1 << 32  # values of two words
 
 
 @dataclass(frozen=True)
@@ -58,9 +56,9 @@ class Faults:
         if not (self.stuck_on or self.stuck_off):
             return None
         on, off = nominal_states
-        low, high = words(stream, _numbers(states, first))[:2].view(2, *states.shape)
-        draw = high.bitwise_left_shift_(16).bitwise_or_(low)
-        stuck_on, stuck_off = draw < round(self.stuck_on * _ALL), draw >= _ALL - round(self.stuck_off * _ALL)
+        draw = joined(*words(stream, numbers_of(states, first))[:2].view(2, *states.shape))
+        stuck_on = draw < round(self.stuck_on * TWO_WORDS)
+        stuck_off = draw >= TWO_WORDS - round(self.stuck_off * TWO_WORDS)
         states.masked_fill_(stuck_on, on).masked_fill_(stuck_off, off)
         stuck: Tensor = stuck_on | stuck_off
         return stuck
@@ -168,7 +166,7 @@ class Drift:
         """
         if not self.active:
             return
-        drawn = normals(stream, _numbers(states, first), count=2 if self._logarithmic else 1)
+        drawn = normals(stream, numbers_of(states, first), count=2 if self._logarithmic else 1)
         if self.exponent or self.exponent_spread:
             # The conductance is affine in the state: it shrinks towards the state that does not conduct.
             silent = parameters.silent_state
@@ -180,7 +178,3 @@ class Drift:
             deviation = self.log_spread * self._e_folds + self.spread
             moves = drawn[1].view(states.shape).mul_(deviation * (off - on))
             add_in_reach_(states, moves.add_(self.log_loss * self._e_folds * (off - on)), parameters.silent_state)
-
-
-def _numbers(states: Tensor, first: int) -> Tensor:
-    return torch.arange(first, first + states.numel(), device=states.device)

@@ -51,13 +51,18 @@ def is_plain(values: Tensor) -> bool:
 def _driven(conductances: Tensor, end_ohms: float, cell_ohms: float, last: float = 0.0) -> Tensor:
     """Voltages where the first end is driven; ``last``: conductance from the last cell to ground, in S."""
     # Cell after cell of all lines side by side, in memory too.
-    cells = conductances.movedim(-1, 0).contiguous()
-    shares = torch.empty_like(cells)  # of the voltage before the resistance that leads to a cell
-    onward, seen = torch.full_like(cells[0], last), torch.empty_like(cells[0])
-    for k in range(len(cells) - 1, -1, -1):
-        torch.add(cells[k], onward, out=seen)
+    voltages = shares_along(conductances.movedim(-1, 0).contiguous(), end_ohms, cell_ohms, last)
+    for k in range(1, len(voltages)):
+        voltages[k] *= voltages[k - 1]
+    return voltages.movedim(0, -1)
+
+
+def shares_along(conductances: Tensor, end_ohms: float, cell_ohms: float, last: float) -> Tensor:
+    """Of the voltage before the resistance that leads to a cell, what is left behind it; cells on the first axis."""
+    shares = torch.empty_like(conductances)
+    onward, seen = torch.full_like(conductances[0], last), torch.empty_like(conductances[0])
+    for k in range(len(conductances) - 1, -1, -1):
+        torch.add(conductances[k], onward, out=seen)
         torch.mul(seen, cell_ohms if k else end_ohms, out=shares[k]).add_(1).reciprocal_()
         torch.mul(seen, shares[k], out=onward)
-    for k in range(1, len(cells)):
-        shares[k] *= shares[k - 1]
-    return shares.movedim(0, -1)
+    return shares

@@ -12,7 +12,7 @@ from torch import Tensor
 from memrix._support.streams import Stream
 from memrix._support.validation import plain_settings, require_number
 from memrix.device import DeviceParameters
-from memrix.device.draws import normals
+from memrix.device.draws import normals, numbers_of
 from memrix.errors import SettingsError
 
 _LONGEST = 1e12  # s
@@ -150,8 +150,8 @@ def move_(
         first: number of the first cell.
     """
     silent = parameters.silent_state
-    numbers = torch.arange(first, first + states.numel(), device=states.device)
-    moves = normals(stream, numbers, count=1).view(states.shape).mul_(deviation * (silent - nominal_states[0]))
+    drawn = normals(stream, numbers_of(states, first), count=1).view(states.shape)
+    moves = drawn.mul_(deviation * (silent - nominal_states[0]))
     add_in_reach_(states, moves, silent)
 
 

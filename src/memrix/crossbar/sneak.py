@@ -11,6 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from memrix.crossbar.ladder import shares_along
+
 
 def sneak_conductances(
     conductances: Tensor,
@@ -59,13 +61,9 @@ def _sum(values: Tensor) -> Tensor:
 
 def _pushed(sources: Tensor, conductances: Tensor, end_ohms: float, cell_ohms: float, last: float) -> Tensor:
     """Voltages that currents into the cells of lines, along the first axis, cause where the ends are at ground."""
-    shares = torch.empty_like(conductances)
-    onward, coming = torch.full_like(conductances[0], last), torch.zeros_like(sources[0])
-    voltages = torch.empty_like(sources)
+    shares = shares_along(conductances, end_ohms, cell_ohms, last)
+    voltages, coming = torch.empty_like(sources), torch.zeros_like(sources[0])
     for k in range(len(sources) - 1, -1, -1):
-        seen = conductances[k] + onward
-        torch.mul(seen, cell_ohms if k else end_ohms, out=shares[k]).add_(1).reciprocal_()
-        torch.mul(seen, shares[k], out=onward)
         torch.add(sources[k], coming, out=voltages[k])
         torch.mul(voltages[k], shares[k], out=coming)
     before = torch.zeros_like(sources[0])

@@ -58,10 +58,8 @@ def through_wires(
     share = arrived / conductance if conductance else 1.0
     if share < _LEAST:
         raise SettingsError(
-            f"these wires let {share:.2%} of the current of the cells arrive: wires of "
-            f"{wires.word_line:g} and {wires.bit_line:g} ohm a cell, drivers of {wires.driver_ohms:g} ohm and "
-            f"sense amplifiers of {wires.sense_ohms:g} ohm around arrays of {layout.tile.rows} x "
-            f"{layout.tile.columns} cells; give less resistance or smaller tiles"
+            f"these wires let {share:.2%} of the current of the cells arrive: wires of {wires.around(layout.tile)}; "
+            f"give less resistance or smaller tiles"
         )
     exposed = None
     if pairs.exposed is not None:
@@ -94,11 +92,7 @@ def _fold(
     sums = [(0.0, 0.0)] * len(parts)
 
     def fold(number: int, tiles: slice, rows: int, outputs: slice, columns: int, around: Wires) -> None:
-        here = [
-            arrays_of(tensor[tiles, :rows], layout, outputs, columns) for tensor in (pairs.total, pairs.difference)
-        ]
-        states = torch.stack((here[0] + here[1], here[0] - here[1])).div_(2)
-        conductances = (low - states * (low - high)).clamp_(min=0)
+        states, conductances = _cells_of(pairs, layout, span, tiles, rows, outputs, columns)
         voltages, currents, added = seen_through(conductances, around)
         counted, noise = voltages * currents, currents.square() * (thermal + (1 - thermal) * voltages)
         sums[number] = float(conductances.sum()), float((counted * conductances + added).sum())
@@ -120,17 +114,11 @@ def _arriving(
     pairs: Pairs, places: Tensor, layout: Layout, wires: Wires, span: tuple[float, float], thermal: float
 ) -> Arriving:
     """What wires let through of cells at places of ``ExposedCells``."""
-    low, high = span
     voltages, currents = ([torch.zeros_like(pairs.total) for _ in range(POLARITIES)] for _ in range(2))
 
     def solve(tiles: slice, rows: int, outputs: slice, columns: int, around: Wires) -> None:
-        here = [
-            arrays_of(tensor[tiles, :rows], layout, outputs, columns) for tensor in (pairs.total, pairs.difference)
-        ]
-        states = torch.stack((here[0] + here[1], here[0] - here[1])).div_(2)
-        for found, solved in zip(
-            (voltages, currents), seen_through((low - states * (low - high)).clamp_(min=0), around)[:2], strict=True
-        ):
+        _, conductances = _cells_of(pairs, layout, span, tiles, rows, outputs, columns)
+        for found, solved in zip((voltages, currents), shares_through(conductances, around), strict=True):
             for all_of_them, of_polarity in zip(found, solved, strict=True):
                 put_arrays(of_polarity, all_of_them[tiles, :rows], layout, outputs)
 
@@ -141,6 +129,18 @@ def _arriving(
         for found in (voltages, currents)
     )
     return Arriving(voltage, voltage * current, current.square() * (thermal + (1 - thermal) * voltage))
+
+
+def _cells_of(
+    pairs: Pairs, layout: Layout, span: tuple[float, float], tiles: slice, rows: int, outputs: slice, columns: int
+) -> tuple[Tensor, Tensor]:
+    """States of positive and negative cells of arrays, and their conductances in S: ``[2, ..., rows, columns]``."""
+    low, high = span
+    total, difference = (
+        arrays_of(tensor[tiles, :rows], layout, outputs, columns) for tensor in (pairs.total, pairs.difference)
+    )
+    states = torch.stack((total + difference, total - difference)).div_(2)
+    return states, (low - states * (low - high)).clamp_(min=0)
 
 
 def seen_through(conductances: Tensor, wires: Wires) -> tuple[Tensor, Tensor, Tensor]:

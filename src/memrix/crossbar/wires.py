@@ -10,6 +10,7 @@ from torch import Tensor
 
 from memrix._support.validation import plain_settings, require_choice, require_integer, require_number
 from memrix.crossbar.ladder import ladder_voltages
+from memrix.crossbar.mapping import Tile
 from memrix.crossbar.sneak import sneak_conductances
 from memrix.errors import SettingsError
 
@@ -85,6 +86,13 @@ class Wires:
     def ideal(self) -> bool:
         """Whether nothing resists."""
         return not (self.word_line or self.bit_line or self.driver_ohms or self.sense_ohms)
+
+    def around(self, tile: Tile) -> str:
+        """The resistances around the arrays of a tile in words, for a message."""
+        return (
+            f"{self.word_line:g} and {self.bit_line:g} ohm a cell, drivers of {self.driver_ohms:g} ohm and sense "
+            f"amplifiers of {self.sense_ohms:g} ohm around arrays of {tile.rows} x {tile.columns} cells"
+        )
 
     def beyond(self, rows: int) -> Wires:
         """The wires around the part of an array behind so many rows, whose cells carry no current."""

@@ -28,6 +28,8 @@ from memrix._support.random import Seeds
 from memrix._support.streams import WORDS, Stream, normal_table
 
 CYCLE_NORMALS = 4
+TWO_WORDS = 1 << 32
+"""Values of two words: what a share of them is counted in."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,16 @@ class CellStreams:
         if self.chosen is not None:
             return self.chosen.to(device) + self.first
         return torch.arange(self.first, self.first + count, dtype=torch.int64, device=device)
+
+
+def numbers_of(cells: Tensor, first: int) -> Tensor:
+    """int64 ``[cells]``: numbers of the cells that a tensor of any shape is about, from ``first`` on."""
+    return torch.arange(first, first + cells.numel(), device=cells.device)
+
+
+def joined(low: Tensor, high: Tensor) -> Tensor:
+    """Two words as one whole number below ``TWO_WORDS``, int64."""
+    return high.bitwise_left_shift(16).bitwise_or(low)
 
 
 def words(stream: Stream, numbers: Tensor, draw: int | Tensor = 0) -> Tensor:

@@ -52,12 +52,7 @@ def set_and_ramp(
         read_keys=keys_of(streams.readings),
         lowest=np.float32(0.0 if reads is None else reads.lowest),
         highest=np.float32(0.0 if reads is None else reads.highest),
-        largest=np.float32(plan.largest_reading),
-        voltage=np.float32(plan.voltage),
-        tolerance=np.float32(tolerance),
-        disturbing=plan.disturbing,
-        top=plan.top,
-        per_unit=plan.per_power_unit,
+        limits=plan.limits(tolerance),
     )
     left = torch.empty(count + 1, dtype=torch.int64)
     leaving, pulses, power = ramp_fresh(

@@ -62,10 +62,10 @@ def set_tile(steps: Steps, course: Course, tile: Tile) -> None:
     pulse, leaves, features, units = course.set_pulse, tile.leaves, tile.features, tile.units
     low, high, sets, resets = features[LRS], features[HRS], features[SET_VOLTAGE], features[RESET_VOLTAGE]
     for i in range(BLOCK):
-        leaves[i] = (sets[i] < pulse.volts) | (resets[i] < course.voltage)
+        leaves[i] = (sets[i] < pulse.volts) | (resets[i] < course.limits.voltage)
         watts = ((high[i] + low[i]) * _HALF * pulse.slope + pulse.low) * pulse.volts
         units[i] = np.rint((watts if watts > _ZERO else _ZERO) * pulse.per_unit)
-    find_first(tile.firsts, resets, steps.volts, course.top)
+    find_first(tile.firsts, resets, steps.volts, course.limits.top)
 
 
 @part_of_compiled
@@ -115,14 +115,16 @@ def search_tile(circuit: Circuit, steps: Steps, course: Course, tile: Tile) -> N
     """Find the step before which no noise could stop each cell: pulses taken."""
     aims, bounds, firsts, taken, leaves = tile.aims, tile.bounds, tile.firsts, tile.taken, tile.leaves
     amplitudes, floors, state = tile.amplitudes, tile.floors, tile.features[LRS]
-    last, disturbing = np.uint32(steps.weights.size) - _ONE, np.uint32(course.disturbing)
+    last, disturbing = np.uint32(steps.weights.size) - _ONE, np.uint32(course.limits.disturbing)
     for i in range(BLOCK):
-        leaves[i] |= (aims[i] < _ZERO) | (aims[i] >= course.largest) | (firsts[i] > last) | (firsts[i] < disturbing)
+        leaves[i] |= (
+            (aims[i] < _ZERO) | (aims[i] >= course.limits.largest) | (firsts[i] > last) | (firsts[i] < disturbing)
+        )
         # Before it moves, a cell may stop too: at once or, where the noise decides, some time.
         leaves[i] |= state[i] * circuit.reading_slope + circuit.reading_low < bounds[i]
         firsts[i] = min(firsts[i], last)
         taken[i] = firsts[i]
-    find_reached(taken, steps.readings, amplitudes, floors, bounds, course.top)
+    find_reached(taken, steps.readings, amplitudes, floors, bounds, course.limits.top)
     for i in range(BLOCK):
         leaves[i] |= not falls_all_along(steps.falling, steps.floors, amplitudes[i], floors[i])
         taken[i] = min(taken[i], last)
@@ -185,7 +187,7 @@ def end_tile(
     """Where cells have ended; returns how many are left so far, and pulses and power of the others of the tile."""
     taken, leaves, last, states, pulses, power_sum = tile.taken, tile.leaves, tile.last, tile.states, 0, 0
     for i in range(min(BLOCK, state.size - start)):
-        off = abs(last[i] - tile.wanted[i]) > course.tolerance
+        off = abs(last[i] - tile.wanted[i]) > course.limits.tolerance
         within_reach = (course.highest > _ZERO) & (steps.volts[taken[i] - _ONE] < course.highest)
         stays = not (leaves[i] | off | within_reach)
         state[start + i], left[leaving] = states[i], start + i
@@ -236,7 +238,7 @@ def ramp_fresh(
         leave_tile(technology, course, tile)
         search_tile(circuit, steps, course, tile)
         walk_tile(technology, circuit, steps, course.read_keys, count, tile)
-        power_of_tile(steps, course.per_unit, tile)
+        power_of_tile(steps, course.limits.per_unit, tile)
         leaving, taken, units = end_tile(state, left, leaving, start, steps, course, tile)
         pulses, power_sum = pulses + taken, power_sum + units
     return leaving, pulses, power_sum

@@ -11,6 +11,7 @@ from memrix._support.compilation import part_of_compiled
 from memrix.device.cell_kernels import BLOCK, Components, Keys, Words
 from memrix.device.cell_numbers import Floats, Integers, Pulse
 from memrix.device.ramp_lanes import Steps32
+from memrix.device.ramp_plan import Limits
 from memrix.device.variability import COUNT
 
 _HALF = np.float32(0.5)
@@ -26,12 +27,7 @@ class Course(NamedTuple):
         read_keys: of the stream of readings.
         lowest: V, of readings to come; cells that they SET are left.
         highest: V, of readings to come; cells that they RESET are left.
-        largest: of all readings of the circuit.
-        voltage: of the test, in V.
-        tolerance: cells whose last reading is further off are left.
-        disturbing: steps below the voltage of the test.
-        top: the largest power of 2 that is not above the number of steps.
-        per_unit: units of power in 1 W.
+        limits: of the ramp; cells whose last reading is beyond the tolerance are left.
     """
 
     set_pulse: Pulse
@@ -40,12 +36,7 @@ class Course(NamedTuple):
     read_keys: Keys
     lowest: np.float32
     highest: np.float32
-    largest: np.float32
-    voltage: np.float32
-    tolerance: np.float32
-    disturbing: int
-    top: int
-    per_unit: float
+    limits: Limits
 
 
 class Tile(NamedTuple):

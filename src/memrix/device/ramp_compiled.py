@@ -56,12 +56,7 @@ class CompiledRamp:
             done=readings.numpy(),
             cycle_keys=keys_of(block.stream),
             read_keys=keys_of(stream),
-            largest=np.float32(plan.largest_reading),
-            voltage=np.float32(plan.voltage),
-            tolerance=np.float32(tolerance),
-            disturbing=plan.disturbing,
-            top=plan.top,
-            per_unit=plan.per_power_unit,
+            limits=plan.limits(tolerance),
         )
 
     def run(self, index: Tensor, reset: float = 0.0, set_: float = 0.0) -> tuple[RampRecord, Tensor]:

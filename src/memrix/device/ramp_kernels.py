@@ -17,7 +17,7 @@ from memrix.device.cell_numbers import BlockArrays, Floats, Integers, Pulse, Tec
 from memrix.device.cycle_kernels import begin_transitions, next_cycles
 from memrix.device.pulse_kernels import apply_pulse
 from memrix.device.ramp_lanes import Lanes, empty_lanes
-from memrix.device.ramp_plan import Circuit, Steps
+from memrix.device.ramp_plan import Circuit, Limits, Steps
 from memrix.device.reading_kernels import read_chosen
 from memrix.device.search_kernels import falls_all_along, find_first, find_reached
 
@@ -34,12 +34,7 @@ class Ramped(NamedTuple):
         done: readings so far; counted on.
         cycle_keys: of the stream of cycles.
         read_keys: of the stream of readings.
-        largest: of all readings of the circuit.
-        voltage: of the test, in V.
-        tolerance: cells whose last reading is further off are to be ramped again.
-        disturbing: steps below the voltage of the test.
-        top: the largest power of 2 that is not above the number of steps.
-        per_unit: units of power in 1 W.
+        limits: of the ramp; cells whose last reading is beyond the tolerance are to be ramped again.
     """
 
     active: Integers
@@ -50,12 +45,7 @@ class Ramped(NamedTuple):
     done: Integers
     cycle_keys: Keys
     read_keys: Keys
-    largest: np.float32
-    voltage: np.float32
-    tolerance: np.float32
-    disturbing: int
-    top: int
-    per_unit: float
+    limits: Limits
 
 
 _ZERO = np.float32(0)
@@ -73,7 +63,7 @@ def begin_block(block: BlockArrays, steps: Steps, ramped: Ramped, cells: Integer
         cell = cells[i]
         lanes.before[i], lanes.thresholds[i] = states[cell], reset_threshold[cell]
         lanes.aims[i], lanes.margins[i], lanes.states[i] = aims[cell], margins[cell], lanes.before[i]
-    find_first(lanes.firsts[: cells.size], lanes.thresholds[: cells.size], steps.volts, ramped.top)
+    find_first(lanes.firsts[: cells.size], lanes.thresholds[: cells.size], steps.volts, ramped.limits.top)
 
 
 @part_of_compiled
@@ -91,7 +81,7 @@ def wait_block(
         # Codes have ends: no reading is below 0, and none above the largest.
         above = states[i] * circuit.reading_slope + circuit.reading_low - aims[i]
         chosen[going] = i
-        going += ((aims[i] >= _ZERO) & (above < margins[i])) | (aims[i] >= ramped.largest)
+        going += ((aims[i] >= _ZERO) & (above < margins[i])) | (aims[i] >= ramped.limits.largest)
     while going:
         going = read_chosen(circuit, normals, keys, lanes, going)
         for k in range(going):
@@ -136,7 +126,7 @@ def search_block(steps: Steps, ramped: Ramped, count: int, moves: int, lanes: La
     reached, last_step = lanes.limits, np.uint32(steps.weights.size - 1)
     for i in range(count):
         reached[i], bounds[i] = firsts[i], aims[i] + margins[i]
-    find_reached(reached[:count], readings, amplitudes[:count], floors[:count], bounds[:count], ramped.top)
+    find_reached(reached[:count], readings, amplitudes[:count], floors[:count], bounds[:count], ramped.limits.top)
     for m in range(moves):
         lane = moving[m]
         amplitude, floor, step = amplitudes[lane], floors[lane], reached[lane]
@@ -199,11 +189,11 @@ def end_block(
         states[cell], readings[cell] = lanes.states[i], last[i]
         done[cell] = lanes.done[i] + taken[i] + 1
         pulses += taken[i]
-        disturbed += (min(firsts[i], taken[i]) + 1) * (lanes.thresholds[i] < ramped.voltage)
+        disturbed += (min(firsts[i], taken[i]) + 1) * (lanes.thresholds[i] < ramped.limits.voltage)
     for m in range(moves):
         lane = moving[m]
         reset_threshold[cells[lane]] = steps.volts[taken[lane] - np.uint32(1)]
-        disturbed += max(0, min(int(taken[lane]), ramped.disturbing) - int(firsts[lane]))
+        disturbed += max(0, min(int(taken[lane]), ramped.limits.disturbing) - int(firsts[lane]))
     return pulses, disturbed
 
 
@@ -220,7 +210,7 @@ def ramp(
 
     And how many cells are to be ramped again.
     """
-    active, wanted, tolerance, lanes = ramped.active, ramped.wanted, ramped.tolerance, empty_lanes()
+    active, wanted, tolerance, lanes = ramped.active, ramped.wanted, ramped.limits.tolerance, empty_lanes()
     pulses, power, disturbed, again = 0, 0, 0, 0
     for start in range(0, active.size, BLOCK):
         cells = active[start : min(start + BLOCK, active.size)]
@@ -231,7 +221,7 @@ def ramp(
         leave_block(block, technology, ramped.cycle_keys, cells, moves, lanes)
         search_block(steps, ramped, cells.size, moves, lanes)
         walk_block(technology, circuit, steps, ramped.read_keys, moves, lanes)
-        power += power_of_ramp(steps, ramped.per_unit, cells.size, moves, lanes)
+        power += power_of_ramp(steps, ramped.limits.per_unit, cells.size, moves, lanes)
         taken, doubtful = end_block(block, steps, ramped, cells, moves, lanes)
         pulses, disturbed = pulses + taken, disturbed + doubtful
         for i in range(cells.size):

@@ -101,6 +101,26 @@ class Steps(NamedTuple):
     floors: Floats
 
 
+class Limits(NamedTuple):
+    """What decides where a ramp ends, and what its pulses and readings count as, for kernels.
+
+    Attributes:
+        largest: of all readings of the circuit.
+        voltage: of the test, in V.
+        tolerance: of the last reading of a cell.
+        disturbing: steps below the voltage of the test.
+        top: the largest power of 2 that is not above the number of steps.
+        per_unit: units of power in 1 W.
+    """
+
+    largest: np.float32
+    voltage: np.float32
+    tolerance: np.float32
+    disturbing: int
+    top: int
+    per_unit: float
+
+
 class RampPlan:
     """What the steps of a ramp do to cells, and what a reading tells of them.
 
@@ -139,6 +159,17 @@ class RampPlan:
     def top(self) -> int:
         """The largest power of 2 that is not above the number of steps."""
         return 1 << (len(self.steps.weights).bit_length() - 1)
+
+    def limits(self, tolerance: float) -> Limits:
+        """As kernels take them; ``tolerance``: of last readings, in units of the circuit."""
+        return Limits(
+            largest=np.float32(self.largest_reading),
+            voltage=np.float32(self.voltage),
+            tolerance=np.float32(tolerance),
+            disturbing=self.disturbing,
+            top=self.top,
+            per_unit=self.per_power_unit,
+        )
 
     def margins(self, aim: Tensor) -> Tensor:
         """How far above or below an aim a mean reading decides by itself: no noise that is drawn reaches as far.

@@ -15,7 +15,7 @@ from memrix.hardware import Hardware
 from memrix.model.calibration import calibrate
 from memrix.model.conversion import crossbar_layers, program, quantize
 from memrix.model.reversion import to_digital
-from memrix.studies.standard_layer import StandardLayer, output_error, output_of
+from memrix.studies.standard_layer import StandardLayer, error_cell, output_error, output_of
 
 _LOSSLESS_BITS = 12  # of an ADC, in precision or range: below any error that is measured here
 _QUANTIZED = ("weight_bits", "weight_scale", "weight_range", "mapping", "tile", "dac.bits", "dac.vmax", "dac.inputs")
@@ -87,7 +87,7 @@ class CauseStudy:
 
     def to_markdown(self) -> str:
         """A table for a document."""
-        rows = [(row.cause, _percent(row.error), _percent(row.corrected)) for row in self.rows]
+        rows = [(row.cause, error_cell(row.error), error_cell(row.corrected)) for row in self.rows]
         return markdown(("cause", "error", "after column correction"), rows)
 
 
@@ -124,8 +124,8 @@ def study_causes(
     # Samples for every chip below: columns are corrected on them.
     calibrate(model, [vectors], hardware.replace(column_calibration=True))
     base = without_errors(hardware)
-    exact = output_of(program(model, base), vectors)
-    weights = output_of(to_digital(program(model, base)), vectors)
+    ideal = program(model, base)
+    exact, weights = output_of(ideal, vectors), output_of(to_digital(ideal), vectors)
     fine = copy.deepcopy(model)
     quantize(fine, base.replace(weight_bits=_MOST_BITS))
     rows = [
@@ -169,7 +169,3 @@ def _with_found_adc(model: nn.Module, hardware: Hardware) -> Hardware:
 def _mean_error(model: nn.Module, hardware: Hardware, vectors: Tensor, exact: Tensor, layer: StandardLayer) -> float:
     chips = (program(model, hardware, seed=layer.seed + chip) for chip in range(layer.chips))
     return sum(output_error(output_of(chip, vectors), exact) for chip in chips) / layer.chips
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.2f} %"

@@ -61,3 +61,8 @@ def output_of(model: nn.Module, vectors: Tensor) -> Tensor:
 def output_error(output: Tensor, reference: Tensor) -> float:
     """Root mean square of the change of outputs, as a share of that of the reference."""
     return float((output - reference).square().mean().sqrt() / reference.square().mean().sqrt())
+
+
+def error_cell(error: float | None) -> str:
+    """An error in the cell of a table; empty where there is none."""
+    return "" if error is None else f"{100 * error:.2f} %"

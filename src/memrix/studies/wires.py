@@ -17,7 +17,7 @@ from memrix.model.calibration import calibrate
 from memrix.model.conversion import program
 from memrix.model.summaries import summary
 from memrix.studies.causes import without_errors
-from memrix.studies.standard_layer import StandardLayer, output_error, output_of
+from memrix.studies.standard_layer import StandardLayer, error_cell, output_error, output_of
 
 OHMS = (0.1, 0.35, 1.0, 2.5)
 SIZES = (128, 64, 32)
@@ -184,15 +184,11 @@ def _cells(row: WiredError) -> tuple[str, ...]:
         f"{row.ohms:g}",
         f"{row.size} x {row.size}",
         row.arrays if row.ohms else "either",
-        _percent(row.error),
-        _percent(row.corrected),
-        _percent(row.compensated) if not row.problem else "no scale",
+        error_cell(row.error),
+        error_cell(row.corrected),
+        error_cell(row.compensated) if not row.problem else "no scale",
         "" if row.ratio is None else f"{row.ratio:.2f}",
         "" if row.ratio is None else f"{least:.2f} to {largest:.2f}",
         f"{row.pulses:.1f}",
         f"{100 * row.failed:.3f} %",
     )
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.2f} %"

@@ -1,4 +1,4 @@
-"""Padded batches: which frames count."""
+"""Padded batches: which frames or targets count."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from torch import Tensor
 
 
 def valid_frames(lengths: Tensor, frames: int) -> Tensor:
-    """True where a frame belongs to its utterance; ``[batch, frames]``, for ``lengths`` of ``[batch]``."""
+    """True where a frame or target belongs to its utterance; ``[batch, frames]``, for ``lengths`` of ``[batch]``."""
     return torch.arange(frames, device=lengths.device) < lengths.unsqueeze(1)

@@ -52,6 +52,7 @@ class _Labels(Schema):
 class Seq2SeqDescription(RecognizerDescription):
     """A sequence-to-sequence model, its features, and its tokenizer."""
 
+    failures = (Exception,)  # transformers raises whatever its parts do
     kind: Literal["sequence-to-sequence"]
     model: _Model
     labels: _Labels

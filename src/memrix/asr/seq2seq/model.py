@@ -13,6 +13,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from memrix.asr.audio import SAMPLE_RATE
 from memrix.asr.corpus import WINDOW_SECONDS, listing
+from memrix.asr.models.masking import valid_frames
 from memrix.asr.scoring import count_errors
 from memrix.asr.seq2seq.decoding import TOKENS_PER_SECOND, TOKENS_TO_SPARE, Decoding, finite, greedy_tokens
 from memrix.asr.speech_model import SpeechBatch, SpeechModel, SpeechOutputs, Window
@@ -160,7 +161,7 @@ class SequenceToSequence(SpeechModel):
 
     def loss(self, outputs: SpeechOutputs, batch: SpeechBatch) -> Tensor:
         """Negative log likelihood of the tokens and the end, summed, in nats."""
-        valid = _valid(outputs.lengths, outputs.logits.shape[1])
+        valid = valid_frames(outputs.lengths, outputs.logits.shape[1])
         targets = batch.targets.to(outputs.logits.device)
         return nn.functional.cross_entropy(outputs.logits[valid].float(), targets[valid], reduction="sum")
 
@@ -218,11 +219,13 @@ class SequenceToSequence(SpeechModel):
         targets, counts = batch.targets.to(logits.device), batch.target_counts.to(logits.device)
         likelihoods = finite(self._of_targets(logits), "decoder output").log_softmax(dim=-1)
         chosen = likelihoods.gather(2, targets.unsqueeze(2)).squeeze(2)  # [batch, tokens]
-        return -(chosen * _valid(counts, targets.shape[1])).double().sum(dim=1), counts
+        return -(chosen * valid_frames(counts, targets.shape[1])).double().sum(dim=1), counts
 
     def _decoder_input(self, batch: SpeechBatch) -> Tensor:
         """Prompt and targets but the last, padded with the end; ``[batch, tokens]``."""
-        targets = batch.targets.masked_fill(~_valid(batch.target_counts, batch.targets.shape[1]), self.decoding.end)
+        targets = batch.targets.masked_fill(
+            ~valid_frames(batch.target_counts, batch.targets.shape[1]), self.decoding.end
+        )
         prompt = torch.tensor(self.decoding.prompt, device=targets.device).expand(len(targets), -1)
         tokens = torch.cat([prompt, targets[:, :-1]], dim=1)
         return tokens.to(next(self.network.parameters()).device)
@@ -232,10 +235,6 @@ class SequenceToSequence(SpeechModel):
 
     def _cap(self, seconds: float) -> int:
         return min(TOKENS_TO_SPARE + ceil(TOKENS_PER_SECOND * seconds), self._room - 1)
-
-
-def _valid(counts: Tensor, positions: int) -> Tensor:
-    return torch.arange(positions, device=counts.device) < counts.unsqueeze(1)
 
 
 def _front_and_output(network: Any) -> tuple[str, ...]:  # noqa: ANN401 - transformers has no type for it

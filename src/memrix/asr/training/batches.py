@@ -38,8 +38,12 @@ def training_plan(
     if model.window is None:
         return [[(name,) for name in ids] for ids in training_batches(cuts, seconds, seed, epoch)]
     order = sorted(cuts, key=lambda cut: derive(seed, "order", str(epoch), cut.id))
-    windows = joined(order, model, model.window, speed)
-    size = max(1, int(seconds / model.window.seconds))
+    return window_batches(joined(order, model, model.window, speed), model.window, seconds)
+
+
+def window_batches(windows: list[Joined], window: Window, seconds: float) -> list[list[Joined]]:
+    """Windows of at most so many seconds a batch, each counted as a whole one; one at least."""
+    size = max(1, int(seconds / window.seconds))
     return [windows[start : start + size] for start in range(0, len(windows), size)]
 
 

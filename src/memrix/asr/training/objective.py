@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import kl_div, log_softmax
 
+from memrix.asr.models.masking import valid_frames
 from memrix.asr.speech_model import SpeechBatch, SpeechModel, SpeechOutputs
 from memrix.asr.training.settings import DistillationSettings
 
@@ -46,7 +47,7 @@ class Objective(nn.Module):
             taught = teacher.outputs(batch)
         if weights.logits:
             warm = weights.temperature
-            valid = torch.arange(outputs.logits.shape[1], device=loss.device) < outputs.lengths.unsqueeze(1)
+            valid = valid_frames(outputs.lengths, outputs.logits.shape[1])
             apart = kl_div(
                 log_softmax(outputs.logits[valid].float() / warm, dim=-1),
                 log_softmax(taught.logits[valid].float() / warm, dim=-1),

@@ -14,7 +14,7 @@ from memrix.asr.corpora.prepared import open_corpus
 from memrix.asr.recognizer_files import load_recognizer
 from memrix.asr.speech_model import SpeechModel
 from memrix.asr.training import stages
-from memrix.asr.training.batches import Joined, evaluation_batches, joined
+from memrix.asr.training.batches import Joined, evaluation_batches, joined, window_batches
 from memrix.asr.training.data import SpeechData
 from memrix.asr.training.making import new_model
 from memrix.asr.training.settings import TrainingSettings
@@ -133,5 +133,4 @@ def validation_data(setup: TrainingSetup) -> tuple[SpeechData, list[list[Joined]
     if model.window is None:
         return data, [[(name,) for name in ids] for ids in evaluation_batches(setup.dev, VALIDATION_SECONDS)]
     windows = joined(sorted(setup.dev, key=lambda cut: cut.id), model, model.window)
-    size = max(1, int(VALIDATION_SECONDS / model.window.seconds))
-    return data, [windows[start : start + size] for start in range(0, len(windows), size)]
+    return data, window_batches(windows, model.window, VALIDATION_SECONDS)

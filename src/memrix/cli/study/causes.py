@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from json import dumps
-from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from cyclopts import Parameter
-
-from memrix.cli.arguments import check_hardware
-from memrix.cli.messages import message
 from memrix.cli.options import options_from
-from memrix.cli.outputs import check_distinct, check_output
+from memrix.cli.study.layer import Figures, Report, Study, measure
 from memrix.studies.standard_layer import StandardLayer
+
+if TYPE_CHECKING:
+    from memrix.hardware import Hardware
 
 
 @options_from(StandardLayer)
@@ -22,7 +18,7 @@ def causes(
     hardware: str = "physical",
     /,
     *,
-    json: Annotated[Path | None, Parameter(help="JSON file to write the figures and the settings to.")] = None,
+    json: Figures = None,
 ) -> None:
     """Measure the error of one linear layer by cause: each cause alone, and all together.
 
@@ -36,17 +32,10 @@ def causes(
     hardware
         A preset, or a TOML or JSON file.
     """
-    check_distinct(json)
-    check_output(json)
-    check_hardware(hardware)
+    measure(_study, given, hardware, json)
 
-    from memrix.hardware import Hardware
+
+def _study(chip: Hardware, layer: StandardLayer, report: Report) -> Study:
     from memrix.studies.causes import study_causes
 
-    layer, chip = StandardLayer(**given), Hardware.named(hardware)
-    study = study_causes(chip, layer, progress=lambda cause: message(f"measuring {cause}"))
-    print(study.to_markdown(), end="")
-    if json is not None:
-        figures = {**study.to_dict(), "layer": asdict(layer), "hardware": chip.to_dict()}
-        json.write_text(dumps(figures, indent=2) + "\n", encoding="utf-8")
-        message(f"figures: {json}")
+    return study_causes(chip, layer, progress=report)

@@ -13,7 +13,7 @@ from memrix._support.streams import Stream
 from memrix.crossbar.protocols.open_loop import Ideal, ResetSet
 from memrix.crossbar.protocols.protocol import Programmed, ProgrammingProtocol, ProgrammingReport, checked
 from memrix.device import DeviceParameters, ReadRange, WithinReach
-from memrix.device.draws import words
+from memrix.device.draws import numbers_of, words
 from memrix.device.indexing import positions
 
 _CELLS = 1 << 14  # of the population at each level
@@ -52,7 +52,7 @@ class Resampled:
         """Draw cells for bool targets or levels of any shape; the chip's stream is not touched."""
         population = _population(self, parameters, reads)
         table = population.states.to(targets.device)
-        numbers = torch.arange(first, first + targets.numel(), device=targets.device)
+        numbers = numbers_of(targets, first)
         word = words(Stream.of(programming.key, "ranks"), numbers)[0].view(targets.shape)
         rank = (word * _CELLS).bitwise_right_shift_(_WORD_BITS)
         position = targets.to(torch.float32) * (len(table) - 1)

@@ -23,7 +23,7 @@ from memrix.crossbar.protocols.pulses import (
 )
 from memrix.device import Cells, DeviceParameters, PulseVoltages
 from memrix.device.cells import PULSE_WIDTH
-from memrix.device.draws import words
+from memrix.device.draws import numbers_of, words
 from memrix.device.reach import ReadRange
 
 WEAR_PULSES = 15  # in one cycle of wear, as in arXiv 2505.24721's library
@@ -86,7 +86,7 @@ class PreCycled:
         require_targets(targets, analog=self.analog)
         self.require_device(parameters)
         if arrays is None:
-            numbers = torch.arange(first, first + targets.numel(), device=targets.device)
+            numbers = numbers_of(targets, first)
             arrays = numbers.div_(_CELLS_OF_AN_ARRAY, rounding_mode="floor").view(targets.shape)
         pulses = pulses_of(self, parameters)
         several, place = torch.unique(arrays, return_inverse=True)
