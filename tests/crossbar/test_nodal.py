@@ -1,5 +1,9 @@
 """Kirchhoff's laws by hand, and against a dense solution that knows nothing of the other."""
 
+import importlib.util
+import sys
+from unittest.mock import MagicMock
+
 import numpy as np
 import pytest
 
@@ -112,6 +116,41 @@ def test_a_curved_cell_balances_with_its_resistance():
 
     (current,) = NodalArray(1, 1, Wires(driver_ohms=ohms)).currents_of(curve, [[volts]])
     np.testing.assert_allclose(current, (volts - across) / ohms, rtol=1e-10)
+
+
+def test_wires_that_conduct_far_better_than_cells_balance_as_far_as_numbers_do():
+    def curve(voltages):
+        return 1e-4 * (voltages + voltages**3), 1e-4 * (1 + 3 * voltages**2)
+
+    volts = np.array([[0.4, -0.2, 0.3]])
+    (currents,) = NodalArray(3, 2, Wires(ohms_per_cell=1e-5)).currents_of(curve, volts)
+    np.testing.assert_allclose(currents, np.full(2, 1e-4 * (volts + volts**3).sum()), rtol=1e-6)
+
+
+def arrays_of_32():
+    generator = rng(0)
+    cells = np.where(generator.random((32, 32)) < 0.5, 228e-6, 20e-6)
+    return cells, generator.uniform(-0.6, 0.6, (5, 32))
+
+
+def test_32_rows_and_columns_agree_with_a_dense_solution():
+    wires = Wires(word_line_ohms=0.35, bit_line_ohms=2.0)
+    cells, volts = arrays_of_32()
+    expected = dense(cells, volts[0], wires)
+    np.testing.assert_allclose(NodalArray(32, 32, wires).currents(cells, volts[:1])[0], expected, rtol=1e-9, atol=0)
+
+
+def test_badcrossbar_gives_the_same_currents(monkeypatch):
+    """Another solver: ``pip install --no-deps badcrossbar pathvalidate sigfig``."""
+    if importlib.util.find_spec("cairo") is None:
+        monkeypatch.setitem(sys.modules, "cairo", MagicMock())  # for its charts alone, and needs a C library
+    badcrossbar = pytest.importorskip("badcrossbar", reason="badcrossbar is not installed")
+    cells, volts = arrays_of_32()
+    theirs = badcrossbar.compute(volts.T, 1 / cells, r_i_word_line=0.35, r_i_bit_line=2.0).currents.output
+    # Its outputs lie below the last row, where ours lie above the first.
+    wires = Wires(word_line_ohms=0.35, bit_line_ohms=2.0)
+    ours = NodalArray(32, 32, wires).currents(cells[::-1], volts[:, ::-1])
+    np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=0)
 
 
 def test_cells_without_a_balance_are_an_error():

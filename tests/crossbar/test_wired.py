@@ -84,6 +84,7 @@ def test_compiled_loops_give_the_bits_of_tensor_operations(arrays, drive, ohms, 
     expected = seen(pairs, wires, layout)
     assert torch.equal(compiled.difference, expected.difference)
     assert torch.equal(compiled.total, expected.total)
+    torch.testing.assert_close(compiled.line_states, expected.line_states, rtol=1e-5, atol=0)  # sums of float64
     assert compiled.wire_share == pytest.approx(expected.wire_share, rel=1e-5)
 
 

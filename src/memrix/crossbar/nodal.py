@@ -32,6 +32,7 @@ CellCurve = Callable[[Floats], tuple[Floats, Floats]]
 
 _STEPS = 50  # of Newton's method: cells of a few percent of curvature take three
 _PRECISION = 1e-12  # of currents, over the largest of them
+_ROUNDINGS = 8  # of float64, of the largest current that a wire would carry
 
 
 class NodalArray:
@@ -88,12 +89,14 @@ class NodalArray:
     def _newton(self, curve: CellCurve, known: Floats) -> Floats:
         voltages = np.concatenate([np.zeros(self._unknown), known])
         voltages[self._above] = known[: self.rows, None]  # as in perfect wires
+        # Sums of currents of wires, which conduct far better than cells, are no more exact than this.
+        rounding = _ROUNDINGS * np.finfo(np.float64).eps * self._fixed.diagonal().max() * np.abs(known).max()
         for _ in range(_STEPS):
             currents, slopes = curve(voltages[self._above] - voltages[self._below])
             leaving = self._fixed @ voltages
             np.add.at(leaving, self._above, currents)
             np.subtract.at(leaving, self._below, currents)
-            if np.abs(leaving[: self._unknown]).max(initial=0.0) <= _PRECISION * np.abs(currents).max():
+            if np.abs(leaving[: self._unknown]).max(initial=0.0) <= _PRECISION * np.abs(currents).max() + rounding:
                 return np.asarray(currents.sum(0), np.float64)
             system = (self._fixed + self._of_cells(slopes))[: self._unknown, : self._unknown]
             voltages[: self._unknown] -= splu(system.tocsc()).solve(leaving[: self._unknown])
