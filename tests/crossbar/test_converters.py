@@ -56,6 +56,23 @@ def test_linearizing_levels_make_the_current_proportional_to_the_code():
     assert np.abs(voltages).max() == pytest.approx(0.4, abs=1e-9)
 
 
+def test_levels_that_a_caller_changes_are_those_of_nobody_else():
+    voltages = DAC(levels="linearizing").voltages(CURRENT)
+    before = voltages.copy()
+    voltages += 1.0
+    np.testing.assert_array_equal(DAC(levels="linearizing").voltages(CURRENT), before)
+    assert np.abs(DAC(vmax=0.3, levels="linearizing").voltages(CURRENT)).max() == pytest.approx(0.3, abs=1e-9)
+
+
+def test_layers_share_levels_that_follow_the_current(monkeypatch):
+    dac, asked = DAC(levels="linearizing"), []
+    dac.voltages(CURRENT)
+    slope = CellCurrent.slope
+    monkeypatch.setattr(CellCurrent, "slope", lambda self, volts: asked.append(np.size(volts)) or slope(self, volts))
+    dac.voltages(CellCurrent(CURRENT.parameters))
+    assert not asked
+
+
 def test_equal_levels_leave_an_error_of_several_percent():
     voltages = DAC(bits=8).voltages(CURRENT)
     conductances = CURRENT.slope(voltages[voltages != 0]) / voltages[voltages != 0]

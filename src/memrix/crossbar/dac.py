@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -112,12 +113,15 @@ class DAC:
                 f"dac.vmax must not lie beyond {current.parameters.swept_voltage:g} V, up to where the currents of "
                 f"device {current.parameters.source!r} were measured, got {self.vmax:g} V"
             )
-        fractions = np.arange(-self.largest_code, self.largest_code + 1) / self.largest_code
-        if self.bit_serial:
-            fractions = np.sign(fractions)
         if self.levels != "linearizing":
-            return fractions * self.vmax
-        return _invert(current, fractions * self.full_scale(current), self.vmax)
+            return self._fractions * self.vmax
+        return _linearizing(self, current).copy()  # callers may change theirs
+
+    @property
+    def _fractions(self) -> Array:
+        """Of full scale, what each code drives, or each of its bits."""
+        fractions = np.arange(-self.largest_code, self.largest_code + 1) / self.largest_code
+        return np.sign(fractions) if self.bit_serial else fractions
 
     def mismatched(self, voltages: Array, stream: Stream) -> Array:
         """The voltages of a chip, of those of its settings: resistor ``k`` has the word 0 of index ``k``."""
@@ -159,8 +163,10 @@ class DAC:
         return float((weights * made * meant).sum() / (weights * made**2).sum())
 
 
-def _invert(current: CellCurrent, magnitudes: Array, vmax: float) -> Array:
-    """Voltages at which ``-d(U)`` takes the given values, by bisection to the last bit of float64."""
+@functools.lru_cache(maxsize=16)  # all layers of a chip ask for the same levels, each several times
+def _linearizing(dac: DAC, current: CellCurrent) -> Array:
+    """Voltages at which ``-d(U)`` takes fractions of full scale, by bisection to the last bit of float64."""
+    magnitudes, vmax = dac._fractions * dac.full_scale(current), dac.vmax
     grid = np.linspace(-vmax, vmax, 4097)
     if np.any(np.diff(current.slope(grid)) >= 0):
         raise SettingsError(
