@@ -26,12 +26,23 @@ def test_causes_are_printed_and_written(tmp_path: Path, capsys: pytest.CaptureFi
     assert figures["hardware"]["programming"]["protocol"] == "reset-set"
 
 
+def test_causes_of_a_later_time(tmp_path: Path) -> None:
+    for name, options in (("new", ()), ("old", ("--seconds", "1e6"))):
+        path = tmp_path / f"{name}.json"
+        assert main(["study", "causes", "realistic", *SMALL, *options, "--json", str(path)]) == 0
+    new, old = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("new", "old"))
+    assert (new["hardware"]["drift"]["seconds"], old["hardware"]["drift"]["seconds"]) == (0, 1e6)
+    drifted = {row["cause"]: row["error"] for row in old["rows"]}["drift"]
+    assert drifted > 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
         (["no-such-chip"], "no-such-chip"),
         (["physical", "--vectors", "3"], "vectors"),
         (["physical", "--chips", "0"], "chips"),
+        (["physical", "--seconds", "-1"], "drift.seconds"),
     ],
 )
 def test_bad_arguments_are_told(arguments: list[str], problem: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,19 @@ import pytest
 
 from memrix import Hardware
 from memrix._support.preset_names import preset_file
-from memrix.crossbar import ADC, Drift, Faults, Ideal, PreCycled, ResetRamp, ResetSet, WriteVerify
+from memrix.crossbar import (
+    ADC,
+    Drift,
+    Faults,
+    Ideal,
+    PreCycled,
+    Relaxation,
+    ResetRamp,
+    ResetSet,
+    TelegraphNoise,
+    Wires,
+    WriteVerify,
+)
 from memrix.crossbar.protocols import PROTOCOLS
 from memrix.errors import SettingsError
 from memrix.hardware.parts import PARTS
@@ -61,7 +73,9 @@ def test_a_file_may_name_a_few_settings_only(tmp_path):
 
 
 def test_unknown_preset_names_the_presets():
-    with pytest.raises(SettingsError, match=r"'papper' \(did you mean 'paper'\?\).*ideal, paper, physical, tuned"):
+    with pytest.raises(
+        SettingsError, match=r"'papper' \(did you mean 'paper'\?\).*ideal, paper, physical, realistic, tuned"
+    ):
         Hardware.preset("papper")
 
 
@@ -225,7 +239,7 @@ def test_multi_level_mapping_needs_a_protocol_that_reaches_levels(protocol):
 
 
 def test_presets_are_files_that_anybody_can_copy(tmp_path):
-    assert set(Hardware.presets()) == {"paper", "physical", "tuned", "ideal"}
+    assert set(Hardware.presets()) == {"paper", "physical", "tuned", "realistic", "ideal"}
     for name in Hardware.presets():
         copied = tmp_path / f"{name}.toml"
         copied.write_text(preset_file(name).read_text())
@@ -238,6 +252,24 @@ def test_tuned_differs_from_physical_in_what_wins_accuracy_back():
     changes = {"dac.levels": "linearizing", "adc.per_layer": True}
     tuned = Hardware.preset("physical").replace(programming=ResetRamp(), column_calibration=True, **changes)
     assert Hardware.preset("tuned") == tuned
+
+
+def test_realistic_differs_from_tuned_in_what_is_around_the_cells():
+    changes = {
+        "device.read_disturb": True,
+        "programming.compensate_wires": True,
+        "wires": Wires(ohms_per_cell=0.35),
+        "dac.level_mismatch": 0.02,
+        "adc.offset_error": 1.0,
+        "adc.gain_error": 0.01,
+        "adc.capacitor_mismatch": 0.01,
+        "adc.noise": 0.25,
+        "adc.columns_per_converter": 8,
+        "relaxation": Relaxation(share=0.02),
+        "telegraph": TelegraphNoise(share=0.01),
+        "drift": Drift.metal_oxide(),
+    }
+    assert Hardware.preset("realistic") == Hardware.preset("tuned").replace(**changes)
 
 
 def test_ideal_has_no_noise_and_converters_without_loss():

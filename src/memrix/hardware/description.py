@@ -117,7 +117,8 @@ class Hardware:
         """A chip that comes with memrix: a TOML file in ``memrix/hardware/presets`` that explains its settings.
 
         ``physical``: the chip to start from; the same as ``Hardware()``. ``tuned``: the same with every mitigation
-        technique. ``paper``: arXiv 2505.24721, as its library computes it. ``ideal``: the fake-quantized network.
+        technique. ``realistic``: ``tuned`` with wires, converters with errors, and cells that do not stay as they
+        were programmed. ``paper``: arXiv 2505.24721, as its library computes it. ``ideal``: the fake-quantized network.
 
         Raises:
             SettingsError: there is no preset of this name.

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from memrix._support.tables import markdown
-from memrix.crossbar import ADC
+from memrix.crossbar import ADC, Wires
 from memrix.hardware import Hardware
 from memrix.model.calibration import calibrate
 from memrix.model.conversion import crossbar_layers, program, quantize
@@ -161,7 +161,9 @@ def _with_found_adc(model: nn.Module, hardware: Hardware) -> Hardware:
     """The chip with the ADC that suits this layer, where it has one for each layer."""
     if not hardware.adc.per_layer:
         return hardware
-    (layer,) = crossbar_layers(program(model, hardware))
+    # Other causes act without wires, which make the currents smaller.
+    perfect = {"wires": Wires()} | ({"programming.compensate_wires": False} if hardware.compensates_wires else {})
+    (layer,) = crossbar_layers(program(model, hardware.replace(**perfect)))
     found = layer.memrix.programmed.crossbar.circuit.adc
     return hardware.replace(adc=replace(found, per_layer=False))
 

@@ -12,7 +12,13 @@ if TYPE_CHECKING:
 # Okabe and Ito's colors: told apart by color-blind readers and in gray.
 FLOAT = "#444444"
 QUANTIZED = "#0072B2"
-_PRESETS = {"paper": "#D55E00", "physical": "#E69F00", "tuned": "#009E73", "ideal": "#56B4E9"}
+_PRESETS = {
+    "paper": "#D55E00",
+    "physical": "#E69F00",
+    "tuned": "#009E73",
+    "realistic": "#CC79A7",
+    "ideal": "#56B4E9",
+}
 # Tol's muted colors, as far as they are far from those above.
 _OTHERS = ("#CC6677", "#332288", "#882255", "#999933", "#661100", "#88CCEE", "#AA4499", "#DDCC77")
 

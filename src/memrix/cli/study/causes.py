@@ -18,6 +18,7 @@ def causes(
     hardware: str = "physical",
     /,
     *,
+    seconds: float | None = None,
     json: Figures = None,
 ) -> None:
     """Measure the error of one linear layer by cause: each cause alone, and all together.
@@ -31,8 +32,10 @@ def causes(
     ----------
     hardware
         A preset, or a TOML or JSON file.
+    seconds
+        Time since the chip was programmed, in s. By default that of the hardware. Columns are corrected as programmed.
     """
-    measure(_study, given, hardware, json)
+    measure(_study, given, hardware, json, seconds)
 
 
 def _study(chip: Hardware, layer: StandardLayer, report: Report) -> Study:

@@ -33,7 +33,11 @@ class Study(Protocol):
 
 
 def measure(
-    study: Callable[[Hardware, StandardLayer, Report], Study], layer: dict[str, Any], hardware: str, json: Path | None
+    study: Callable[[Hardware, StandardLayer, Report], Study],
+    layer: dict[str, Any],
+    hardware: str,
+    json: Path | None,
+    seconds: float | None = None,
 ) -> None:
     """Print what a study finds on a chip, and write it to a file.
 
@@ -42,6 +46,7 @@ def measure(
         layer: settings of the standard layer.
         hardware: a preset or a file.
         json: file to write; None: none.
+        seconds: since the chip was programmed; None: as the hardware says.
     """
     check_distinct(json)
     check_output(json)
@@ -50,6 +55,8 @@ def measure(
     from memrix.hardware import Hardware
 
     settings, chip = StandardLayer(**layer), Hardware.named(hardware)
+    if seconds is not None:
+        chip = chip.replace(**{"drift.seconds": seconds})
     found = study(chip, settings, lambda name: message(f"measuring {name}"))
     print(found.to_markdown(), end="")
     if json is not None:
