@@ -118,7 +118,8 @@ class Hardware:
 
         ``physical``: the chip to start from; the same as ``Hardware()``. ``tuned``: the same with every mitigation
         technique. ``realistic``: ``tuned`` with wires, converters with errors, and cells that do not stay as they
-        were programmed. ``paper``: arXiv 2505.24721, as its library computes it. ``ideal``: the fake-quantized network.
+        were programmed. ``paper``: arXiv 2505.24721, as its library computes it. ``ideal``: the fake-quantized
+        network.
 
         Raises:
             SettingsError: there is no preset of this name.

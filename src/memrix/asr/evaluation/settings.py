@@ -28,8 +28,8 @@ class EvaluationSettings:
             a file that `memrix train` wrote.
         corpus: the recordings: asterisk, queen, another prepared corpus (its test split), a folder of audio and text
             files, or a manifest: JSON lines with `audio` and `text`.
-        hardware: the chip: a preset (paper, physical, tuned, realistic, ideal) or a TOML or JSON file. Its bits per weight are
-            replaced.
+        hardware: the chip: a preset (paper, physical, tuned, realistic, ideal) or a TOML or JSON file. Its bits per
+            weight are replaced.
         weight_bits: bits per weight. At each of them, the network is quantized and programmed on chips.
         low_bit: recognizers trained with low-bit weights, as bits:file, such as 4:run/model.safetensors. At other
             bits per weight, the model is quantized without training.

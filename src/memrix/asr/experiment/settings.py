@@ -33,8 +33,8 @@ class ExperimentSettings:
             paper (42 million).
         weight_bits: bits per weight, 1.5 for ternary weights. At each of them, one network is quantized and
             programmed on chips. Trained recognizers bring their own default.
-        hardware: the chips: presets (paper, physical, tuned, realistic, ideal) or TOML or JSON files. Training uses the first
-            one. The range and scale of weights are those of training on all of them.
+        hardware: the chips: presets (paper, physical, tuned, realistic, ideal) or TOML or JSON files. Training uses
+            the first one. The range and scale of weights are those of training on all of them.
         chips: number of chips of each hardware.
         adc: ADC settings to compare, as precision bits/range bits, such as 8/8,6/6,4/4,2/2. By default that of the
             hardware.

@@ -33,7 +33,8 @@ def causes(
     hardware
         A preset, or a TOML or JSON file.
     seconds
-        Time since the chip was programmed, in s. By default that of the hardware. Columns are corrected as programmed.
+        Time since the chip was programmed, in s. By default that of the hardware. Columns are
+        corrected as programmed.
     """
     measure(_study, given, hardware, json, seconds)
 
