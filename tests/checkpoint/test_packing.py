@@ -73,14 +73,15 @@ def test_ranges_and_steps_keep_their_precision_and_other_tensors_half():
         assert torch.equal(other[index].quantized_weight(), model[index].quantized_weight())
 
 
-def test_weights_that_are_rows_of_a_parameter_keep_their_precision():
+def test_weights_that_are_rows_of_a_parameter_are_packed_by_their_layers():
     torch.manual_seed(0)
     model, other = nn.LSTM(4, 3), nn.LSTM(4, 3)
     for each in (model, other):
         memrix.quantize(each, memrix.Hardware.preset("ideal"))
     tensors = memrix.pack_weights(model)
+    assert tensors["hh_l0.weight.integers"].numel() == 12 * 3 // 2
     other.load_state_dict(memrix.unpack_weights(other, tensors))
-    assert torch.equal(other.weight_hh_l0, model.weight_hh_l0)
+    assert torch.equal(other.hh_l0.quantized_weight(), model.hh_l0.quantized_weight())
 
 
 def test_numbers_that_half_precision_does_not_hold_stay():

@@ -1,4 +1,4 @@
-"""Chips in files: saved, described, checked, compared with a model, and restored; and packed low-bit weights.
+"""Chips and quantized models in files: saved, described, checked, compared with a model, and restored.
 
 A chip is saved as one safetensors file, whole or not at all: tensors, and a description as JSON in the header.
 Nothing is pickled. Cells are stored as they were programmed, so loading draws no random number and programs nothing::
@@ -18,7 +18,17 @@ Nothing is pickled. Cells are stored as they were programmed, so loading draws n
 - ``differences``: how a model differs from the model that the chip was made from: every difference is listed at once.
 - ``restoration``: makes the copy the chip: classes, arrays, scales and tensors, layer by layer.
 - ``files``: the two verbs, ``save`` and ``load``.
-- ``packing``: the state of a quantized model with its weights as packed integers, for models that are given away.
+
+A quantized model is saved packed, in the space that its bits take, and is described as a chip without cells::
+
+    save    quantized model ──> packing ──> packed_files ──> archive ──> file
+                                base: tensors that are not stored, by their SHA-256
+    load    file ──> packed_files ──> packing ──> all tensors ──> as a chip
+
+- ``packing``: the state of a quantized model with its weights as packed integers.
+- ``packed_matrix``: one matrix as integers, full scales and bits. ``packable``: which weights these can be, and where
+  a model keeps them. ``base``: tensors that a model has in common with the one that it was trained from.
+- ``packed_files``: what ``save`` and ``load`` do with packed files.
 
 Files of other kinds, such as a ``memrix.Calibration``, lie in the packages of what they hold. They share the archive
 of ``memrix._support.archive``.

@@ -101,6 +101,11 @@ class ChipDescription:
     format: Annotated[int, Between(1, FORMAT)] = 1
 
     @property
+    def on_chip(self) -> bool:
+        """Whether a layer runs on crossbars."""
+        return any(layer.record is not None for layer in self.layers.values())
+
+    @property
     def says_of_tensors(self) -> bool:
         """Whether it says of every tensor of its file what type it is of, and whether it is finite."""
         return self.format > 1

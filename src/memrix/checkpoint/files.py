@@ -1,4 +1,4 @@
-"""Save a chip, and load it again without programming it again."""
+"""Save a chip or a quantized model, and load it again without programming it again."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ import memrix
 from memrix._support.archive import FileKind, read_archive, write_archive
 from memrix._support.stored_seeds import warn_of_new_draws
 from memrix._support.validation import shown
+from memrix.checkpoint.base import Base
 from memrix.checkpoint.description import ChipDescription, in_present_places
 from memrix.checkpoint.differences import AS_PROGRAMMED, CELLS, LINE_STATES, WORD_LINES, digital_state, join
+from memrix.checkpoint.packed_files import packing_of, save_packed, unpacked_file
 from memrix.checkpoint.restoration import adopted_layers, restore_
 from memrix.checkpoint.soundness import described_with, require_sound
 from memrix.crossbar import rows_in_use
@@ -33,29 +35,51 @@ from memrix.nn.quantized import QuantizedLayer
 CHIP = FileKind("chip", "memrix.save", "memrix.save(chip, path)")
 
 
-def save(chip: nn.Module, path: str | Path, *, half: bool = False) -> None:
+def save(
+    chip: nn.Module,
+    path: str | Path,
+    *,
+    half: bool = False,
+    packed: bool = False,
+    base: Base | None = None,
+    base_name: str = "",
+) -> None:
     """Save a chip to a safetensors file: its cells, scales, digital parameters, hardware and device.
 
     Nothing is pickled, and the file is written atomically. Random streams are saved by their seeds: a loaded chip
     starts its read noise again.
 
+    With ``packed=True`` the model is a quantized one, which runs on no chip. Each low-bit weight takes
+    ``weight_bits`` bits; scales, ranges and hardware are stored with them. All other tensors are stored as they are,
+    in full precision unless ``half``, except for those that ``base`` has too: of these only a SHA-256 is stored. The
+    loaded model has the same integers and gives the same outputs, bit for bit unless ``half``; programmed, it gives
+    the same chips. What training needs, the weights between the integers, is lost.
+
     Args:
-        chip: as returned by ``memrix.program``.
+        chip: as returned by ``memrix.program``; with ``packed``, a model that ``memrix.quantize`` has changed.
         path: of the file; an existing one is replaced.
-        half: whether the states of cells are stored as float16, in half the space and to within 1/2048 each.
+        half: whether the states of cells are stored as float16, in half the space and to within 1/2048 each; with
+            ``packed``, whether other float32 tensors are.
+        packed: whether a quantized model is saved as packed integers.
+        base: with ``packed``: the model, ``state_dict`` or safetensors file that the model was trained from.
+        base_name: what messages call the base; by default its file name or class.
 
     Raises:
-        CheckpointError: the model is not a chip, holds what safetensors cannot, or the file cannot be written; or it
-            could not be loaded, because a programming protocol is not registered (``memrix.register_protocol``).
+        CheckpointError: the model is not a chip (or not quantized), holds what safetensors cannot, or the file cannot
+            be written; or it could not be loaded, because a programming protocol is not registered
+            (``memrix.register_protocol``).
+        ConversionError: a weight to be packed is NaN or infinite, or its integers would not come back.
+        SettingsError: a base without ``packed``.
     """
     if not isinstance(chip, nn.Module):
         raise CheckpointError(f"expected a chip, a torch.nn.Module, got {type(chip).__name__}")
-    if not any(isinstance(module, CrossbarLayer) for module in chip.modules()):
-        raise CheckpointError(
-            "no layer of this model runs on a chip; memrix.program gives a model that does, and a digital one is "
-            "saved by its state_dict"
-        )
+    _require_kind(chip, packed)
+    if base is not None and not packed:
+        raise SettingsError("base is an option of packed=True: chips are stored whole")
     _require_restorable_protocols(chip)
+    if packed:
+        save_packed(chip, path, half=half, base=base, base_name=base_name)
+        return
     tensors = _tensors(chip, half)
     description = described_with(ChipDescription.of(chip, memrix.__version__), tensors)
     require_sound(tensors, description, "what is to be saved")
@@ -66,6 +90,8 @@ def load(
     path: str | Path, model: nn.Module, *, device: torch.device | str | None = None, inplace: bool = False
 ) -> nn.Module:
     """The chip of a file: a copy of a digital model, whose layers run on the crossbars that were saved.
+
+    Of a packed file, the quantized model; tensors that it has in common with its base are those of ``model``.
 
     No cell is programmed: after ``memrix.reseed`` the chip gives the same outputs as the one that was saved, bit for
     bit on the same machine. Parameters, buffers and their precision are those of the file; training or evaluation
@@ -81,14 +107,12 @@ def load(
 
     Raises:
         CheckpointError: the file is missing, damaged, of a newer memrix or none of memrix; the device is not there;
-            the model is another one, with every difference; or it cannot be copied, or holds functions that would go
-            on running the original.
+            the model is another one, with every difference, or has other weights than the base of a packed file; or
+            it cannot be copied, or holds functions that would go on running the original.
     """
     _require_digital(model)
     target = None if device is None else _present(device)
-    tensors, plain = read_archive(path, CHIP)
-    description = _description(plain, path)
-    tensors, description = in_present_places(tensors, description)
+    tensors, description = _content(path, model)
     require_sound(tensors, description, f"the content of {str(path)!r}")
     try:
         contents = Contents.of(model)
@@ -105,17 +129,44 @@ def load(
                 chip.to(target)
             differences = restore_(chip, tensors, description)
             if differences:
+                other = "the chip of another model" if description.on_chip else "another model"
                 raise CheckpointError(
-                    f"{str(path)!r} holds the chip of another model than the one given:\n  "
-                    + "\n  ".join(differences)
+                    f"{str(path)!r} holds {other} than the one given:\n  " + "\n  ".join(differences)
                 )
             # Here, since a filter may make it an error, which leaves the model as it was.
             _warn_of_new_draws(tensors, description, path)
     except (ConversionError, SettingsError) as error:
         raise CheckpointError(f"the chip in {str(path)!r} cannot be loaded into this model: {error}") from error
-    Witness.watch(chip)
-    Originals.watch(chip, model, copies)
+    if description.on_chip:
+        Witness.watch(chip)
+        Originals.watch(chip, model, copies)
     return chip
+
+
+def _require_kind(model: nn.Module, packed: bool) -> None:
+    on_chip = any(isinstance(module, CrossbarLayer) for module in model.modules())
+    quantized = any(isinstance(module, QuantizedLayer) for module in model.modules())
+    if packed and on_chip:
+        raise CheckpointError("this model runs on a chip, whose cells packed integers do not hold; omit packed=True")
+    if packed and not quantized:
+        raise CheckpointError(
+            "no layer of this model is quantized; memrix.quantize(model, hardware) does that, and a float model is "
+            "saved by its state_dict"
+        )
+    if not packed and not on_chip:
+        raise CheckpointError(
+            "no layer of this model runs on a chip; memrix.program gives a model that does, and a digital one is "
+            "saved by its state_dict" + (", or with packed=True" if quantized else "")
+        )
+
+
+def _content(path: str | Path, model: nn.Module) -> tuple[dict[str, Tensor], ChipDescription]:
+    tensors, plain = read_archive(path, CHIP)
+    packing = packing_of(plain, path)
+    description = _description(plain, path)
+    if packing is None:
+        return in_present_places(tensors, description)
+    return unpacked_file(model, tensors, packing, description, path), description
 
 
 def _require_restorable_protocols(chip: nn.Module) -> None:

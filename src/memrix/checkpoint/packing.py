@@ -1,10 +1,12 @@
 """The state of a quantized model in the space that its bits take: low-bit weights as packed integers.
 
-In place of a weight ``name`` there are three tensors:
+In place of the weight ``name`` of a layer there are three tensors:
 
 - ``name.integers``: its integers in the order of its matrix, row by row, as ``quantization.packing`` packs them;
 - ``name.full_scale``: the weight of the largest integer, float32, one for all rows or one for each;
 - ``name.bits``: of each integer, a scalar.
+
+In place of a tensor ``name`` that a base has too there is ``name.sha256``. Other tensors are what they are.
 
     model --pack_weights--> tensors --safetensors--> file --> tensors --unpack_weights--> state_dict of such a model
 """
@@ -12,135 +14,189 @@ In place of a weight ``name`` there are three tensors:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from memrix._support.validation import shown
+from memrix.checkpoint.base import SHA256, Base, borrowed, lent, weights_of
+from memrix.checkpoint.packable import Packable, in_integers_alone, parameter_names, quantized_weights
+from memrix.checkpoint.packed_matrix import PARTS, Parts, matrix_of, parts_of
 from memrix.errors import CheckpointError, ConversionError, MemrixError
-from memrix.nn.composite import Projection
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.keys import STATE
 from memrix.nn.quantized import QuantizedLayer
 from memrix.quantization import weight_integers, weight_step
-from memrix.quantization.packing import (
-    LEAST_BITS,
-    MOST_BITS,
-    full_scale,
-    pack_integers,
-    unpack_integers,
-    unpacked_rows,
-)
-
-INTEGERS, FULL_SCALE, BITS = "integers", "full_scale", "bits"
-_PARTS = (INTEGERS, FULL_SCALE, BITS)
+from memrix.quantization.packing import LEAST_BITS, MOST_BITS, pack_integers
 
 
-def pack_weights(model: nn.Module, *, other_bits: int | None = None) -> dict[str, Tensor]:
+def pack_weights(
+    model: nn.Module, *, other_bits: int | None = None, half: bool = True, base: Base | None = None
+) -> dict[str, Tensor]:
     """The ``state_dict`` of a model with the weights of its quantized layers as packed integers, on the CPU.
 
     Unpacked, they are quantized to the same integers with the same steps: in evaluation the model gives the same
-    outputs, as far as other tensors allow. What lies between the integers is lost, which training lives on. Other
-    float32 tensors are kept at half precision, but for ranges and steps, numbers that float16 does not hold, and
-    weights that are rows of a larger parameter, as in the layers of an LSTM.
+    outputs, as far as other tensors allow. What lies between the integers is lost, which training lives on. Weights
+    that another layer uses as well, and parameters of which some rows stay digital, are kept whole.
 
     Args:
         model: as ``memrix.quantize`` gave it, or a float model.
         other_bits: of the other weights of two or more axes, packed with one scale for each entry of the first axis:
-            each changes by at most ``1 / (2**other_bits - 2)`` of the largest of its row. None: half precision.
+            each changes by at most ``1 / (2**other_bits - 2)`` of the largest of its row. None: as ``half`` says.
+        half: whether other float32 tensors are kept at half precision, but for ranges and steps, and for numbers that
+            float16 does not hold.
+        base: a model, a ``state_dict`` or a safetensors file with tensors of the same names; of those that the model
+            has in common with it only a SHA-256 is kept.
 
     Raises:
-        ConversionError: the model runs on a chip, or a weight is NaN or infinite.
+        ConversionError: the model runs on a chip; a weight is NaN or infinite, or its integers would not come back.
         SettingsError: ``other_bits`` is not 2 to 16.
+        CheckpointError: the file of the base cannot be read.
     """
     if any(isinstance(module, CrossbarLayer) for module in model.modules()):
         raise ConversionError("this model runs on a chip; memrix.save keeps its cells")
-    packed: dict[str, Tensor] = {}
-    layers = _quantized_weights(model)
-    rows_of_larger = _parameters_of_projections(model)
+    own_base = {} if base is None else weights_of(base)
+    weights = quantized_weights(model)
+    packed = _in_integers(model, weights)
+    whole = set(parameter_names(weights))
+    held = {weights[name].parameter for name in packed}
+    tensors = {f"{name}.{part}": value for name, parts in packed.items() for part, value in parts.items()}
     for name, value in model.state_dict().items():
-        layer = layers.get(name)
-        if layer is not None:
-            packed |= _packed_layer(name, layer)
-        elif id(model.get_parameter(name) if _is_parameter(model, name) else None) in rows_of_larger:
-            packed[name] = value.detach().cpu()
+        if name in held:
+            continue
+        value = value.detach().cpu()
+        digest = borrowed(name, value, own_base)
+        if digest is not None:
+            tensors[f"{name}.{SHA256}"] = digest
+        elif name in whole:
+            tensors[name] = value
         elif other_bits is not None and _is_parameter(model, name) and value.dim() > 1 and value.is_floating_point():
-            packed |= _packed(name, value.detach().float().flatten(1), other_bits, "per-output-channel", "abs-max")
+            parts = _rounded(name, value.float().flatten(1), other_bits)
+            tensors |= {f"{name}.{part}": entry for part, entry in parts.items()}
         else:
-            packed[name] = _at_half_precision(name, value.detach().cpu())
-    return packed
+            tensors[name] = _at_half_precision(name, value) if half else value
+    if half:
+        _require_kept(model, weights)
+    return tensors
 
 
-def unpack_weights(model: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def unpack_weights(model: nn.Module, tensors: Mapping[str, Tensor], *, base: Base | None = None) -> dict[str, Tensor]:
     """A ``state_dict`` for ``model.load_state_dict`` from what ``pack_weights`` gave; other tensors as they are.
 
     Args:
         model: of the same architecture, quantized for the same bits. It is not touched.
         tensors: by their names.
+        base: what they were packed onto; by default the weights that the model has.
 
     Raises:
-        CheckpointError: lists every packed weight that is damaged, or of another model.
+        CheckpointError: lists every packed weight that is damaged, or of another model; or the base is another one.
     """
-    own = model.state_dict()
-    layers = _quantized_weights(model)
+    state = model.state_dict()
+    return unpacked(state, quantized_weights(model), tensors, state if base is None else weights_of(base))
+
+
+def unpacked(
+    state: Mapping[str, Tensor],
+    weights: Mapping[str, Packable],
+    tensors: Mapping[str, Tensor],
+    base: Mapping[str, Tensor],
+) -> dict[str, Tensor]:
+    """What ``unpack_weights`` gives, for a model of such a ``state_dict`` with such weights.
+
+    Raises:
+        CheckpointError: as ``unpack_weights`` does.
+    """
+    found = dict(tensors)
+    digests = {name: found.pop(f"{name}.{SHA256}") for name in _stems(tensors, state, (SHA256,))}
+    found |= lent(digests, base)
     problems: list[str] = []
-    unpacked = dict(tensors)
-    for name in _packed_names(tensors, own):
-        parts = {part: unpacked.pop(f"{name}.{part}", None) for part in _PARTS}
+    made: dict[str, Tensor] = {}
+    for name in _stems(tensors, {**state, **weights}, PARTS):
+        parts = {part: found.pop(f"{name}.{part}", None) for part in PARTS}
+        weight = weights.get(name)
+        parameter = name if weight is None else weight.parameter
         try:
-            unpacked[name] = _unpacked(own[name], layers.get(name), parts)
+            _unpack(made.setdefault(parameter, _unknown(state[parameter])), weight, parts)
         except MemrixError as error:
             problems.append(f"{name}: {error}")
+    problems += [f"{name}: some of its rows are missing" for name, value in made.items() if bool(value.isnan().any())]
     if problems:
         raise CheckpointError("these packed weights cannot be unpacked:\n  " + "\n  ".join(problems))
-    return unpacked
+    return {**found, **made}
 
 
-def _quantized_weights(model: nn.Module) -> dict[str, QuantizedLayer]:
-    """Quantized layers that hold a weight themselves, by its name in the ``state_dict``."""
-    return {
-        f"{path}.weight" if path else "weight": module
+def _in_integers(model: nn.Module, weights: Mapping[str, Packable]) -> dict[str, dict[str, Tensor]]:
+    """Parts of the weights that integers hold, by their names; the same tensors for two names of a layer."""
+    known: dict[int, dict[str, Tensor]] = {}  # by layer: one of two names is stored once
+    packed = {}
+    for name, weight in in_integers_alone(model, weights).items():
+        if id(weight.module) not in known:
+            known[id(weight.module)] = _packed(name, weight, weight.held_by(model))
+        packed[name] = known[id(weight.module)]
+    return packed
+
+
+@torch.no_grad()
+def _packed(name: str, weight: Packable, parameter: Tensor) -> dict[str, Tensor]:
+    layer: Any = weight.module
+    matrix = weight.matrix(parameter.float())
+    step = layer.memrix.weight_step(matrix)
+    parts = parts_of(name, matrix, step, weight.bits)
+    # As loading will find it: a parameter of half precision, or a range of the least error, may round it.
+    again = torch.zeros_like(parameter, device="cpu")
+    _unpack(again, weight, parts)
+    loaded = weight.matrix(again.to(parameter.device).float())
+    new_step, integers = layer.memrix.weight_step(loaded), weight_integers(matrix, step, weight.bits)
+    if not (torch.equal(new_step, step) and torch.equal(weight_integers(loaded, new_step, weight.bits), integers)):
+        raise ConversionError(
+            f"{name} ({parameter.dtype}) would not be quantized to the same {weight.bits:g}-bit integers once it is "
+            "unpacked; convert the model to float32 (model.float()), or quantize it with weight_range='abs-max'"
+        )
+    return parts
+
+
+def _rounded(name: str, rows: Tensor, bits: int) -> dict[str, Tensor]:
+    if not LEAST_BITS <= bits <= MOST_BITS:
+        pack_integers(rows.new_zeros(0, dtype=torch.int32), bits)  # which says what is valid
+    return parts_of(name, rows, weight_step(rows, bits, "per-output-channel", "abs-max"), bits)
+
+
+def _unknown(like: Tensor) -> Tensor:
+    if not like.is_floating_point():
+        raise CheckpointError(f"the model has {like.dtype} there, which is no weight")
+    return torch.full_like(like, torch.nan, device="cpu", requires_grad=False)
+
+
+def _unpack(into: Tensor, weight: Packable | None, parts: Parts) -> None:
+    """Write a matrix to its place in a tensor like the parameter of a model."""
+    meta = into.to("meta")
+    if weight is None:
+        if into.dim() < 2:
+            raise CheckpointError(f"the model has {list(into.shape)} there, which is no matrix")
+        rows, columns = meta.flatten(1).shape
+        into.copy_(matrix_of(parts, (rows, columns), None).view(into.shape))
+    else:
+        rows, columns = weight.matrix(meta).shape
+        weight.put(matrix_of(parts, (rows, columns), weight.bits), into)
+
+
+def _require_kept(model: nn.Module, weights: Mapping[str, Packable]) -> None:
+    """Raise ConversionError where half precision would change weights that another computation makes."""
+    computed = [
+        path
         for path, module in model.named_modules(remove_duplicate=False)
-        if isinstance(module, QuantizedLayer) and module._parameters.get("weight") is not None
-    }
-
-
-def _parameters_of_projections(model: nn.Module) -> set[int]:
-    modules = (module for module in model.modules() if isinstance(module, QuantizedLayer))
-    return {id(module.parameter) for module in modules if isinstance(module, Projection)}
+        if isinstance(module, QuantizedLayer) and (f"{path}.weight" if path else "weight") not in weights
+    ]
+    if computed:
+        raise ConversionError(
+            f"the weight of layer {computed[0]!r} is computed from other tensors, which half precision would change; "
+            "pack it with half=False"
+        )
 
 
 def _is_parameter(model: nn.Module, name: str) -> bool:
     path, _, last = name.rpartition(".")
     return last in model.get_submodule(path)._parameters
-
-
-def _packed_layer(name: str, layer: QuantizedLayer) -> dict[str, Tensor]:
-    state = layer.memrix
-    with torch.no_grad():
-        matrix = state.geometry.weight_to_matrix(layer, layer.weight.float())
-        return _entries(name, matrix, state.weight_step(matrix), state.chip.weight_bits)
-
-
-def _packed(name: str, rows: Tensor, bits: int, *how: Any) -> dict[str, Tensor]:  # noqa: ANN401
-    if not LEAST_BITS <= bits <= MOST_BITS:
-        pack_integers(rows.new_zeros(0, dtype=torch.int32), bits)  # which says what is valid
-    return _entries(name, rows, weight_step(rows, bits, *how), bits)
-
-
-def _entries(name: str, matrix: Tensor, step: Tensor, bits: float) -> dict[str, Tensor]:
-    if not bool(matrix.isfinite().all()):
-        raise ConversionError(
-            f"{name} holds NaN or infinite values, which no integer stands for; train or load it again"
-        )
-    held = max(LEAST_BITS, int(bits))  # 1.5 is the name of ternary weights, of 2 bits
-    return {
-        f"{name}.{INTEGERS}": pack_integers(weight_integers(matrix, step, bits), held),
-        f"{name}.{FULL_SCALE}": full_scale(step, bits).cpu(),
-        f"{name}.{BITS}": torch.tensor(held, dtype=torch.uint8),
-    }
 
 
 def _at_half_precision(name: str, value: Tensor) -> Tensor:
@@ -151,55 +207,7 @@ def _at_half_precision(name: str, value: Tensor) -> Tensor:
     return half if bool((half.isfinite() == value.isfinite()).all()) else value
 
 
-def _packed_names(tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> Iterator[str]:
-    stems = dict.fromkeys(name.rpartition(".")[0] for name in tensors if name.rpartition(".")[2] in _PARTS)
-    yield from (stem for stem in stems if stem in own and stem not in tensors)
-
-
-@dataclass(frozen=True)
-class _Expected:
-    """The matrix of a weight: its rows and columns, and the weight of a matrix."""
-
-    rows: int
-    columns: int
-    layer: QuantizedLayer | None
-    like: Tensor
-
-    @classmethod
-    def of(cls, like: Tensor, layer: QuantizedLayer | None) -> _Expected:
-        meta = like.detach().to("meta")
-        matrix = meta.flatten(1) if layer is None else layer.memrix.geometry.weight_to_matrix(layer, meta)
-        rows, columns = matrix.shape
-        return cls(rows, columns, layer, like)
-
-    def weight(self, matrix: Tensor) -> Tensor:
-        if self.layer is None:
-            return matrix.view(self.like.shape).to(self.like.dtype)
-        made: Tensor = self.layer.memrix.geometry.matrix_to_weight(self.layer, matrix)
-        return made.to(self.like.dtype)
-
-
-def _unpacked(like: Tensor, layer: QuantizedLayer | None, parts: Mapping[str, Tensor | None]) -> Tensor:
-    integers, scale, bits = (parts[part] for part in _PARTS)
-    if integers is None or scale is None or bits is None:
-        missing = ", ".join(part for part in _PARTS if parts[part] is None)
-        raise CheckpointError(f"{missing} is missing")
-    if bits.dtype is not torch.uint8 or bits.dim():
-        raise CheckpointError(f"{BITS} must be a uint8 scalar, got {bits.dtype} {list(bits.shape)}")
-    if like.dim() < 2 and layer is None:
-        raise CheckpointError(f"the model has {list(like.shape)} there, which is no matrix")
-    held, expected = int(bits), _Expected.of(like, layer)
-    if layer is not None and held != max(LEAST_BITS, int(layer.memrix.chip.weight_bits)):
-        raise CheckpointError(
-            f"packed at {held} bits, and the layer is quantized for {layer.memrix.chip.weight_bits:g}; quantize the "
-            "model for the hardware that it was packed with"
-        )
-    if scale.dtype is not torch.float32 or scale.shape not in ((1,), (expected.rows,)):
-        raise CheckpointError(
-            f"{FULL_SCALE} must be float32 of shape [1] or [{expected.rows}], got {scale.dtype} {list(scale.shape)}"
-        )
-    if not bool((scale.isfinite() & (scale >= 0)).all()):
-        broken = scale[~(scale.isfinite() & (scale >= 0))][0]
-        raise CheckpointError(f"{FULL_SCALE} must be finite numbers from 0, got {shown(float(broken))}")
-    numbers = unpack_integers(integers, held, expected.rows * expected.columns)
-    return expected.weight(unpacked_rows(numbers.view(expected.rows, expected.columns), scale.cpu(), held))
+def _stems(tensors: Mapping[str, Tensor], known: Mapping[str, Any], parts: tuple[str, ...]) -> Iterator[str]:
+    """Names of the model in whose place there are parts."""
+    stems = dict.fromkeys(name.rpartition(".")[0] for name in tensors if name.rpartition(".")[2] in parts)
+    yield from (stem for stem in stems if stem in known and stem not in tensors)

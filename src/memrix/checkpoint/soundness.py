@@ -39,8 +39,9 @@ def require_sound(tensors: Mapping[str, Tensor], description: ChipDescription, w
         what: they belong to, at the beginning of the message.
     """
     problems = [*_contradictions(description), *_unsound_tensors(tensors, description)]
+    kind = "chip" if description.on_chip else "quantized model"
     if problems:
-        raise CheckpointError(f"{what} cannot be a chip of memrix:\n  " + "\n  ".join(problems))
+        raise CheckpointError(f"{what} cannot be a {kind} of memrix:\n  " + "\n  ".join(problems))
 
 
 def described_with(description: ChipDescription, tensors: Mapping[str, Tensor]) -> ChipDescription:

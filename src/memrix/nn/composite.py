@@ -38,7 +38,10 @@ class Rows(NamedTuple):
 
     def of(self, owner: nn.Module) -> Tensor:
         """A view ``[outputs, inputs]`` or ``[outputs]``, through which gradients reach the parameter."""
-        parameter: Tensor = getattr(owner, self.parameter)
+        return self.within(getattr(owner, self.parameter))
+
+    def within(self, parameter: Tensor) -> Tensor:
+        """The same view of a tensor like the parameter."""
         matrix = parameter if self.entry is None else parameter[self.entry]
         rows = matrix[self.start : self.stop]
         return rows.t() if self.transposed else rows
@@ -86,6 +89,11 @@ class Projection(nn.Linear):
         if rows is None:
             raise AttributeError(f"this projection has no {name}")
         return self._owner[0], rows.parameter
+
+    @property
+    def rows(self) -> Rows:
+        """Which rows the weight is."""
+        return self._rows[0]
 
     @property
     def identity(self) -> tuple[int, Rows]:
