@@ -27,8 +27,8 @@ LAYER = LayerCounts(
     weights=20,
     cells=80,
     places=2 * 2 * 128 * 128,
-    columns=10,
-    columns_of_converter=1,
+    converters=10,
+    turns=1,
     word_lines=8,
 )
 COSTS = Costs((LAYER,), (DigitalCounts("head", "Linear", 200),), 2)
@@ -77,7 +77,7 @@ def test_latency_and_area_by_hand():
 
 
 def test_shared_converters_take_turns_and_phases_repeat_all():
-    shared = Costs((replace(LAYER, columns_of_converter=4, phases=8),), (), 2).by_layer[0]
+    shared = Costs((replace(LAYER, turns=4, converters=3, phases=8),), (), 2).by_layer[0]
     assert shared.latency == pytest.approx(3 * 8 * (10e-9 + 4 * 9e-9))
     assert shared.converter_area == pytest.approx((3 * 1200 + 8 * 257 * 0.083) * 1e-12)
 

@@ -136,3 +136,25 @@ def test_few_vectors_and_many_are_counted_alike():
     assert torch.equal(together.counts, apart.counts)
     assert torch.equal(together.counts.sum(1), torch.full((5,), 700))
     assert int(together.counts[2, 8 + 3]) == int((codes[0, :, 2] == 3).sum())
+
+
+def test_the_voltage_that_arrives_tells_what_drivers_deliver():
+    """Against the nodal solution, with resistive bit lines too: an upper bound, close for inputs of either sign."""
+    pytest.importorskip("scipy")
+    from scipy.sparse.linalg import splu
+
+    from memrix.crossbar.nodal import NodalArray
+
+    generator = np.random.default_rng(0)
+    size, wires = 48, memrix.Wires(ohms_per_cell=1.0)
+    conductances = np.where(generator.random((size, size)) < 0.5, 228e-6, 19e-6)
+    array = NodalArray(size, size, wires)
+    system, unknown = (array._fixed + array._of_cells(conductances)).tocsr(), array._unknown
+    voltages, _ = wires.shares(torch.from_numpy(conductances))
+    seen = (voltages.numpy() * conductances).sum(1)
+    signed = generator.normal(0, 0.1, (16, size))
+    for volts, most in ((signed, 1.01), (np.full((1, size), 0.4), 1.1)):
+        known = np.concatenate([volts, np.zeros((len(volts), 1))], axis=1).T
+        inner = splu(system[:unknown, :unknown].tocsc()).solve(-(system[:unknown, unknown:] @ known))
+        leaving = (system @ np.concatenate([inner, known]))[unknown : unknown + size]
+        assert 1 <= (volts**2 @ seen).sum() / (leaving * volts.T).sum() < most

@@ -60,7 +60,7 @@ def test_rows_that_are_read_a_part_at_a_time_share_converters_and_take_turns():
     ]
     whole, parts = (memrix.costs(chip, [torch.ones(3, 200)]) for chip in chips)
     assert parts.layers[0].phases == 4
-    assert parts.layers[0].columns == whole.layers[0].columns == 2 * 2 * 10
+    assert parts.layers[0].converters == whole.layers[0].converters == 2 * 2 * 10
     assert parts.layers[0].places == whole.layers[0].places
     assert parts.conversions == 7 * 2 * 10  # 200 rows in parts of 32, two bit slices
     assert parts.latency == pytest.approx(4 * whole.latency)
@@ -74,7 +74,15 @@ def test_columns_that_share_a_converter_take_turns():
     ]
     assert layers[1].adc == layers[0].adc
     assert layers[1].latency == pytest.approx(10e-9 + 8 * (layers[0].latency - 10e-9))  # one reading of 10 ns
-    assert layers[1].converter_area == pytest.approx(layers[0].converter_area / 8, rel=0.15)
+    saved = layers[0].converter_area - layers[1].converter_area
+    assert saved == pytest.approx((2 * 20 - 2 * 3) * 1200e-12)  # two bit slices of 20 columns, with three each
+
+
+def test_columns_of_a_tile_share_converters():
+    shared = HARDWARE.replace(tile=memrix.Tile(128, 6), **{"adc.columns_per_converter": 4})
+    (layer,) = memrix.costs(programmed(nn.Linear(200, 10), [torch.ones(3, 200)], shared), [torch.ones(3, 200)]).layers
+    assert layer.converters == 2 * 2 * (2 + 1)  # a tile of 6 columns has two, one of 4 has one
+    assert layer.turns == 4
 
 
 def test_inputs_are_entries_of_the_first_axis():
@@ -100,6 +108,15 @@ def test_products_that_stay_digital_are_counted_with_their_layer_or_without():
     costs = memrix.costs(chip, [torch.randn(2, 5, 8)])
     digital = {layer.name: layer.products for layer in costs.digital}
     assert digital == {"head": 2 * 5 * 6 * 2, OTHER: 2 * (5 * 6 * 5 + 5 * 5 * 6)}
+
+
+def test_what_makes_the_batches_is_not_counted():
+    chip = programmed(Attending(), [torch.randn(2, 5, 8)], layers=["first"])
+    made = (torch.randn(2, 5, 30) @ torch.randn(30, 8) for _ in range(1))
+    ready = memrix.costs(chip, [torch.randn(2, 5, 8)])
+    assert memrix.costs(chip, made).digital == ready.digital
+    with torch.inference_mode():
+        assert memrix.costs(chip, [torch.randn(2, 5, 8)]).digital == ready.digital
 
 
 def test_the_chip_is_left_as_it_was():
@@ -134,6 +151,16 @@ def test_a_chip_whose_word_lines_are_not_known_says_so():
     chip.load_state_dict(state)
     with pytest.raises(ConversionError, match=r"does not say what its word lines draw.*program it again"):
         memrix.costs(chip, batches)
+
+
+def test_a_summary_shows_what_was_measured():
+    batches = [torch.randn(4, 40)]
+    chip = programmed(nn.Linear(40, 6), batches)
+    costs = memrix.costs(chip, batches)
+    summary = memrix.summary(chip, batches, costs=costs)
+    assert costs.line in str(summary)
+    assert summary.to_dict()["costs"]["energy"] == costs.energy
+    assert memrix.summary(chip).to_dict()["costs"] is None
 
 
 def test_a_model_that_is_no_chip_is_an_error():

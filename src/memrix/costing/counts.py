@@ -25,8 +25,8 @@ class LayerCounts:
         weights: that the cells hold.
         cells: that hold a weight.
         places: cells of all tiles, in use or not.
-        columns: in use, of all tiles.
-        columns_of_converter: most columns that share an ADC.
+        converters: ADCs of all tiles.
+        turns: columns that share one of them, at most.
         word_lines: in use, of all tiles.
     """
 
@@ -45,8 +45,8 @@ class LayerCounts:
     weights: int
     cells: int
     places: int
-    columns: int
-    columns_of_converter: int
+    converters: int
+    turns: int
     word_lines: int
 
 

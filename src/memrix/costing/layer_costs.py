@@ -67,9 +67,8 @@ class LayerCosts:
         # The first conversion of a sum is there without an addition.
         additions = counts.conversions - counts.results
         sums = additions * constants.sum_energy.si + counts.results * constants.scale_energy.si
-        shared = counts.columns_of_converter
-        one_vector = counts.phases * (reading + shared * constants.conversion_time(levels))
-        converters = -(-counts.columns // shared) * constants.adc_area.si
+        one_vector = counts.phases * (reading + counts.turns * constants.conversion_time(levels))
+        converters = counts.converters * constants.adc_area.si
         dac_levels = (1 << counts.dac_bits) + 1
         return cls(
             name=counts.name,

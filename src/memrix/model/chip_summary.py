@@ -8,16 +8,24 @@ from typing import Any
 
 from memrix._support.notebooks import data_frame, html_table, html_text
 from memrix._support.tables import columns, percent
+from memrix.costing import Costs
 from memrix.model.digital import DigitalSummary, digital_html, digital_table
 from memrix.model.layer_summary import LayerSummary
 
 
 @dataclass(frozen=True)
 class Summary:
-    """All candidate layers of a model. Prints as a table."""
+    """All candidate layers of a model. Prints as a table.
+
+    Attributes:
+        layers: on crossbars.
+        digital: layers that stay digital, and why.
+        costs: of readings, where ``memrix.costs`` has measured them.
+    """
 
     layers: tuple[LayerSummary, ...]
     digital: tuple[DigitalSummary, ...]
+    costs: Costs | None = None
 
     @property
     def cells(self) -> int:
@@ -94,6 +102,7 @@ class Summary:
             "layers": [layer.to_dict() for layer in self.layers],
             "digital": [asdict(layer) for layer in self.digital],
             **{name: getattr(self, name) for name in totals},
+            "costs": None if self.costs is None else self.costs.to_dict(),
         }
 
     def to_frame(self) -> Any:  # noqa: ANN401 - of pandas
@@ -122,7 +131,8 @@ class Summary:
     def _parts(self) -> tuple[list[tuple[str, ...]], list[str]]:
         """The table of the layers, and what is said below of them all."""
         rows, shared = self._rows()
-        cells = "\n".join([*self._programming(), *self._reading()])
+        costs = [] if self.costs is None else [self.costs.line]
+        cells = "\n".join([*self._programming(), *self._reading(), *costs])
         return rows, [text for text in (shared, cells) if text]
 
     def _rows(self) -> tuple[list[tuple[str, ...]], str]:

@@ -8,11 +8,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import flop_registry
 
 from memrix.costing import DigitalCounts, LayerCounts
 from memrix.crossbar.line_power import CodeCounts, delivered
+from memrix.crossbar.mapping import Layout
 from memrix.errors import ConversionError
 from memrix.model.inventory import Candidate
 from memrix.model.summaries import kind_of
@@ -35,6 +37,8 @@ class LayerCounter:
         self._crossbar = layer.memrix.programmed.crossbar
         self._before = self._crossbar.counts.conversions
         self._codes = CodeCounts(self._crossbar)
+        with torch.no_grad():
+            self._codes_per_unit = layer.memrix.activation_step.reciprocal()
 
     def take(self, module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], output: object) -> None:
         """Count a call, as a hook."""
@@ -44,7 +48,7 @@ class LayerCounter:
         with torch.autocast(input.device.type, enabled=False):
             if state.geometry.observed:
                 windows, axes = state.geometry.windows(self.layer, input.detach().float())
-                self._codes.add_(windows, axes, state.activation_step.reciprocal())
+                self._codes.add_(windows, axes, self._codes_per_unit)
             else:
                 self._codes.add_rows_(input.reshape(-1).long())
 
@@ -84,10 +88,17 @@ class LayerCounter:
             weights=layout.groups * layout.inputs * layout.outputs,
             cells=layout.cells,
             places=round(layout.cells / layout.utilization),
-            columns=layout.groups * -(-layout.row_tiles // layout.parts) * layout.planes * layout.outputs,
-            columns_of_converter=min(circuit.adc.columns_per_converter, layout.tile.columns, layout.outputs),
+            converters=_converters(layout, circuit.adc.columns_per_converter),
+            turns=min(circuit.adc.columns_per_converter, layout.tile.columns, layout.outputs),
             word_lines=word_lines,
         )
+
+
+def _converters(layout: Layout, shared: int) -> int:
+    """ADCs of a layer: neighboring columns of a tile share one, those of two tiles never."""
+    full, rest = divmod(layout.outputs, layout.tile.columns)
+    of_plane = full * -(-layout.tile.columns // shared) + -(-rest // shared)
+    return layout.groups * -(-layout.row_tiles // layout.parts) * layout.planes * of_plane
 
 
 class InputCounter:
@@ -125,26 +136,31 @@ class DigitalProducts:
     def __init__(self, candidates: Sequence[Candidate]) -> None:
         self._layers = {layer.module: layer for layer in candidates if not isinstance(layer.module, CrossbarLayer)}
         self._found: dict[nn.Module, int] = dict.fromkeys(self._layers, 0)
-        self._mode = FlopCounterMode(display=False)
+        self._mode = _Operations()
         self._started: list[int] = []  # operations before the calls that are going on, those of inner layers added
 
     @contextmanager
-    def counting(self) -> Iterator[None]:
-        """Count what a block computes."""
+    def watching(self) -> Iterator[None]:
+        """Tell the layers apart while a block runs."""
         hooks = [layer.register_forward_pre_hook(self._enter) for layer in self._layers]
         hooks += [layer.register_forward_hook(self._leave) for layer in self._layers]
         try:
-            with self._mode:
-                yield
+            yield
         finally:
             for hook in hooks:
                 hook.remove()
 
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """Count what a block computes."""
+        with self._mode:
+            yield
+
     def _enter(self, module: nn.Module, inputs: Any) -> None:  # noqa: ANN401
-        self._started.append(self._mode.get_total_flops())
+        self._started.append(self._mode.count)
 
     def _leave(self, module: nn.Module, inputs: Any, output: Any) -> None:  # noqa: ANN401
-        own = self._mode.get_total_flops() - self._started.pop()
+        own = self._mode.count - self._started.pop()
         self._found[module] += own
         self._started = [before + own for before in self._started]
 
@@ -155,5 +171,27 @@ class DigitalProducts:
             for module, layer in self._layers.items()
             if self._found[module]
         ]
-        others = self._mode.get_total_flops() - sum(self._found.values())
+        others = self._mode.count - sum(self._found.values())
         return (*found, DigitalCounts(OTHER, "", others // _OPERATIONS)) if others else tuple(found)
+
+
+class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the operations of products of matrices, as torch counts them; ``FlopCounterMode`` takes far longer."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
+        given = kwargs or {}
+        counted = flop_registry.get(func._overloadpacket)
+        if counted is None and torch.is_inference_mode_enabled():
+            # Operations that are made of others arrive whole.
+            with self:
+                made = func.decompose(*args, **given)
+            if made is not NotImplemented:
+                return made
+        output = func(*args, **given)
+        if counted is not None:
+            self.count += counted(*args, **given, out_val=output)
+        return output

@@ -61,8 +61,10 @@ def costs(
     counters = [LayerCounter(layer.name, layer.module) for layer in candidates if layer.module in set(layers)]
     digital = DigitalProducts(candidates)
     seen = InputCounter()
-    with unread(layers), evaluating(chip), digital.counting(), hooked(chip, counters, seen):
-        run_batches(chip, batches, max_batches=max_batches, progress=progress)
+    with unread(layers), evaluating(chip), digital.watching(), hooked(chip, counters, seen):
+        run_batches(
+            chip, batches, max_batches=max_batches, progress=progress, around=lambda number: digital.counting()
+        )
         counted = tuple(counter.counts() for counter in counters)
     if not seen.calls:
         raise CalibrationError("costs follow from actual inputs, and there is no batch; give at least one")

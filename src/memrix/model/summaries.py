@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
 
+from memrix.costing import Costs
 from memrix.model.batches import MOST_BATCHES
 from memrix.model.chip_summary import Summary
 from memrix.model.conversion import crossbar_layers
@@ -28,6 +30,7 @@ def summary(
     *,
     max_batches: int = MOST_BATCHES,
     progress: Callable[[int], None] | None = None,
+    costs: Costs | None = None,
 ) -> Summary:
     """Summarize every candidate layer of a model, on a chip or digital, with the conversions since the last reset.
 
@@ -41,15 +44,17 @@ def summary(
             digital operation. Their conversions are counted in the summary. Without batches nothing is run.
         max_batches: more are refused, before the first if ``len(batches)`` is known.
         progress: called with the number of batches done.
+        costs: what ``memrix.costs`` has measured of the same chip, to be shown too.
 
     Raises:
         ConversionError: the model is not a module, or there are batches and no layer of it runs on a chip.
         CalibrationError: there are no batches, or too many; or the chip does not accept one.
     """
     if batches is None:
-        return _summarized(model, {})
+        return replace(_summarized(model, {}), costs=costs)
     with unread(crossbar_layers(model)):
-        return _summarized(model, measure(model, batches, max_batches=max_batches, progress=progress))
+        measured = measure(model, batches, max_batches=max_batches, progress=progress)
+        return replace(_summarized(model, measured), costs=costs)
 
 
 def _summarized(model: nn.Module, measured: Mapping[CrossbarLayer, Energies]) -> Summary:

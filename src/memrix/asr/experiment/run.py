@@ -96,7 +96,7 @@ class _Experiment:
         if settings.part is not None:
             self._test = self._corpus.cuts("test", settings.part)
         if settings.limit is not None:
-            self._test = _some(self._test, settings.limit)
+            self._test = some(self._test, settings.limit)
         try:
             (folder / "systems").mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -186,7 +186,7 @@ class _Experiment:
         return [cut.supervisions[0].text for part in (self._train, self._dev, self._whole_test) for cut in part]
 
 
-def _some(cuts: CutSet, count: int) -> CutSet:
+def some(cuts: CutSet, count: int) -> CutSet:
     """So many utterances, chosen by their ids alone."""
     ordered = sorted(cuts, key=lambda cut: hashlib.sha256(cut.id.encode()).hexdigest())
     return CutSet.from_cuts(ordered[:count])

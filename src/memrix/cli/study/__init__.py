@@ -1,12 +1,18 @@
-"""`memrix study`: what a chip loses, and to which cause."""
+"""`memrix study`: what a chip loses, to which cause, and what its readings cost."""
 
 from __future__ import annotations
 
 from cyclopts import App
 
 from memrix.cli.study.causes import causes
+from memrix.cli.study.cost import cost
 from memrix.cli.study.wires import wires
 
-app = App(name="study", help="Measure what a chip loses, and to which cause.", help_format="markdown")
+app = App(
+    name="study",
+    help="Measure what a chip loses, to which cause, and what its readings cost.",
+    help_format="markdown",
+)
 app.command(causes)
+app.command(cost)
 app.command(wires)

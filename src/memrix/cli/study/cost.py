@@ -1,0 +1,75 @@
+"""`memrix study cost`: energy, latency and area of one utterance on a chip."""
+
+from __future__ import annotations
+
+from json import dumps
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from memrix.asr.experiment.cost_settings import CostSettings
+from memrix.cli.arguments import check_hardware, check_input
+from memrix.cli.messages import message
+from memrix.cli.options import JsonFile, Threads, options_from
+from memrix.cli.outputs import check_results
+from memrix.cli.threads import check_threads, use_threads
+
+ChartFile = Annotated[Path | None, Parameter(help="Chart of the energy of each layer by cause: PNG, SVG or PDF.")]
+
+
+@options_from(CostSettings)
+def cost(
+    given: dict[str, Any],
+    hardware: str = "physical",
+    /,
+    *,
+    json: JsonFile = None,
+    chart: ChartFile = None,
+    threads: Threads = None,
+) -> None:
+    """Measure what one utterance costs on a chip: energy by cause and layer, latency and area.
+
+    Inputs of every layer are counted while a recognizer transcribes utterances one by one. The same products computed
+    digitally at 8 bits are the reference.
+
+    Parameters
+    ----------
+    hardware
+        A preset, or a TOML or JSON file.
+    """
+    check_results(json, chart)
+    check_threads(threads)
+    check_hardware(hardware)
+    for option in ("chip", "constants"):
+        check_input(f"--{option}", Path(given[option]) if option in given else None, _FILES[option])
+
+    from memrix.asr.corpora.prepared import open_corpus
+
+    open_corpus(given.get("corpus", CostSettings.corpus))
+    settings = CostSettings(**given)
+    use_threads(threads)
+
+    from memrix.asr.experiment.costs import costs_of_utterances
+    from memrix.hardware import Hardware
+
+    result = costs_of_utterances(settings, Hardware.named(hardware), say=message)
+    print(
+        f"utterances: {result.utterances} of {result.seconds:.2f} s on average; weights of {result.weight_bits:g} "
+        f"bits; chip: {settings.chip or hardware}\n\n{result.costs}"
+    )
+    if json is not None:
+        json.write_text(dumps(result.to_dict(), indent=2) + "\n", encoding="utf-8")
+        message(f"figures: {json}")
+    if chart is not None:
+        from memrix.studies.cost_chart import draw_costs
+        from memrix.studies.device_charts.style import save
+
+        save(draw_costs(result.costs, f"one utterance of {result.seconds:.1f} s"), chart)
+        message(f"chart: {chart}")
+
+
+_FILES = {
+    "chip": "a chip that memrix.save has written",
+    "constants": "constants of costs, in the layout of memrix/costing/constants.toml",
+}

@@ -1,0 +1,68 @@
+"""Costs of an utterance: what can be wrong, and a run."""
+
+import json
+
+import pytest
+
+from memrix import Hardware
+from memrix.asr.experiment.cost_settings import CostSettings
+from memrix.asr.experiment.costs import costs_of_utterances
+from memrix.errors import MemrixError, SettingsError
+
+
+@pytest.mark.parametrize(("name", "value"), [("limit", 0), ("limit", 1.5), ("seed", -1)])
+def test_settings_are_checked(name, value):
+    with pytest.raises(SettingsError, match=f"{name} must be a whole number"):
+        CostSettings(**{name: value})
+
+
+def test_a_corpus_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(MemrixError):
+        costs_of_utterances(CostSettings(corpus=str(tmp_path / "nothing")), Hardware())
+
+
+@pytest.mark.slow
+def test_the_recognizer_that_comes_with_memrix_runs_on_a_chip_and_on_a_saved_one(tones, tmp_path, capsys):
+    import memrix
+    from memrix.asr.corpora.prepared import open_corpus
+    from memrix.asr.experiment.systems import on_chip
+    from memrix.asr.experiment.trained import open_trained
+    from memrix.asr.recognizer_files import load_recognizer
+    from memrix.cli.main import main
+
+    json_file, chart = tmp_path / "costs.json", tmp_path / "costs.png"
+    common = ["study", "cost", "ideal", "--corpus", str(tones), "--limit", "1"]
+    assert main([*common, "--json", str(json_file), "--chart", str(chart)]) == 0
+    assert chart.stat().st_size > 10_000
+    plain = json.loads(json_file.read_text())
+    assert (plain["utterances"], plain["weight_bits"]) == (1, 3)
+    assert plain["hardware"]["weight_bits"] == 3
+    costs = plain["costs"]
+    assert costs["inputs"] == 1
+    assert costs["energy"] == pytest.approx(sum(costs["by_cause"].values()))
+    assert "blocks.5.second.down" in capsys.readouterr().out
+
+    (_, path), *_ = sorted(open_trained("queen-small").low_bit)
+    recognizer = load_recognizer(path)[0]
+    hardware = Hardware.preset("ideal").replace(weight_bits=3)
+    chip = on_chip(recognizer, hardware, 0, open_corpus(str(tones)).cuts("train"))
+    memrix.save(chip.network, tmp_path / "chip.safetensors")
+    saved = [*common, "--chip", str(tmp_path / "chip.safetensors"), "--json", str(json_file)]
+    assert main(saved) == 0
+    assert json.loads(json_file.read_text())["costs"] == costs
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--weight-bits", "5"], "recognizers of 3, 4 bits, got weight_bits = 5"),
+        (["--chip", "nowhere.safetensors"], "there is no such file; --chip takes a chip"),
+        (["--constants", "nowhere.toml"], "--constants takes constants of costs"),
+        (["--limit", "0"], "limit must be a whole number from 1"),
+    ],
+)
+def test_bad_options_are_told(arguments, problem, tones, capsys):
+    from memrix.cli.main import EXIT_ERROR, main
+
+    assert main(["study", "cost", "--corpus", str(tones), *arguments]) == EXIT_ERROR
+    assert problem in " ".join(capsys.readouterr().err.split())
