@@ -33,6 +33,7 @@ COMMANDS = [
     ["lm"],
     ["lm", "estimate"],
     ["lm", "perplexity"],
+    ["pack"],
     ["train"],
 ]
 MISTAKES = [
@@ -62,6 +63,8 @@ MISTAKES = [
     (["lm", "estimate", "no.txt", "-o", "x.arpa"], "no.txt"),
     (["lm", "perplexity", "no.arpa", "no.txt"], "no.txt"),
     (["lm", "perplexity", "no.arpa", "text.txt"], "no.arpa"),
+    (["pack", "no.safetensors", "-o", "x"], "'no.safetensors' cannot be read"),
+    (["pack", "text.txt", "-o", "x", "--whole", "--base", "whisper-tiny.en"], "--whole leaves out nothing; give one"),
     (["train", "--config", "smal", "--output", "x"], "did you mean 'small'"),
     (["train", "--config", "small.toml", "--output", "x"], "did you mean 'small'"),
     (["train", "--config", "damaged.toml", "--output", "x"], "not valid TOML"),

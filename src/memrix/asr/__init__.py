@@ -19,7 +19,8 @@ Where to look:
 - ``labels``, ``pronunciation``, ``text``: what a network writes, and how words are spelled in it.
 - ``speech_model``: what every recognizer is to training.
 - ``seq2seq``: sequence-to-sequence models of ``transformers``, such as Whisper.
-- ``models``, ``recognizer``, ``recognizer_files``: acoustic models with CTC; recognizers as files, also packed.
+- ``models``, ``recognizer``, ``recognizer_files``: acoustic models with CTC; recognizers as files.
+- ``packing``, ``bases``: recognizers packed into the space of their bits, onto the model that they started from.
 - ``training``, ``recipes``, ``seeds``: from settings to a recognizer; killed, it goes on where it was.
 - ``search``: from log-probabilities to words, with a lexicon and an n-gram language model.
 - ``experiment``: float, low-bit and chips of a recognizer that is trained here, compared on one test split.

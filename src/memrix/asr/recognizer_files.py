@@ -1,7 +1,7 @@
 """Recognizers as files: weights, sizes, labels and how they were trained, in one safetensors file.
 
 A packed file (``memrix_format`` 2 in its metadata) holds the same in the space that the bits of the weights take: see
-``memrix.pack_weights`` for its tensors.
+``memrix.pack_weights`` for its tensors. Packed onto a base (format 3), it leaves out what a pretrained model has too.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from torch import Tensor
 
 import memrix
 from memrix import Hardware, Quantization
+from memrix.asr.bases import base_of, completed, described_onto, require_base, source_of
 from memrix.asr.corpus import listing
 from memrix.asr.former import present_tensors
 from memrix.asr.recognizer_schema import described_recognizer
@@ -32,7 +33,7 @@ from memrix.toolkit import (
 
 FLOAT_BITS = 11
 """Of the weights of a packed float recognizer, which change by at most 1/2046 of the largest of their output."""
-PACKED_FORMAT = 2
+PACKED_FORMAT, BASE_FORMAT = 2, 3
 _SHOWN = 20  # differences that an error lists
 _RECOGNIZER = FileKind("recognizer", "`memrix train`", "`memrix train`")
 
@@ -55,6 +56,7 @@ def save_recognizer(
     training: Mapping[str, Any] | None = None,
     *,
     packed: bool = False,
+    base: SpeechModel | None = None,
     half: bool = False,
 ) -> None:
     """Write a recognizer.
@@ -66,10 +68,12 @@ def save_recognizer(
         packed: whether low-bit weights are written as packed integers, weights of a float recognizer at 11 bits with
             one scale an output, and the rest at half precision. A packed recognizer is to be used; one that training
             is to go on from is better kept whole.
+        base: the pretrained model that a packed recognizer was trained from. Of tensors that it has too only a
+            SHA-256 is written, and others in full precision; loading needs it.
         half: former way to a smaller file, which all weights at half precision make; ``packed`` makes a smaller one.
 
     Raises:
-        CheckpointError: the place cannot be written.
+        CheckpointError: the place cannot be written, or the base is no model that the recognizer was trained from.
         ConversionError: a weight that is to be packed is NaN or infinite.
     """
     tensors: Mapping[str, Tensor] = recognizer.state_dict()
@@ -77,25 +81,43 @@ def save_recognizer(
         warn_renamed("save_recognizer(half=True)", "save_recognizer(packed=True)")
         tensors = {name: value.half() if value.dtype is torch.float32 else value for name, value in tensors.items()}
     if packed:
-        tensors = memrix.pack_weights(recognizer, other_bits=None if recognizer.is_low_bit else FLOAT_BITS)
+        other_bits = None if recognizer.is_low_bit else FLOAT_BITS
+        tensors = memrix.pack_weights(recognizer, other_bits=other_bits, half=base is None, base=base)
     description = {"kind": recognizer.kind, **recognizer.description, "training": dict(training or {})}
+    if packed and base is not None:
+        require_base(base, recognizer, tensors)
+        description = described_onto(base, description)
+        write_archive(path, tensors, description, BASE_FORMAT)
+        return
     write_archive(path, tensors, description, PACKED_FORMAT if packed else 1)
 
 
-def load_recognizer(path: str | Path) -> tuple[SpeechModel, dict[str, Any]]:
+def load_recognizer(path: str | Path, *, base: SpeechModel | None = None) -> tuple[SpeechModel, dict[str, Any]]:
     """A recognizer in evaluation mode, on the CPU, and how it was trained.
 
+    Args:
+        path: of the file.
+        base: the pretrained model that it was packed onto; by default that is loaded by its name.
+
     Raises:
-        CheckpointError: the file is missing, damaged, of a newer version, or no recognizer of memrix.
+        CheckpointError: the file is missing, damaged, of a newer version, or no recognizer of memrix; or it was
+            packed onto another base.
+        AssetError: its base cannot be loaded.
     """
     tensors, description = read_archive(file_path(path, CheckpointError, "the path of a recognizer"), _RECOGNIZER)
-    checked = described_recognizer(description, tensors, str(path))
+    base = base_of(description, str(path), base)
+    described = tensors
+    if base is not None:
+        description, described = completed(description, tensors, base, str(path))
+    checked = described_recognizer(description, described, str(path))
     recognizer = checked.model
     if checked.hardware is not None and checked.quantization is not None:
         quantize_recognizer(recognizer, checked.hardware, checked.quantization)
     try:
-        tensors = memrix.unpack_weights(recognizer, tensors)
+        tensors = memrix.unpack_weights(recognizer, tensors, base=base)
     except CheckpointError as error:
+        if base is not None:
+            raise CheckpointError(f"{str(path)!r} cannot be loaded onto {source_of(base)}: {error}") from error
         raise CheckpointError(
             f"the weights of {str(path)!r} are damaged; write the recognizer again: {error}"
         ) from error

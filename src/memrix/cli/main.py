@@ -16,6 +16,7 @@ from memrix.cli.device import app as device_app
 from memrix.cli.evaluate import evaluate
 from memrix.cli.experiment import app as experiment_app
 from memrix.cli.lm import app as lm_app
+from memrix.cli.pack import pack
 from memrix.cli.study import app as study_app
 from memrix.cli.train import train
 from memrix.errors import MemrixError
@@ -38,6 +39,7 @@ app.command(demo)
 app.command(device_app)
 app.command(evaluate)
 app.command(experiment_app)
+app.command(pack)
 app.command(study_app)
 app.command(train)
 app.command(lm_app)

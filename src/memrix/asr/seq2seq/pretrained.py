@@ -21,8 +21,15 @@ def load_seq2seq(name: str) -> SequenceToSequence:
         AssetError: unknown name, out of reach, damaged, or no model that transcribes speech.
         CheckpointError: a file that holds none.
     """
-    if name.endswith(_TRAINED):
-        return _trained(name)
+    return _trained(name) if name.endswith(_TRAINED) else load_pretrained_seq2seq(name)
+
+
+def load_pretrained_seq2seq(name: str) -> SequenceToSequence:
+    """``whisper-tiny.en``, an existing folder, or ``owner/name`` on the hub.
+
+    Raises:
+        AssetError: unknown name, out of reach, damaged, or no model that transcribes speech.
+    """
     return whisper_model(load_pretrained(name), name)
 
 

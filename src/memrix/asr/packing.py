@@ -1,0 +1,73 @@
+"""A recognizer that was trained, packed into a smaller file: what `memrix pack` does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from memrix.asr.recognizer_files import load_recognizer, save_recognizer
+from memrix.asr.speech_model import SpeechModel
+from memrix.errors import CheckpointError
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What packing made of a recognizer.
+
+    Attributes:
+        bits: of its low-bit weights; None in float.
+        weights: all parameters of the network.
+        before: bytes of the file that was packed.
+        after: bytes of the packed file.
+        base: name of the pretrained model that the packed file needs; None where it holds everything.
+    """
+
+    bits: float | None
+    weights: int
+    before: int
+    after: int
+    base: str | None
+
+
+def pack_recognizer(source: Path, target: Path, *, base: str | None = None, whole: bool = False) -> Packed:
+    """Pack the file of a recognizer.
+
+    Args:
+        source: as `memrix train` wrote it.
+        target: the packed file.
+        base: name of the pretrained model that it was trained from; by default that which its file names. A CTC
+            recognizer has none.
+        whole: whether the packed file holds everything, and needs no base.
+
+    Raises:
+        CheckpointError: the file is no recognizer, or has nothing in common with the base; or the packed file cannot
+            be written.
+        AssetError: the base cannot be loaded.
+    """
+    if source.resolve() == target.resolve():
+        raise CheckpointError(f"{str(target)!r} is the file to be packed, which training goes on from; name another")
+    recognizer, training = load_recognizer(source)
+    onto = None if whole else _base(recognizer, base)
+    save_recognizer(target, recognizer, training, packed=True, base=onto)
+    return Packed(
+        bits=float(recognizer.description["hardware"]["weight_bits"]) if recognizer.is_low_bit else None,
+        weights=_parameters(recognizer.network),
+        before=source.stat().st_size,
+        after=target.stat().st_size,
+        base=None if onto is None else onto.description["model"]["checkpoint"],
+    )
+
+
+def _base(recognizer: SpeechModel, name: str | None) -> SpeechModel | None:
+    known = recognizer.description["model"].get("checkpoint")
+    if name is None and recognizer.kind != "sequence-to-sequence":
+        return None
+    from memrix.asr.seq2seq.pretrained import load_pretrained_seq2seq  # imports transformers, which takes seconds
+
+    return load_pretrained_seq2seq(name or known)
+
+
+def _parameters(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
