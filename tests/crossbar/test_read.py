@@ -12,8 +12,10 @@ import pytest
 import torch
 
 from memrix.crossbar import Crossbar, gemm, kernels, read
+from memrix.crossbar.converter_kernels import Adcs
+from memrix.crossbar.converters import Converters
 from memrix.crossbar.noise import read_normals
-from memrix.crossbar.operator import KEY, READINGS
+from memrix.crossbar.operator import ADC_KEY, KEY, READINGS
 from memrix.errors import MemrixError
 from memrix.hardware import Hardware
 from tests.crossbar.test_crossbar import FINE, GROUPS, INPUTS, OUTPUTS, codes, crossbar
@@ -21,10 +23,16 @@ from tests.crossbar.test_crossbar import FINE, GROUPS, INPUTS, OUTPUTS, codes, c
 PHYSICAL = Hardware.preset("physical").replace(weight_bits=3, **FINE)
 QUIET = PHYSICAL.replace(noise="off")
 COARSE = PHYSICAL.replace(**{"tile.rows": 32, "adc.precision_bits": 6, "adc.range_bits": 1})
+LINEAR_ERRORS = {"adc.offset_error": 1.5, "adc.gain_error": 0.03, "adc.stuck_lsb": 0.2}
+LINEAR = COARSE.replace(**LINEAR_ERRORS)
+SAR = COARSE.replace(**LINEAR_ERRORS, **{"adc.capacitor_mismatch": 0.02, "adc.noise": 0.5})
+NOISY_ADC = QUIET.replace(**{"adc.noise": 0.5})
 
 
 def of_reference(array: Crossbar, inputs: torch.Tensor) -> tuple[torch.Tensor, int]:
-    cells = read.Cells(array.shape, array.difference, array.total, array.tables, array.circuit.adc.largest_code)
+    adc, errors = array.circuit.adc, array.adc_errors
+    converters = None if errors is None else Converters(errors, adc.noise, array.record[ADC_KEY])
+    cells = read.Cells(array.shape, array.difference, array.total, array.tables, adc.largest_code, converters)
     steps, clipped = read.read(
         inputs.flatten(1, 2).float(), array.unit, cells, array.record[KEY], array.record[READINGS]
     )
@@ -51,7 +59,11 @@ def part_of_more(inputs: torch.Tensor) -> torch.Tensor:
 @pytest.mark.skipif(not gemm.available(), reason="products of torch depend on the size of a batch")
 @pytest.mark.parametrize("order", [inputs_last, vectors_last, scattered, part_of_more])
 @pytest.mark.parametrize("groups", [1, GROUPS])
-@pytest.mark.parametrize("hardware", [QUIET, PHYSICAL, COARSE], ids=["quiet", "physical", "coarse"])
+@pytest.mark.parametrize(
+    "hardware",
+    [QUIET, PHYSICAL, COARSE, LINEAR, SAR, NOISY_ADC],
+    ids=["quiet", "physical", "coarse", "linear errors", "SAR", "noisy ADC"],
+)
 def test_compiled_loops_give_the_bits_of_tensor_operations(hardware, groups, order):
     weights = torch.randint(-3, 4, (groups, INPUTS, OUTPUTS), generator=torch.Generator().manual_seed(1))
     array = crossbar(hardware, weights=weights.int())
@@ -59,11 +71,11 @@ def test_compiled_loops_give_the_bits_of_tensor_operations(hardware, groups, ord
     expected, clipped = of_reference(array, inputs)
     assert torch.equal(array(order(inputs)), expected)
     assert array.counts.clipped == clipped
-    assert (clipped > 1000) == (hardware is COARSE)
+    assert (clipped > 1000) == (hardware in (COARSE, LINEAR, SAR))
 
 
 @pytest.mark.skipif(not gemm.available(), reason="products of torch depend on the size of a batch")
-@pytest.mark.parametrize("hardware", [QUIET, PHYSICAL], ids=["quiet", "physical"])
+@pytest.mark.parametrize("hardware", [QUIET, PHYSICAL, SAR], ids=["quiet", "physical", "SAR"])
 @pytest.mark.parametrize("sizes", [(1,) * 64, (7,) * 9 + (1,), (64,)], ids=["1", "7", "64"])
 def test_a_batch_may_be_split_in_any_way(hardware, sizes):
     inputs = codes(64)
@@ -192,7 +204,8 @@ def test_readings_are_rounded_to_the_even_neighbor_and_clipped(limit):
     expected = np.rint(readings)
     sums, none = np.zeros((5, 360), np.float32), np.empty((0, 0), np.float32)
     words, table = np.empty((0, 0), np.uint16), np.empty(0, np.float32)
-    clipped = kernels.convert(readings, none, np.empty((0, 0)), words, table, 0, 0, np.float32(limit), sums, 0)
+    adcs = Adcs(none, np.float32(0), 0, 0, np.empty(0, np.uint16), np.float32(limit))
+    clipped = kernels.convert(readings, none, np.empty((0, 0)), words, table, 0, 0, adcs, words, sums, 0)
     assert np.array_equal(sums, np.clip(expected, -limit, limit))
     assert clipped == np.sum(np.abs(expected) > limit)
 

@@ -128,7 +128,7 @@ class ADC:
 def convert_(steps: Tensor, limit: float) -> Tensor:
     """Convert readings in units of the step, of any shape, in place.
 
-    ``kernels._convert`` is the same in compiled loops.
+    ``converter_kernels.convert_ideally`` is the same in compiled loops.
 
     Args:
         steps: float32.

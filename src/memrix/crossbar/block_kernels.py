@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from memrix._support.compilation import compiled, part_of_compiled
 from memrix._support.philox_kernels import fill_words
+from memrix.crossbar.converter_kernels import Adcs
 from memrix.crossbar.gemm_instructions import BYTES, PANEL, VECTOR
 from memrix.crossbar.gemm_kernels import FEW, MEMORY, STRIP, multiply_matrices
 from memrix.crossbar.kernels import Offsets, Words, combine, convert, gather, look_up_rows, sum_rows
@@ -30,7 +31,7 @@ class Block(NamedTuple):
         key0: of the stream, the low half.
         key1: the high half.
         quantiles: as for ``convert``.
-        limit: as for ``convert``.
+        adcs: as for ``convert``.
         work: memory of ``work_size`` elements.
         scale: as for ``combine``.
         offset: as for ``combine``.
@@ -46,7 +47,7 @@ class Block(NamedTuple):
     key0: int
     key1: int
     quantiles: Array
-    limit: np.float32
+    adcs: Adcs
     work: Array
     scale: Array
     offset: Array
@@ -140,6 +141,11 @@ def _read(offsets: npt.NDArray[np.float64], transposed: bool, block: Block) -> i
     if total.size:
         drawn = words.reshape((n, groups * tiles * columns))
         fill_words(drawn, block.number, block.key0, block.key1)
+    adcs = block.adcs
+    converted = adcs.words.reshape((1, adcs.words.size))
+    if adcs.words.size:
+        converted = adcs.words.reshape((n, groups * tiles * columns))
+        fill_words(converted, block.number, adcs.key0, adcs.key1)
     clipped = 0
     for at in range(0, columns, strip):
         here, width = min(strip, columns - at), min(strip, wide - at)
@@ -158,7 +164,8 @@ def _read(offsets: npt.NDArray[np.float64], transposed: bool, block: Block) -> i
                 block.quantiles,
                 array,
                 array * columns + at,
-                block.limit,
+                adcs,
+                converted,
                 sums[array // tiles],
                 at,
             )

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from memrix._support.streams import normal_table
 from memrix._support.threads import side_by_side, survive_forks
 from memrix.crossbar import block_kernels, kernels
+from memrix.crossbar.converter_kernels import Adcs
 from memrix.crossbar.gemm_instructions import VECTOR
 from memrix.crossbar.read import Cells, Shape
 from memrix.device.parameters import Array
@@ -29,6 +30,8 @@ _KEPT = 1 << 22  # elements of a buffer that stays with a thread, at most
 
 _QUANTILES = normal_table(torch.device("cpu")).numpy()
 _NONE = np.empty(0, np.float32)
+_NO_ERRORS = np.empty((0, 0), np.float32)
+_NO_WORDS = np.empty(0, np.uint16)
 
 
 class Windows(NamedTuple):
@@ -78,14 +81,15 @@ def read(
     if read_block is None:
         return None
     arrays = cells.difference.numpy(), cells.total.numpy().reshape(-1)
-    halves, limit = (key & 0xFFFFFFFF, (key >> 32) & 0xFFFFFFFF), np.float32(cells.limit)
+    halves, converters = _halves(key), _converters(cells)
     ends = _flat(scale), _NONE if offset is None else _flat(offset), results.numpy()
 
     def block(start: int, stop: int) -> int:
         sizes = _sizes(cells.shape, stop - start)
         work, words = _memory(cells, sizes)
+        adcs = converters._replace(words=_words("converter words", sizes[0], cells, converters.noise > 0))
         return read_block(
-            block_kernels.Block(sizes, *arrays, words, first + start, *halves, _QUANTILES, limit, work, *ends, start)
+            block_kernels.Block(sizes, *arrays, words, first + start, *halves, _QUANTILES, adcs, work, *ends, start)
         )
 
     length = min(count, max(_FEWEST, min(_MOST, _BUFFER // cells.shape.columns)))
@@ -156,6 +160,19 @@ def _sizes(shape: Shape, count: int) -> block_kernels.Sizes:
     return count, shape.groups, shape.inputs, shape.outputs, shape.planes, shape.base, shape.rows
 
 
+def _halves(key: int) -> tuple[int, int]:
+    return key & 0xFFFFFFFF, (key >> 32) & 0xFFFFFFFF
+
+
+def _converters(cells: Cells) -> Adcs:
+    """The ADCs of cells, without memory for words."""
+    limit, adcs = np.float32(cells.limit), cells.converters
+    if adcs is None:
+        return Adcs(_NO_ERRORS, np.float32(0), 0, 0, _NO_WORDS, limit)
+    errors = adcs.errors.contiguous().numpy()
+    return Adcs(errors.reshape(len(errors), -1), np.float32(adcs.noise), *_halves(int(adcs.key)), _NO_WORDS, limit)
+
+
 def _flat(values: Tensor) -> Array:
     """All that lies between the first and the last element in memory."""
     if values.is_contiguous():
@@ -177,8 +194,12 @@ _thread = threading.local()
 
 def _memory(cells: Cells, sizes: block_kernels.Sizes) -> tuple[Any, Any]:
     """Memory for the work and the random words of a block."""
-    words = sizes[0] * cells.shape.conversions if cells.total.numel() else 0
-    return _buffer("work", block_kernels.work_size(sizes), np.float32), _buffer("words", words, np.uint16)
+    words = _words("words", sizes[0], cells, cells.total.numel() > 0)
+    return _buffer("work", block_kernels.work_size(sizes), np.float32), words
+
+
+def _words(name: str, count: int, cells: Cells, drawn: bool) -> Any:  # noqa: ANN401
+    return _buffer(name, count * cells.shape.conversions if drawn else 0, np.uint16)
 
 
 def _buffer(name: str, size: int, dtype: npt.DTypeLike) -> Any:  # noqa: ANN401

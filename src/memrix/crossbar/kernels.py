@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from memrix._support.compilation import compiled, part_of_compiled
+from memrix.crossbar.converter_kernels import WHOLE, Adcs, convert_ideally, convert_with_errors
 from memrix.device.parameters import Array
 
 Words = npt.NDArray[np.uint16]
 Offsets = npt.NDArray[np.int64]
 
-_WHOLE = np.float32(1 << 23)  # float32 from here on are whole numbers
 _ZERO = np.float32(0)
 _LARGEST = np.float32(np.finfo(np.float32).max)
 _AT_A_TIME = 1024  # inputs: their places in the tables stay in the fastest cache
@@ -30,7 +30,7 @@ def _place(inputs: Array, codes_per_unit: np.float32, zero: int, places: npt.NDA
         beyond |= not (abs(value) <= _LARGEST)
         # Added to what has only whole neighbors, a number is rounded to the nearest, of two to the even one.
         steps = min(max(value * codes_per_unit, -largest), largest)
-        whole = np.copysign(_WHOLE, steps)
+        whole = np.copysign(WHOLE, steps)
         # What is no number finds a place too, and is told: nothing else checks bounds.
         places[n] = min(np.uint32(np.int32((steps + whole) - whole) + np.int32(zero)), last)
     return not beyond
@@ -180,18 +180,6 @@ def sum_rows(values: Array, used: Offsets, sums: npt.NDArray[np.float64]) -> Non
                 total[n] += np.float64(added[n])
 
 
-@part_of_compiled
-def _convert(reading: Array, limit: np.float32, sums: Array) -> np.int32:
-    beyond = np.int32(0)
-    for n in range(reading.size):
-        whole = np.copysign(_WHOLE, reading[n])
-        steps = (reading[n] + whole) - whole
-        within = min(max(steps, -limit), limit)
-        beyond += np.int32(steps != within)
-        sums[n] += within
-    return beyond
-
-
 @compiled
 def convert(
     readings: Array,
@@ -201,7 +189,8 @@ def convert(
     quantiles: Array,
     array: int,
     first: int,
-    limit: np.float32,
+    adcs: Adcs,
+    converted: Words,
     sums: Array,
     start: int,
 ) -> int:
@@ -215,7 +204,8 @@ def convert(
         quantiles: the normal number that each word stands for, float32 ``[65536]``.
         array: which one of ``offsets`` it is.
         first: the first column's place in ``words``.
-        limit: largest code of the ADC.
+        adcs: that convert.
+        converted: random words of the noise of conversions, ``[n, conversions]``; empty without.
         sums: float32 ``[n, columns]``.
         start: the first column's place in it.
 
@@ -223,7 +213,7 @@ def convert(
         How many conversions were clipped.
     """
     columns = readings.shape[1]
-    normals = np.empty(columns, np.float32)
+    normals, codes = np.empty(columns, np.float32), np.empty(columns, np.float32)
     clipped = 0
     for k in range(readings.shape[0]):
         reading = readings[k]
@@ -235,7 +225,16 @@ def convert(
             for n in range(columns):
                 # A cell in a million conducts against a voltage of some mV; its share is below 0.
                 reading[n] += np.sqrt(max(variance[n] + offset, _ZERO)) * normals[n]
-        clipped += int(_convert(reading, limit, sums[k, start : start + columns]))
+        total = sums[k, start : start + columns]
+        if not adcs.errors.size:
+            clipped += int(convert_ideally(reading, adcs.limit, total))
+            continue
+        noise = normals[: columns if converted.size else 0]
+        if converted.size:
+            drawn = converted[k, first : first + columns]
+            for n in range(columns):
+                normals[n] = quantiles[drawn[n]]
+        clipped += int(convert_with_errors(reading, adcs, first, noise, codes, total))
     return clipped
 
 

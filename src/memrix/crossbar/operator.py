@@ -79,7 +79,7 @@ def _read(
 def _read_once(results: Tensor, call: Call) -> tuple[int, int | Tensor]:
     """How many numbers of readings it took, and how many conversions were clipped."""
     cells = call.cells
-    if call.windows.device.type != "cpu" or not gemm.available() or call.shared_noise or cells.converters is not None:
+    if call.windows.device.type != "cpu" or not gemm.available() or call.shared_noise:
         return _in_tensors(results, call)
     compiled, counted = _compiled(), call.record.numpy()
     windows, key, first = compiled.Windows(call.windows, call.vector_axes), int(counted[KEY]), int(counted[READINGS])
