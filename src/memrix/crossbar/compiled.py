@@ -87,7 +87,7 @@ def read(
     def block(start: int, stop: int) -> int:
         sizes = _sizes(cells.shape, stop - start)
         work, words = _memory(cells, sizes)
-        adcs = converters._replace(words=_words("converter words", sizes[0], cells, converters.noise > 0))
+        adcs = converters._replace(words=_words("converter words", sizes[0], cells, bool(converters.noise > 0)))
         return read_block(
             block_kernels.Block(sizes, *arrays, words, first + start, *halves, _QUANTILES, adcs, work, *ends, start)
         )
