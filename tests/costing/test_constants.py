@@ -1,11 +1,13 @@
 """Constants of costs: sources for all of them, and files that replace them."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 import memrix
 from memrix import CostConstants, SettingsError
+from memrix.costing import Constant
 from memrix.costing.constants import units_of_constants
 
 BUILT_IN = CostConstants.built_in()
@@ -82,6 +84,29 @@ def test_all_problems_of_a_file_are_said_at_once(tmp_path):
         CostConstants.load(written(tmp_path, text))
     message = str(caught.value)
     assert all(part in message for part in ("no source", "must be 'pJ'", "cell_area.value", "cell_area.unit"))
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ((math.nan, "pJ", "22 nm", "me"), "value must be a finite number from 0 in pJ, got nan"),
+        ((-1.0, "pJ", "22 nm", "me"), "value must be a finite number from 0"),
+        ((1.0, "kg", "22 nm", "me"), "unit must be one of V, ns, pJ, fJ, aJ, um2, got 'kg'"),
+        ((1.0, ["pJ"], "22 nm", "me"), "unit must be one of"),
+        ((1.0, "pJ", "", "me"), "node must be text"),
+        ((1.0, "pJ", "22 nm", " "), "source must be text"),
+    ],
+)
+def test_a_constant_made_by_hand_is_checked(given, problem):
+    with pytest.raises(SettingsError) as caught:
+        Constant(*given)
+    assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize("given", [1.0, Constant(1.0, "fJ", "22 nm", "me")])
+def test_a_constant_of_another_unit_does_not_replace_one(given):
+    with pytest.raises(SettingsError, match="adc_energy must be a Constant in pJ"):
+        replace(BUILT_IN, adc_energy=given)
 
 
 def test_a_file_that_is_not_there_is_an_error():

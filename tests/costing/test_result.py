@@ -9,6 +9,7 @@ import memrix
 from memrix import Costs, SettingsError
 from memrix.costing import DigitalCounts, LayerCounts
 from memrix.costing.constants import units_of_constants
+from memrix.costing.tables import cause_rows
 
 # Two inputs of 3 vectors each: 4 inputs x 5 outputs, two bit slices, one tile.
 LAYER = LayerCounts(
@@ -21,6 +22,7 @@ LAYER = LayerCounts(
     inputs_converted=6 * 4 * 2,
     power=1e-3,
     current=4e-3,
+    volts=0.4,
     phases=1,
     adc_levels=256,
     dac_bits=8,
@@ -96,6 +98,31 @@ def test_other_constants_take_the_same_counts(tmp_path):
         assert layer.drivers == pytest.approx((4e-3 * 0.9 - 1e-3) * 20e-9 / 2)
         assert other.layers == COSTS.layers
     assert COSTS.replace(constants=None) == COSTS
+
+
+def test_drivers_cannot_deliver_more_than_their_supply(tmp_path):
+    path = constants(tmp_path, driver_supply=0.3)
+    with pytest.raises(SettingsError, match=r"at least the 0.4 V that drivers of layer 'encoder.first' deliver"):
+        COSTS.replace(constants=path)
+
+
+def test_costs_of_no_layer_are_nothing():
+    nothing = Costs((), (), 1)
+    assert (nothing.energy, nothing.latency, nothing.interval, nothing.area) == (0, 0, 0, 0)
+    assert "0 J" in str(nothing)
+
+
+def test_the_table_by_cause_adds_up():
+    rows = {name: (chip, digital) for name, chip, digital in cause_rows(COSTS)[1:]}
+    assert rows["array"] == ("5 pJ", "")
+    assert rows["ADC"][0] == "25.5 pJ"
+    assert rows["digital sums"] == ("49.5 pJ", "")
+    assert rows["arithmetic"] == ("", "66 pJ")
+    assert rows["weights from SRAM"] == ("", "75 pJ")
+    assert rows["layers on crossbars"] == ("87.8 pJ", "141 pJ")  # 5 + 25.5 + 7.78 + 49.5; 66 + 75
+    assert rows["digital layers"] == ("155 pJ", "155 pJ")
+    assert rows["all"] == ("243 pJ", "296 pJ")
+    assert COSTS.to_markdown().splitlines()[-1] == "| all | 243 pJ | 296 pJ |"
 
 
 def test_a_file_without_a_source_is_refused(tmp_path):

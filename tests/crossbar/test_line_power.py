@@ -71,6 +71,16 @@ def test_drift_acts_on_the_sums_of_word_lines():
     np.testing.assert_allclose(states_of_lines(quiet), states_of_lines(noisy), rtol=1e-6)
 
 
+def test_temperature_acts_on_what_word_lines_draw():
+    """Of one activation energy, currents of all cells grow by exp(-E / k (1 / T - 1 / 300 K)) at 0.2 V."""
+    codes = torch.full((1, 1, 4), 8.0)
+    cold = crossbar_of(HARDWARE.replace(**{"dac.vmax": 0.2}))
+    activated = {"device.on_activation_energy": 0.05, "device.off_activation_energy": 0.05}
+    hot = crossbar_of(HARDWARE.replace(**activated, **{"device.temperature": 400.0, "dac.vmax": 0.2}))
+    powers = [delivered(crossbar, counted(crossbar, codes)).power for crossbar in (hot, cold)]
+    assert powers[0] / powers[1] == pytest.approx(np.exp(0.05 / 8.617333e-5 * (1 / 300 - 1 / 400)), rel=1e-5)
+
+
 def test_readings_that_switch_cells_change_the_sums_of_word_lines():
     disturbed = HARDWARE.replace(noise="off", **{"device.read_disturb": True})
     crossbar = crossbar_of(disturbed, 4, 64)

@@ -34,6 +34,44 @@ def test_every_layer_is_counted_as_its_converters_count(name):
     assert costs.energy > 0
 
 
+def test_every_cost_of_one_layer_of_4_x_4_by_hand():
+    """Ternary weights in one bit slice of ideal cells, one vector; currents from the curves of Synaptogen."""
+    layer = nn.Linear(4, 4, bias=False)
+    layer.weight.data = torch.tensor([[1.0, 1, 0, 1], [-1, 0, 0, 1], [1, 0, 0, -1], [-1, -1, 0, 1]])
+    vector = torch.tensor([[1.0, -1.0, 0.5, 0.0]])  # 0.4 V, -0.4 V, 0.2 V and nothing
+    hardware = memrix.Hardware(
+        weight_bits=2, programming="ideal", tile=memrix.Tile(4, 4), dac=memrix.DAC(bits=8, vmax=0.4)
+    )
+    costs = memrix.costs(programmed(layer, [vector], hardware), [vector])
+    # A weight of 1 is an ON cell (89.743 uA at 0.4 V, 82.700 uA at -0.4 V) and an OFF cell (6.396 uA, 6.332 uA);
+    # a weight of 0 is two OFF cells (2.925 uA at 0.2 V).
+    first = 0.4 * (4 * 89.743 + 4 * 6.396)
+    second = 0.4 * (2 * 82.700 + 6 * 6.332)
+    third = 0.2 * (8 * 2.925)
+    microwatt = first + second + third
+    assert microwatt == pytest.approx(239.86, abs=0.01)
+    # 10 ns. Four conversions of 0.4375 pJ + 257 * 1.39 fJ + 257**2 * 0.87 aJ. Four inputs of 8 bits.
+    picojoule = {
+        "array": 2.3986,
+        "drivers": 0,
+        "adc": 4 * 0.85219,
+        "dac": 4 * 8 * 0.0405,
+        "sums": 4 * 3.2,
+        "digital": 0,
+    }
+    assert costs.by_cause == {cause: pytest.approx(energy * 1e-12, rel=1e-4) for cause, energy in picojoule.items()}
+    assert costs.energy == pytest.approx(19.903e-12, rel=1e-4)
+    # 16 products of 0.3 pJ and 4 results of 3.2 pJ; 16 weights from SRAM at 1.25 pJ and from DRAM at 244 pJ.
+    assert costs.reference == {
+        "arithmetic": pytest.approx(17.6e-12),
+        "sram": pytest.approx(20e-12),
+        "dram": pytest.approx(3904e-12),
+    }
+    assert costs.latency == costs.interval == pytest.approx(10e-9 + 1e-9 + 8.0056e-9, rel=1e-5)
+    # 32 cells, four ADCs, four DACs of 257 levels, in um2.
+    assert costs.area == pytest.approx((32 * 0.0232 + 4 * 1200 + 4 * 257 * 0.083) * 1e-12)
+
+
 def test_one_linear_layer_by_hand():
     layer = nn.Linear(200, 10)
     chip = programmed(layer, [torch.ones(3, 200)])
@@ -91,6 +129,20 @@ def test_inputs_are_entries_of_the_first_axis():
     assert costs.inputs == 5
     assert costs.by_layer[0].vectors == 5
     assert memrix.costs(chip, [torch.ones(3, 5, 6)], inputs=15).by_layer[0].vectors == 1
+
+
+class Scaled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(6, 4)
+
+    def forward(self, scale, x):
+        return self.layer(scale * x)
+
+
+def test_a_number_in_a_batch_is_no_input():
+    batch = {"scale": torch.tensor(1.0), "x": torch.ones(3, 6)}
+    assert memrix.costs(programmed(Scaled(), [batch]), [batch]).inputs == 3
 
 
 class Attending(nn.Module):
@@ -214,6 +266,40 @@ def test_sums_of_word_lines_in_a_file_are_checked(tmp_path):
         write_archive(path, {**tensors, key: broken}, description)
         with pytest.raises(CheckpointError, match=r"line_states"):
             memrix.load(path, model)
+
+
+class Words(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding, self.head = nn.Embedding(200, 12), nn.Linear(12, 4)
+
+    def forward(self, words):
+        return self.head(self.embedding(words))
+
+
+def test_a_row_that_is_looked_up_is_read_once_whatever_the_inputs_and_parts():
+    words, model = torch.arange(10)[None], Words()
+    whole, bits, parts = (
+        memrix.costs(
+            programmed(copy.deepcopy(model), [words], HARDWARE.replace(**changes), ["embedding", "head"]), [words]
+        )
+        for changes in ({}, {"dac.inputs": "bit-serial"}, {"wires": memrix.Wires(rows_at_once=32)})
+    )
+    for other in (bits, parts):
+        assert other.layers[0].conversions == whole.layers[0].conversions == 10 * 12 * 2
+        assert other.layers[0].power == pytest.approx(whole.layers[0].power, rel=1e-6)
+        assert other.by_layer[0].latency == pytest.approx(whole.by_layer[0].latency)
+    assert bits.layers[1].conversions == 7 * whole.layers[1].conversions == 7 * 10 * 4 * 2
+
+
+def test_bits_of_inputs_of_a_part_of_the_rows_at_a_time_take_a_reading_each():
+    hardware = HARDWARE.replace(**{"dac.inputs": "bit-serial"}, wires=memrix.Wires(rows_at_once=32))
+    (layer,) = memrix.costs(
+        programmed(nn.Linear(200, 10), [torch.ones(3, 200)], hardware), [torch.ones(3, 200)]
+    ).layers
+    assert layer.phases == 4 * 7
+    assert layer.conversions == 3 * 7 * 7 * 2 * 10  # vectors, parts of 200 rows, bits, bit slices, outputs
+    assert layer.inputs_converted == 3 * 200 * 2 * 7
 
 
 def test_bits_of_inputs_take_a_reading_each():

@@ -6,7 +6,7 @@ Nothing here runs a model: ``memrix.model.costs`` counts, and this package multi
                                      counts                        +---> Costs ---> table, JSON, data frame
     constants.toml ----------------> CostConstants ----------------+     layer_costs: one layer
     (or a file of yours)             constants                           result: all, and the digital reference
-                                                                         units: figures in words
+                                                                         tables, units: figures in words
 
 A new cause of costs is a field of ``LayerCosts``, with its constants in ``CostConstants`` and ``constants.toml``.
 """

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Self, get_args
+from typing import Annotated, Any, Self, get_args
 
 from memrix._support.documents import file_path, load_tree, parse_toml
 from memrix._support.records import closest
@@ -28,12 +29,22 @@ class Constant:
         unit: as in the file, such as ``pJ``.
         node: of the technology, such as ``22 nm``.
         source: a publication, or what is assumed.
+
+    Raises:
+        SettingsError: a value that is negative or not finite, an unknown unit, or no node or source.
     """
 
     value: float
     unit: str
     node: str
     source: str
+
+    def __post_init__(self) -> None:
+        problems = _part_problems("constant", self.unit, asdict(self))
+        if self.unit not in tuple(_UNITS):
+            problems.append(f"constant.unit must be one of {', '.join(_UNITS)}, got {shown(self.unit)}")
+        if problems:
+            raise SettingsError("; ".join(problems))
 
     @property
     def si(self) -> float:
@@ -55,7 +66,8 @@ class CostConstants:
         adc_area: of a converter, whatever its bits.
         dac_energy_per_bit: of one input of one word line.
         dac_area_per_level: of one converter of a word line.
-        driver_supply: voltage that linear drivers take their current from; 0: drivers without losses.
+        driver_supply: voltage that linear drivers take their current from, at least that of the largest code; 0:
+            drivers without losses.
         cell_area: the square of the pitch.
         sum_energy: of adding one conversion to others.
         scale_energy: of scale and offset of one result.
@@ -82,6 +94,15 @@ class CostConstants:
     accumulate_energy: Annotated[Constant, "pJ"]
     sram_energy_per_byte: Annotated[Constant, "pJ"]
     dram_energy_per_byte: Annotated[Constant, "pJ"]
+
+    def __post_init__(self) -> None:
+        for name, unit in units_of_constants().items():
+            given = getattr(self, name)
+            if not isinstance(given, Constant) or given.unit != unit:
+                raise SettingsError(
+                    f"{name} must be a Constant in {unit}, such as Constant(1.0, {unit!r}, '22 nm', 'who measured "
+                    f"it, and where'), got {shown(given)}"
+                )
 
     @classmethod
     def built_in(cls) -> Self:
@@ -154,12 +175,20 @@ def _problems(name: str, unit: str, table: object) -> list[str]:
         for part in table
         if part not in _PARTS
     ]
-    for part in _PARTS[1:]:
-        if part in table and not (isinstance(table[part], str) and table[part].strip()):
-            problems.append(f"{name}.{part} must be text, got {shown(table[part])}")
-    value = table.get("value", 0.0)
-    if not is_number(value) or not 0 <= value < math.inf:
-        problems.append(f"{name}.value must be a finite number from 0 in {unit}, got {shown(value)}")
+    problems += _part_problems(name, unit, table)
     if isinstance(table.get("unit"), str) and table["unit"].strip() and table["unit"] != unit:
         problems.append(f"{name}.unit must be {unit!r}, got {shown(table['unit'])}; convert the value")
+    return problems
+
+
+def _part_problems(name: str, unit: str, table: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the parts that are there."""
+    problems = [
+        f"{name}.{part} must be text, got {shown(table[part])}"
+        for part in _PARTS[1:]
+        if part in table and not (isinstance(table[part], str) and str(table[part]).strip())
+    ]
+    value = table.get("value", 0.0)
+    if not (is_number(value) and 0 <= value < math.inf):
+        problems.append(f"{name}.value must be a finite number from 0 in {unit}, got {shown(value)}")
     return problems

@@ -19,6 +19,7 @@ class LayerCounts:
         inputs_converted: inputs that DACs have turned into voltages, once for each tile that they drive.
         power: voltage times current of all word lines, summed over readings, in W.
         current: of all word lines, along their voltages, summed over readings, in A.
+        volts: at the largest code.
         phases: readings that one input vector takes.
         adc_levels: of the converters.
         dac_bits: of those of the word lines.
@@ -39,6 +40,7 @@ class LayerCounts:
     inputs_converted: int
     power: float
     current: float
+    volts: float
     phases: int
     adc_levels: int
     dac_bits: int

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from memrix.costing.constants import CostConstants
 from memrix.costing.counts import LayerCounts
+from memrix.errors import SettingsError
 
 CAUSES = {"array": "array", "drivers": "drivers", "adc": "ADC", "dac": "DAC", "sums": "digital sums"}
 """Causes of energy in a layer on crossbars, with the words for tables."""
@@ -60,10 +61,20 @@ class LayerCosts:
 
     @classmethod
     def of(cls, counts: LayerCounts, constants: CostConstants, inputs: int) -> LayerCosts:
-        """The costs for one of so many inputs that were counted."""
+        """The costs for one of so many inputs that were counted.
+
+        Raises:
+            SettingsError: drivers with a supply below the voltages that they deliver.
+        """
         reading, levels = constants.reading_time.si, counts.adc_levels
         array = counts.power * reading
-        supplied = counts.current * constants.driver_supply.si * reading
+        supply = constants.driver_supply.si
+        if 0 < supply < counts.volts:
+            raise SettingsError(
+                f"driver_supply must be at least the {counts.volts:g} V that drivers of layer {counts.name!r} "
+                f"deliver, or 0 for drivers without losses, got {supply:g} V"
+            )
+        supplied = counts.current * supply * reading
         # The first conversion of a sum is there without an addition.
         additions = counts.conversions - counts.results
         sums = additions * constants.sum_energy.si + counts.results * constants.scale_energy.si
@@ -74,7 +85,7 @@ class LayerCosts:
             name=counts.name,
             kind=counts.kind,
             array=array / inputs,
-            drivers=max(0.0, supplied - array) / inputs,
+            drivers=(supplied - array if supply else 0.0) / inputs,
             adc=counts.conversions * constants.conversion_energy(levels) / inputs,
             dac=counts.inputs_converted * counts.dac_bits * constants.dac_energy_per_bit.si / inputs,
             sums=sums / inputs,

@@ -10,20 +10,19 @@ from typing import Any
 
 from memrix._support.documents import file_path
 from memrix._support.notebooks import data_frame, html_table, html_text
-from memrix._support.tables import columns
+from memrix._support.tables import columns, markdown
 from memrix._support.validation import require_integer
 from memrix.costing.constants import CostConstants
 from memrix.costing.counts import DigitalCounts, LayerCounts
 from memrix.costing.layer_costs import CAUSES, LayerCosts
+from memrix.costing.tables import cause_rows, layer_rows, said
 from memrix.costing.units import in_joule, in_second, in_square_meter
 from memrix.errors import DataError
-
-DIGITAL = "digital layers"
 
 
 @dataclass(frozen=True)
 class Costs:
-    """What readings of a chip cost, for one input of the model. Prints as a table.
+    """What readings of a chip cost, for one input of the model. Prints as tables.
 
     Counts do not depend on constants: ``costs.replace(constants="mine.toml")`` is the same run with others.
 
@@ -43,6 +42,7 @@ class Costs:
     def __post_init__(self) -> None:
         require_integer("inputs", self.inputs, 1, 1 << 62)
         object.__setattr__(self, "constants", CostConstants.of(self.constants))
+        self.by_layer  # noqa: B018 - constants that do not suit what was counted are an error now, not where it prints
 
     def replace(self, *, constants: CostConstants | str | Path | None) -> Costs:
         """The same counts with other constants.
@@ -111,7 +111,7 @@ class Costs:
     @property
     def interval(self) -> float:
         """Time in s from input to input where layers are pipelined: that of the slowest layer."""
-        return max(layer.latency for layer in self.by_layer)
+        return max((layer.latency for layer in self.by_layer), default=0.0)
 
     @property
     def crossbar_energy(self) -> float:
@@ -149,6 +149,11 @@ class Costs:
         return self.reference["arithmetic"] + self.reference["sram"]
 
     @property
+    def digital_total(self) -> float:
+        """Energy in J of one input if nothing were on crossbars: ``digital_reference`` and ``digital_energy``."""
+        return self.digital_reference + self.digital_energy
+
+    @property
     def _records(self) -> list[dict[str, Any]]:
         return [{**asdict(layer), "energy": layer.energy, "area": layer.area} for layer in self.by_layer]
 
@@ -160,7 +165,11 @@ class Costs:
             "inputs": self.inputs,
             **{name: getattr(self, name) for name in (*names, *times)},
             "by_cause": self.by_cause,
-            "reference": {**self.reference, "digital_reference": self.digital_reference},
+            "reference": {
+                **self.reference,
+                "digital_reference": self.digital_reference,
+                "digital_total": self.digital_total,
+            },
             "layers": self._records,
             "digital": [asdict(layer) for layer in self.digital],
             "counts": [asdict(layer) for layer in self.layers],
@@ -189,11 +198,16 @@ class Costs:
         """
         return data_frame(self._records, ("name", "kind", "energy"))
 
+    def to_markdown(self) -> str:
+        """Energy of one input by cause, beside the same computed digitally, as a table of a document."""
+        head, *lines = cause_rows(self)
+        return markdown(head, lines)
+
     def __str__(self) -> str:
-        return f"{columns(self.rows())}\n\n{self._said}"
+        return f"{columns(layer_rows(self))}\n\n{columns(cause_rows(self))}\n\n{said(self)}"
 
     def _repr_html_(self) -> str:
-        return "\n".join([html_table(self.rows()), html_text(self._said)])
+        return "\n".join([html_table(layer_rows(self)), html_table(cause_rows(self)), html_text(said(self))])
 
     @property
     def line(self) -> str:
@@ -202,56 +216,3 @@ class Costs:
             f"one input: {in_joule(self.energy)}, {in_second(self.latency)} (pipelined {in_second(self.interval)}), "
             f"{self.tops_per_watt:.3g} TOPS/W on crossbars of {in_square_meter(self.area)}"
         )
-
-    @property
-    def _said(self) -> str:
-        reference, crossbars = self.reference, self.crossbar_energy
-        inputs = f"{self.inputs:,} input{'s' if self.inputs != 1 else ''}"
-        ratio = ""
-        if reference["arithmetic"]:
-            ratio = (
-                f", {crossbars / self.digital_reference:.2g} times that and "
-                f"{crossbars / reference['arithmetic']:.2g} times the arithmetic alone"
-            )
-        largest = sorted(self.digital, key=lambda layer: -layer.products)[:3]
-        shares = ", ".join(
-            f"{layer.name} {in_joule(layer.products * self.known.product_energy / self.inputs)}" for layer in largest
-        )
-        digital = f"{DIGITAL}: {in_joule(self.digital_energy)} for products at 8 bits, most for {shares}"
-        return "\n".join([
-            *([digital] if shares else []),
-            f"energies are for one input, a mean over {inputs}; {self.line}",
-            f"the products on crossbars computed digitally at 8 bits: {in_joule(self.digital_reference)} (arithmetic "
-            f"{in_joule(reference['arithmetic'])}, weights from SRAM {in_joule(reference['sram'])}); on crossbars "
-            f"{in_joule(crossbars)}{ratio}",
-            f"weights from DRAM once for every input would add {in_joule(reference['dram'])}",
-        ])  # fmt: skip
-
-    def rows(self) -> list[tuple[str, ...]]:
-        """Headings, and lines for layers, digital layers and all; causes that cost nothing are left out."""
-        used = {cause: words for cause, words in CAUSES.items() if self.by_cause[cause]}
-        head = ("layer", "vectors", "conversions", *used.values(), "energy", "time", "area")
-        lines = [
-            (
-                layer.name,
-                _count(layer.vectors),
-                _count(layer.conversions),
-                *(in_joule(getattr(layer, cause)) for cause in used),
-                in_joule(layer.energy),
-                in_second(layer.latency),
-                in_square_meter(layer.area),
-            )
-            for layer in self.by_layer
-        ]
-        empty = ("",) * len(used)
-        digital = [(DIGITAL, "", "", *empty, in_joule(self.digital_energy), "", "")] if self.digital else []
-        totals = (in_joule(self.by_cause[cause]) for cause in used)
-        last = (
-            "all", "", _count(self.conversions), *totals, in_joule(self.energy), in_second(self.latency),
-            in_square_meter(self.area),
-        )  # fmt: skip
-        return [head, *lines, *digital, last]
-
-
-def _count(number: float) -> str:
-    return f"{number:,.0f}" if number >= 10 or number == int(number) else f"{number:.2g}"

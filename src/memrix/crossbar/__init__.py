@@ -20,8 +20,8 @@ of cells, and multiplies vectors by them.
                               results <--- slices, tiles added <--- convert_ (ADC)
 
 ``operator.py`` is the one way in: torch sees the operator ``memrix::read``, in eager calls and in graphs. It runs
-``compiled.py`` on a CPU, which gives the same bits several times as fast, and ``read.py`` anywhere else. Each physical
-effect has one file that both follow:
+``compiled.py`` on a CPU, which gives the same bits several times as fast, and ``read.py`` anywhere else. Each
+physical effect has one file that both follow:
 
     mapping               bit slices, differential pairs, tiles; the number of each cell
     protocols/            how cells are brought to their targets
@@ -35,7 +35,7 @@ effect has one file that both follow:
     nodal                 arrays with wires solved exactly, for cells of any curve: needs scipy
     activation            currents at another temperature
     dac, adc, noise       the converters and the noise of a reading; circuit: their tables over the codes of a DAC
-    converters            ADCs with errors: what each draws, and what it makes of readings; its loops: converter_kernels
+    converters            ADCs with errors: what each draws and makes of readings; its loops: converter_kernels
     bit_serial            readings of inputs bit by bit
     read, products        the read in tensor operations; its matrix product
     compiled              the read on a CPU; its loops: block_kernels, kernels

@@ -30,18 +30,22 @@ class CodeCounts:
 
     Args:
         crossbar: whose inputs are counted.
+        looked_up: whether rows are read one at a time at the largest code, and not vectors.
 
     Attributes:
         counts: int64 ``[groups * inputs, codes]``, codes in ascending order.
+        readings: in which a word line is driven at a code: those of its bits where inputs are bit-serial.
         vectors: input vectors so far, of each group.
     """
 
-    def __init__(self, crossbar: Crossbar) -> None:
+    def __init__(self, crossbar: Crossbar, *, looked_up: bool = False) -> None:
         layout, dac = crossbar.layout, crossbar.circuit.dac
         self._zero = dac.largest_code
         lines, device = layout.groups * layout.inputs, crossbar.difference.device
         self.counts = torch.zeros((lines, dac.codes_count), dtype=torch.int64, device=device)
         self._first = torch.arange(lines, device=device).view(layout.groups, 1, -1) * dac.codes_count
+        # A row that is looked up is read once, at the voltage of the largest code, not bit by bit.
+        self.readings = np.ones(dac.codes_count) if looked_up else dac.driven.sum(0)
         self.vectors = 0
 
     def add_(self, windows: Tensor, vector_axes: int, codes_per_unit: Tensor) -> None:
@@ -88,11 +92,11 @@ class Delivered:
 def delivered(crossbar: Crossbar, counts: CodeCounts) -> Delivered | None:
     """What the drivers of a crossbar delivered in the readings that were counted.
 
-    Cells are those as read: with their programming errors, faults and drift. With wires, each cell draws its current
-    at the voltage that arrives along its word line, and the voltage at the driver counts: what the word line
-    dissipates is part of the power. That bit lines are not quite at ground is neglected, so the power is an upper
-    bound: of 128 x 128 cells with 0.35 ohm from cell to cell, half of them ON, by 0.2 % for inputs of either sign,
-    5 % for inputs of one sign, and 19 % where all word lines are at the same voltage (nodal solution).
+    Cells are those as read: with their programming errors, faults, drift and temperature. With wires, each cell draws
+    its current at the voltage that arrives along its word line, and the voltage at the driver counts: what the word
+    line dissipates is part of the power. That bit lines are not quite at ground is neglected, so the power is an
+    upper bound: of 128 x 128 cells with 0.35 ohm from cell to cell, half of them ON, by 0.2 % for inputs of either
+    sign, 5 % for inputs of one sign, and 19 % where all word lines are at the same voltage (nodal solution).
 
     Args:
         crossbar: as it is now.
@@ -108,10 +112,12 @@ def delivered(crossbar: Crossbar, counts: CodeCounts) -> Delivered | None:
         return None
     current = CellCurrent(crossbar.cell_parameters)
     volts = crossbar.circuit.dac.voltages(current)
-    often = counts.counts.double().cpu().numpy()
-    often = often * crossbar.circuit.dac.driven.sum(0)
+    often = counts.counts.double().cpu().numpy() * counts.readings
     cells = POLARITIES * layout.planes * layout.outputs
     low, slope = current.low_resistance(volts), current.slope(volts)
+    # At another temperature a cell of state r draws what one of state shift + factor r does at 300 K.
+    shift, factor = crossbar.circuit.activation.seen(crossbar.nominal_states, current.parameters.silent_state)
+    low, slope = low + shift * slope, factor * slope
 
     def summed(weights: Array) -> float:
         return float((cells * (often @ (weights * low)) + states * (often @ (weights * slope))).sum())

@@ -20,7 +20,7 @@ A model goes through them in this order. Each leaves it as it was if anything fa
     quantize(model, hardware)                  in place                   conversion
     program(model, hardware) ──> chip          a copy                     conversion, copying
     summary(chip, batches) ────> Summary       cells, tiles, SQNR         summaries, sqnr, chip_summary
-    costs(chip, batches) ──────> Costs         energy, latency    costs, cost_counters; the arithmetic: costing
+    costs(chip, batches) ──────> Costs         energy, latency            costs, cost_counters, matrix_products
     write(chip) ───────────────> names         changed layers             writing
     age(chip, seconds=...) ────> chip          a copy, later              aging
     recalibrate(chip, batches) > chip          a copy, fitted again       aging

@@ -8,20 +8,18 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import flop_registry
 
 from memrix.costing import DigitalCounts, LayerCounts
 from memrix.crossbar.line_power import CodeCounts, delivered
 from memrix.crossbar.mapping import Layout
 from memrix.errors import ConversionError
 from memrix.model.inventory import Candidate
+from memrix.model.matrix_products import MatrixProducts
 from memrix.model.summaries import kind_of
 from memrix.nn.crossbar_layer import CrossbarLayer
 
 OTHER = "other matrix products"
-_OPERATIONS = 2  # of a product, which is added to others
 
 
 class LayerCounter:
@@ -36,7 +34,8 @@ class LayerCounter:
         self.name, self.layer = name, layer
         self._crossbar = layer.memrix.programmed.crossbar
         self._before = self._crossbar.counts.conversions
-        self._codes = CodeCounts(self._crossbar)
+        self._looked_up = not layer.memrix.geometry.observed
+        self._codes = CodeCounts(self._crossbar, looked_up=self._looked_up)
         with torch.no_grad():
             self._codes_per_unit = layer.memrix.activation_step.reciprocal()
 
@@ -46,7 +45,7 @@ class LayerCounter:
         given = {name: value for name, value in named.items() if name != "cached"}
         input, _ = state.geometry.bind(inputs, given)
         with torch.autocast(input.device.type, enabled=False):
-            if state.geometry.observed:
+            if not self._looked_up:
                 windows, axes = state.geometry.windows(self.layer, input.detach().float())
                 self._codes.add_(windows, axes, self._codes_per_unit)
             else:
@@ -66,10 +65,12 @@ class LayerCounter:
                 f"layer {self.name!r} does not say what its word lines draw: an earlier memrix has saved this chip "
                 f"without noise or with wires; program it again with memrix.program"
             )
-        looked_up = not self.layer.memrix.geometry.observed
-        cycles = 1 if looked_up else len(circuit.dac.cycle_weights)
+        looked_up = self._looked_up
+        # A row that is looked up is driven once, at the voltage of the largest code, in the only tile that has it.
+        readings = 1 if looked_up else min(layout.parts, layout.row_tiles) * len(circuit.dac.cycle_weights)
         column_tiles = -(-layout.outputs // layout.tile.columns)
         word_lines = layout.groups * layout.inputs * layout.planes * column_tiles
+        driven = word_lines // layout.inputs if looked_up else word_lines * len(circuit.dac.cycle_weights)
         by_vector = layout.groups * layout.outputs
         return LayerCounts(
             name=self.name,
@@ -79,10 +80,11 @@ class LayerCounter:
             products=0 if looked_up else codes.vectors * by_vector * layout.inputs,
             results=codes.vectors * by_vector,
             conversions=crossbar.counts.conversions - self._before,
-            inputs_converted=codes.vectors * (word_lines // layout.inputs if looked_up else word_lines * cycles),
+            inputs_converted=codes.vectors * driven,
             power=taken.power,
             current=taken.current,
-            phases=min(layout.parts, layout.row_tiles) * cycles,
+            volts=circuit.dac.vmax,
+            phases=readings,
             adc_levels=round(2 * circuit.adc.largest_code) + 1,
             dac_bits=1 if circuit.dac.bit_serial else circuit.dac.bits,
             weights=layout.groups * layout.inputs * layout.outputs,
@@ -102,7 +104,7 @@ def _converters(layout: Layout, shared: int) -> int:
 
 
 class InputCounter:
-    """Counts the inputs of a model: entries of the first axis of the first tensor of each call."""
+    """Counts the inputs of a model: entries of the first axis of the first tensor of each call that has one."""
 
     def __init__(self) -> None:
         self.calls = self.inputs = 0
@@ -110,8 +112,9 @@ class InputCounter:
     def take(self, module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
         """Count a call, as a hook."""
         self.calls += 1
-        first = next((value for value in tree_leaves((inputs, named)) if isinstance(value, Tensor)), None)
-        self.inputs += 1 if first is None or not first.dim() else len(first)
+        given = (value for value in tree_leaves((inputs, named)) if isinstance(value, Tensor) and value.dim())
+        first = next(given, None)
+        self.inputs += 1 if first is None else len(first)
 
 
 @contextmanager
@@ -136,8 +139,8 @@ class DigitalProducts:
     def __init__(self, candidates: Sequence[Candidate]) -> None:
         self._layers = {layer.module: layer for layer in candidates if not isinstance(layer.module, CrossbarLayer)}
         self._found: dict[nn.Module, int] = dict.fromkeys(self._layers, 0)
-        self._mode = _Operations()
-        self._started: list[int] = []  # operations before the calls that are going on, those of inner layers added
+        self._mode = MatrixProducts()
+        self._started: list[int] = []  # products before the calls that are going on, those of inner layers added
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -167,31 +170,9 @@ class DigitalProducts:
     def counts(self) -> tuple[DigitalCounts, ...]:
         """Those that multiplied anything."""
         found = [
-            DigitalCounts(layer.name, type(module).__name__, self._found[module] // _OPERATIONS)
+            DigitalCounts(layer.name, type(module).__name__, self._found[module])
             for module, layer in self._layers.items()
             if self._found[module]
         ]
         others = self._mode.count - sum(self._found.values())
-        return (*found, DigitalCounts(OTHER, "", others // _OPERATIONS)) if others else tuple(found)
-
-
-class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the operations of products of matrices, as torch counts them; ``FlopCounterMode`` takes far longer."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.count = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
-        given = kwargs or {}
-        counted = flop_registry.get(func._overloadpacket)
-        if counted is None and torch.is_inference_mode_enabled():
-            # Operations that are made of others arrive whole.
-            with self:
-                made = func.decompose(*args, **given)
-            if made is not NotImplemented:
-                return made
-        output = func(*args, **given)
-        if counted is not None:
-            self.count += counted(*args, **given, out_val=output)
-        return output
+        return (*found, DigitalCounts(OTHER, "", others)) if others else tuple(found)

@@ -30,12 +30,14 @@ def costs(
     """Energy, latency and area of readings of a chip, from actual inputs.
 
     Every input of every layer is counted: a histogram of the DAC codes of each word line gives the energy of the
-    array exactly. The chip is left as it was, as by ``memrix.summary``. One input is an entry of the first axis of
-    the first tensor of a batch; a recurrent network that takes steps first needs ``inputs``.
+    array exactly. The chip is left as it was, as by ``memrix.summary``; only cells that readings switch
+    (``device.read_disturb``) stay as the batches have left them. One input is an entry of the first axis of the first
+    tensor of a batch; a recurrent network that takes steps first, or a batch that begins with another tensor, needs
+    ``inputs``.
 
     Counted are arrays, converters, and the digital sums behind them; of what stays digital, products of matrices
-    (linear layers, convolutions, attention). Not counted: sense amplifiers, norms and activation functions, moving
-    inputs and results, leakage.
+    (linear layers, convolutions, attention, recurrent layers). Not counted: sense amplifiers, norms and activation
+    functions, moving inputs and results, leakage.
 
     Args:
         chip: as ``memrix.program`` gave it.
