@@ -35,6 +35,7 @@ COMMANDS = [
     ["lm", "perplexity"],
     ["pack"],
     ["train"],
+    ["transcribe"],
 ]
 MISTAKES = [
     (["corpus", "prepare", "nowhere"], "there is no corpus 'nowhere'"),
@@ -70,6 +71,11 @@ MISTAKES = [
     (["train", "--config", "damaged.toml", "--output", "x"], "not valid TOML"),
     (["train", "--config", "nowhere.toml", "--output", "x"], "memrix corpus prepare nowhere"),
     (["train", "--config", "small", "--output", "x", "--threads", "0"], "at least 1"),
+    (["transcribe"], "there is nothing to transcribe"),
+    (["transcribe", "no.wav"], "'no.wav' cannot be read"),
+    (["transcribe", "text.txt", "--hardware", "papr"], "did you mean 'paper'"),
+    (["transcribe", "text.txt", "--chip-only"], "chip_only is a setting of a chip"),
+    (["transcribe", "text.txt", "--trn", "text.txt"], "is named twice"),
 ]
 HEAVY = {"torch", "transformers", "scipy", "matplotlib", "numpy", "lhotse", "lightning", "pandas", "sklearn"}
 CALLED = """

@@ -15,7 +15,7 @@ It answers one question: how many words does a recognizer get wrong in float, qu
 Where to look:
 
 - ``corpora``: recordings and transcripts of others, prepared once: manifests with fixed splits, audio at 16 kHz.
-- ``audio``, ``resampling``, ``features``, ``augmentation``: from samples to what a network takes.
+- ``audio``, ``rates``, ``resampling``, ``features``, ``augmentation``: from samples to what a network takes.
 - ``labels``, ``pronunciation``, ``text``: what a network writes, and how words are spelled in it.
 - ``speech_model``: what every recognizer is to training.
 - ``seq2seq``: sequence-to-sequence models of ``transformers``, such as Whisper.
@@ -25,6 +25,7 @@ Where to look:
 - ``search``: from log-probabilities to words, with a lexicon and an n-gram language model.
 - ``experiment``: float, low-bit and chips of a recognizer that is trained here, compared on one test split.
 - ``evaluation``: the same comparison of a sequence-to-sequence model, as it comes or trained, batch by batch.
+- ``transcribing``: recordings of any length as text, by a recognizer as it is or on a chip.
 - ``whisper``: what is Whisper's own: its prompt and its weights.
 - ``scoring``, ``charts``: word error rates with intervals, and what they look like.
 - ``trained``: recognizers that come with memrix.

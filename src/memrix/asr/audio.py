@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from memrix.asr.rates import Resampler
 from memrix.errors import DataError
 from memrix.toolkit import file_path
 
@@ -83,6 +84,28 @@ def check_ends(path: Path) -> Shape:
         return Shape(file.frames, file.samplerate, file.channels)
 
 
+def audio_pieces(path: Path, seconds: float = 10.0) -> Iterator[npt.NDArray[np.float32]]:
+    """The samples that ``read_audio`` gives, piece by piece: a recording may be longer than memory.
+
+    Args:
+        path: of the file.
+        seconds: of audio that is decoded at a time.
+
+    Raises:
+        DataError: as ``read_audio`` does, once the place is reached.
+    """
+    with _opened(path) as file:
+        resampler = Resampler(file.samplerate, SAMPLE_RATE)
+        done, frames = 0, max(1, round(seconds * file.samplerate))
+        while len(channels := file.read(frames, dtype="float32", always_2d=True)):  # [frames, channels]
+            yield np.clip(
+                resampler.push(_mono(channels, f"{path}, from {done / file.samplerate:g} s on,")), -1.0, 1.0
+            )
+            done += len(channels)
+        _require_complete(file, str(path), done, file.frames)
+        yield np.clip(resampler.finish(), -1.0, 1.0)
+
+
 def read_audio_stream(stream: BinaryIO, name: str) -> npt.NDArray[np.float32]:
     """Samples of audio in memory, as ``read_audio`` gives those of a file; ``name`` is what errors call it.
 
@@ -110,16 +133,26 @@ def _decoded_part(
 def _decoded(file: soundfile.SoundFile, name: str, frames: int | None = None) -> npt.NDArray[np.float32]:
     channels = file.read(-1 if frames is None else frames, dtype="float32", always_2d=True)  # [frames, channels]
     rate, expected = file.samplerate, file.frames if frames is None else frames
-    if not len(channels):
+    _require_complete(file, name, len(channels), expected)
+    return np.clip(_resample(_mono(channels, name), rate), -1.0, 1.0)
+
+
+def _require_complete(file: soundfile.SoundFile, name: str, found: int, expected: int) -> None:
+    if not found:
         raise DataError(f"{name} holds no samples; remove it or record it again")
-    if len(channels) < (1 - _ROUGH_LENGTH) * expected or _is_cut_off(file.extra_info):
+    if found < (1 - _ROUGH_LENGTH) * expected or _is_cut_off(file.extra_info):
         raise DataError(f"{name} ends before the length in its header; copy or record it again")
+
+
+def _mono(channels: npt.NDArray[np.float32], name: str) -> npt.NDArray[np.float32]:
+    """Mean of the channels ``[frames, channels]``, which must be numbers of about full scale."""
     if not np.isfinite(channels).all():
         raise DataError(f"{name} holds samples that are not finite numbers; export it again")
     peak = float(np.abs(channels).max())
     if peak > _LOUDEST:
         raise DataError(f"{name} has samples up to {peak:.4g}, expected [-1, 1]; divide it by its full scale")
-    return np.clip(_resample(channels.mean(axis=1), rate), -1.0, 1.0)
+    mean: npt.NDArray[np.float32] = channels.mean(axis=1)
+    return mean
 
 
 def duration_seconds(path: Path) -> float:

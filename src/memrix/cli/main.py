@@ -19,6 +19,7 @@ from memrix.cli.lm import app as lm_app
 from memrix.cli.pack import pack
 from memrix.cli.study import app as study_app
 from memrix.cli.train import train
+from memrix.cli.transcribe import transcribe
 from memrix.errors import MemrixError
 
 # Threads that spin while they wait make a busy machine many times slower; the library reads this when it is loaded.
@@ -42,6 +43,7 @@ app.command(experiment_app)
 app.command(pack)
 app.command(study_app)
 app.command(train)
+app.command(transcribe)
 app.command(lm_app)
 
 

@@ -1,0 +1,197 @@
+"""Recordings transcribed by a recognizer as it is, and beside it on a chip."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import memrix
+from memrix.asr.audio import check_ends
+from memrix.asr.corpus import listing
+from memrix.asr.evaluation.reporting import Reporter, SilentReporter
+from memrix.asr.transcribing.settings import TranscriptionSettings
+from memrix.asr.transcribing.transcriber import Transcriber
+from memrix.asr.transcribing.transcripts import Transcript
+from memrix.errors import DataError, SettingsError
+
+_LIBRARIES = ("memrix", "torch", "transformers", "synaptogen")
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one execution transcribes in one recording.
+
+    Attributes:
+        execution: of the recognizer.
+        hardware: name of the chip's hardware; None where there is no chip.
+        weight_bits: of low-bit weights; None in float.
+        chip: seed of the chip; None where there is none.
+        transcript: of the recording.
+    """
+
+    execution: Literal["float", "quantized", "chip"]
+    hardware: str | None
+    weight_bits: float | None
+    chip: int | None
+    transcript: Transcript
+
+    def __str__(self) -> str:
+        bits = "" if self.weight_bits is None else f", {self.weight_bits:g} bit"
+        return f"{self.execution if self.hardware is None else self.hardware}{bits}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The row as plain data: the transcript's entries among its own."""
+        transcript = self.transcript
+        own = {name: value for name, value in vars(self).items() if name != "transcript"}
+        return {
+            **own,
+            "file": transcript.file,
+            "seconds": transcript.seconds,
+            "processing_seconds": transcript.processing_seconds,
+            "text": transcript.text,
+            "segments": [asdict(segment) for segment in transcript.segments],
+        }
+
+
+@dataclass(frozen=True)
+class TranscriptionResult:
+    """Transcripts of all recordings, and all that is needed to repeat them.
+
+    Attributes:
+        rows: recording by recording, the recognizer as it is before the chip.
+        problems: of recordings without a transcript.
+        model: where the recognizer comes from.
+        settings: of the transcription.
+        hardware: the description of the chip, or None.
+        versions: of memrix and of the libraries that the transcripts depend on.
+    """
+
+    rows: tuple[Row, ...]
+    problems: tuple[str, ...]
+    model: str
+    settings: dict[str, Any]
+    hardware: dict[str, Any] | None
+    versions: dict[str, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as plain data, for JSON."""
+        return {**vars(self), "rows": [row.to_dict() for row in self.rows], "problems": list(self.problems)}
+
+
+def transcribe_files(
+    settings: TranscriptionSettings,
+    files: Sequence[str | Path],
+    *,
+    reporter: Reporter | None = None,
+    finished: Callable[[Sequence[Row]], None] = lambda rows: None,
+) -> TranscriptionResult:
+    """Transcribe recordings by the recognizer as it is, and on a chip if there is hardware.
+
+    A chip is calibrated on the beginning of these recordings.
+
+    Args:
+        settings: recognizer and chip.
+        files: audio of any length, sampling rate and number of channels.
+        reporter: hears about progress.
+        finished: called with the rows of each recording.
+
+    Raises:
+        DataError: files that are missing, empty, cut off or no audio: all are listed before anything is computed. A
+            file that turns out to be damaged or silent later is one of the ``problems`` of the result.
+        SettingsError: bits per weight that the model was not trained with.
+        AssetError, CheckpointError: the model cannot be loaded.
+    """
+    reporter = reporter or SilentReporter()
+    paths = require_files(files)
+    with reporter.stage("loading", 1) as advance:
+        digital = Transcriber.open(settings.model, batch_size=settings.batch_size)
+        advance(1)
+    _require_trained_bits(digital, settings)
+    transcribers: list[Transcriber] = [] if settings.chip_only else [digital]
+    if settings.chip is not None:
+        transcribers.append(_programmed(digital, settings.chip, settings.seed, paths, reporter))
+    rows: list[Row] = []
+    problems: list[str] = []
+    for path in paths:
+        try:
+            found = [_row(transcriber, settings, path, reporter) for transcriber in transcribers]
+        except DataError as error:
+            problems.append(str(error))
+            continue
+        rows += found
+        finished(found)
+    return TranscriptionResult(
+        rows=tuple(rows),
+        problems=tuple(problems),
+        model=digital.model.source,
+        settings=settings.to_dict(),
+        hardware=_plain(transcribers[-1].hardware),
+        versions={**{name: version(name) for name in _LIBRARIES}, "python": platform.python_version()},
+    )
+
+
+def require_files(files: Iterable[str | Path]) -> list[Path]:
+    """The paths of recordings; header and end of each are read.
+
+    Raises:
+        DataError: no file, a file that is given twice, or files that cannot be read: all are listed.
+    """
+    paths = [Path(file) for file in files]
+    if not paths:
+        raise DataError("there is nothing to transcribe; name audio files")
+    problems = [f"{path} is given {count} times" for path, count in Counter(paths).items() if count > 1]
+    for path in dict.fromkeys(paths):
+        try:
+            check_ends(path)
+        except DataError as error:
+            problems.append(str(error))
+    if len(problems) == 1:
+        raise DataError(problems[0])
+    if problems:
+        raise DataError(f"{len(problems)} files cannot be transcribed:{listing(problems)}")
+    return paths
+
+
+def _require_trained_bits(transcriber: Transcriber, settings: TranscriptionSettings) -> None:
+    trained, asked = transcriber.weight_bits, settings.weight_bits
+    if trained is not None and asked is not None and asked != trained:
+        raise SettingsError(
+            f"{settings.model} was trained with weights of {trained:g} bits, and weight_bits is {asked:g}; leave it "
+            "out, or give a model of these bits"
+        )
+
+
+def _programmed(
+    digital: Transcriber, hardware: memrix.Hardware, seed: int, paths: Sequence[Path], reporter: Reporter
+) -> Transcriber:
+    with reporter.stage("calibrating and programming", 1) as advance:
+        # The total is known only once the first cells are written, so progress goes by share.
+        return digital.on_chip(
+            hardware, paths, seed=seed, progress=lambda written, cells, layer: advance(written / cells)
+        )
+
+
+def _plain(hardware: memrix.Hardware | None) -> dict[str, Any] | None:
+    return None if hardware is None else hardware.to_dict()
+
+
+def _row(transcriber: Transcriber, settings: TranscriptionSettings, path: Path, reporter: Reporter) -> Row:
+    bits, on_chip = transcriber.weight_bits, transcriber.hardware is not None
+    digital: Literal["float", "quantized"] = "float" if bits is None else "quantized"
+    shape = check_ends(path)
+    with reporter.stage(
+        f"{path.name}: {'chip' if on_chip else digital}", round(shape.frames / shape.rate)
+    ) as advance:
+        transcript = transcriber.transcribe(path, advance)
+    return Row(
+        execution="chip" if on_chip else digital,
+        hardware=settings.hardware_name if on_chip else None,
+        weight_bits=bits,
+        chip=settings.seed if on_chip else None,
+        transcript=transcript,
+    )
