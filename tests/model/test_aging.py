@@ -8,7 +8,7 @@ from torch import nn
 
 import memrix
 from memrix import Drift, Hardware, Relaxation, TelegraphNoise, Wires
-from memrix.errors import SettingsError, WriteError
+from memrix.errors import InputError, SettingsError, WriteError
 
 HOUR, DAY = 3600.0, 86400.0
 LAWS = {
@@ -199,3 +199,11 @@ def test_recalibration_needs_the_weights_that_were_written():
         chip[0].weight.mul_(2)
     with pytest.raises(WriteError, match=r"others than their cells were written from: 0; memrix\.write"):
         memrix.recalibrate(chip, batches)
+
+
+def test_recalibration_names_the_layer_whose_inputs_are_not_finite():
+    model, batches = network()
+    memrix.calibrate(model, batches, KINDS["tuned"])
+    chip = memrix.program(model, KINDS["tuned"])
+    with pytest.raises(InputError, match=r"input of layer '0' holds NaN or infinite values"):
+        memrix.recalibrate(chip, [batches[0] * float("nan")])

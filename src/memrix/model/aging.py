@@ -71,6 +71,7 @@ def recalibrate(chip: nn.Module, batches: Iterable[Any], *, max_batches: int = M
         SettingsError: the hardware has neither ``column_calibration`` nor ``adc.per_layer``.
         WriteError: a weight has changed since it was written; or no batch reaches a layer.
         CalibrationError: as ``memrix.calibrate`` raises it for batches.
+        InputError: the inputs of a layer are not finite.
         ConversionError: no layer of the model runs on a chip, or it cannot be copied.
     """
     if not any(map(_is_tuned, crossbar_layers(chip))):

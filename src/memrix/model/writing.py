@@ -11,6 +11,7 @@ from torch import nn
 
 from memrix._support.random import Seeds, derive
 from memrix._support.tables import listed
+from memrix.crossbar.codes import require_finite
 from memrix.errors import ConversionError, WriteError
 from memrix.model.batches import MOST_BATCHES, run_batches
 from memrix.model.conversion import counting, crossbar_layers
@@ -122,6 +123,7 @@ def keep_samples(
         geometry = layer.memrix.geometry
         activations, _ = geometry.bind(inputs, named)
         if activations.numel():
+            require_finite(activations, layer.memrix.name)
             reached.add(layer)
             samplers[layer].observe(geometry.unfold(layer, activations.detach().float()).flatten(1, 2))
 
