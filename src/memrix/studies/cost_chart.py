@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from memrix.costing import Costs
 from memrix.costing.layer_costs import CAUSES
+from memrix.costing.tables import REFERENCE
 from memrix.costing.units import scale_of_joule
 from memrix.studies.device_charts.style import BLACK, BLUE, GRAY, GREEN, ORANGE, SKY, VERMILLION, clean
 
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 
 MOST_BARS = 40
 COLORS = {"array": VERMILLION, "drivers": ORANGE, "adc": BLUE, "dac": SKY, "sums": GREEN}
-_REFERENCE = {"arithmetic": ("digital, 8 bits: arithmetic", GRAY), "sram": ("weights from SRAM", "#CCCCCC")}
+_REFERENCE = {
+    "arithmetic": (f"digital, 8 bits: {REFERENCE['arithmetic']}", GRAY),
+    "sram": (REFERENCE["sram"], "#CCCCCC"),
+}
 
 
 def energies(costs: Costs) -> dict[str, dict[str, float]]:

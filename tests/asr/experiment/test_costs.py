@@ -16,6 +16,15 @@ def test_settings_are_checked(name, value):
         CostSettings(**{name: value})
 
 
+def test_constants_are_read_before_a_chip_is_programmed(tones, tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("[adc_energy]\nvalue = 1.0\n")
+    told = []
+    with pytest.raises(SettingsError, match="adc_energy has no unit"):
+        costs_of_utterances(CostSettings(corpus=str(tones), constants=str(path)), Hardware(), told.append)
+    assert not told
+
+
 def test_a_corpus_that_is_not_there_is_an_error(tmp_path):
     with pytest.raises(MemrixError):
         costs_of_utterances(CostSettings(corpus=str(tmp_path / "nothing")), Hardware())
@@ -37,10 +46,15 @@ def test_the_recognizer_that_comes_with_memrix_runs_on_a_chip_and_on_a_saved_one
     plain = json.loads(json_file.read_text())
     assert (plain["utterances"], plain["weight_bits"]) == (1, 3)
     assert plain["hardware"]["weight_bits"] == 3
+    assert plain["versions"]["memrix"]
     costs = plain["costs"]
     assert costs["inputs"] == 1
     assert costs["energy"] == pytest.approx(sum(costs["by_cause"].values()))
-    assert "blocks.5.second.down" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert printed.startswith("ideal: 1 utterance of ")
+    assert "weights of 3 bits, word and bit lines of 0 and 0 ohm a cell" in printed
+    assert "blocks.5.second.down" in printed
+    assert "all digital, 8 bits" in printed
 
     (_, path), *_ = sorted(open_trained("queen-small").low_bit)
     recognizer = load_recognizer(path)[0]

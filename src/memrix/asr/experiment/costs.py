@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from memrix.asr.recognizer import Recognizer
 from memrix.asr.recognizer_files import load_recognizer
 from memrix.asr.training.batches import padded_audio
 from memrix.errors import CheckpointError, SettingsError
+
+_LIBRARIES = ("memrix", "torch", "synaptogen")
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,16 @@ class UtteranceCosts:
     hardware: Hardware | None
     settings: CostSettings
 
+    @property
+    def said(self) -> str:
+        """What the costs are of, in a line."""
+        utterances = f"{self.utterances} utterance{'s' if self.utterances != 1 else ''}"
+        texts = [f"{utterances} of {self.seconds:.2f} s on average", f"weights of {self.weight_bits:g} bits"]
+        if self.hardware is not None:
+            wires = self.hardware.wires
+            texts.append(f"word and bit lines of {wires.word_line:g} and {wires.bit_line:g} ohm a cell")
+        return ", ".join(texts)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and tables, for JSON."""
         return {
@@ -51,6 +64,7 @@ class UtteranceCosts:
             "weight_bits": self.weight_bits,
             "hardware": None if self.hardware is None else self.hardware.to_dict(),
             "costs": self.costs.to_dict(),
+            "versions": {name: version(name) for name in _LIBRARIES},
         }
 
 
@@ -71,7 +85,7 @@ def costs_of_utterances(
     Raises:
         MemrixError: recognizer, chip, corpus or constants that cannot be used.
     """
-    corpus = open_corpus(settings.corpus)
+    corpus, constants = open_corpus(settings.corpus), memrix.CostConstants.of(settings.constants)
     bits, path = _low_bit(settings)
     recognizer = load_recognizer(path)[0]
     if not isinstance(recognizer, Recognizer):
@@ -88,7 +102,7 @@ def costs_of_utterances(
     costs = memrix.costs(
         network,
         (recognizer.inputs(*padded_audio([cut])) for cut in cuts),
-        constants=settings.constants,
+        constants=constants,
         progress=lambda done: progress(done, len(cuts)),
     )
     seconds = sum(cut.duration for cut in cuts) / len(cuts)

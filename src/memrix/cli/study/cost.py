@@ -51,21 +51,28 @@ def cost(
     use_threads(threads)
 
     from memrix.asr.experiment.costs import costs_of_utterances
+    from memrix.cli.display import TerminalReporter
     from memrix.hardware import Hardware
 
-    result = costs_of_utterances(settings, Hardware.named(hardware), say=message)
-    print(
-        f"utterances: {result.utterances} of {result.seconds:.2f} s on average; weights of {result.weight_bits:g} "
-        f"bits; chip: {settings.chip or hardware}\n\n{result.costs}"
-    )
+    reporter, most = TerminalReporter(), settings.limit
+    with reporter.stage("utterances", most) as done:
+        result = costs_of_utterances(
+            settings,
+            Hardware.named(hardware),
+            say=reporter.note,
+            progress=lambda number, total: done(most * number / total),
+        )
+    print(f"{settings.chip or hardware}: {result.said}\n\n{result.costs}")
     if json is not None:
         json.write_text(dumps(result.to_dict(), indent=2) + "\n", encoding="utf-8")
         message(f"figures: {json}")
     if chart is not None:
+        chip = Path(settings.chip).name if settings.chip else Path(hardware).stem
+        what = f"one utterance of {result.seconds:.1f} s, {result.weight_bits:g}-bit weights, {chip}"
         from memrix.studies.cost_chart import draw_costs
         from memrix.studies.device_charts.style import save
 
-        save(draw_costs(result.costs, f"one utterance of {result.seconds:.1f} s"), chart)
+        save(draw_costs(result.costs, what), chart)
         message(f"chart: {chart}")
 
 
