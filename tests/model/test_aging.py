@@ -207,3 +207,19 @@ def test_recalibration_names_the_layer_whose_inputs_are_not_finite():
     chip = memrix.program(model, KINDS["tuned"])
     with pytest.raises(InputError, match=r"input of layer '0' holds NaN or infinite values"):
         memrix.recalibrate(chip, [batches[0] * float("nan")])
+
+
+def test_a_recurrent_network_is_recalibrated_and_written():
+    hardware = KINDS["tuned"]
+    model, inputs = nn.LSTM(12, 8), torch.randn(6, 30, 12, generator=torch.Generator().manual_seed(2))
+    memrix.calibrate(model, [inputs], hardware)
+    chip = memrix.program(model, hardware)
+    fitted = memrix.recalibrate(chip, [inputs])
+    # As programmed, from nearly the same samples: states of the chip in place of those of the float network.
+    torch.testing.assert_close(fitted(inputs)[0], chip(inputs)[0], rtol=0, atol=0.02)
+    with torch.no_grad():
+        for name, weight in chip.named_parameters():
+            if "weight" in name:
+                weight.mul_(0.5)
+    assert len(memrix.write(chip, [inputs])) == 2
+    assert chip(inputs)[0].isfinite().all()

@@ -17,6 +17,7 @@ from memrix.errors import ConversionError
 from memrix.model.inventory import Candidate
 from memrix.model.matrix_products import MatrixProducts
 from memrix.model.summaries import kind_of
+from memrix.nn.cached_read import of_torch_layer
 from memrix.nn.crossbar_layer import CrossbarLayer
 
 OTHER = "other matrix products"
@@ -42,8 +43,7 @@ class LayerCounter:
     def take(self, module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], output: object) -> None:
         """Count a call, as a hook."""
         state = self.layer.memrix
-        given = {name: value for name, value in named.items() if name != "cached"}
-        input, _ = state.geometry.bind(inputs, given)
+        input, _ = state.geometry.bind(inputs, of_torch_layer(named))
         with torch.autocast(input.device.type, enabled=False):
             if not self._looked_up:
                 windows, axes = state.geometry.windows(self.layer, input.detach().float())

@@ -14,6 +14,7 @@ from memrix.errors import CalibrationError
 from memrix.model.batches import MOST_BATCHES, run_batches
 from memrix.model.conversion import crossbar_layers
 from memrix.model.modes import evaluating
+from memrix.nn.cached_read import of_torch_layer
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.fake_quantization import quantized_input, quantized_output, quantized_weight
 
@@ -69,9 +70,7 @@ def measure(
     def compare(module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], output: Tensor) -> None:
         if not isinstance(module, CrossbarLayer):
             return
-        # A cached read says how the chip is read, which changes nothing in what is computed digitally.
-        given = {name: value for name, value in named.items() if name != "cached"}
-        expected = _meant_output(module, inputs, given).double()
+        expected = _meant_output(module, inputs, of_torch_layer(named)).double()
         energies = found.setdefault(module, Energies())
         energies.signal += float(expected.square().sum())
         energies.error += float((output.double() - expected).square().sum())

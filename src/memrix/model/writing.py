@@ -18,6 +18,7 @@ from memrix.model.conversion import counting, crossbar_layers
 from memrix.model.modes import evaluating, observing
 from memrix.model.observation import vector_sampler
 from memrix.model.undo import unchanged_on_failure
+from memrix.nn.cached_read import of_torch_layer
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.programming import program_layer, tune
 from memrix.nn.usable import unusable_tensors
@@ -121,7 +122,7 @@ def keep_samples(
     def observe(module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
         layer: Any = module
         geometry = layer.memrix.geometry
-        activations, _ = geometry.bind(inputs, named)
+        activations, _ = geometry.bind(inputs, of_torch_layer(named))
         if activations.numel():
             require_finite(activations, layer.memrix.name)
             reached.add(layer)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, cast
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -55,6 +55,11 @@ def cached_read(layer: CrossbarLayer) -> CachedRead:
     scale = (scale * array.crossbar.result_weight).reshape(-1)
     offset = None if offset is None else offset.reshape(-1)
     return CachedRead(array.crossbar, step.reciprocal(), scale, offset, bias, layer.weight, array.written)
+
+
+def of_torch_layer(named: Mapping[str, Any]) -> dict[str, Any]:
+    """The named arguments of a call that the torch layer has too: a cached read says how a chip is read."""
+    return {name: value for name, value in named.items() if name != "cached"}
 
 
 def repeated(part: nn.Module) -> Callable[[Tensor], Tensor]:
