@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from memrix.asr.transcribing.settings import TranscriptionSettings
 from memrix.cli.arguments import check_hardware, check_input
-from memrix.cli.options import JsonFile, Threads, options_from
+from memrix.cli.options import Flag, JsonFile, Threads, options_from
 from memrix.cli.outputs import check_distinct, check_output
 from memrix.cli.threads import check_threads, use_threads
 from memrix.errors import DataError
@@ -32,17 +32,21 @@ def transcribe(
     json: JsonFile = None,
     trn: TrnFile = None,
     ctm: CtmFile = None,
+    fresh: Flag = False,
     threads: Threads = None,
 ) -> None:
     """Transcribe audio files: by a recognizer as it is, and beside it on a memristor chip.
 
     Prints the text. Files may have any length, sampling rate and number of channels: they are read piece by piece, as
-    windows of up to 30 s that are cut where it is quiet. Windows without sound have no text.
+    windows of up to 30 s that are cut where it is quiet. Windows without sound have no text. An interrupted
+    transcription resumes where it stopped when the same command is given again.
 
     Parameters
     ----------
     files
         Audio files: WAV, FLAC, OGG, MP3, AIFF or SPHERE.
+    fresh
+        Discard what earlier calls have transcribed.
     """
     if not files:
         raise DataError("there is nothing to transcribe; name audio files, such as `memrix transcribe talk.wav`")
@@ -69,7 +73,7 @@ def transcribe(
     def show(rows: Sequence[Row]) -> None:
         print(as_text(rows, named=len(files) > 1), end="", flush=True)
 
-    result = transcribe_files(settings, files, reporter=reporter, finished=show)
+    result = transcribe_files(settings, files, reporter=reporter, finished=show, fresh=fresh)
     _write(result, json, trn, ctm)
     for line in _paces(result):
         reporter.note(line)

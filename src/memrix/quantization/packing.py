@@ -65,10 +65,10 @@ def unpack_integers(packed: Tensor, bits: int, count: int) -> Tensor:
     stream = np.unpackbits(packed.cpu().numpy(), bitorder="little")
     if stream[count * bits :].any():
         raise CheckpointError("the bits after the last packed integer are not 0")
-    words = np.zeros((count, 16), np.uint8)
-    words[:, :bits] = stream[: count * bits].reshape(count, bits)
-    words[:, bits:] = words[:, bits - 1 : bits]  # the sign
-    integers = np.packbits(words, axis=1, bitorder="little").view("<i2").reshape(-1).astype(np.int32)
+    digits = stream[: count * bits].reshape(count, bits)
+    integers = digits[:, -1].astype(np.int32) * -(1 << (bits - 1))  # two's complement
+    for place in range(bits - 1):
+        integers += digits[:, place].astype(np.int32) << place
     if (integers < -limit).any():
         raise CheckpointError(f"a packed integer of {bits} bits is {-limit - 1}, and none is below {-limit}")
     return torch.from_numpy(integers)

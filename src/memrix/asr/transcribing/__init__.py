@@ -6,6 +6,7 @@
 - ``windows``: a recording as windows, read piece by piece.
 - ``transcriber``: a recognizer, and the same on a chip; transcripts of files.
 - ``transcripts``: what is said where.
+- ``journal``: windows that are done are kept, so that an interrupted transcription goes on.
 - ``settings``, ``run``: what `memrix transcribe` does: a recognizer as it is, and beside it on a chip.
 - ``documents``: transcripts as text, JSON, and the formats of NIST's scoring tools.
 """

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import platform
+import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,12 +13,12 @@ import memrix
 from memrix.asr.audio import check_ends
 from memrix.asr.corpus import listing
 from memrix.asr.evaluation.reporting import Reporter, SilentReporter
+from memrix.asr.provenance import code_fingerprint, versions
+from memrix.asr.transcribing.journal import Journal
 from memrix.asr.transcribing.settings import TranscriptionSettings
 from memrix.asr.transcribing.transcriber import Transcriber
 from memrix.asr.transcribing.transcripts import Transcript
 from memrix.errors import DataError, SettingsError
-
-_LIBRARIES = ("memrix", "torch", "transformers", "synaptogen")
 
 
 @dataclass(frozen=True)
@@ -89,16 +88,19 @@ def transcribe_files(
     *,
     reporter: Reporter | None = None,
     finished: Callable[[Sequence[Row]], None] = lambda rows: None,
+    fresh: bool = False,
 ) -> TranscriptionResult:
     """Transcribe recordings by the recognizer as it is, and on a chip if there is hardware.
 
-    A chip is calibrated on the beginning of these recordings.
+    A chip is calibrated on the beginning of these recordings. Every finished batch of windows is kept in the cache
+    folder: the same call, interrupted and repeated, goes on where it stopped and gives the same text.
 
     Args:
         settings: recognizer and chip.
         files: audio of any length, sampling rate and number of channels.
         reporter: hears about progress.
         finished: called with the rows of each recording.
+        fresh: forget what earlier calls have transcribed.
 
     Raises:
         DataError: files that are missing, empty, cut off or no audio: all are listed before anything is computed. A
@@ -119,7 +121,10 @@ def transcribe_files(
     problems: list[str] = []
     for path in paths:
         try:
-            found = [_row(transcriber, settings, path, reporter) for transcriber in transcribers]
+            found = [
+                _row(each, settings, path, Journal.of(_described(each, path, paths), fresh=fresh), reporter)
+                for each in transcribers
+            ]
         except DataError as error:
             problems.append(str(error))
             continue
@@ -131,7 +136,7 @@ def transcribe_files(
         model=digital.model.source,
         settings=settings.to_dict(),
         hardware=_plain(transcribers[-1].hardware),
-        versions={**{name: version(name) for name in _LIBRARIES}, "python": platform.python_version()},
+        versions=versions(),
     )
 
 
@@ -180,14 +185,40 @@ def _plain(hardware: memrix.Hardware | None) -> dict[str, Any] | None:
     return None if hardware is None else hardware.to_dict()
 
 
-def _row(transcriber: Transcriber, settings: TranscriptionSettings, path: Path, reporter: Reporter) -> Row:
+def _described(transcriber: Transcriber, path: Path, paths: Sequence[Path]) -> dict[str, Any]:
+    """Everything that the transcript of a recording depends on."""
+    hardware = transcriber.hardware
+    on_chip = hardware and {
+        "hardware": hardware.to_dict(),
+        "device": repr(dataclasses.asdict(hardware.parameters)),
+        "seed": transcriber.seed,
+        "calibration": [_identity(each) for each in paths],
+    }
+    return {
+        "recording": _identity(path),
+        "model": transcriber.model.source,
+        "batch_size": transcriber.batch_size,
+        "chip": on_chip,
+        "versions": versions(),
+        "code": code_fingerprint(),
+    }
+
+
+def _identity(path: Path) -> list[Any]:
+    status = path.stat()
+    return [str(path.resolve()), status.st_size, status.st_mtime_ns]
+
+
+def _row(
+    transcriber: Transcriber, settings: TranscriptionSettings, path: Path, journal: Journal, reporter: Reporter
+) -> Row:
     bits, on_chip = transcriber.weight_bits, transcriber.hardware is not None
     digital: Literal["float", "quantized"] = "float" if bits is None else "quantized"
     shape = check_ends(path)
     with reporter.stage(
         f"{path.name}: {'chip' if on_chip else digital}", round(shape.frames / shape.rate)
     ) as advance:
-        transcript = transcriber.transcribe(path, advance)
+        transcript = transcriber.transcribe(path, advance, journal)
     return Row(
         execution="chip" if on_chip else digital,
         hardware=settings.hardware_name if on_chip else None,

@@ -19,9 +19,10 @@ from memrix import Hardware
 from memrix.asr.audio import SAMPLE_RATE
 from memrix.asr.seq2seq.model import SequenceToSequence
 from memrix.asr.speech_model import Example, SpeechBatch
+from memrix.asr.transcribing.journal import Journal
 from memrix.asr.transcribing.transcripts import Segment, Transcript
 from memrix.asr.transcribing.windows import AudioWindow, windows_of
-from memrix.errors import SettingsError
+from memrix.errors import DataError, SettingsError
 
 CALIBRATION_WINDOWS = 8
 _TRAINED_WITH = ("weight_bits", "weight_scale", "weight_range")
@@ -104,23 +105,35 @@ class Transcriber:
         chip = memrix.program(network, choice, seed=seed, inplace=True, progress=progress)
         return replace(self, model=self.model.with_network(chip), hardware=hardware, seed=seed)
 
-    def transcribe(self, path: str | Path, progress: Callable[[float], None] = lambda seconds: None) -> Transcript:
+    def transcribe(
+        self,
+        path: str | Path,
+        progress: Callable[[float], None] = lambda seconds: None,
+        journal: Journal | None = None,
+    ) -> Transcript:
         """What is said in a recording.
 
         Args:
             path: of an audio file, of any length, sampling rate and number of channels.
             progress: called with the seconds of audio that are done.
+            journal: of what an interrupted call has transcribed in this recording; what it holds is not done again.
 
         Raises:
             DataError: the file cannot be read, is damaged, empty or silent.
             ConversionError: the recognizer gives numbers that are not finite.
         """
+        journal = journal or Journal(None)
         segments: list[Segment] = []
         spent = 0.0
         for windows in batched(windows_of(Path(path)), self.batch_size):
-            begin = time.perf_counter()
-            segments += self.segments(windows)
-            spent += time.perf_counter() - begin
+            done = journal.batch(windows[0].index)
+            if done is None:
+                begin = time.perf_counter()
+                found = self.segments(windows)
+                done = found, time.perf_counter() - begin
+                journal.append(windows[0].index, *done)
+            segments += done[0]
+            spent += done[1]
             progress(windows[-1].end)
         return Transcript(str(path), tuple(segments), spent)
 
@@ -163,9 +176,20 @@ def _batch(
 
 def _example(model: SequenceToSequence, window: AudioWindow, text: str) -> Example:
     audio = torch.from_numpy(np.pad(window.audio, (0, max(0, _SHORTEST - len(window.audio)))))
-    targets: Tensor = torch.tensor(model.targets(text), dtype=torch.long)
+    targets: Tensor = torch.tensor(_targets(model, text), dtype=torch.long)
     hidden = torch.zeros(0, model.bins, dtype=torch.bool)
     return Example(f"the window from {window.start:.1f} s", text, audio, targets, hidden)
+
+
+def _targets(model: SequenceToSequence, text: str) -> list[int]:
+    """Those of a text, or of its beginning: what was written token by token may take more tokens anew."""
+    while True:
+        try:
+            return model.targets(text)
+        except DataError:
+            if not text:
+                raise
+            text = text[: len(text) // 2]
 
 
 def _taking_turns(recordings: Sequence[Iterator[AudioWindow]]) -> Iterator[AudioWindow]:

@@ -1,0 +1,31 @@
+"""What results depend on beside their settings: versions of libraries, and the code itself."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import memrix
+
+_LIBRARIES = ("memrix", "torch", "transformers", "synaptogen")
+_WITHOUT_RESULTS = ("cli",)  # packages that no result depends on
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python, memrix, and the libraries that results depend on."""
+    return {**{name: version(name) for name in _LIBRARIES}, "python": platform.python_version()}
+
+
+@cache
+def code_fingerprint() -> str:
+    """SHA-256 over the code behind results: what other code has kept must not answer for this one."""
+    root = Path(memrix.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        place = path.relative_to(root)
+        if place.parts[0] not in _WITHOUT_RESULTS:
+            digest.update(place.as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
