@@ -18,18 +18,18 @@ import torch
 from torch import nn
 
 import memrix
+from memrix.asr.chips import on_chip
 from memrix.asr.corpora.catalog import load_corpus, prepare_corpus
 from memrix.asr.corpora.prepared import open_corpus
 from memrix.asr.corpus import shorter_than, split
 from memrix.asr.evaluation.batches import batch_of
-from memrix.asr.experiment.systems import on_chip
-from memrix.asr.experiment.trained import open_trained
 from memrix.asr.labels import PhonemeLabels
 from memrix.asr.pronunciation import corpus_pronunciations
 from memrix.asr.recognizer_files import load_recognizer as load_conformer
 from memrix.asr.scoring import count_label_errors
 from memrix.asr.search.greedy import greedy_labels
 from memrix.asr.seq2seq.pretrained import load_seq2seq
+from memrix.asr.trained_recognizers import open_trained
 from memrix.asr.training.batches import padded_audio
 from memrix.asr.transcription import emissions
 from memrix.crossbar import Crossbar

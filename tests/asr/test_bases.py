@@ -6,9 +6,10 @@ import pytest
 import torch
 
 import memrix
+from memrix.asr.evaluation.opening import open_recognizer
 from memrix.asr.packing import pack_recognizer
 from memrix.asr.recognizer_files import load_recognizer, quantize_recognizer, save_recognizer
-from memrix.asr.seq2seq.pretrained import load_low_bit, load_seq2seq
+from memrix.asr.seq2seq.pretrained import load_seq2seq
 from memrix.asr.speech_model import Example, SpeechBatch
 from memrix.asr.training.settings import TrainingSettings
 from memrix.asr.training.setup import prepare_training
@@ -91,7 +92,7 @@ def test_what_the_base_has_is_not_stored(file, packed):
 
 def test_packed_files_are_evaluated_and_trained_on(trained, packed, tmp_path):
     assert torch.equal(outputs(load_seq2seq(str(packed))), outputs(trained))
-    assert list(load_low_bit({3: str(packed)})) == [3]
+    assert open_recognizer(str(packed)).description["hardware"]["weight_bits"] == 3
     corpus = tone_corpus(tmp_path / "tones", train=4, held_out=2).folder
     table = {
         "corpus": str(corpus),

@@ -11,10 +11,7 @@ import pytest
 import torch
 
 from memrix.asr.corpora.prepared import open_corpus
-from memrix.asr.evaluation.journal import Journal
-from memrix.asr.evaluation.results import Execution
 from memrix.asr.experiment.settings import ExperimentSettings
-from memrix.asr.experiment.systems import Measurement, System
 from memrix.asr.recognizer_files import load_recognizer
 from memrix.asr.training.folder import SETTINGS, STATE
 from memrix.asr.training.loop import train
@@ -61,15 +58,6 @@ def test_the_description_of_a_corpus(tmp_path):
     assert open_corpus(str(tmp_path)).description["license"] == "none"
 
 
-def test_a_journal_and_a_measurement(tmp_path):
-    path = Path(shutil.copy(FILES / "journal.jsonl", tmp_path))
-    assert b'"quantised"' in (FILES / "journal.jsonl").read_bytes()
-    assert Journal(path).batches(Execution("quantized", 6)).keys() == {0}
-    measurement = Measurement.load(FILES / "measurement.json", "key")
-    assert measurement is not None
-    assert measurement.system == System("quantized", 3)
-
-
 def test_a_recipe_of_one_s_own(tmp_path):
     recipe = tmp_path / "mine.toml"
     recipe.write_text("[optimiser]\nlearning_rates = [1e-5, 1e-4]\nphases = [1.0]\n")
@@ -87,6 +75,8 @@ def test_settings_of_an_experiment():
     with pytest.warns(DeprecationWarning, match=re.escape("ExperimentSettings.recognizer")):
         settings = ExperimentSettings(recogniser="a.safetensors")
     assert settings.recognizer == "a.safetensors"
+    with pytest.warns(DeprecationWarning, match=re.escape("ExperimentSettings.model")):
+        assert ExperimentSettings(size="medium").model == "medium"
 
 
 @pytest.mark.parametrize(
@@ -102,7 +92,8 @@ def test_settings_of_an_experiment():
         ("whisper.settings", "EvaluationSettings", "evaluation.settings.EvaluationSettings"),
         ("whisper.results", "summarize", "evaluation.results.summarize"),
         ("whisper.reporting", "SilentReporter", "evaluation.reporting.SilentReporter"),
-        ("experiment.trained", "shipped_recognisers", "experiment.trained.shipped_recognizers"),
+        ("experiment.trained", "shipped_recognisers", "trained_recognizers.shipped_recognizers"),
+        ("experiment.trained", "open_trained", "trained_recognizers.open_trained"),
         ("training.calibration", "calibrate_recogniser", "training.calibration.calibrate_recognizer"),
         ("training.settings", "OptimiserSettings", "training.settings.OptimizerSettings"),
         ("corpora.transcripts", "normalised", "corpora.transcripts.normalized"),

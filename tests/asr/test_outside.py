@@ -14,7 +14,6 @@ from memrix.asr.corpora.tedlium2 import read_stm
 from memrix.asr.corpus import Corpus, Utterance
 from memrix.asr.experiment.run import run_experiment
 from memrix.asr.experiment.settings import ExperimentSettings
-from memrix.asr.experiment.trained import kept_search, open_trained
 from memrix.asr.files import write_whole
 from memrix.asr.models.building import build_network
 from memrix.asr.models.settings import model_settings
@@ -26,6 +25,7 @@ from memrix.asr.search.language_model import open_language_model
 from memrix.asr.search.lexicon import Lexicon
 from memrix.asr.search.sentences import check_texts, sentences_of
 from memrix.asr.search.settings import SearchSettings
+from memrix.asr.trained_recognizers import kept_search, open_trained
 from memrix.asr.training.loop import train
 from memrix.asr.training.settings import TrainingSettings
 from memrix.asr.whisper.pretrained import load_pretrained

@@ -18,13 +18,13 @@ def test_one_call_from_corpus_to_table(tones, tmp_path, capsys, monkeypatch):  #
     options = ["--corpus", str(tones), "--weight-bits", "4,1.5", "--chips", "1", "--low-bit-epochs", "1"]
     options += ["--language-model", str(tones / "lm.arpa"), "--adc", "4/4,8/8", "--limit", "6"]
     options += ["--json", "figures.json", "--chart", "chart.png"]
-    assert main(["experiment", "paper", *options]) == 0
+    assert main(["experiment", *options]) == 0
     shown = capsys.readouterr().out
     for name in ("float", "quantized, 4 bit", "paper, ADC 8/8, 1.5 bit"):
         assert name in shown
     figures = json.loads((tmp_path / "figures.json").read_text())
-    assert figures["utterances"] == 6
-    assert [row["bits"] for row in figures["rows"]] == [None, 4, 4, 4, 1.5, 1.5, 1.5]
+    assert figures["corpus"]["utterances"] == 6
+    assert [row["weight_bits"] for row in figures["summary"]] == [None, 4, 4, 4, 1.5, 1.5, 1.5]
     assert (tmp_path / "chart.png").stat().st_size > 1000
     folder = tmp_path / f"experiment-{tones.name}-small"
     assert "| quantized, 4 bit |" in (folder / "result.md").read_text()

@@ -14,15 +14,13 @@ from memrix._support.preset_names import PRESETS
 from memrix._support.renamed import formerly
 from memrix.asr.evaluation.settings import EvaluationSettings
 from memrix.asr.experiment.settings import ExperimentSettings
-from memrix.asr.experiment.trained import open_trained
-from memrix.cli.experiment import BY_TRAINED
 from memrix.cli.main import app
 from memrix.cli.options import field_help, listed, option_of, options_from
 from memrix.device.fitting.settings import FitSettings
 from memrix.errors import SettingsError
 
 LONG = [
-    (["experiment", "paper"], ExperimentSettings, BY_TRAINED),
+    (["experiment"], ExperimentSettings, ()),
     (["evaluate"], EvaluationSettings, ()),
     (["device", "fit"], FitSettings, ()),
 ]
@@ -69,14 +67,10 @@ def test_the_text_of_a_hardware_lists_every_preset(settings):
     assert sorted(listing.split(", ")) == sorted(PRESETS)
 
 
-def test_what_is_no_option_comes_with_trained_recognizers():
-    assert set(BY_TRAINED) <= set(open_trained("queen-small").settings())
-
-
-@pytest.mark.parametrize("old", ["--coarse-epochs", "--dictionary", "--recogniser", "--wear"])
+@pytest.mark.parametrize("old", ["--coarse-epochs", "--dictionary", "--recogniser", "--size", "--trained", "--wear"])
 def test_a_former_option_is_hidden(old, capsys):
-    assert old in arguments_of(["experiment", "paper"])
-    assert f"{old} " not in shown_help(["experiment", "paper"], capsys)
+    assert old in arguments_of(["experiment"])
+    assert f"{old} " not in shown_help(["experiment"], capsys)
 
 
 @dataclass(frozen=True)

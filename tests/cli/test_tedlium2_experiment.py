@@ -27,7 +27,7 @@ def run(root, folder, epochs, low_bit_epochs, options=()):
     config = folder / "training.toml"
     config.write_text(TRAINING.format(epochs=epochs))
     assert main(["train", "--config", str(config), "--output", str(folder / "float")]) == 0
-    command = ["experiment", "paper", "--corpus", "tedlium2", "--recognizer", str(folder / "float/model.safetensors")]
+    command = ["experiment", "--corpus", "tedlium2", "--recognizer", str(folder / "float/model.safetensors")]
     command += ["--weight-bits", "3", "--chips", "2", "--low-bit-epochs", str(low_bit_epochs), *options]
     assert main([*command, "--output", str(folder / "out"), "--json", str(folder / "figures.json")]) == 0
     return json.loads((folder / "figures.json").read_text())
@@ -52,13 +52,13 @@ def test_from_sphere_files_to_word_error_rates_on_chips(tmp_path, monkeypatch):
     root = write_tedlium(tmp_path, talks, PRONUNCIATIONS)
     options = ["--language-model", str(write_language_model(tmp_path / "lm.arpa"))]
     figures = run(root, tmp_path, epochs=20, low_bit_epochs=20, options=options)
-    assert figures["corpus"] == "tedlium2"
-    assert figures["utterances"] == 12
-    rates = {row["name"]: row["rate"] for row in figures["rows"]}
-    assert list(rates) == ["float", "quantized, 3 bit", "paper, 3 bit"]
+    assert figures["corpus"]["name"] == "tedlium2"
+    assert figures["corpus"]["utterances"] == 12
+    rates = {row["execution"]: row["wer"] for row in figures["summary"]}
+    assert list(rates) == ["float", "quantized", "chip"]
     assert rates["float"] < 0.1
-    assert rates["quantized, 3 bit"] < 0.2
-    assert rates["paper, 3 bit"] < 0.4
+    assert rates["quantized"] < 0.2
+    assert rates["chip"] < 0.4
 
 
 @pytest.mark.slow
@@ -78,6 +78,6 @@ def test_real_clips_take_the_same_way(tmp_path, monkeypatch):
     root = write_tedlium(tmp_path, talks, {word: " ".join(ways[0]) for word, ways in spelled.items()})
     monkeypatch.setenv("MEMRIX_CACHE", str(tmp_path / "cache"))
     figures = run(root, tmp_path, epochs=3, low_bit_epochs=1)
-    assert [row["name"] for row in figures["rows"]] == ["float", "quantized, 3 bit", "paper, 3 bit"]
-    assert figures["utterances"] == 10
-    assert all(0 < row["rate"] <= 1.5 for row in figures["rows"])
+    assert [row["execution"] for row in figures["summary"]] == ["float", "quantized", "chip"]
+    assert figures["corpus"]["utterances"] == 10
+    assert all(0 < row["wer"] <= 1.5 for row in figures["rows"])

@@ -102,11 +102,11 @@ def listing(problems: Iterable[str], most: int | None = None) -> str:
 
 
 def check_audio(
-    corpus: Corpus, *, skip_bad: bool = False, longest_seconds: float = WINDOW_SECONDS
+    corpus: Corpus, *, skip_bad: bool = False, longest_seconds: float | None = WINDOW_SECONDS
 ) -> tuple[Corpus, tuple[str, ...]]:
     """Decode every audio file; the corpus without the bad ones, and a message for each that was skipped.
 
-    Bad are files that cannot be used as audio, and clips longer than ``longest_seconds``.
+    Bad are files that cannot be used as audio, and clips longer than ``longest_seconds``, if it is given.
 
     Raises:
         DataError: bad files (all are listed) unless ``skip_bad``; or none is left.
@@ -119,7 +119,7 @@ def check_audio(
         except DataError as error:
             problems.append(f"{utterance.id}: {error}")
             continue
-        if seconds > longest_seconds:
+        if longest_seconds is not None and seconds > longest_seconds:
             problems.append(
                 f"{utterance.id}: {utterance.audio} lasts {seconds:.1f} s, at most {longest_seconds:g} s are "
                 "transcribed at once; cut it"

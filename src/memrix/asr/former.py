@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 _DESCRIPTION = {"licence": "license"}
 _STATE = {"recogniser": "recognizer", "optimiser": "optimizer"}
 _SETTINGS = {"optimiser": "optimizer"}
-_KINDS = {"quantised": "quantized"}
 
 _LAYER = "memrix."  # within the name of a layer: where its quantizer's tensors are
 _OF_LAYERS = ("input_range", "output_range", "epoch", "learned_input_range", "learned_weight_step")
@@ -34,13 +33,6 @@ def present_state(state: Any) -> Any:  # noqa: ANN401
 def present_settings(table: Any) -> Any:  # noqa: ANN401
     """Settings of a training, from a recipe, from ``settings.json``, or as given; anything else as it is."""
     return _renamed(table, _SETTINGS)
-
-
-def present_execution(table: Any) -> Any:  # noqa: ANN401
-    """What was run, in a journal or a kept measurement: its ``kind``; anything else as it is."""
-    if not isinstance(table, dict) or not isinstance(table.get("kind"), str):
-        return table
-    return {**table, "kind": _KINDS.get(table["kind"], table["kind"])}
 
 
 def present_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -98,14 +98,16 @@ def missing_words(texts: Iterable[str], pronunciations: Pronunciations) -> list[
     return sorted({word for text in texts for word in text.split() if word not in pronunciations})
 
 
-def corpus_pronunciations(corpus: str, dictionaries: Iterable[str | Path], texts: Iterable[str]) -> Pronunciations:
+def corpus_pronunciations(
+    corpus: str | None, dictionaries: Iterable[str | Path], texts: Iterable[str]
+) -> Pronunciations:
     """Pronunciations for the words of a corpus: the user's own first, then the corpus's, memrix's for it, and CMU's.
 
     CMU's dictionary is fetched for words that none of the others has. Words of texts alone are kept, unless a text is
     missing some, which then is for the caller to find out.
 
     Args:
-        corpus: name or folder of a prepared corpus.
+        corpus: name or folder of a prepared corpus; None for texts of no such corpus.
         dictionaries: files of the user's own.
         texts: of the corpus.
 
@@ -113,7 +115,8 @@ def corpus_pronunciations(corpus: str, dictionaries: Iterable[str | Path], texts
         DataError: there is no such corpus, or a dictionary cannot be used.
         AssetError: the CMU dictionary cannot be fetched.
     """
-    known = merged(*map(read_dictionary, dictionaries), _dictionaries_of(open_corpus(corpus)))
+    own = {} if corpus is None else _dictionaries_of(open_corpus(corpus))
+    known = merged(*map(read_dictionary, dictionaries), own)
     words = sorted({word for text in texts for word in text.split()})
     if missing_words(words, known):
         # It fills gaps alone: which other words the texts have must not change the pronunciations of one.

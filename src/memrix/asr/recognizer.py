@@ -10,15 +10,17 @@ from torch import Tensor
 from torch.nn.functional import ctc_loss
 
 from memrix.asr.corpora.recordings import samples_of
+from memrix.asr.corpora.transcripts import normalized
 from memrix.asr.features import MEL_BINS, LogMel, frames_of
 from memrix.asr.labels import Labels
 from memrix.asr.models.building import AcousticModel, build_network
 from memrix.asr.models.masking import valid_frames
 from memrix.asr.models.settings import CtcSettings
-from memrix.asr.scoring import count_label_errors
+from memrix.asr.scoring import ErrorCount, count_label_errors
+from memrix.asr.search.beam import BeamSearch
 from memrix.asr.search.greedy import greedy_labels
 from memrix.asr.seeds import derive
-from memrix.asr.speech_model import SpeechBatch, SpeechModel, SpeechOutputs
+from memrix.asr.speech_model import SpeechBatch, SpeechModel, SpeechOutputs, finite
 from memrix.errors import DataError
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ class Recognizer(SpeechModel):
 
     Attributes:
         description: what builds the same recognizer anew, for JSON.
+        search: finds words in log-probabilities, such as ``memrix.asr.search.decoding`` makes; None finds none.
     """
 
     kind = "ctc-recogniser"  # as the files of all versions spell it
@@ -51,6 +54,7 @@ class Recognizer(SpeechModel):
         self.features = LogMel()
         self.network = network
         self.labels = labels
+        self.search: BeamSearch | None = None
         self.description: dict[str, Any] = {}
         self.register_buffer("mean", torch.zeros(MEL_BINS))
         self.register_buffer("deviation", torch.ones(MEL_BINS))
@@ -67,6 +71,10 @@ class Recognizer(SpeechModel):
             DataError: words that cannot be spelled.
         """
         return self.labels.encode(text)
+
+    def words(self, text: str) -> str:
+        """Its words in lower case, without punctuation."""
+        return normalized(text)
 
     def require_texts(self, texts: Iterable[str]) -> None:
         """Raise DataError where words cannot be spelled; all are listed."""
@@ -124,10 +132,66 @@ class Recognizer(SpeechModel):
 
     def errors(self, outputs: SpeechOutputs, batch: SpeechBatch) -> tuple[int, int]:
         """Label errors and labels."""
-        found = greedy_labels(outputs.logits, outputs.lengths)
-        said = zip(batch.targets.tolist(), batch.target_counts.tolist(), strict=True)
-        counts = [count_label_errors(row[:count], heard) for heard, (row, count) in zip(found, said, strict=True)]
+        counts = self._label_errors(outputs.logits, outputs.lengths, batch)
         return sum(count.errors for count in counts), sum(count.words for count in counts)
+
+    @staticmethod
+    def _label_errors(log_probabilities: Tensor, lengths: Tensor, batch: SpeechBatch) -> list[ErrorCount]:
+        found = greedy_labels(log_probabilities, lengths)
+        said = zip(batch.targets.tolist(), batch.target_counts.tolist(), strict=True)
+        return [count_label_errors(row[:count], heard) for heard, (row, count) in zip(found, said, strict=True)]
+
+    @torch.no_grad()
+    def encode(self, batch: SpeechBatch) -> Tensor:
+        """Log-probabilities of labels, ``[batch, frames, labels]``, 0 beyond the end of an utterance."""
+        log_probabilities, lengths = self(batch.audio, batch.samples)
+        valid = valid_frames(lengths, log_probabilities.shape[1])
+        return finite(log_probabilities.masked_fill(~valid.unsqueeze(2), 0.0), "output")
+
+    def transcribe(self, batch: SpeechBatch, encoded: Tensor) -> list[str]:
+        """Words by ``search``.
+
+        Raises:
+            DataError: there is no search.
+        """
+        if self.search is None:
+            raise DataError(
+                "a CTC recognizer finds words by a lexicon and a language model, and has none here; give it a search "
+                "(memrix.asr.search.decoding)"
+            )
+        return self.search.transcribe(encoded.cpu(), self._lengths(batch, encoded))
+
+    def word_errors(self, reference: str, hypothesis: str) -> ErrorCount:
+        """Errors and words of a transcript, whose words are plain ones: numbers are not joined."""
+        return count_label_errors(self.words(reference).split(), hypothesis.split())
+
+    def reference_loss(self, batch: SpeechBatch, encoded: Tensor) -> tuple[Tensor, Tensor]:
+        """CTC loss of each reference in nats (float64), and its labels; both ``[batch]``.
+
+        An utterance with too few frames for its labels counts as 0.
+        """
+        losses = ctc_loss(
+            encoded.transpose(0, 1).double(),
+            batch.targets.to(encoded.device),
+            self._lengths(batch, encoded),
+            batch.target_counts,
+            reduction="none",
+            zero_infinity=True,
+        )
+        return losses, batch.target_counts
+
+    def label_errors(self, batch: SpeechBatch, encoded: Tensor) -> list[ErrorCount]:
+        """Errors of the best path, and labels."""
+        return self._label_errors(encoded.cpu(), self._lengths(batch, encoded), batch)
+
+    def _lengths(self, batch: SpeechBatch, encoded: Tensor) -> Tensor:
+        return self.frames(batch.samples).clamp(max=encoded.shape[1]).cpu()
+
+    def finding(self, search: BeamSearch, labels: Labels) -> Recognizer:
+        """The same recognizer that finds words by a search, with labels that know how to spell them."""
+        other = self.with_network(self.network)
+        other.search, other.labels = search, labels
+        return other
 
     def differences(self, settings: TrainingSettings) -> list[str]:
         """Another model, or other labels."""

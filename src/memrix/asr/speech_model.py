@@ -18,6 +18,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from memrix import Hardware
 from memrix.asr.features import MEL_BINS
+from memrix.asr.scoring import ErrorCount, count_errors
+from memrix.errors import ConversionError
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
@@ -121,6 +123,7 @@ class SpeechModel(nn.Module, ABC):
         unit: what error rates of validation count, such as ``label``.
         network: which can be quantized and put on a chip.
         description: what builds the same model anew, for JSON.
+        source: where its weights came from, with hash or revision.
         window: how training joins utterances; None learns from each by itself.
         bins: mel bins of its features.
         has_encoder: whether the network has an encoder, whose output ``outputs`` gives.
@@ -132,6 +135,7 @@ class SpeechModel(nn.Module, ABC):
     unit: ClassVar[str]
     network: nn.Module
     description: dict[str, Any]
+    source: str = ""
     window: Window | None = None
     bins: int = MEL_BINS
     frozen_layers: tuple[str, ...] = ()
@@ -150,6 +154,10 @@ class SpeechModel(nn.Module, ABC):
         Raises:
             DataError: it cannot be written.
         """
+
+    def words(self, text: str) -> str:
+        """A text as others wrote it, as far as the model could: unchanged by default."""
+        return text
 
     @abstractmethod
     def require_texts(self, texts: Iterable[str]) -> None:
@@ -179,6 +187,39 @@ class SpeechModel(nn.Module, ABC):
         """Errors of greedy decoding and what they are errors of, in units of ``unit``, summed over the batch."""
 
     @abstractmethod
+    def encode(self, batch: SpeechBatch) -> Tensor:
+        """What the network makes of speech alone, ``[batch, frames, width]``: output of the encoder, or of all of it.
+
+        Raises:
+            ConversionError: the output is not finite.
+        """
+
+    @abstractmethod
+    def transcribe(self, batch: SpeechBatch, encoded: Tensor) -> list[str]:
+        """Transcripts from what ``encode`` gave.
+
+        Raises:
+            ConversionError: the output of a decoder is not finite.
+            DataError: the model does not know how to write words.
+        """
+
+    def word_errors(self, reference: str, hypothesis: str) -> ErrorCount:
+        """Errors and words of a transcript, both texts normalized as ``memrix.asr.text`` does."""
+        return count_errors(reference, hypothesis)
+
+    @abstractmethod
+    def reference_loss(self, batch: SpeechBatch, encoded: Tensor) -> tuple[Tensor, Tensor]:
+        """Negative log likelihood of each reference in nats (float64), and its targets; both ``[batch]``.
+
+        Raises:
+            ConversionError: the output of a decoder is not finite.
+        """
+
+    def label_errors(self, batch: SpeechBatch, encoded: Tensor) -> list[ErrorCount] | None:
+        """Errors of labels without a language model, of each utterance; None where targets are no such labels."""
+        return None
+
+    @abstractmethod
     def differences(self, settings: TrainingSettings) -> list[str]:
         """In what the model is another one than a training asks for."""
 
@@ -196,3 +237,16 @@ class SpeechModel(nn.Module, ABC):
         other = copy.copy(self)
         other._modules = {**self._modules, "network": network}
         return other
+
+
+def finite(values: Tensor, what: str) -> Tensor:
+    """The values, if all are numbers.
+
+    Raises:
+        ConversionError: they are not.
+    """
+    if not torch.isfinite(values).all():
+        raise ConversionError(
+            f"the {what} holds values that are not finite numbers; check the weights and the chip's scales"
+        )
+    return values

@@ -13,6 +13,7 @@ one message.
 
     main, __main__                        entry point, exit codes
     demo, evaluate, experiment, train     commands of speech recognition
+    transcribe                            recordings as text
     pack                                  trained recognizers as small files
     corpus, lm                            groups of commands: corpora, language models
     device/                               fit, show, protocols, example

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from memrix.cli.options import Flag, Threads
@@ -69,22 +68,13 @@ def _conformer(figures: Path, chart: Path, *, fresh: bool, threads: int | None) 
         "(35 MB). Ctrl-C keeps finished work; the next call resumes from there. --whisper evaluates Whisper instead."
     )
 
-    from memrix.asr.corpora.catalog import prepare_corpus
-    from memrix.asr.experiment.settings import ExperimentSettings
-    from memrix.asr.experiment.trained import open_trained
-    from memrix.cli.corpus import progress_bar
-    from memrix.cli.experiment import execute
+    from memrix.asr.evaluation.settings import EvaluationSettings
+    from memrix.asr.trained_recognizers import open_trained
+    from memrix.cli.evaluate import execute
 
-    with progress_bar(f"corpus {CORPUS}") as progress:
-        prepare_corpus(CORPUS, progress=progress)
-    settings = ExperimentSettings(
-        corpus=CORPUS, hardware=HARDWARE, chips=1, limit=UTTERANCES, **open_trained(TRAINED).settings()
-    )
-    kept = RESULTS / "experiment"
-    if fresh and kept.is_dir():
-        shutil.rmtree(kept)
-    execute(settings, kept, json=figures, chart=chart, threads=threads)
-    message(f"figures: {figures}, chart: {chart}")
+    bits = open_trained(TRAINED).settings()["weight_bits"]
+    settings = EvaluationSettings(TRAINED, CORPUS, HARDWARE, bits, limit=UTTERANCES)
+    execute(settings, json=figures, chart=chart, fresh=fresh, threads=threads)
 
 
 def _whisper(figures: Path, chart: Path, *, fresh: bool, threads: int | None) -> None:
@@ -107,7 +97,7 @@ def _whisper(figures: Path, chart: Path, *, fresh: bool, threads: int | None) ->
     settings = EvaluationSettings(
         model=WHISPER,
         corpus=WHISPER_CORPUS,
-        hardware=WHISPER_HARDWARE,
+        hardware=(WHISPER_HARDWARE,),
         weight_bits=WHISPER_WEIGHT_BITS,
         limit=WHISPER_UTTERANCES,
         longest_clip=WHISPER_LONGEST_CLIP,

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
-from memrix.asr.evaluation.results import ChipMean, EvaluationResult, Execution, Row
-from memrix.asr.scoring import INTERVALS_NOTE
+from memrix.asr.evaluation.records import Execution
+from memrix.asr.evaluation.report import NOTE, table_of, title_of
+from memrix.asr.evaluation.results import EvaluationResult, Row
 from memrix.cli.tables import plain_table, print_whole
 
-_MISSING = "-"
+if TYPE_CHECKING:
+    from memrix.asr.training.news import Report
 
 
 class TerminalReporter:
@@ -49,77 +50,25 @@ class TerminalReporter:
 
     def row(self, execution: Execution, row: Row) -> None:
         """One line for a finished execution."""
-        self.note(f"{execution}: WER {_percent(row.wer)} %, {_pace(row)} s per second of audio")
+        self.note(f"{execution}: WER {100 * row.wer:.1f} %, {row.seconds_per_audio_second:.2f} s per second of audio")
 
 
 def print_result(result: EvaluationResult, console: Console | None = None) -> None:
     """The table of an evaluation."""
-    print_whole(result_table(result), console)
+    head, *rows = table_of(result)
+    table = plain_table(title_of(result), NOTE)
+    table.add_column(head[0], no_wrap=True)
+    for name in head[1:]:
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    print_whole(table, console)
 
 
-def result_table(result: EvaluationResult) -> Table:
-    """One row per execution, and one for the mean of chips of the same bits."""
-    corpus, settings = result.corpus, result.settings
-    skipped = f" ({corpus['skipped']} skipped)" if corpus["skipped"] else ""
-    table = plain_table(
-        title=f"{Path(settings['model']).name} on {corpus['name']}: {corpus['utterances']} utterances"
-        f"{skipped}, {corpus['words']} words; hardware: {settings['hardware_name']}",
-        caption="degr.: WER relative to float. enc. error: relative deviation of the encoder's output from "
-        "float. loss: on the reference text, nats per token. clip.: share of the ADC conversions. "
-        f"s/s: seconds per second of audio. {INTERVALS_NOTE}",
-    )
-    table.add_column("execution", no_wrap=True)
-    for heading in (
-        "WER\n%",
-        "95 %\ninterval",
-        "degr.\n%",
-        "enc.\nerror",
-        "loss",
-        "clip.\n%",
-        "cells",
-        "s/s",
-    ):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for row in result.rows:
-        table.add_row(*_cells(row))
-    for mean in result.means:
-        table.add_row(str(mean), *_rates(mean))
-    return table
+@contextmanager
+def shown_training() -> Iterator[Report]:
+    """The display of one training of several; what is given back is told of every step."""
+    from memrix.cli.training_display import TrainingDisplay
 
-
-def _rates(row: Row | ChipMean) -> tuple[str, ...]:
-    low, high = row.wer_interval
-    return (
-        _percent(row.wer),
-        f"{_percent(low)}-{_percent(high)}",
-        _MISSING if row.relative_degradation is None else f"{100 * row.relative_degradation:+.0f}",
-    )
-
-
-def _cells(row: Row) -> tuple[str, ...]:
-    execution = Execution(row.execution, row.weight_bits, row.chip)
-    return (
-        str(execution),
-        *_rates(row),
-        f"{row.encoder_error:.3f}",
-        f"{row.loss:.3f}",
-        _MISSING if row.clipped is None else _percent(row.clipped),
-        _MISSING if row.cells is None else _engineering(row.cells),
-        _pace(row),
-    )
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}"
-
-
-def _pace(row: Row) -> str:
-    return f"{row.seconds_per_audio_second:.2f}"
-
-
-def _engineering(count: int) -> str:
-    """A count in three digits or so: 226M."""
-    for factor, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if count >= factor:
-            return f"{count / factor:.3g}{unit}"
-    return str(count)
+    with TrainingDisplay() as display:
+        yield display.report

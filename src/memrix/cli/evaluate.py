@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memrix.asr.evaluation.settings import EvaluationSettings
-from memrix.cli.arguments import check_hardware
+from memrix.cli.arguments import check_hardware, check_input
 from memrix.cli.options import ChartFile, Flag, JsonFile, Threads, options_from
 from memrix.cli.outputs import check_results
 from memrix.cli.threads import check_threads, use_threads
 
 if TYPE_CHECKING:
-    from memrix.asr.corpus import Corpus
     from memrix.asr.evaluation.results import EvaluationResult
 
 
@@ -25,10 +24,11 @@ def evaluate(
     fresh: Flag = False,
     threads: Threads = None,
 ) -> None:
-    """Compare a pretrained speech recognizer in float, quantized, and on memristor chips.
+    """Compare a speech recognizer in float, quantized, and on memristor chips.
 
     Prints word error rates and finer measures of the degradation. An interrupted evaluation resumes where it stopped
-    when the same command is given again; more bits and more chips add to its results. Lists are separated by commas.
+    when the same command is given again; more bits, hardware and chips add to its results. Lists are separated by
+    commas.
 
     Parameters
     ----------
@@ -37,12 +37,29 @@ def evaluate(
     """
     check_results(json, chart)
     check_threads(threads)
-    check_hardware(given.get("hardware", EvaluationSettings.hardware))
+    check_evaluated(given, EvaluationSettings)
 
     from memrix.asr.corpora.catalog import require_corpus
+    from memrix.asr.trained_recognizers import is_trained, open_trained
 
     require_corpus(given.get("corpus", EvaluationSettings.corpus))
+    model = given.get("model", EvaluationSettings.model)
+    if is_trained(model) and (bits := open_trained(model).settings()["weight_bits"]):
+        given = {"weight_bits": bits, **given}
     execute(EvaluationSettings(**given), json=json, chart=chart, fresh=fresh, threads=threads)
+
+
+def check_evaluated(given: dict[str, Any], settings: type[EvaluationSettings]) -> None:
+    """What is cheap to check is checked before torch is imported.
+
+    Raises:
+        MemrixError: a chip or a file that cannot be used.
+    """
+    check_hardware(*given.get("hardware", settings.hardware))
+    for path in given.get("dictionaries", ()):
+        check_input("--dictionaries", Path(path), "files of pronunciations")
+    model = Path(given["language_model"]) if "language_model" in given else None
+    check_input("--language-model", model, "an ARPA file, such as one that `memrix lm estimate` wrote")
 
 
 def execute(
@@ -60,45 +77,45 @@ def execute(
     """
     check_threads(threads)
 
-    from memrix.cli.display import TerminalReporter, print_result
+    from transformers.utils.logging import disable_progress_bar
+
+    from memrix.asr.evaluation.opening import open_evaluation
+    from memrix.asr.evaluation.run import evaluate as evaluate_recognizer
+    from memrix.cli.display import TerminalReporter
 
     reporter = TerminalReporter()
-    corpus = load_named_corpus(settings.corpus)
-    with reporter.stage("loading", 1) as advance:
-        from transformers.utils.logging import disable_progress_bar
+    disable_progress_bar()
+    use_threads(threads)
+    opened = open_evaluation(settings, reporter)
+    result = evaluate_recognizer(
+        settings,
+        opened.recognizer,
+        opened.corpus,
+        low_bit=opened.low_bit,
+        calibration=opened.calibration,
+        decoding=opened.decoding,
+        reporter=reporter,
+        fresh=fresh,
+    )
+    publish(result, json, chart)
+    return result
 
-        from memrix.asr.evaluation.run import evaluate as evaluate_recognizer
-        from memrix.asr.seq2seq.pretrained import load_low_bit, load_seq2seq
 
-        disable_progress_bar()
-        use_threads(threads)
-        recognizer, low_bit = load_seq2seq(settings.model), load_low_bit(settings.low_bit_files)
-        advance(1)
-    held = None
-    if settings.calibration_split is not None:
-        held = load_named_corpus(settings.corpus, settings.calibration_split)
-    parts: dict[str, Any] = {"low_bit": low_bit, "calibration": held}
-    result = evaluate_recognizer(settings, recognizer, corpus, reporter=reporter, fresh=fresh, **parts)
+def publish(result: EvaluationResult, json: Path | None, chart: Path | None) -> None:
+    """Print the table of an evaluation, and write figures and chart where they are asked for.
+
+    Raises:
+        DataError: they cannot be written.
+    """
+    from memrix.cli.display import print_result
+    from memrix.cli.messages import message
+
     print_result(result)
     if json is not None:
         result.save(json)
-        reporter.note(f"figures: {json}")
+        message(f"figures: {json}")
     if chart is not None:
         from memrix.asr.charts.wer_over_bits import wer_over_bits
 
         wer_over_bits(result.to_dict(), chart)
-        reporter.note(f"chart: {chart}")
-    return result
-
-
-def load_named_corpus(name_or_path: str, part: str = "test") -> Corpus:
-    """The corpus to evaluate; progress on stderr, as one that is fetched is prepared first.
-
-    Raises:
-        MemrixError: there is no such corpus, or it cannot be used.
-    """
-    from memrix.asr.corpora.catalog import load_corpus
-    from memrix.cli.corpus import progress_bar
-
-    with progress_bar(f"corpus {name_or_path}") as progress:
-        return load_corpus(name_or_path, progress, part)
+        message(f"chart: {chart}")

@@ -8,20 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from cyclopts import App
 
-from memrix.asr.experiment.settings import ExperimentSettings
-from memrix.cli.arguments import check_hardware, check_input
-from memrix.cli.options import ChartFile, JsonFile, Threads, option_of, options_from
+from memrix.asr.experiment.settings import ExperimentSettings, recipe_of
+from memrix.cli.arguments import check_input
+from memrix.cli.evaluate import check_evaluated, publish
+from memrix.cli.options import ChartFile, Flag, JsonFile, Threads, option_of, options_from
 from memrix.cli.outputs import check_folder, check_results
 from memrix.cli.threads import check_threads, use_threads
 from memrix.errors import SettingsError
 
 if TYPE_CHECKING:
-    from memrix.asr.experiment.report import Row
     from memrix.asr.experiment.run import ExperimentResult
 
-BY_TRAINED = ("low_bit", "search")
-"""Settings that are no options: ``--trained`` brings them."""
-FORMER = {"dictionary": "dictionaries"}
+FORMER = {"dictionary": "dictionaries", "trained": "recognizer"}
 
 app = App(
     name="experiment",
@@ -30,16 +28,16 @@ app = App(
 )
 
 
-@app.command
-@options_from(ExperimentSettings, without=BY_TRAINED, former=FORMER)
-def paper(
+@app.default
+@options_from(ExperimentSettings, former=FORMER)
+def experiment(
     given: dict[str, Any],
     *,
-    trained: str | None = None,
     output: Path | None = None,
     json: JsonFile = None,
     chart: ChartFile = None,
     save_trained: Path | None = None,
+    fresh: Flag = False,
     threads: Threads = None,
 ) -> None:
     """Repeat the experiment of arXiv 2505.24721: word error rates in float, with low-bit weights, and on chips.
@@ -49,104 +47,88 @@ def paper(
 
     Parameters
     ----------
-    trained
-        Trained recognizers, language model and tuned settings of decoding: queen-small, which comes with memrix, or a
-        folder that --save-trained has written. By default they are trained, estimated and tuned.
     output
-        Folder of trainings and measurements. By default experiment-CORPUS-SIZE.
+        Folder of trainings and measurements. By default experiment-CORPUS-MODEL.
     save_trained
-        Folder to write the recognizers at half precision, the language model and the settings of decoding to.
+        Folder to write the recognizers, packed, and what they find words with to.
+    fresh
+        Measure again what earlier calls have measured. Trainings are kept.
     """
     check_results(json, chart)
     check_threads(threads)
-    settings = _settings(given, trained)
-    folder = output or Path(f"experiment-{Path(settings.corpus).name}-{settings.size}")
+    settings = _settings(given)
+    folder = output or Path(f"experiment-{Path(settings.corpus).name}-{Path(settings.model).stem}")
     check_folder(folder)
     check_folder(save_trained)
-    result = execute(settings, folder, json=json, chart=chart, threads=threads)
+    result = execute(settings, folder, json=json, chart=chart, fresh=fresh, threads=threads)
     if save_trained is not None:
-        from memrix.asr.experiment.trained import write_trained
+        from memrix.asr.trained_recognizers import write_trained
 
         write_trained(save_trained, result.trained)
 
 
-def _settings(given: Mapping[str, Any], trained: str | None) -> ExperimentSettings:
+app.command(experiment, name="paper", show=False)
+
+
+def _settings(given: Mapping[str, Any]) -> ExperimentSettings:
     """The experiment that was asked for: what is cheap to check is checked before torch is imported.
 
     Raises:
         MemrixError: input that cannot be used.
     """
     from memrix.asr.corpora.prepared import open_corpus
+    from memrix.asr.trained_recognizers import open_trained
 
-    check_hardware(*given.get("hardware", ExperimentSettings.hardware))
-    for path in given.get("dictionaries", ()):
-        check_input("--dictionaries", Path(path), "files of pronunciations")
-    check_input("--recognizer", _path(given, "recognizer"), "a recognizer that `memrix train` wrote")
-    language_models = "an ARPA file, such as one that `memrix lm estimate` wrote"
-    check_input("--language-model", _path(given, "language_model"), language_models)
-    known = {**_trained(trained, given), **given}
+    check_evaluated(dict(given), ExperimentSettings)
+    recipe_of(given.get("model", ExperimentSettings.model))
+    recognizer, known = given.get("recognizer"), {}
+    if recognizer is not None and recognizer.endswith(".safetensors"):
+        check_input("--recognizer", Path(recognizer), "a recognizer that `memrix train` wrote")
+    elif recognizer is not None:
+        known = open_trained(recognizer).settings()
     # What is wrong with the options is said before the user prepares the corpus that they have not chosen.
     if "corpus" in given:
         open_corpus(given["corpus"])
-    settings = ExperimentSettings(**known)
-    _require_used(settings, given)
+    settings = ExperimentSettings(**{**known, **given})
+    _require_used(settings, given, known.get("weight_bits", ()))
     return settings
 
 
-def _path(given: Mapping[str, Any], name: str) -> Path | None:
-    return Path(given[name]) if name in given else None
-
-
 def execute(
-    settings: ExperimentSettings, output: Path, *, json: Path | None, chart: Path | None, threads: int | None
+    settings: ExperimentSettings,
+    output: Path,
+    *,
+    json: Path | None,
+    chart: Path | None,
+    fresh: bool = False,
+    threads: int | None,
 ) -> ExperimentResult:
     """Run an experiment with progress on stderr and the table on stdout; write what was asked for.
 
     Raises:
         MemrixError: input that cannot be used.
     """
-    import json as notation
+    from transformers.utils.logging import disable_progress_bar
 
-    from memrix.asr.charts.experiment import wer_over_bits_of_experiment
-    from memrix.asr.experiment.report import rows_of, to_json, to_markdown
+    from memrix.asr.evaluation.report import to_markdown
     from memrix.asr.experiment.run import run_experiment
     from memrix.asr.files import write_whole
-    from memrix.cli.messages import message
-    from memrix.cli.training_display import TrainingDisplay
+    from memrix.cli.display import TerminalReporter, shown_training
 
+    disable_progress_bar()
     use_threads(threads)
-    with TrainingDisplay() as display:
-        result = run_experiment(settings, output, message, display.report)
-    table = to_json(result)
-    text = notation.dumps(table, indent=2).encode()
-    write_whole(output / "result.json", text)
-    if json is not None:
-        write_whole(json, text)
-    if chart is not None:
-        wer_over_bits_of_experiment(table, chart)
-    write_whole(output / "result.md", to_markdown(result).encode())
-    _print(rows_of(result), table)
+    result = run_experiment(settings, output, TerminalReporter(), shown_training, fresh=fresh)
+    result.evaluation.save(output / "result.json")
+    write_whole(output / "result.md", to_markdown(result.evaluation).encode())
+    publish(result.evaluation, json, chart)
     return result
 
 
-def _trained(name: str | None, given: Collection[str]) -> dict[str, Any]:
-    """Settings that say what is trained already."""
-    if name is None:
-        return {}
-    if "recognizer" in given or "language_model" in given:
-        raise SettingsError(
-            "--trained brings recognizer and language model: leave out --recognizer, --language-model"
-        )
-    from memrix.asr.experiment.trained import open_trained
-
-    return open_trained(name).settings()
-
-
-def _require_used(settings: ExperimentSettings, given: Collection[str]) -> None:
+def _require_used(settings: ExperimentSettings, given: Collection[str], brought: Collection[float]) -> None:
     """Raise SettingsError where options tell of a training, and there is none."""
     used = {
         "epochs": settings.trains_float,
-        **dict.fromkeys(("low_bit_epochs", "weight_range", "weight_noise"), settings.trains_low_bit),
+        **dict.fromkeys(("low_bit_epochs", "weight_range", "weight_noise"), settings.trains_low_bit(brought)),
     }
     idle = [option_of(name) for name, is_used in used.items() if name in given and not is_used]
     if idle:
@@ -154,21 +136,3 @@ def _require_used(settings: ExperimentSettings, given: Collection[str]) -> None:
             f"{', '.join(idle)} would change nothing: these recognizers are trained already; leave out the options, "
             f"or the recognizers that are to be trained"
         )
-
-
-def _print(rows: list[Row], result: Mapping[str, Any]) -> None:
-    from memrix.asr.experiment.report import HEAD, cells_of
-    from memrix.asr.scoring import INTERVALS_NOTE
-    from memrix.cli.tables import plain_table, print_whole
-
-    table = plain_table(
-        "{corpus}, {part}: {utterances} utterances, {words} words; all rates in %".format(**result),
-        "sd, min and max: over chips. label errors: by greedy search. over float, over quantized: relative "
-        f"difference of WER, with its paired interval. {INTERVALS_NOTE}",
-    )
-    table.add_column(HEAD[0], no_wrap=True)
-    for name in HEAD[1:]:
-        table.add_column(name, justify="right", no_wrap=True)
-    for row in rows:
-        table.add_row(*cells_of(row))
-    print_whole(table)

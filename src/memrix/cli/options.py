@@ -41,9 +41,11 @@ def option_of(field: str) -> str:
 
 def field_help(settings: type[Any]) -> dict[str, str]:
     """The help text of each field, from the section "Attributes:" of the docstring of a dataclass."""
-    found = _ATTRIBUTES.search(inspect.cleandoc(settings.__doc__ or "") + "\n")
-    texts = _ATTRIBUTE.findall(found[1]) if found else []
-    return {name: text[0].upper() + " ".join(text.split())[1:] for name, text in texts}
+    texts: dict[str, str] = {}
+    for kind in reversed(settings.__mro__):  # a derived class says again what it changes alone
+        found = _ATTRIBUTES.search(inspect.cleandoc(kind.__dict__.get("__doc__") or "") + "\n")
+        texts |= dict(_ATTRIBUTE.findall(found[1]) if found else ())
+    return {name: text[0].upper() + " ".join(text.split())[1:] for name, text in texts.items()}
 
 
 def options_from(
@@ -101,8 +103,8 @@ def _note_former(old: str, name: str, *, twice: bool) -> None:
 def _option(field: dataclasses.Field[Any], name: str, kind: Any, about: Parameter) -> inspect.Parameter:  # noqa: ANN401
     default: Any = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
     if _is_list(kind):
-        kind = tuple[str, ...]
-        default = tuple(map(str, default))
+        kind = tuple[str, ...] if default is not None else tuple[str, ...] | None
+        default = None if default is None else tuple(map(str, default))
     elif not set(_members(kind)) <= {*_SCALARS, types.NoneType}:
         raise TypeError(f"the field {field.name!r} has a type that a command line has no word for: {kind}")
     return inspect.Parameter(
@@ -126,7 +128,7 @@ def _members(kind: Any) -> tuple[Any, ...]:  # noqa: ANN401
 
 
 def _is_list(kind: Any) -> bool:  # noqa: ANN401
-    return typing.get_origin(kind) is tuple or _is_mapping(kind)
+    return any(typing.get_origin(member) is tuple for member in _members(kind)) or _is_mapping(kind)
 
 
 def _is_mapping(kind: Any) -> bool:  # noqa: ANN401
@@ -137,7 +139,8 @@ def _value(name: str, typed: Any, kind: Any) -> Any:  # noqa: ANN401
     """What was typed as the dataclass takes it."""
     if not _is_list(kind) or _is_mapping(kind):
         return typed
-    return listed(option_of(name), typed, typing.get_args(kind)[0])
+    of_list = next(member for member in _members(kind) if typing.get_origin(member) is tuple)
+    return listed(option_of(name), typed, typing.get_args(of_list)[0])
 
 
 def listed(option: str, texts: Sequence[str], kind: type[Any]) -> tuple[Any, ...]:

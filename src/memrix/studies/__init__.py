@@ -18,5 +18,5 @@ its own table. Drawing is separate, so that a study needs no matplotlib::
 
 ``memrix device protocols``, ``memrix device show`` and ``memrix study`` run them (``memrix.cli.device``,
 ``memrix.cli.study``). A protocol is compared if
-``programming.protocols_to_compare`` lists it. Studies of speech models lie in ``memrix.asr.experiment``.
+``programming.protocols_to_compare`` lists it. Studies of speech models lie in ``memrix.asr.evaluation``.
 """

@@ -1,41 +1,43 @@
-import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from memrix.asr.charts import experiment, wer_over_bits as charts
-from memrix.asr.charts.experiment import wer_over_bits_of_experiment
+from memrix.asr.charts import wer_over_bits as charts
 from memrix.asr.charts.systems_axis import QUANTIZED, BitsAxis, colors_of_chips
 from memrix.asr.charts.wer_over_bits import wer_over_bits
 from memrix.errors import DataError
 
 
-def row(execution, bits=None, chip=None, wer=0.05):
+def row(execution="float", bits=None, hardware=None, wer=0.05, over=None, lowest=None, highest=None):
+    relative, *interval = over or (None,)
     return {
         "execution": execution,
         "weight_bits": bits,
-        "chip": chip,
+        "hardware": hardware,
         "wer": wer,
-        "wer_interval": [wer - 0.02, wer + 0.03],
-        "encoder_error": 2 * wer,
+        "wer_interval": [wer - 0.01, wer + 0.02],
+        "lowest": lowest,
+        "highest": highest,
+        "over_float": None if over is None else {"relative": relative, "relative_interval": interval},
     }
 
 
 def result(*rows):
     return {
-        "rows": list(rows),
-        "corpus": {"name": "prompts", "words": 345},
-        "settings": {"model": "whisper-tiny.en", "hardware_name": "paper"},
+        "summary": list(rows),
+        "corpus": {"name": "queen", "words": 3584},
+        "settings": {"model": "trained/queen-small"},
     }
 
 
 FULL = result(
-    row("float"),
-    row("quantized", 8),
-    row("chip", 8, 0, wer=0.07),
-    row("chip", 8, 1, wer=0.09),
-    row("quantized", 4, wer=0.2),
-    row("chip", 4, 0, wer=0.4),
-    row("chip", 4, 1, wer=0.6),
+    row(wer=0.4),
+    row("quantized", 4, wer=0.41, over=(0.025, -0.01, 0.05)),
+    row("chip", 4, "tuned", 0.42, (0.05, 0.01, 0.09), 0.415, 0.43),
+    row("quantized", 2, wer=0.5, over=(0.25, 0.2, 0.3)),
+    {
+        **row("chip", 2, "tuned", 0.52, lowest=0.51, highest=0.53),
+        "over_float": {"relative": 0.3, "relative_interval": None},
+    },
 )
 
 
@@ -57,37 +59,30 @@ def test_a_png_of_readable_size_is_drawn(tmp_path):
     path = tmp_path / "new folder" / "chart.png"
     wer_over_bits(FULL, path)
     height, width, _ = imread(path).shape
-    assert (width, height) == (1500, 720)
+    assert (width, height) == (1650, 750)
 
 
 def test_title_and_labels_say_what_is_shown(tmp_path, readable_svg):
     wer_over_bits(FULL, tmp_path / "chart.svg")
     texts = texts_of(tmp_path / "chart.svg")
-    assert "whisper-tiny.en on prompts (345 words), hardware: paper" in texts
-    assert {"bits per weight", "word error rate (%)", "float", "quantized", "on the chip"} <= set(texts)
+    assert "queen-small on queen, 3584 words; bars: 95 % intervals" in texts
+    assert {"bits per weight", "word error rate, %", "float", "quantized digitally", "chips: tuned"} <= set(texts)
     # Only the bits that were measured are marked on the axis.
-    assert {"4", "8"} <= set(texts)
-    assert "6" not in texts
-
-
-def test_the_chart_depends_on_the_figures(tmp_path):
-    wer_over_bits(FULL, tmp_path / "a.png")
-    worse = result(*FULL["rows"][:-1], row("chip", 4, 1, wer=0.9))
-    wer_over_bits(worse, tmp_path / "b.png")
-    assert not np.array_equal(imread(tmp_path / "a.png"), imread(tmp_path / "b.png"))
+    assert {"4", "2"} <= set(texts)
+    assert "3" not in texts
 
 
 def test_an_interval_that_misses_the_rate_is_drawn_nonetheless(tmp_path):
     odd = {**row("quantized", 8), "wer_interval": [0.06, 0.08]}
-    wer_over_bits(result(row("float"), odd), tmp_path / "chart.png")
+    wer_over_bits(result(row(), odd), tmp_path / "chart.png")
     assert (tmp_path / "chart.png").stat().st_size > 0
 
 
-def test_chips_stand_at_their_bits_and_beside_each_other():
-    axis = BitsAxis.of((8, 6, 5, 8), ("quantized", "chip"))
+def test_systems_stand_at_their_bits_and_beside_each_other():
+    axis = BitsAxis.of((8, 6, 5, 8), (None, "paper", "tuned"))
     assert axis.bits == (5, 6, 8)
     for bits in axis.bits:
-        places = [axis.place(bits, "quantized"), *(axis.place(bits, "chip", chip, 5) for chip in range(5))]
+        places = [axis.place(bits, name) for name in (None, "paper", "tuned")]
         assert places == sorted(places)
         # Nearer to their own number of bits than to any other.
         assert all(abs(place - bits) < 0.5 for place in places)
@@ -117,8 +112,7 @@ def test_names_that_ask_for_one_color_are_told_apart():
 def drawn(monkeypatch):
     """The figure of a chart."""
     figures = []
-    for module in (charts, experiment):
-        monkeypatch.setattr(module, "save_chart", lambda figure, path: figures.append(figure))
+    monkeypatch.setattr(charts, "save_chart", lambda figure, path: figures.append(figure))
     return figures
 
 
@@ -128,54 +122,8 @@ def error_bars(axes):
     return sorted((float(low[0]), float(low[1]), float(high[1])) for low, high in segments)
 
 
-def test_rates_are_drawn_with_their_intervals_where_they_differ(drawn, tmp_path):
-    wer_over_bits(result(row("float"), row("quantized", 8, wer=0.5), row("chip", 8, 0, wer=0.52)), tmp_path / "a.png")
-    high_only = drawn[0].axes[0]
-    assert [bar[1:] for bar in error_bars(high_only)] == [pytest.approx((48, 53)), pytest.approx((50, 55))]
-    bottom, top = high_only.get_ylim()
-    # From the lower end of the float model's interval to the highest end, and a twelfth of that beyond.
-    assert (bottom, top) == pytest.approx((3 - 0.08 * 52, 55 + 0.08 * 52))
-
-
-def test_rates_that_are_close_fill_the_axis(drawn, tmp_path):
-    wer_over_bits(result(row("float", wer=0.5), row("quantized", 8, wer=0.51)), tmp_path / "a.png")
-    assert drawn[0].axes[0].get_ylim()[0] > 45
-
-
-def test_the_mean_of_chips_has_a_bar_of_its_own(drawn, tmp_path):
-    mean = {"weight_bits": 8, "chips": 2, "wer": 0.08, "wer_interval": [0.03, 0.15]}
-    wer_over_bits({**FULL, "means": [mean]}, tmp_path / "a.png")
-    assert any((low, high) == pytest.approx((3, 15)) for _, low, high in error_bars(drawn[0].axes[0]))
-
-
-def experiment_row(bits=None, variant="", rate=0.4, over=None, lowest=None, highest=None):
-    return {
-        "bits": bits,
-        "variant": variant,
-        "rate": rate,
-        "interval": [rate - 0.01, rate + 0.02],
-        "lowest": lowest,
-        "highest": highest,
-        "over_float": over,
-    }
-
-
-EXPERIMENT = {
-    "corpus": "queen",
-    "part": "test",
-    "words": 3584,
-    "rows": [
-        experiment_row(),
-        experiment_row(4, rate=0.41, over=[0.025, -0.01, 0.05]),
-        experiment_row(4, "tuned", 0.42, [0.05, 0.01, 0.09], 0.415, 0.43),
-        experiment_row(2, rate=0.5, over=[0.25, 0.2, 0.3]),
-        experiment_row(2, "tuned", 0.52, [np.inf, np.inf, np.inf], 0.51, 0.53),
-    ],
-}
-
-
-def test_an_experiment_shows_rates_and_paired_differences_with_their_intervals(drawn, tmp_path):
-    wer_over_bits_of_experiment(EXPERIMENT, tmp_path / "a.png")
+def test_rates_and_paired_differences_are_drawn_with_their_intervals(drawn, tmp_path):
+    wer_over_bits(FULL, tmp_path / "a.png")
     rates, differences = drawn[0].axes
     assert [bar[1:] for bar in error_bars(rates)] == [
         pytest.approx(ends) for ends in ((49, 52), (51, 54), (40, 43), (41, 44))
@@ -185,12 +133,9 @@ def test_an_experiment_shows_rates_and_paired_differences_with_their_intervals(d
         pytest.approx(ends) for ends in ((20, 30), (-1, 5), (1, 9))
     ]
     assert all(abs(place - round(place)) < 0.5 for place, _, _ in error_bars(rates))
-    assert rates.get_ylim()[0] > 35
-
-
-def test_an_experiment_is_written_as_a_picture(tmp_path):
-    wer_over_bits_of_experiment(EXPERIMENT, tmp_path / "chart.png")
-    assert imread(tmp_path / "chart.png").shape[:2] == (750, 1650)
+    bottom, top = rates.get_ylim()
+    # From the lower end of the float model's interval to the highest end, and a twelfth of that beyond.
+    assert (bottom, top) == pytest.approx((39 - 0.08 * 15, 54 + 0.08 * 15))
 
 
 def test_rows_without_float_are_refused(tmp_path):

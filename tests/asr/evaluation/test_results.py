@@ -1,16 +1,11 @@
 import json
+from dataclasses import replace
 
 import pytest
 
-from memrix.asr.evaluation.results import (
-    BatchRecord,
-    EvaluationResult,
-    Execution,
-    UtteranceRecord,
-    mean_of_chips,
-    summarize,
-    write_atomically,
-)
+from memrix.asr.evaluation.records import BatchRecord, Execution, UtteranceRecord
+from memrix.asr.evaluation.results import EvaluationResult, summarize, write_atomically
+from memrix.asr.scoring import compare, wer_interval
 from memrix.errors import DataError
 
 
@@ -23,7 +18,7 @@ def batch(*utterances, index=0, cells=0, seconds=1.0, conversions=0, clipped=0):
 
 
 FLOAT = Execution("float")
-CHIP = Execution("chip", 4, 0)
+CHIP = Execution("chip", 4, 0, "paper")
 
 
 def test_figures_add_up_over_batches():
@@ -39,45 +34,63 @@ def test_figures_add_up_over_batches():
             clipped=1,
         ),
     ]
-    row = summarize(CHIP, on_chip, baseline)
-    assert (row.execution, row.weight_bits, row.chip) == ("chip", 4, 0)
+    row = summarize(CHIP, [on_chip], baseline, baseline)
+    assert (row.execution, row.hardware, row.weight_bits, row.chip, row.chips) == ("chip", "paper", 4, 0, 1)
     assert row.wer == 3 / 10
-    assert row.relative_degradation == pytest.approx((0.3 - 0.1) / 0.1)
+    assert row.over_float.relative == pytest.approx((0.3 - 0.1) / 0.1)
+    assert row.over_float.absolute == pytest.approx(0.2)
     assert row.loss == 10.0 / 5
-    assert row.encoder_error == (25.0 / 400.0) ** 0.5
+    assert row.output_error == (25.0 / 400.0) ** 0.5
     assert row.clipped == 4 / 40
     assert row.cells == 50
     assert row.seconds_per_audio_second == 8.0 / 4.0
     assert (row.words, row.errors, row.utterances) == (10, 3, 2)
+    assert (row.deviation, row.label_error_rate) == (None, None)
 
 
-def test_degradation_is_undefined_without_errors_in_float():
+def test_labels_have_a_rate_of_their_own():
+    labeled = replace(utterance(), label_errors=3, labels=12)
+    assert summarize(FLOAT, [[batch(labeled)]], [batch(labeled)]).label_error_rate == 0.25
+
+
+def test_a_share_of_no_errors_in_float_is_unknown():
     perfect = [batch(utterance(errors=0))]
-    assert summarize(CHIP, [batch(utterance(errors=2), conversions=1)], perfect).relative_degradation is None
+    over = summarize(CHIP, [[batch(utterance(errors=2), conversions=1)]], perfect).over_float
+    assert (over.absolute, over.relative, over.relative_interval) == (0.5, None, None)
 
 
 def test_float_has_neither_chip_figures_nor_degradation():
     batches = [batch(utterance(error_energy=0.0))]
-    row = summarize(FLOAT, batches, batches)
-    assert (row.weight_bits, row.chip, row.clipped, row.cells) == (None, None, None, None)
-    assert (row.relative_degradation, row.encoder_error, row.difference_interval) == (0.0, 0.0, None)
+    row = summarize(FLOAT, [batches], batches)
+    assert (row.weight_bits, row.hardware, row.chip, row.chips, row.clipped, row.cells) == (None,) * 3 + (
+        0,
+        None,
+        None,
+    )
+    assert (row.over_float, row.over_quantized, row.output_error) == (None, None, 0.0)
 
 
 def test_a_row_says_what_its_interval_was_taken_over():
     batches = [batch(utterance(), utterance("b", errors=0))]
-    assert summarize(FLOAT, batches, batches).resampled == "utterances"
-    assert summarize(CHIP, batches, batches).resampled == "utterances, on this chip alone"
+    assert summarize(FLOAT, [batches], batches).resampled == "utterances"
+    assert summarize(CHIP, [batches], batches).resampled == "utterances, on this chip alone"
 
 
-def test_the_mean_of_chips_has_an_interval_over_them_too():
+def test_the_mean_of_chips_has_intervals_over_them_too():
     utterances = [utterance(str(number), errors=number % 2, words=4) for number in range(40)]
     worse = [utterance(str(number), errors=number % 2 + 1, words=4) for number in range(40)]
     baseline, chips = [batch(*utterances)], [[batch(*utterances)], [batch(*worse)]]
-    mean = mean_of_chips(4, chips, baseline)
-    assert (mean.weight_bits, mean.chips, mean.lowest, mean.wer, mean.highest) == (4, 2, 0.125, 0.25, 0.375)
-    assert mean.relative_degradation == 1.0
+    mean = summarize(CHIP, chips, baseline, baseline)
+    assert (str(mean), mean.chip, mean.chips) == ("paper, 4 bit", None, 2)
+    assert (mean.lowest, mean.wer, mean.highest, mean.errors) == (0.125, 0.25, 0.375, 40)
+    errors = [[item.errors for item in part] for part in (utterances, worse)]
+    words = [item.words for item in utterances]
+    assert mean.wer_interval == wer_interval(errors, words)
+    found = compare(errors, errors[0], words, resamples=2000)
+    assert (mean.over_float.relative, mean.over_float.relative_interval) == (1.0, found.relative_interval)
+    assert mean.over_quantized == mean.over_float
     assert mean.resampled == "utterances and chips"
-    alone = summarize(CHIP, *[chips[0]] * 2).wer_interval
+    alone = summarize(CHIP, chips[:1], baseline).wer_interval
     assert mean.wer_interval[1] - mean.wer_interval[0] > 3 * (alone[1] - alone[0])
 
 
@@ -88,28 +101,19 @@ def test_a_batch_survives_json_to_the_last_bit():
 
 def test_a_result_is_written_with_the_keys_users_rely_on(tmp_path):
     batches = [batch(utterance())]
-    result = EvaluationResult((summarize(FLOAT, batches, batches),), "weights", {}, {}, {}, {})
+    row = summarize(FLOAT, [batches], batches)
+    result = EvaluationResult((row,), (row,), "weights", {}, {}, {}, {})
     result.save(tmp_path / "new folder" / "result.json")
     data = json.loads((tmp_path / "new folder" / "result.json").read_text())
-    assert set(data) == {"rows", "settings", "hardware", "versions", "corpus", "model", "means", "intervals"}
+    known = {"rows", "summary", "settings", "hardware", "versions", "corpus", "model", "intervals"}
+    assert set(data) == {*known, "low_bit", "decoding"}
     assert data["intervals"]["not_contained"] == ["other trainings", "other speakers"]
+    assert data["rows"] == data["summary"]
     assert set(data["rows"][0]) == {
-        "execution",
-        "weight_bits",
-        "chip",
-        "wer",
-        "wer_interval",
-        "difference_interval",
-        "resampled",
-        "relative_degradation",
-        "loss",
-        "encoder_error",
-        "clipped",
-        "cells",
-        "seconds_per_audio_second",
-        "words",
-        "errors",
-        "utterances",
+        *("execution", "hardware", "weight_bits", "chip", "chips"),
+        *("wer", "wer_interval", "resampled", "deviation", "lowest", "highest", "over_float", "over_quantized"),
+        *("label_error_rate", "loss", "output_error", "clipped", "cells", "seconds_per_audio_second", "costs"),
+        *("words", "errors", "utterances"),
     }
 
 
@@ -128,7 +132,7 @@ def test_a_place_that_cannot_be_written_to_is_named(tmp_path):
 
 @pytest.mark.parametrize(
     ("execution", "text"),
-    [(FLOAT, "float"), (Execution("quantized", 8), "quantized, 8 bit"), (CHIP, "chip 0, 4 bit")],
+    [(FLOAT, "float"), (Execution("quantized", 1.5), "quantized, 1.5 bit"), (CHIP, "paper, 4 bit, chip 0")],
 )
 def test_executions_have_readable_names(execution, text):
     assert str(execution) == text

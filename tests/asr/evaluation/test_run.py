@@ -1,17 +1,19 @@
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 
 import memrix
 from memrix.asr.corpora.catalog import load_corpus
+from memrix.asr.evaluation.opening import open_recognizers
 from memrix.asr.evaluation.reporting import SilentReporter
 from memrix.asr.evaluation.run import evaluate
 from memrix.asr.evaluation.settings import EvaluationSettings
 from memrix.asr.recognizer_files import quantize_recognizer, save_recognizer
-from memrix.asr.seq2seq.pretrained import load_low_bit, load_seq2seq
+from memrix.asr.seq2seq.pretrained import load_seq2seq
 from memrix.asr.speech_model import Example, SpeechBatch
-from memrix.errors import CheckpointError, ConversionError, DataError, SettingsError
+from memrix.errors import CheckpointError, ConversionError, DataError
 from memrix.hardware import Hardware
 
 
@@ -48,7 +50,7 @@ def settings(**changes):
 
 def without_times(result):
     data = result.to_dict()
-    for row in data["rows"]:
+    for row in (*data["rows"], *data["summary"]):
         del row["seconds_per_audio_second"]
     return data
 
@@ -108,15 +110,15 @@ def test_every_execution_has_a_row_in_order(whole):
 
 def test_the_quantized_network_is_nearer_to_float_at_more_bits(whole):
     exact, fine, low_bit = (row for row in whole.rows if row.execution != "chip")
-    assert exact.encoder_error == 0
-    assert 0 < fine.encoder_error < low_bit.encoder_error
+    assert exact.output_error == 0
+    assert 0 < fine.output_error < low_bit.output_error
 
 
 def test_an_ideal_chip_is_the_quantized_network(recognizer, corpus, cache):
     ideal = settings(weight_bits=(6,), hardware=Hardware.preset("ideal"))
     _, quantized, chip = evaluate(ideal, recognizer, corpus).rows
     assert chip.loss == pytest.approx(quantized.loss, rel=1e-4)
-    assert chip.encoder_error == pytest.approx(quantized.encoder_error, rel=1e-3)
+    assert chip.output_error == pytest.approx(quantized.output_error, rel=1e-3)
     assert chip.errors == quantized.errors
 
 
@@ -128,14 +130,14 @@ def test_more_bits_take_more_cells(whole):
 
 def test_chips_differ_and_say_what_their_converters_clip(whole):
     first, second = whole.rows[5:]
-    assert first.encoder_error != second.encoder_error
+    assert first.output_error != second.output_error
     assert 0 <= first.clipped < 1
     assert whole.rows[4].clipped is None
 
 
 def test_another_seed_gives_other_chips(whole, recognizer, corpus, cache):
     other = evaluate(settings(weight_bits=(3,), seed=1), recognizer, corpus)
-    assert other.rows[2].encoder_error != whole.rows[5].encoder_error
+    assert other.rows[2].output_error != whole.rows[5].output_error
 
 
 def test_the_recognizer_is_left_untouched(recognizer, corpus, cache):
@@ -146,7 +148,9 @@ def test_the_recognizer_is_left_untouched(recognizer, corpus, cache):
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
-@pytest.mark.parametrize(("execution", "utterances"), [("float", 2), ("quantized, 8 bit", 5), ("chip 1, 3 bit", 4)])
+@pytest.mark.parametrize(
+    ("execution", "utterances"), [("float", 2), ("quantized, 8 bit", 5), ("custom, 3 bit, chip 1", 4)]
+)
 def test_an_interrupted_run_ends_with_the_same_figures(whole, recognizer, corpus, cache, execution, utterances):
     with pytest.raises(KeyboardInterrupt):
         evaluate(settings(chips=2), recognizer, corpus, reporter=Interruption(execution, utterances))
@@ -221,9 +225,14 @@ def test_a_result_says_how_it_was_made(whole, recognizer, tmp_path):
     whole.save(tmp_path / "result.json")
     data = json.loads((tmp_path / "result.json").read_text())
     assert set(data["versions"]) == {"memrix", "torch", "transformers", "synaptogen", "python"}
-    assert data["hardware"] == Hardware.preset("physical").to_dict()
+    assert data["hardware"] == {"custom": Hardware.preset("physical").replace(weight_bits=8).to_dict()}
     assert data["settings"]["weight_bits"] == [8, 3]
-    assert data["settings"]["digital"] == ["model.encoder.conv*", "proj_out"]
+    assert data["settings"]["digital"] == ["model.encoder.conv1", "model.encoder.conv2", "proj_out"]
+    assert [(row["execution"], row["chips"]) for row in data["summary"][:3]] == [
+        ("float", 0),
+        ("quantized", 0),
+        ("chip", 2),
+    ]
     assert data["corpus"]["words"] == data["rows"][0]["words"]
     assert data["model"] == recognizer.source
 
@@ -241,21 +250,43 @@ def trained(whisper_folder, tmp_path_factory):
     return str(path)
 
 
-def test_a_trained_recognizer_is_evaluated_with_the_integers_of_its_training(recognizer, corpus, cache, trained):
-    low_bit = load_low_bit({3: trained})
-    given = settings(weight_bits=(3,), hardware=Hardware.preset("ideal"), low_bit=(f"3:{trained}",))
+def opened(whisper_folder, *files, bits=(3,)):
+    """A float model, and those of low-bit weights in files."""
+    given = settings(weight_bits=bits, hardware=("ideal",), low_bit=files)
+    return open_recognizers(replace(given, model=str(whisper_folder)), None)
+
+
+def test_a_trained_recognizer_is_evaluated_with_the_integers_of_its_training(
+    recognizer, corpus, cache, trained, whisper_folder
+):
+    low_bit = opened(whisper_folder, f"3:{trained}")[1]
+    given = settings(weight_bits=(3,), hardware=("ideal",), low_bit=(f"3:{trained}",))
     result = evaluate(given, recognizer, corpus, low_bit=low_bit, calibration=corpus)
     _, quantized, chip = result.rows
     assert chip.loss == pytest.approx(quantized.loss, rel=1e-4)
-    untrained = evaluate(settings(weight_bits=(3,), hardware=Hardware.preset("ideal")), recognizer, corpus).rows[1]
+    untrained = evaluate(settings(weight_bits=(3,), hardware=("ideal",)), recognizer, corpus).rows[1]
     assert quantized.loss != untrained.loss
     assert result.corpus["utterances"] == 5  # of eight, none of which calibration takes
+    assert "model.safetensors, SHA-256" in result.low_bit["3"]
 
 
-def test_files_of_other_bits_are_refused(trained, tmp_path):
+def test_files_of_other_bits_are_refused(trained, whisper_folder):
     with pytest.raises(CheckpointError, match=r"recognizer of 3 bit, expected one of 4 bit"):
-        load_low_bit({4: trained})
-    with pytest.raises(SettingsError, match=r"recognizers of 3 bits, and weight_bits are \(8,\)"):
-        settings(weight_bits=(8,), low_bit=(f"3:{trained}",))
-    with pytest.raises(SettingsError, match="low_bit takes bits:file"):
-        settings(weight_bits=(3,), low_bit=(trained,))
+        opened(whisper_folder, f"4:{trained}", bits=(4,))
+    with pytest.raises(CheckpointError, match=r"recognizer of 3 bit, expected one in float"):
+        open_recognizers(EvaluationSettings(model=trained), None)
+
+
+def test_several_kinds_of_chips_are_measured_in_one_call(whole, recognizer, corpus, cache):
+    named = ("ideal", "tuned")
+    result = evaluate(settings(weight_bits=(3,), hardware=named), recognizer, corpus)
+    assert [(row.execution, row.hardware) for row in result.rows[1:]] == [
+        ("quantized", None),
+        ("chip", "ideal"),
+        ("chip", "tuned"),
+    ]
+    assert set(result.hardware) == set(named)
+    # One that is tuned gets its samples whatever was calibrated before, and float is as it is beside any chip.
+    alone = evaluate(settings(weight_bits=(3,), hardware=("tuned",)), recognizer, corpus)
+    assert alone.rows[2].loss == result.rows[3].loss
+    assert alone.rows[0].loss == whole.rows[0].loss

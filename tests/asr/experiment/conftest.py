@@ -3,6 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from memrix.asr.evaluation.reporting import SilentReporter
 from memrix.asr.experiment.run import run_experiment
 from memrix.asr.experiment.settings import ExperimentSettings
 from memrix.asr.training.settings import TrainingSettings
@@ -19,6 +20,26 @@ def write_language_model(path):
     parts = [*counts, "\\1-grams:", "-99\t<s>\t0", *unigrams, "", "\\2-grams:", *bigrams, "", "\\end\\", ""]
     path.write_text("\n".join(parts))
     return path
+
+
+class Listener(SilentReporter):
+    """Remembers what was said, and which executions were run."""
+
+    def __init__(self):
+        self.notes, self.stages = [], []
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def stage(self, name, total):
+        self.stages.append(name)
+        return super().stage(name, total)
+
+    @property
+    def measured(self):
+        """Names of executions that were not kept from before."""
+        others = ("loading", "calibration", "corpus", "programming")
+        return [name for name in self.stages if not any(part in name for part in others)]
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +77,7 @@ def quick(tones):
 @pytest.fixture(scope="session")
 def done(tones, tmp_path_factory):
     """An experiment that was run: its folder, its result, and what it said."""
-    folder, said = tmp_path_factory.mktemp("experiment"), []
+    folder, listener = tmp_path_factory.mktemp("experiment"), Listener()
     with quick_settings(tones) as settings:
-        result = run_experiment(settings(), folder, said.append)
-    return SimpleNamespace(folder=folder, result=result, said=said)
+        result = run_experiment(settings(), folder, listener)
+    return SimpleNamespace(folder=folder, result=result, listener=listener)

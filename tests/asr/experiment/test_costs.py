@@ -33,10 +33,10 @@ def test_a_corpus_that_is_not_there_is_an_error(tmp_path):
 @pytest.mark.slow
 def test_the_recognizer_that_comes_with_memrix_runs_on_a_chip_and_on_a_saved_one(tones, tmp_path, capsys):
     import memrix
+    from memrix.asr.chips import on_chip
     from memrix.asr.corpora.prepared import open_corpus
-    from memrix.asr.experiment.systems import on_chip
-    from memrix.asr.experiment.trained import open_trained
     from memrix.asr.recognizer_files import load_recognizer
+    from memrix.asr.trained_recognizers import open_trained
     from memrix.cli.main import main
 
     json_file, chart = tmp_path / "costs.json", tmp_path / "costs.png"

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 import memrix
-from memrix.asr.experiment.report import rows_of
 from memrix.asr.experiment.run import run_experiment
 from memrix.asr.experiment.settings import ExperimentSettings
-from memrix.asr.experiment.trained import open_trained, shipped_recognizers, write_trained
 from memrix.asr.recognizer_files import load_recognizer
+from memrix.asr.trained_recognizers import open_trained, shipped_recognizers, write_trained
 from memrix.errors import CheckpointError, DataError
+from tests.asr.experiment.conftest import Listener
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +30,16 @@ def test_an_experiment_goes_on_elsewhere_from_what_another_has_trained(quick, do
         assert trained.coarse == trained.low_bit
     assert [bits for bits, _ in trained.low_bit] == [3]
     assert gzip.decompress(trained.language_model.read_bytes()) == done.result.trained.language_model.read_bytes()
-    said = []
+    assert trained.priors == done.result.trained.priors
+    listener = Listener()
     settings = ExperimentSettings(corpus=quick().corpus, chips=1, **trained.settings())
-    again = run_experiment(settings, tmp_path, said.append)
-    assert all(text.startswith("measuring") for text in said)
-    assert [row.rate for row in rows_of(again)] == pytest.approx([row.rate for row in rows_of(done.result)], abs=0.15)
+    again = run_experiment(settings, tmp_path, listener)
+    # Nothing is trained, tuned or estimated, and no prior is found.
+    assert listener.notes == []
+    assert not [*tmp_path.glob("*.json")]
+    rates, known = ([row.wer for row in item.evaluation.summary] for item in (again, done.result))
+    assert rates == pytest.approx(known, abs=0.15)
+    assert again.trained == trained
 
 
 @pytest.mark.parametrize(("trained", "name"), [("float", "float"), ("low-bit-3", "3-bit")])
@@ -65,6 +70,9 @@ def test_folders_that_lack_something(kept, tmp_path):
     (folder / "search.json").write_text(json.dumps({"settings": {"lm": 1}}))
     with pytest.raises(DataError, match=r"search\.json holds no decoding settings"):
         open_trained(str(folder))
+    (folder / "search.json").write_text(json.dumps({"settings": {}, "priors": {"3": [2]}}))
+    with pytest.raises(DataError, match=r"search\.json holds no label priors"):
+        open_trained(str(folder))
     (folder / "search.json").unlink()
     (folder / "float.safetensors").unlink()
     with pytest.raises(CheckpointError, match=r"lacks float\.safetensors, search\.json"):
@@ -83,6 +91,7 @@ def test_a_binary_language_model_is_refused(kept, tmp_path):
 def test_what_memrix_brings_is_whole_and_small(name):
     trained = open_trained(name)
     assert [bits for bits, _ in trained.low_bit] == [4, 3]
+    assert set(trained.priors) == {None, 4, 3}
     floating = load_recognizer(trained.floating)[0]
     assert "hardware" not in floating.description
     for bits, path in trained.low_bit:

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from memrix.asr.experiment.trained import kept_search
 from memrix.asr.kept import with_hash
 from memrix.asr.search.settings import SearchSettings
+from memrix.asr.trained_recognizers import kept_search
 from memrix.asr.training.settings import TrainingSettings
 from memrix.asr.whisper.pretrained import load_pretrained
 from memrix.errors import AssetError, MemrixError

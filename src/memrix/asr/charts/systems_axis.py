@@ -23,7 +23,6 @@ _PRESETS = {
 _OTHERS = ("#CC6677", "#332288", "#882255", "#999933", "#661100", "#88CCEE", "#AA4499", "#DDCC77")
 
 _WIDTH = 0.6  # that systems of one number of bits share, of the smallest distance between two numbers
-_CHIPS_WIDTH = 0.6  # that chips of one kind share, of the distance between two systems
 _MARGIN = 0.08  # above and below what is drawn, as a share of it
 
 
@@ -53,18 +52,16 @@ class BitsAxis:
     """
 
     bits: tuple[float, ...]
-    systems: tuple[str, ...]
+    systems: tuple[str | None, ...]
 
     @classmethod
-    def of(cls, bits: Iterable[float], systems: Iterable[str]) -> BitsAxis:
+    def of(cls, bits: Iterable[float], systems: Iterable[str | None]) -> BitsAxis:
         """The axis for all bits and systems that occur."""
         return cls(tuple(sorted(set(bits))), tuple(dict.fromkeys(systems)))
 
-    def place(self, bits: float, system: str, chip: int = 0, chips: int = 1) -> float:
-        """Where a system stands, or one of several chips of it."""
-        number = self.systems.index(system) - (len(self.systems) - 1) / 2
-        within = (chip - (chips - 1) / 2) / chips
-        return bits + self._step * (number + _CHIPS_WIDTH * within)
+    def place(self, bits: float, system: str | None) -> float:
+        """Where a system stands."""
+        return bits + self._step * (self.systems.index(system) - (len(self.systems) - 1) / 2)
 
     @property
     def _gap(self) -> float:

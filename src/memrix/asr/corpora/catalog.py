@@ -115,17 +115,30 @@ def already_prepared(name: str, source: Path | None = None, output: Path | None 
     return corpus if complete else None
 
 
-def load_corpus(name_or_path: str, progress: Progress = _silent, part: str = "test") -> Corpus:
+def load_corpus(
+    name_or_path: str, progress: Progress = _silent, part: str = "test", subset: str | None = None
+) -> Corpus:
     """A corpus to evaluate: by name, a prepared folder, or the user's own manifest (``.jsonl``) or folder.
 
     ``asterisk`` is all prompts as they are written. Of a prepared corpus it is a split, ``part``; ``queen`` is
-    prepared where it is not. A name wins over a folder of the same name; write ``./asterisk`` for the folder.
+    prepared where it is not. A name wins over a folder of the same name; write ``./asterisk`` for the folder. A split
+    may have parts, of which ``subset`` names one.
 
     Raises:
         DataError: unknown name, no utterances, or lines and files that cannot be used (all are listed).
         AssetError: a named corpus that cannot be fetched.
     """
-    return _reader(name_or_path, part)(progress)
+    return _reader(name_or_path, part, subset)(progress)
+
+
+def prepared_corpus(name_or_path: str) -> PreparedCorpus | None:
+    """The prepared corpus that ``load_corpus`` reads a split of; None where it reads recordings as they are.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    path = None if name_or_path == "asterisk" else _prepared_folder(name_or_path)
+    return None if path is None else open_corpus(str(path))
 
 
 def require_corpus(name_or_path: str) -> None:
@@ -137,7 +150,16 @@ def require_corpus(name_or_path: str) -> None:
     _reader(name_or_path)
 
 
-def _reader(name_or_path: str, part: str = "test") -> Callable[[Progress], Corpus]:
+def _prepared_folder(name_or_path: str) -> Path | None:
+    """Where a prepared corpus is; None where something else is named, or it is not prepared."""
+    path = user_path(name_or_path, DataError, "the name of a corpus")
+    named = _NAME.fullmatch(name_or_path) is not None
+    if name_or_path in _PREPARERS or (named and _is_prepared(corpora_folder() / name_or_path)):
+        path = corpora_folder() / name_or_path
+    return path if _is_prepared(path) else None
+
+
+def _reader(name_or_path: str, part: str = "test", subset: str | None = None) -> Callable[[Progress], Corpus]:
     """What reads the corpus of a name or path.
 
     Raises:
@@ -146,13 +168,12 @@ def _reader(name_or_path: str, part: str = "test") -> Callable[[Progress], Corpu
     if name_or_path == "asterisk":
         return lambda progress: _whole(asterisk(), part)
     if name_or_path in FETCHED:
-        return lambda progress: _split(prepare_corpus(name_or_path, progress=progress), part)
+        return lambda progress: _split(prepare_corpus(name_or_path, progress=progress), part, subset)
     path = user_path(name_or_path, DataError, "the name of a corpus")
-    if name_or_path in COPIES or (_NAME.fullmatch(name_or_path) and _is_prepared(corpora_folder() / name_or_path)):
-        path = corpora_folder() / name_or_path
-    if name_or_path in COPIES or _is_prepared(path):
-        prepared = open_corpus(str(path))
-        return lambda progress: _split(prepared, part)
+    prepared = _prepared_folder(name_or_path)
+    if prepared is not None or name_or_path in COPIES:
+        opened = open_corpus(name_or_path if prepared is None else str(prepared))
+        return lambda progress: _split(opened, part, subset)
     if path.is_dir():
         return lambda progress: _whole(read_folder(path), part)
     if path.is_file() and path.suffix == ".jsonl":
@@ -172,10 +193,10 @@ def _whole(corpus: Corpus, part: str) -> Corpus:
     return corpus
 
 
-def _split(corpus: PreparedCorpus, split: str) -> Corpus:
+def _split(corpus: PreparedCorpus, split: str, subset: str | None = None) -> Corpus:
     """The utterances of a split, each a file or a part of one."""
     utterances = []
-    for cut in corpus.cuts(split):
+    for cut in corpus.cuts(split, subset):
         sources = cut.recording.sources
         if len(sources) != 1 or any(name != "Resample" for name in _transforms(cut.recording)):
             raise DataError(

@@ -1,6 +1,10 @@
-"""Word error rates of a model as it is, or trained: in float, quantized, and on chips; every batch is kept.
+"""Word error rates of any recognizer in float, quantized, and on chips; every batch is kept.
 
-- ``settings``: what to evaluate; ``run``: executions one after the other, each resumed where it was cut off.
-- ``measurement``: a batch through one execution; ``journal``: finished batches on disk.
-- ``results``: rows, means of chips, JSON; ``reporting``: who is told about progress.
+    settings --opening--> recognizers, corpus --run--> batches --results--> rows, summary, JSON
+
+- ``settings``: what to evaluate; ``opening``: recognizers by name, and the corpus; ``words``: how CTC models find
+  words.
+- ``run``: executions one after the other, each resumed where it was cut off; ``building``: their networks.
+- ``batches``, ``measurement``: a batch through one execution; ``records``, ``journal``: finished batches on disk.
+- ``results``: rows and their summary over chips; ``report``: the table; ``reporting``: who is told about progress.
 """

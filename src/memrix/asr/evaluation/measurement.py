@@ -12,10 +12,9 @@ from torch import Tensor, nn
 
 import memrix
 from memrix.asr.audio import SAMPLE_RATE
-from memrix.asr.evaluation.results import BatchRecord, Execution, UtteranceRecord
-from memrix.asr.scoring import count_errors
-from memrix.asr.seq2seq.model import SequenceToSequence
-from memrix.asr.speech_model import SpeechBatch
+from memrix.asr.evaluation.records import BatchRecord, Execution, UtteranceRecord
+from memrix.asr.scoring import ErrorCount
+from memrix.asr.speech_model import SpeechBatch, SpeechModel
 from memrix.errors import ConversionError
 
 _KEPT_OUTPUT_BYTES = 512 * 2**20
@@ -30,7 +29,7 @@ class Measurement:
             same figures whether or not others ran before it in this process.
     """
 
-    def __init__(self, model: SequenceToSequence, seed: int) -> None:
+    def __init__(self, model: SpeechModel, seed: int) -> None:
         self._model = model
         self._seed = seed
         self._float_outputs: OrderedDict[int, Tensor] = OrderedDict()
@@ -38,7 +37,7 @@ class Measurement:
     def measure(
         self,
         execution: Execution,
-        model: SequenceToSequence,
+        model: SpeechModel,
         index: int,
         batch: SpeechBatch,
         cells: int,
@@ -54,22 +53,23 @@ class Measurement:
                 memrix.reset_statistics(model.network)
                 self._reseed(model.network, execution, index, reading=0)
             start = time.perf_counter()
-            encoder_output = model.encode(batch)
-            hypotheses = model.transcribe(batch, encoder_output)
+            encoded = model.encode(batch)
+            hypotheses = model.transcribe(batch, encoded)
             seconds = time.perf_counter() - start
             conversions, clipped = _converters(model.network) if on_chip else (0, 0)
             if on_chip:
                 # The loss must not depend on how many reads the transcription happened to take.
                 self._reseed(model.network, execution, index, reading=1)
-            nll, tokens = model.reference_loss(batch, encoder_output)
+            nll, tokens = model.reference_loss(batch, encoded)
+            labels = model.label_errors(batch, encoded) or [ErrorCount(0, 0)] * len(batch.ids)
             if execution.kind == "float":
-                self._keep(index, encoder_output)
+                self._keep(index, encoded)
             float_output = self._float_output(index, batch)
-            deviation = _energy(encoder_output - float_output)
+            deviation = _energy(encoded - float_output)
             energy = _energy(float_output)
         utterances = []
         for i, (reference, hypothesis) in enumerate(zip(batch.texts, hypotheses, strict=True)):
-            count = count_errors(reference, hypothesis)
+            count = model.word_errors(reference, hypothesis)
             record = UtteranceRecord(
                 id=batch.ids[i],
                 reference=reference,
@@ -81,6 +81,8 @@ class Measurement:
                 error_energy=float(deviation[i]),
                 float_energy=float(energy[i]),
                 seconds=int(batch.samples[i]) / SAMPLE_RATE,
+                label_errors=labels[i].errors,
+                labels=labels[i].words,
             )
             if not math.isfinite(record.nll + record.error_energy + record.float_energy):
                 raise ConversionError(
@@ -90,10 +92,10 @@ class Measurement:
             utterances.append(record)
         return BatchRecord(index, cells, seconds, conversions, clipped, tuple(utterances))
 
-    def _reseed(self, model: nn.Module, execution: Execution, index: int, reading: int) -> None:
+    def _reseed(self, network: nn.Module, execution: Execution, index: int, reading: int) -> None:
         assert execution.chip is not None
         sequence = np.random.SeedSequence(self._seed, spawn_key=(execution.chip, index, reading))
-        memrix.reseed(model, read=int(sequence.generate_state(1)[0]))
+        memrix.reseed(network, read=int(sequence.generate_state(1)[0]))
 
     def _float_output(self, index: int, batch: SpeechBatch) -> Tensor:
         if index not in self._float_outputs:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
-from memrix.asr.evaluation.results import Execution, Row
+from memrix.asr.evaluation.records import Execution
+from memrix.asr.evaluation.results import Row
 
 
 class Reporter(Protocol):

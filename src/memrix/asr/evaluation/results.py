@@ -1,4 +1,4 @@
-"""What an evaluation measured: records of batches, and the rows and figures they add up to."""
+"""What an evaluation measured: rows of executions, their summary over chips, and JSON."""
 
 from __future__ import annotations
 
@@ -6,231 +6,159 @@ import json
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field, FiniteFloat, TypeAdapter
-
+from memrix.asr.evaluation.records import BatchRecord, Execution, UtteranceRecord
 from memrix.asr.files import write_whole
-from memrix.asr.kept import Count, Seconds, Text, validated
-from memrix.asr.scoring import (
-    intervals_described,
-    paired_difference_interval,
-    resampled,
-    wer_interval,
-    word_error_rate,
-)
+from memrix.asr.scoring import compare, intervals_described, resampled, wer_interval, word_error_rate
 from memrix.errors import DataError
 from memrix.toolkit import former_names
 
+RESAMPLES = 2000
+"""Draws of each interval: a table has hundreds of them."""
 
-@dataclass(frozen=True)
-class Execution:
-    """One way to run the network: in float, quantized digitally, or on a chip."""
-
-    kind: Literal["float", "quantized", "chip"]
-    weight_bits: Annotated[int, Field(ge=1, le=64)] | None = None
-    chip: Count | None = None
-
-    def __str__(self) -> str:
-        if self.kind == "float":
-            return "float"
-        where = "quantized" if self.kind == "quantized" else f"chip {self.chip}"
-        return f"{where}, {self.weight_bits} bit"
+Measured = Sequence[Sequence[BatchRecord]]
+"""Batches of each of several chips, or of one execution, all in the same order."""
 
 
 @dataclass(frozen=True)
-class UtteranceRecord:
-    """What one execution made of one utterance.
+class Difference:
+    """How a word error rate compares with that of a baseline on the same utterances; shares, 0.04 is 4 %.
 
     Attributes:
-        id: of the utterance.
-        reference: the transcript.
-        hypothesis: what was recognized.
-        errors: word errors of the hypothesis.
-        words: words of the reference.
-        nll: negative log likelihood of the reference in nats.
-        tokens: tokens of the reference, with the end of text.
-        error_energy: squared difference of the encoder output to that of the float model, summed.
-        float_energy: squared encoder output of the float model, summed.
-        seconds: duration of the audio.
+        absolute: rate minus that of the baseline.
+        absolute_interval: of it, paired, 95 %.
+        relative: the same as a share of the baseline's rate; None where that is 0.
+        relative_interval: of it; None where an end is infinite.
     """
 
-    id: Text
-    reference: Text
-    hypothesis: Text
-    errors: Count
-    words: Count
-    nll: FiniteFloat
-    tokens: Count
-    error_energy: Annotated[FiniteFloat, Field(ge=0)]
-    float_energy: Annotated[FiniteFloat, Field(ge=0)]
-    seconds: Seconds
-
-
-@dataclass(frozen=True)
-class BatchRecord:
-    """What one execution made of one batch.
-
-    Attributes:
-        index: number of the batch in the order of evaluation.
-        cells: memristors of the chip; 0 where there is none.
-        seconds: time that encoding and transcription took.
-        conversions: analog-to-digital conversions of encoding and transcription.
-        clipped: those of them that hit the end of the converter's range.
-        utterances: one record each.
-    """
-
-    index: Count
-    cells: Count
-    seconds: Seconds
-    conversions: Count
-    clipped: Count
-    utterances: tuple[UtteranceRecord, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The record as plain data, for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> BatchRecord:
-        """The record from what `to_dict` gave, or JSON made of it.
-
-        Raises:
-            ValueError: fields that are missing, of another type or out of range.
-        """
-        return validated(_BATCH, data)
-
-
-_BATCH = TypeAdapter(BatchRecord)
+    absolute: float
+    absolute_interval: tuple[float, float]
+    relative: float | None
+    relative_interval: tuple[float, float] | None
 
 
 @dataclass(frozen=True)
 class Row:
-    """Figures of one execution over all evaluated utterances.
+    """Figures of one execution over all evaluated utterances, or the mean over chips; shares, 0.04 is 4 %.
 
     Attributes:
         execution: "float", "quantized" or "chip".
+        hardware: name of the kind of chip; None where there is none.
         weight_bits: None in float.
-        chip: number of the chip; None where there is none.
+        chip: number of the chip; None where there is none, and for several.
+        chips: how many the figures are the mean of; 0 where there is none.
         wer: word errors over reference words.
         wer_interval: 95 % interval, by ``memrix.asr.scoring.wer_interval``.
-        difference_interval: 95 % interval of the WER minus that in float, over the same utterances; None
-            in float.
-        resampled: what both were taken over.
-        relative_degradation: (WER - float WER) / float WER; None if the float WER is 0.
-        loss: teacher-forced loss on the reference text, nats per token.
-        encoder_error: norm of the encoder output's deviation from float, over the norm in float.
+        resampled: what all intervals were taken over.
+        deviation, lowest, highest: of the word error rates of several chips.
+        over_float: compared with the float model; None for itself.
+        over_quantized: compared with the same network quantized digitally; None for digital ones.
+        label_error_rate: without a language model; None for a model without such labels.
+        loss: on the reference text, nats per token or label.
+        output_error: norm of the deviation of the encoded speech from float, over the norm in float.
         clipped: share of analog-to-digital conversions that clipped; None unless on a chip.
-        cells: memristors of the chip; None unless on a chip.
+        cells: memristors of a chip; None unless on a chip.
         seconds_per_audio_second: time of encoding and transcription over the duration of the audio.
         words: of the references.
         errors: substitutions, deletions and insertions.
         utterances: how many were evaluated.
+        costs: of an utterance on a chip; None where they are not known.
     """
 
     execution: Literal["float", "quantized", "chip"]
-    weight_bits: int | None
+    hardware: str | None
+    weight_bits: float | None
     chip: int | None
+    chips: int
     wer: float
     wer_interval: tuple[float, float]
-    difference_interval: tuple[float, float] | None
     resampled: str
-    relative_degradation: float | None
+    deviation: float | None
+    lowest: float | None
+    highest: float | None
+    over_float: Difference | None
+    over_quantized: Difference | None
+    label_error_rate: float | None
     loss: float
-    encoder_error: float
+    output_error: float
     clipped: float | None
     cells: int | None
     seconds_per_audio_second: float
     words: int
-    errors: int
+    errors: float
     utterances: int
+    costs: Mapping[str, Any] | None = None
+
+    def __str__(self) -> str:
+        if self.chips > 1:
+            return f"{self.hardware}, {self.weight_bits:g} bit"
+        return str(Execution(self.execution, self.weight_bits, self.chip, self.hardware or ""))
 
 
-def summarize(execution: Execution, batches: Sequence[BatchRecord], baseline: Sequence[BatchRecord]) -> Row:
-    """The row of an execution; ``baseline`` are the batches of the float model, in the same order."""
-    utterances = _utterances(batches)
-    errors = [utterance.errors for utterance in utterances]
-    words = [utterance.words for utterance in utterances]
-    float_errors = [utterance.errors for utterance in _utterances(baseline)]
-    wer = word_error_rate(errors, words)
-    float_wer = word_error_rate(float_errors, words)
-    on_chip = execution.kind == "chip"
-    conversions = sum(batch.conversions for batch in batches)
+def summarize(
+    execution: Execution,
+    measured: Measured,
+    floating: Sequence[BatchRecord],
+    quantized: Sequence[BatchRecord] | None = None,
+) -> Row:
+    """The row of an execution, or the mean over several chips.
+
+    Args:
+        execution: the first one, if they are several.
+        measured: its batches, or those of each chip.
+        floating: batches of the float model.
+        quantized: batches of the same network quantized digitally; for chips.
+    """
+    chips = [_utterances(batches) for batches in measured]
+    words = [utterance.words for utterance in chips[0]]
+    errors = [[utterance.errors for utterance in utterances] for utterances in chips]  # [chips, utterances]
+    rates = [word_error_rate(counts, words) for counts in errors]
+    on_chip, several = execution.kind == "chip", len(chips) > 1
+    everyone = [utterance for utterances in chips for utterance in utterances]
+    conversions = sum(batch.conversions for batches in measured for batch in batches)
+    clipped = sum(batch.clipped for batches in measured for batch in batches)
+    labels = sum(utterance.labels for utterance in everyone)
     return Row(
         execution=execution.kind,
+        hardware=execution.hardware or None,
         weight_bits=execution.weight_bits,
-        chip=execution.chip,
-        wer=wer,
+        chip=None if several else execution.chip,
+        chips=len(chips) if on_chip else 0,
+        wer=statistics.mean(rates),
         wer_interval=wer_interval(errors, words),
-        difference_interval=(
-            None if execution.kind == "float" else paired_difference_interval(errors, float_errors, words)
+        resampled=resampled(execution.kind, len(chips)),
+        deviation=statistics.stdev(rates) if several else None,
+        lowest=min(rates) if several else None,
+        highest=max(rates) if several else None,
+        over_float=None if execution.kind == "float" else _difference(errors, floating, words),
+        over_quantized=None if quantized is None else _difference(errors, quantized, words),
+        label_error_rate=sum(u.label_errors for u in everyone) / labels if labels else None,
+        loss=math.fsum(u.nll for u in everyone) / max(sum(u.tokens for u in everyone), 1),
+        output_error=math.sqrt(
+            math.fsum(u.error_energy for u in everyone) / math.fsum(u.float_energy for u in everyone)
         ),
-        resampled=resampled(execution.kind),
-        relative_degradation=(wer - float_wer) / float_wer if float_wer else None,
-        loss=math.fsum(u.nll for u in utterances) / sum(u.tokens for u in utterances),
-        encoder_error=math.sqrt(
-            math.fsum(u.error_energy for u in utterances) / math.fsum(u.float_energy for u in utterances)
-        ),
-        clipped=sum(batch.clipped for batch in batches) / conversions if on_chip and conversions else None,
-        cells=batches[0].cells if on_chip else None,
-        seconds_per_audio_second=math.fsum(batch.seconds for batch in batches)
-        / math.fsum(u.seconds for u in utterances),
+        clipped=clipped / conversions if on_chip and conversions else None,
+        cells=measured[0][0].cells if on_chip else None,
+        seconds_per_audio_second=math.fsum(batch.seconds for batches in measured for batch in batches)
+        / math.fsum(u.seconds for u in everyone),
         words=sum(words),
-        errors=sum(errors),
-        utterances=len(utterances),
+        errors=statistics.mean(sum(counts) for counts in errors),
+        utterances=len(words),
     )
 
 
-@dataclass(frozen=True)
-class ChipMean:
-    """Word error rate of several chips of the same bits.
-
-    Attributes:
-        weight_bits: of their weights.
-        chips: how many.
-        wer: mean over chips.
-        deviation, lowest, highest: over chips.
-        wer_interval: 95 % interval of the mean, over utterances and chips.
-        difference_interval: the same of the mean minus the WER in float, over the same utterances.
-        resampled: what both were taken over.
-        relative_degradation: (WER - float WER) / float WER; None if the float WER is 0.
-    """
-
-    weight_bits: int
-    chips: int
-    wer: float
-    deviation: float
-    lowest: float
-    highest: float
-    wer_interval: tuple[float, float]
-    difference_interval: tuple[float, float]
-    resampled: str
-    relative_degradation: float | None
-
-    def __str__(self) -> str:
-        return f"{self.chips} chips, {self.weight_bits} bit"
-
-
-def mean_of_chips(bits: int, chips: Sequence[Sequence[BatchRecord]], baseline: Sequence[BatchRecord]) -> ChipMean:
-    """The mean of several chips; ``baseline`` are the batches of the float model, all in the same order."""
-    words = [utterance.words for utterance in _utterances(baseline)]
-    float_errors = [utterance.errors for utterance in _utterances(baseline)]
-    errors = [[utterance.errors for utterance in _utterances(batches)] for batches in chips]  # [chips, utterances]
-    rates = [word_error_rate(row, words) for row in errors]
-    wer, float_wer = statistics.mean(rates), word_error_rate(float_errors, words)
-    return ChipMean(
-        weight_bits=bits,
-        chips=len(chips),
-        wer=wer,
-        deviation=statistics.stdev(rates),
-        lowest=min(rates),
-        highest=max(rates),
-        wer_interval=wer_interval(errors, words),
-        difference_interval=paired_difference_interval(errors, float_errors, words),
-        resampled=resampled("chip", len(chips)),
-        relative_degradation=(wer - float_wer) / float_wer if float_wer else None,
+def _difference(errors: Sequence[Sequence[int]], baseline: Sequence[BatchRecord], words: Sequence[int]) -> Difference:
+    counts = [utterance.errors for utterance in _utterances(baseline)]
+    found = compare(errors, counts, words, resamples=RESAMPLES)
+    ends = found.relative_interval
+    return Difference(
+        absolute=found.difference,
+        absolute_interval=found.difference_interval,
+        relative=found.relative if sum(counts) else None,
+        relative_interval=ends if sum(counts) and all(map(math.isfinite, ends)) else None,
     )
 
 
@@ -244,21 +172,25 @@ class EvaluationResult:
 
     Attributes:
         rows: one for each execution.
+        summary: of float, the quantized networks, and the mean over chips of each hardware at each number of bits.
         model: where the recognizer comes from.
-        corpus: name, source, fingerprint; utterances, words and seconds evaluated; what was skipped.
+        corpus: name, source, fingerprint; utterances and words evaluated; what was skipped.
         settings: of the evaluation.
-        hardware: the description of the chip.
+        hardware: descriptions of the chips by their names.
         versions: of memrix and of the libraries that the figures depend on.
-        means: over chips at each number of bits, where there are several.
+        low_bit: where the recognizers that were trained with low-bit weights come from, by their bits.
+        decoding: scales of the search and its language model; None for a model that needs none.
     """
 
     rows: tuple[Row, ...]
+    summary: tuple[Row, ...]
     model: str
     corpus: Mapping[str, Any]
     settings: Mapping[str, Any]
     hardware: Mapping[str, Any]
     versions: Mapping[str, str]
-    means: tuple[ChipMean, ...] = ()
+    low_bit: Mapping[str, str] = field(default_factory=dict)
+    decoding: Mapping[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The result as plain data, for JSON, with what its intervals contain."""

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from memrix.asr.counts import LARGEST_SEED, MOST, is_count
-from memrix.errors import DataError, MemrixError, SettingsError
-from memrix.toolkit import shown
+from memrix.errors import MemrixError, SettingsError
+from memrix.toolkit import shown, warn_renamed
 
 # `memrix --help` reads the fields below: torch is imported by the methods that need it.
 if TYPE_CHECKING:
     from memrix import Hardware
-    from memrix.asr.evaluation.results import Execution
+    from memrix.asr.evaluation.records import Execution
 
-WHISPER_DIGITAL = ("model.encoder.conv*", "proj_out")
-"""Front end and output layer stay digital, as in the paper; the latter shares its weights with the embedding."""
+CUSTOM = "custom"
+"""Name of hardware that is given as an object."""
+_ADC = re.compile(r"(?P<precision>\d{1,3})/(?P<range>\d{1,3})")
 
 
 @dataclass(frozen=True)
@@ -24,123 +26,199 @@ class EvaluationSettings:
     """What to evaluate.
 
     Attributes:
-        model: the speech model: whisper-tiny.en, a Whisper model of the Hugging Face Hub, a folder that holds one, or
-            a file that `memrix train` wrote.
+        model: the speech model: whisper-tiny.en, a sequence-to-sequence model of the Hugging Face Hub, a folder that
+            holds one, a file that `memrix train` wrote, queen-small, or a folder that `memrix experiment
+            --save-trained` wrote.
         corpus: the recordings: asterisk, queen, another prepared corpus (its test split), a folder of audio and text
             files, or a manifest: JSON lines with `audio` and `text`.
-        hardware: the chip: a preset (paper, physical, tuned, realistic, ideal) or a TOML or JSON file. Its bits per
+        hardware: the chips: presets (paper, physical, tuned, realistic, ideal) or TOML or JSON files. Their bits per
             weight are replaced.
-        weight_bits: bits per weight. At each of them, the network is quantized and programmed on chips.
+        weight_bits: bits per weight, 1.5 for ternary weights. At each of them, the network is quantized and
+            programmed on chips. Trained recognizers bring their own default.
         low_bit: recognizers trained with low-bit weights, as bits:file, such as 4:run/model.safetensors. At other
             bits per weight, the model is quantized without training.
-        chips: number of chips at each of the bits per weight.
+        chips: number of chips of each hardware at each of the bits per weight.
+        adc: ADC settings to compare, as precision bits/range bits, such as 8/8,6/6,4/4,2/2. By default that of the
+            hardware.
+        pre_cycles: numbers of pre-cycling cycles before programming to compare, such as 1,10. By default no
+            pre-cycling beyond that of the hardware.
+        part: part of the test split to evaluate, such as test-other of LibriSpeech. By default the whole split.
         limit: number of utterances to evaluate. By default all that calibration leaves.
-        calibration_clips: number of utterances that activation ranges are calibrated on. They are not evaluated.
-        calibration_split: split of a prepared corpus, such as train, to draw these utterances from. By default that
-            which is evaluated.
+        calibration_clips: number of utterances that activation ranges are calibrated on, at most all of their split.
+            They are not evaluated.
+        calibration_split: split of a prepared corpus, such as train, to draw these utterances from. By default train
+            if the corpus has it, otherwise that which is evaluated.
         percentile: percentile of the input magnitudes of a layer that sets its activation range. 100 is the largest
             magnitude, as in arXiv 2505.24721.
         longest_clip: length in seconds above which recordings are left out. By default none is.
-        batch_size: number of utterances in a batch.
+        batch_size: number of utterances in a batch. By default 8 for a model of windows of 30 s, otherwise as many as
+            last a minute.
         seed: seed of the choice of utterances and of read noise. Chip c is programmed with seed + c.
         skip_bad: leave out audio files that cannot be read, and count them, instead of stopping.
-        digital: patterns of names of layers that stay digital. None given ("") maps every layer to the chip.
+        digital: patterns of names of layers that stay digital. By default front end and output layer, as in the
+            paper. None given ("") maps every layer to the chip.
+        language_model: ARPA file for decoding a CTC model. By default that of the trained recognizers, or a 4-gram
+            model estimated from the training text of the corpus.
+        dictionaries: files of pronunciations for words that the dictionaries of the corpus lack.
+        beam: number of hypotheses that decoding of a CTC model keeps. By default 100, or the number tuned with the
+            trained recognizers.
 
     Raises:
-        SettingsError: bits per weight, chips or hardware that are invalid.
-        DataError: counts that are invalid.
+        SettingsError: lists every invalid setting.
     """
 
     model: str = "whisper-tiny.en"
     corpus: str = "asterisk"
-    hardware: Hardware | str = "paper"
-    weight_bits: tuple[int, ...] = (8, 6, 5, 4)
+    hardware: tuple[Hardware | str, ...] = ("paper",)
+    weight_bits: tuple[float, ...] = (8, 6, 5, 4)
     low_bit: tuple[str, ...] = ()
     chips: int = 1
+    adc: tuple[str, ...] = ()
+    pre_cycles: tuple[int, ...] = ()
+    part: str | None = None
     limit: int | None = None
     calibration_clips: int = 8
     calibration_split: str | None = None
     percentile: float = 99.99
     longest_clip: float | None = None
-    batch_size: int = 8
+    batch_size: int | None = None
     seed: int = 0
     skip_bad: bool = False
-    digital: tuple[str, ...] = WHISPER_DIGITAL
+    digital: tuple[str, ...] | None = None
+    language_model: str | None = None
+    dictionaries: tuple[str, ...] = ()
+    beam: int | None = None
 
     def __post_init__(self) -> None:
-        if not self.weight_bits or any(not is_count(bits, 2) for bits in self.weight_bits):
-            raise SettingsError(
-                f"weight bits are whole numbers of at least 2, got {self.weight_bits!r}; try (8, 6, 5, 4)"
-            )
-        if len(set(self.weight_bits)) < len(self.weight_bits):
-            raise SettingsError(f"weight bits are given twice in {self.weight_bits!r}; give each once")
-        _require_count("chips", self.chips, 1, MOST, SettingsError)
-        for name in ("limit", "calibration_clips", "batch_size"):
-            count = getattr(self, name)
-            if count is not None or name != "limit":
-                _require_count(name, count, 1, MOST, DataError)
-        if self.longest_clip is not None and not self.longest_clip > 0:
-            raise DataError(f"longest_clip is a number of seconds above 0, got {self.longest_clip!r}")
-        _require_count("seed", self.seed, 0, LARGEST_SEED, DataError)
-        unused = [str(bits) for bits in self.low_bit_files if bits not in self.weight_bits]
-        if unused:
-            raise SettingsError(
-                f"low_bit names recognizers of {', '.join(unused)} bits, and weight_bits are {self.weight_bits!r}; "
-                "give these bits too"
-            )
-        for bits in self.weight_bits:
-            self.chip.replace(weight_bits=bits)
+        for name, value in (("hardware", _as_tuple(self.hardware)), ("low_bit", _as_texts(self.low_bit))):
+            object.__setattr__(self, name, value)
+        problems = self._problems()
+        if problems:
+            raise SettingsError("these settings cannot be used:\n  " + "\n  ".join(problems))
 
-    @cached_property
-    def chip(self) -> Hardware:
-        """The hardware that is named, or given."""
+    def _problems(self) -> list[str]:
+        """Everything that is invalid."""
+        from memrix.asr.outside import text_problem
+
+        problems = []
+        if not self.weight_bits or len(set(self.weight_bits)) < len(self.weight_bits):
+            problems.append(f"weight_bits must be numbers of bits, each once, got {self.weight_bits!r}")
+        if not self.hardware:
+            problems.append("hardware must name at least one chip, such as 'paper'")
+        problems += [
+            f"an ADC is precision/range, such as 4/4, got {text!r}" for text in self.adc if not _ADC.fullmatch(text)
+        ]
+        for name in ("chips", "limit", "calibration_clips", "batch_size", "beam"):
+            value = getattr(self, name)
+            if not (is_count(value, 1, MOST) or (value is None and name not in ("chips", "calibration_clips"))):
+                problems.append(f"{name} must be a whole number from 1 on, up to {MOST}, got {shown(value)}")
+        if self.longest_clip is not None and not self.longest_clip > 0:
+            problems.append(f"longest_clip must be a number of seconds above 0, got {self.longest_clip!r}")
+        if not is_count(self.seed, 0, LARGEST_SEED):
+            problems.append(f"seed must be a whole number from 0 to {LARGEST_SEED}, got {shown(self.seed)}")
+        for text in (self.model, self.corpus, self.language_model):
+            problem = None if text is None else text_problem(text)
+            problems += [] if problem is None else [problem]
+        return problems or self._misfits()
+
+    def _misfits(self) -> list[str]:
+        """What is invalid of values that are sound by themselves."""
+        problems: dict[str, None] = {}  # what is wrong is so at every number of bits
+        for bits in self.weight_bits:
+            try:
+                self.variants(bits)
+                unused = [f"{known:g}" for known in self.low_bit_files if known not in self.weight_bits]
+            except MemrixError as error:
+                problems[str(error)] = None
+                continue
+            if unused:
+                problems[
+                    f"low_bit names recognizers of {', '.join(unused)} bits, and weight_bits are "
+                    f"{self.weight_bits!r}; give these bits too"
+                ] = None
+        return list(problems)
+
+    def variants(self, bits: float) -> dict[str, Hardware]:
+        """Chips at so many bits by their names: all hardware, with every ADC and number of pre-cycles to compare."""
+        from memrix import PreCycled
+
+        found = {}
+        for given in self.hardware:
+            base = self.hardware_at(given, bits)
+            for adc in self.adc or (None,):
+                for cycles in self.pre_cycles or (None,):
+                    chip, name = base, given if isinstance(given, str) else CUSTOM
+                    if adc is not None:
+                        precision, reach = map(int, adc.split("/"))
+                        chip = chip.replace(**{"adc.precision_bits": precision, "adc.range_bits": reach})
+                        name += f", ADC {adc}"
+                    if cycles is not None:
+                        chip = chip.replace(programming=PreCycled(cycles=cycles))
+                        name += f", {cycles} pre-cycle{'s' if cycles > 1 else ''}"
+                    found[name] = chip
+        return found
+
+    @staticmethod
+    def hardware_at(given: Hardware | str, bits: float) -> Hardware:
+        """Hardware, or that of a name, with so many bits a weight."""
         from memrix import Hardware
 
-        return Hardware.named(self.hardware) if isinstance(self.hardware, str) else self.hardware
+        return (Hardware.named(given) if isinstance(given, str) else given).replace(weight_bits=bits)
 
     @cached_property
-    def low_bit_files(self) -> dict[int, str]:
+    def low_bit_files(self) -> dict[float, str]:
         """Files of the recognizers that were trained with low-bit weights, by their bits.
 
         Raises:
             SettingsError: something that is not bits:file, or bits that are given twice.
         """
-        files: dict[int, str] = {}
+        files: dict[float, str] = {}
         for text in self.low_bit:
             bits, separator, path = text.partition(":")
-            if not (separator and path and bits.isascii() and bits.isdecimal() and int(bits) not in files):
+            number = _number(bits)
+            if not (separator and path and number is not None and number not in files):
                 raise SettingsError(
                     f"low_bit takes bits:file for each of different bits, such as 4:run/model.safetensors, got "
                     f"{shown(text)}"
                 )
-            files[int(bits)] = path
+            files[number] = path
         return files
-
-    @property
-    def hardware_name(self) -> str:
-        """What tables and charts call the chip."""
-        return self.hardware if isinstance(self.hardware, str) else "custom"
 
     @property
     def executions(self) -> tuple[Execution, ...]:
         """What is run, in order: float, then for each number of bits quantized and chip after chip."""
-        from memrix.asr.evaluation.results import Execution
+        from memrix.asr.evaluation.records import Execution
 
         executions = [Execution("float")]
         for bits in self.weight_bits:
             executions.append(Execution("quantized", bits))
-            executions += [Execution("chip", bits, chip) for chip in range(self.chips)]
+            executions += [
+                Execution("chip", bits, chip, name) for name in self.variants(bits) for chip in range(self.chips)
+            ]
         return tuple(executions)
 
     def to_dict(self) -> dict[str, Any]:
-        """The settings as plain data, without the description of the chip."""
-        fields = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "hardware"}
-        fields |= {"hardware_name": self.hardware_name, "weight_bits": list(self.weight_bits)}
-        return {**fields, "digital": list(self.digital), "low_bit": list(self.low_bit)}
+        """The settings as plain data, hardware by its names."""
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        named = [given if isinstance(given, str) else CUSTOM for given in self.hardware]
+        plain = {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
+        return {**plain, "hardware": named}
 
 
-def _require_count(name: str, value: object, low: int, high: int, error: type[MemrixError]) -> None:
-    if is_count(value, low, high):
-        return
-    bound = f"at most {high}" if is_count(value, low) else f"at least {low}"
-    raise error(f"{name} is a whole number of {bound}, got {shown(value)}")
+def _number(text: str) -> float | None:
+    if not re.fullmatch(r"\d{1,2}(\.\d+)?", text, re.ASCII):
+        return None
+    number = float(text)
+    return int(number) if number.is_integer() else number
+
+
+def _as_tuple(hardware: object) -> object:
+    return hardware if isinstance(hardware, tuple | list) else (hardware,)
+
+
+def _as_texts(low_bit: tuple[object, ...]) -> tuple[object, ...]:
+    """Files by their bits as texts, from pairs that they were."""
+    if all(isinstance(item, str) for item in low_bit):
+        return low_bit
+    warn_renamed("low_bit=((bits, file),)", "low_bit=('bits:file',)", stacklevel=5)
+    return tuple(item if isinstance(item, str) else "{:g}:{}".format(*item) for item in low_bit)  # type: ignore[misc]

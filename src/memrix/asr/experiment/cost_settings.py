@@ -14,7 +14,7 @@ class CostSettings:
     """What is run.
 
     Attributes:
-        trained: trained recognizers: queen-small, which comes with memrix, or a folder that `memrix experiment paper
+        trained: trained recognizers: queen-small, which comes with memrix, or a folder that `memrix experiment
             --save-trained` has written.
         weight_bits: bits per weight of the recognizer to run, one that was trained with low-bit weights. By default
             the fewest.

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from lhotse import CutSet
+from lhotse.cut import Cut
 from torch import nn
 
 import memrix
 from memrix import Hardware
+from memrix.asr.chips import on_chip
 from memrix.asr.corpora.prepared import open_corpus
 from memrix.asr.experiment.cost_settings import CostSettings
-from memrix.asr.experiment.run import some
-from memrix.asr.experiment.systems import on_chip
-from memrix.asr.experiment.trained import open_trained
 from memrix.asr.recognizer import Recognizer
 from memrix.asr.recognizer_files import load_recognizer
+from memrix.asr.trained_recognizers import open_trained
 from memrix.asr.training.batches import padded_audio
 from memrix.errors import CheckpointError, SettingsError
 
@@ -97,7 +99,7 @@ def costs_of_utterances(
         network: nn.Module = on_chip(recognizer, hardware, settings.seed, train).network
     else:
         network = memrix.load(settings.chip, recognizer.network)
-    cuts = list(some(corpus.cuts("test").to_eager(), settings.limit))
+    cuts = _some(corpus.cuts("test"), settings.limit)
     say(f"counting inputs of {len(cuts)} utterances")
     costs = memrix.costs(
         network,
@@ -110,13 +112,18 @@ def costs_of_utterances(
     return UtteranceCosts(costs, seconds, len(cuts), bits, known, settings)
 
 
+def _some(cuts: CutSet, count: int) -> list[Cut]:
+    """So many utterances, chosen by their ids alone."""
+    return sorted(cuts, key=lambda cut: hashlib.sha256(cut.id.encode()).hexdigest())[:count]
+
+
 def _low_bit(settings: CostSettings) -> tuple[float, Path]:
     """Bits and file of the recognizer that is meant."""
     trained = dict(open_trained(settings.trained).low_bit)
     if not trained:
         raise SettingsError(
             f"{settings.trained!r} has no recognizer with low-bit weights; name a folder that `memrix experiment "
-            f"paper --save-trained` has written"
+            f"--save-trained` has written"
         )
     bits = min(trained) if settings.weight_bits is None else settings.weight_bits
     if bits not in trained:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutput
 
-from memrix.errors import ConversionError
+from memrix.asr.speech_model import finite
 
 TOKENS_PER_SECOND = 5.0
 TOKENS_TO_SPARE = 8
@@ -86,16 +86,3 @@ def _choose(logits: Tensor, decoding: Decoding, *, first: bool) -> Tensor:
     if first:
         logits[:, list(decoding.never_first)] = -torch.inf
     return logits.argmax(dim=-1)
-
-
-def finite(values: Tensor, what: str) -> Tensor:
-    """The values, if all are numbers.
-
-    Raises:
-        ConversionError: they are not.
-    """
-    if not torch.isfinite(values).all():
-        raise ConversionError(
-            f"the {what} holds values that are not finite numbers; check the weights and the chip's scales"
-        )
-    return values

@@ -15,8 +15,8 @@ from memrix.asr.audio import SAMPLE_RATE
 from memrix.asr.corpus import WINDOW_SECONDS, listing
 from memrix.asr.models.masking import valid_frames
 from memrix.asr.scoring import count_errors
-from memrix.asr.seq2seq.decoding import TOKENS_PER_SECOND, TOKENS_TO_SPARE, Decoding, finite, greedy_tokens
-from memrix.asr.speech_model import SpeechBatch, SpeechModel, SpeechOutputs, Window
+from memrix.asr.seq2seq.decoding import TOKENS_PER_SECOND, TOKENS_TO_SPARE, Decoding, greedy_tokens
+from memrix.asr.speech_model import SpeechBatch, SpeechModel, SpeechOutputs, Window, finite
 from memrix.errors import DataError
 
 if TYPE_CHECKING:

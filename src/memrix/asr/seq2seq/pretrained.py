@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from memrix.asr.recognizer_files import load_recognizer, recognizer_digest
 from memrix.asr.seq2seq.decoding import Decoding
 from memrix.asr.seq2seq.model import SequenceToSequence
@@ -64,18 +62,3 @@ def _trained(path: str) -> SequenceToSequence:
         )
     model.source = f"{path}, SHA-256 {recognizer_digest(path)}; from {model.source}"
     return model
-
-
-def load_low_bit(files: Mapping[int, str]) -> dict[int, SequenceToSequence]:
-    """Recognizers trained with low-bit weights, by their bits.
-
-    Raises:
-        CheckpointError: a file that holds none, or one of other bits.
-    """
-    models = {bits: _trained(path) for bits, path in files.items()}
-    for bits, model in models.items():
-        found = model.description["hardware"]["weight_bits"] if model.is_low_bit else None
-        if found != bits:
-            got = "in float" if found is None else f"of {found:g} bit"
-            raise CheckpointError(f"{files[bits]!r} holds a recognizer {got}, expected one of {bits} bit")
-    return models

@@ -1,0 +1,131 @@
+"""The networks of an evaluation: in float, quantized, and on chips."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+
+from torch import nn
+
+import memrix
+from memrix import Hardware
+from memrix.asr.chips import as_trained
+from memrix.asr.corpus import Utterance
+from memrix.asr.evaluation.batches import batch_of
+from memrix.asr.evaluation.records import Execution
+from memrix.asr.evaluation.reporting import Reporter
+from memrix.asr.evaluation.settings import EvaluationSettings
+from memrix.asr.speech_model import SpeechModel
+
+
+class Networks:
+    """Builds what is to be run from a float model, and from those that were trained with low-bit weights.
+
+    Args:
+        settings: of the evaluation.
+        recognizer: in float.
+        low_bit: trained with low-bit weights, by their bits.
+        calibration: utterances for activation ranges and calibration samples, in batches.
+        reporter: hears about progress.
+    """
+
+    def __init__(
+        self,
+        settings: EvaluationSettings,
+        recognizer: SpeechModel,
+        low_bit: Mapping[float, SpeechModel],
+        calibration: Sequence[Sequence[Utterance]],
+        reporter: Reporter,
+    ) -> None:
+        self._settings = settings
+        self._recognizer = recognizer
+        self._low_bit = low_bit
+        self._calibration = calibration
+        self._reporter = reporter
+        self._calibrated: nn.Module | None = None
+
+    def model_of(self, execution: Execution) -> SpeechModel:
+        """What an execution is of: the float model, or one of low-bit weights."""
+        bits = execution.weight_bits
+        return self._recognizer if bits is None else self._low_bit.get(bits, self._recognizer)
+
+    def hardware(self, execution: Execution) -> Hardware | None:
+        """What an execution runs on: the first hardware for the quantized network, none in float.
+
+        A chip holds the integers that the network was trained with.
+        """
+        if execution.weight_bits is None:
+            return None
+        variants = self._settings.variants(execution.weight_bits)
+        hardware = variants[execution.hardware or next(iter(variants))]
+        model = self.model_of(execution)
+        return as_trained(model, hardware) if model.is_low_bit else hardware
+
+    def layers(self, hardware: Hardware) -> dict[str, Hardware | None]:
+        """Which layers go to that hardware, by the settings or else as the model has it."""
+        if self._settings.digital is None:
+            return self._recognizer.chip_choice(hardware)
+        return {"*": hardware, **dict.fromkeys(self._settings.digital)}
+
+    def prepare(self, execution: Execution) -> nn.Module | None:
+        """The calibrated network of an execution whose weights are not trained with low bits; None for others."""
+        hardware = self.hardware(execution)
+        if hardware is None or self.model_of(execution).is_low_bit:
+            return None
+        if self._calibrated is None:
+            network = copy.deepcopy(self._recognizer.network)
+            self._calibrate(network, hardware)
+            self._calibrated = network
+        self._sample(self._calibrated, hardware)
+        return self._calibrated
+
+    def build(self, execution: Execution) -> SpeechModel:
+        """The model that an execution runs."""
+        hardware, model = self.hardware(execution), self.model_of(execution)
+        if hardware is None:
+            return model
+        base = self.prepare(execution)
+        if execution.kind == "quantized":
+            if base is None:
+                return model
+            network = copy.deepcopy(base)
+            memrix.quantize(network, self.layers(hardware))
+            return model.with_network(network)
+        if base is None:
+            base = copy.deepcopy(model.network)
+            self._sample(base, hardware)
+        return model.with_network(self._chip(execution, base, hardware))
+
+    def _sample(self, network: nn.Module, hardware: Hardware) -> None:
+        """Collect calibration samples where hardware is tuned by them, and leave the ranges as they are.
+
+        A network that was trained has no other ranges, and one that was calibrated has those of any hardware.
+        """
+        if not all(layer.calibrated for layer in memrix.check(network, self.layers(hardware)).layers):
+            self._calibrate(network, hardware, keep_ranges=True)
+
+    def _chip(self, execution: Execution, network: nn.Module, hardware: Hardware) -> nn.Module:
+        assert execution.chip is not None
+        number = self._settings.seed + execution.chip
+        with self._reporter.stage(f"{execution}: programming", 1) as advance:
+            # The total is known only once the first cells are written, so progress goes by share.
+            return memrix.program(
+                network,
+                self.layers(hardware),
+                seed=memrix.Seeds(chip=number, programming=number),
+                progress=lambda written, cells, layer: advance(written / cells),
+            )
+
+    def _calibrate(self, network: nn.Module, hardware: Hardware, *, keep_ranges: bool = False) -> None:
+        inputs = (
+            self._recognizer.calibration_inputs(batch_of(self._recognizer, batch)) for batch in self._calibration
+        )
+        with self._reporter.stage("calibration", len(self._calibration)) as advance:
+            memrix.calibrate(
+                network,
+                inputs,
+                self.layers(hardware),
+                percentile=self._settings.percentile,
+                keep_ranges=keep_ranges,
+                progress=advance,
+            )

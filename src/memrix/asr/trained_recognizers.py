@@ -1,0 +1,189 @@
+"""Recognizers that are trained already, with all that they are searched with: one folder, of yours or of memrix."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter
+
+from memrix.asr.files import write_whole
+from memrix.asr.kept import parse_kept, validated, with_hash
+from memrix.asr.search.language_model import open_language_model
+from memrix.asr.search.settings import SearchSettings
+from memrix.errors import CheckpointError, DataError
+from memrix.toolkit import closest, file_path, formerly, with_former_names
+
+_FLOAT = "float.safetensors"
+_LOW_BIT = re.compile(r"(?P<bits>\d+(\.\d+)?)-bit\.safetensors")
+_LANGUAGE_MODEL = "lm.arpa.gz"
+_SEARCH = "search.json"
+_PRIORS = "priors"
+_IN_FLOAT = "float"
+_PROBABILITIES = TypeAdapter(dict[str, list[Annotated[float, Field(gt=0, le=1)]]])
+_GZIP = b"\x1f\x8b"
+
+
+@with_former_names
+@dataclass(frozen=True)
+class TrainedRecognizers:
+    """A float recognizer, those with low-bit weights that were trained from it, and all that they find words with.
+
+    Attributes:
+        floating: file of the float recognizer.
+        low_bit: bits per weight and file of the others, most bits first.
+        language_model: ARPA file; None for recognizers that need none.
+        search: settings of decoding, tuned with the float recognizer on development data; None likewise.
+        priors: of the labels, by bits per weight; of the float recognizer by None.
+    """
+
+    floating: Path
+    low_bit: tuple[tuple[float, Path], ...] = field(metadata=formerly("coarse"))
+    language_model: Path | None = None
+    search: SearchSettings | None = None
+    priors: Mapping[float | None, list[float]] = field(default_factory=dict)
+
+    def settings(self) -> dict[str, Any]:
+        """The settings of an experiment that uses them."""
+        return {"recognizer": str(self.floating.parent), "weight_bits": tuple(bits for bits, _ in self.low_bit)}
+
+
+def shipped_recognizers() -> tuple[str, ...]:
+    """Names of the trained recognizers that come with memrix."""
+    return tuple(sorted(folder.name for folder in _shipped().iterdir() if folder.is_dir()))
+
+
+def is_trained(name_or_folder: str) -> bool:
+    """Whether ``open_trained`` is the one to open it: it is in ``shipped_recognizers``, or a folder of files."""
+    return name_or_folder in shipped_recognizers() or (Path(name_or_folder) / _FLOAT).is_file()
+
+
+def open_trained(name_or_folder: str) -> TrainedRecognizers:
+    """Those of a folder that ``write_trained`` has written, or of a name in ``shipped_recognizers``.
+
+    Raises:
+        CheckpointError: there is no such folder or name, or the folder lacks something.
+        DataError: the decoding settings are damaged.
+    """
+    folder = (
+        _shipped() / name_or_folder
+        if name_or_folder in shipped_recognizers()
+        else file_path(name_or_folder, DataError, "the name of trained recognizers")
+    )
+    if not folder.is_dir():
+        raise CheckpointError(
+            f"there are no trained recognizers {name_or_folder!r}{closest(name_or_folder, shipped_recognizers())}; "
+            f"name one that comes with memrix ({', '.join(shipped_recognizers())}) or a folder that "
+            f"`memrix experiment --save-trained` has written"
+        )
+    language_model, search = folder / _LANGUAGE_MODEL, folder / _SEARCH
+    # A recognizer that writes words itself has neither of these.
+    needed = [folder / _FLOAT, *((language_model, search) if language_model.is_file() or search.is_file() else ())]
+    missing = [path.name for path in needed if not path.is_file()]
+    if missing:
+        raise CheckpointError(
+            f"the folder {str(folder)!r} lacks {', '.join(missing)}; expected one that "
+            f"`memrix experiment --save-trained` has written"
+        )
+    low_bit = [
+        (_number(found["bits"]), path) for path in folder.iterdir() if (found := _LOW_BIT.fullmatch(path.name))
+    ]
+    trained = TrainedRecognizers(folder / _FLOAT, tuple(sorted(low_bit, reverse=True)))
+    if len(needed) == 1:
+        return trained
+    if open_language_model(language_model).counts is None:
+        raise DataError(f"{language_model} is a binary language model; a folder of recognizers holds ARPA")
+    remedy = "write the folder anew"
+    settings, priors = kept_search(search, remedy)[0], kept_priors(search, remedy)
+    return replace(trained, language_model=language_model, search=settings, priors=priors)
+
+
+def write_trained(folder: Path, trained: TrainedRecognizers) -> None:
+    """Write packed recognizers, language model, decoding settings and label priors into one folder.
+
+    Raises:
+        CheckpointError: a recognizer cannot be read, or the folder not be written.
+        DataError: the language model is not an ARPA file.
+    """
+    # torch takes seconds to import, and what is trained is looked up without it.
+    from memrix.asr.recognizer_files import load_recognizer, save_recognizer
+
+    file_path(folder, DataError, "the folder of trained recognizers").mkdir(parents=True, exist_ok=True)
+    for name, path in _named(trained):
+        recognizer, training = load_recognizer(path)
+        save_recognizer(folder / name, recognizer, training, packed=True)
+    if trained.language_model is not None:
+        write_whole(folder / _LANGUAGE_MODEL, _gzipped_arpa(trained.language_model))
+    if trained.search is not None:
+        write_search(folder / _SEARCH, trained.search, trained.priors)
+
+
+def write_search(
+    path: Path, settings: SearchSettings | None, priors: Mapping[float | None, list[float]], **more: object
+) -> None:
+    """Write decoding settings, label priors, or both, and whatever else there is to say of them."""
+    by_bits = {_IN_FLOAT if bits is None else f"{bits:g}": prior for bits, prior in priors.items()}
+    said = {} if settings is None else {"settings": asdict(settings)}
+    write_whole(path, json.dumps(with_hash({**said, _PRIORS: by_bits, **more}), indent=1).encode())
+
+
+def kept_search(path: Path, remedy: str) -> tuple[SearchSettings, str | None]:
+    """Decoding settings from a file that holds them as ``settings``, and what they depend on, if it says so.
+
+    Raises:
+        DataError: the file is damaged; ``remedy`` says how to fix it.
+    """
+    table = _table(path, remedy)
+    try:
+        settings, key = SearchSettings(**table["settings"]), table.get("key")
+    except (DataError, KeyError, TypeError) as error:
+        raise DataError(f"{path} holds no decoding settings ({error}); {remedy}") from error
+    return settings, key if isinstance(key, str) else None
+
+
+def kept_priors(path: Path, remedy: str) -> dict[float | None, list[float]]:
+    """Label priors by bits per weight, in float by None, from a file that may hold them as ``priors``.
+
+    Raises:
+        DataError: the file is damaged; ``remedy`` says how to fix it.
+    """
+    try:
+        found = validated(_PROBABILITIES, _table(path, remedy).get(_PRIORS, {}))
+        return {None if bits == _IN_FLOAT else _number(bits): prior for bits, prior in found.items()}
+    except ValueError as error:
+        raise DataError(f"{path} holds no label priors ({error}); {remedy}") from error
+
+
+def _table(path: Path, remedy: str) -> dict[str, Any]:
+    try:
+        return parse_kept(path.read_bytes())[0]
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is damaged ({error}); {remedy}") from error
+
+
+def _named(trained: TrainedRecognizers) -> Iterable[tuple[str, Path]]:
+    yield _FLOAT, trained.floating
+    for bits, path in trained.low_bit:
+        yield f"{bits:g}-bit.safetensors", path
+
+
+def _gzipped_arpa(path: Path) -> bytes:
+    if open_language_model(path).counts is None:
+        raise DataError(f"{path} is a binary language model; only an ARPA file can be saved with recognizers")
+    content = path.read_bytes()
+    return content if content.startswith(_GZIP) else gzip.compress(content, mtime=0)
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    return int(number) if number.is_integer() else number
+
+
+def _shipped() -> Path:
+    return Path(str(files("memrix.asr") / "trained"))
