@@ -1,6 +1,7 @@
 """Quantized models as files: the same integers, outputs and chips; onto a base that is checked."""
 
 import copy
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -12,11 +13,12 @@ from safetensors.torch import save_file
 from torch import nn
 
 import memrix
-from memrix._support.archive import read_archive, write_archive
+from memrix._support.archive import digest, read_archive, write_archive
 from memrix.checkpoint.files import CHIP
 from memrix.errors import CheckpointError, ConversionError, SettingsError
 from memrix.nn import QuantizedLayer
 from tests.checkpoint.test_checkpoint import HARDWARES, LAYERS, Net, X
+from tests.mutations import NASTY, json_text, places, replaced
 
 TUNED = memrix.Hardware.preset("tuned").replace(weight_bits=3)
 
@@ -154,6 +156,15 @@ def test_tensors_of_a_base_are_not_stored(kind, tmp_path):
     assert torch.equal(outputs(loaded), outputs(model))
 
 
+def test_a_base_of_half_precision_gives_the_same_model(tmp_path):
+    base = Net().half().float()
+    model = trained(base)
+    memrix.save(model, path := tmp_path / "packed.safetensors", packed=True, base=base)
+    loaded = memrix.load(path, copy.deepcopy(base).half().eval())
+    assert loaded.up.weight.dtype is torch.float32
+    assert torch.equal(outputs(loaded), outputs(model))
+
+
 def test_another_base_is_named_with_what_differs(tmp_path):
     memrix.save(trained(Net()), path := tmp_path / "packed.safetensors", packed=True, base=Net(), base_name="net-7")
     other = Net().eval()
@@ -273,6 +284,14 @@ FORGERIES = {
         "packed at 3 bits, and the layer is quantized for 4",
     ),
     "a shape of text": (lambda tensors, plain: plain["packed"]["shapes"].update({"up.weight": "x"}), "shapes"),
+    "a step of half precision": (
+        lambda tensors, plain: tensors.update({"up.memrix.input_range": torch.ones(()).half()}),
+        r"'up\.memrix\.input_range' must be 'float32'",
+    ),
+    "an own type": (
+        lambda tensors, plain: tensors.update({"norm.weight": tensors["norm.weight"].to(torch.float8_e4m3fn)}),
+        r"'norm\.weight' must be 'float32'",
+    ),
     "a tensor too many": (lambda tensors, plain: tensors.update(x=torch.ones(1)), "'x' is not part of"),
     "not finite": (
         lambda tensors, plain: tensors.update({"norm.weight": torch.full((6,), torch.nan)}),
@@ -289,3 +308,23 @@ def test_a_forged_file_is_refused(forge, message, tmp_path):
     write_archive(path, tensors, plain, 3)
     with pytest.raises(CheckpointError, match=message):
         memrix.load(path, Net().eval())
+
+
+def test_every_field_with_another_nasty_value(tmp_path):
+    model = trained(Net())
+    memrix.save(model, path := tmp_path / "packed.safetensors", packed=True, base=Net())
+    tensors, plain = read_archive(path, CHIP)
+    refused = []
+    fields = [place for place in places(plain) if place][::3]
+    for place, value in zip(fields, itertools.cycle(NASTY)):
+        text = json_text({"tied": {}, "content": replaced(plain, place, value)})
+        metadata = {"memrix_format": "3", "memrix": text, "memrix_sha256": digest(text, tensors)}
+        save_file(tensors, path, metadata)
+        try:
+            loaded = memrix.load(path, Net().eval())
+        except CheckpointError as error:
+            refused.append(str(error))
+        else:
+            assert torch.equal(outputs(loaded), outputs(model))
+    assert len(refused) > 0.9 * len(fields)
+    assert all(str(path) in message for message in refused)

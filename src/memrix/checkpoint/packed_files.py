@@ -19,7 +19,7 @@ from memrix.checkpoint.description import ChipDescription
 from memrix.checkpoint.differences import digital_state
 from memrix.checkpoint.packable import candidate_weights, quantized_weights
 from memrix.checkpoint.packed_matrix import INTEGERS
-from memrix.checkpoint.packing import pack_weights, unpacked
+from memrix.checkpoint.packing import of_quantizer, pack_weights, unpacked
 from memrix.checkpoint.soundness import described_with, require_sound
 from memrix.errors import CheckpointError, SettingsError
 from memrix.model.inventory import candidate_layers
@@ -54,7 +54,8 @@ def save_packed(model: nn.Module, path: str | Path, *, half: bool, base: Base | 
     known = {} if base is None else weights_of(base)
     tensors = pack_weights(model, half=half, base=known)
     state = {name: value.detach() for name, value in digital_state(model).items()}
-    whole = _in_their_types(unpacked(state, weights, tensors, known), state)
+    types = {name: value.dtype for name, value in state.items()}
+    whole = _at_single_precision(unpacked(state, weights, tensors, known, types), types)
     description = described_with(ChipDescription.of(model, memrix.__version__), whole)
     require_sound(whole, description, "what is to be saved")
     lent = any(name.endswith(f".{SHA256}") and name not in state for name in tensors)
@@ -95,8 +96,13 @@ def unpacked_file(
     differences = [*_other_shapes(packing, state)]
     if differences:
         raise CheckpointError(f"{str(path)!r} holds another model than the one given:\n  " + "\n  ".join(differences))
+    types = {
+        name: kind
+        for name, text in description.types.items()
+        if isinstance(kind := getattr(torch, text, None), torch.dtype)
+    }
     try:
-        found = unpacked(state, candidate_weights(model, candidates, bits), tensors, state)
+        found = unpacked(state, candidate_weights(model, candidates, bits), tensors, state, types)
     except CheckpointError as error:
         onto = (
             ""
@@ -104,8 +110,7 @@ def unpacked_file(
             else (f"; it was packed onto the base {shown(packing.base)}: give memrix.load a model with these weights")
         )
         raise CheckpointError(f"{str(path)!r} cannot be unpacked into this model: {error}{onto}") from error
-    types = {name: getattr(torch, kind, None) for name, kind in description.types.items()}
-    return _in_types(found, types)
+    return _at_single_precision(found, types)
 
 
 def _other_shapes(packing: Packing, state: Mapping[str, Tensor]) -> Iterator[str]:
@@ -130,15 +135,11 @@ def packing_of(plain: dict[str, Any], path: str | Path) -> Packing | None:
         raise CheckpointError(f"the packing of {str(path)!r} is none that memrix wrote:\n  {error}") from error
 
 
-def _in_their_types(tensors: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return _in_types(tensors, {name: value.dtype for name, value in state.items()})
-
-
-def _in_types(tensors: Mapping[str, Tensor], types: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Tensors with floating-point numbers in the given types, as far as these are of that kind."""
-    found = {}
-    for name, value in tensors.items():
-        kind = types.get(name)
-        floats = isinstance(kind, torch.dtype) and kind.is_floating_point and value.is_floating_point()
-        found[name] = value.to(kind) if floats else value
-    return found
+def _at_single_precision(tensors: Mapping[str, Tensor], types: Mapping[str, torch.dtype]) -> dict[str, Tensor]:
+    """Tensors that were stored at half precision in the type that they had in the model."""
+    return {
+        name: value.float()
+        if (value.dtype, types.get(name)) == (torch.float16, torch.float32) and not of_quantizer(name)
+        else value
+        for name, value in tensors.items()
+    }

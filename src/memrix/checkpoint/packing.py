@@ -92,7 +92,8 @@ def unpack_weights(model: nn.Module, tensors: Mapping[str, Tensor], *, base: Bas
         CheckpointError: lists every packed weight that is damaged, or of another model; or the base is another one.
     """
     state = model.state_dict()
-    return unpacked(state, quantized_weights(model), tensors, state if base is None else weights_of(base))
+    types = {name: value.dtype for name, value in state.items()}
+    return unpacked(state, quantized_weights(model), tensors, state if base is None else weights_of(base), types)
 
 
 def unpacked(
@@ -100,15 +101,18 @@ def unpacked(
     weights: Mapping[str, Packable],
     tensors: Mapping[str, Tensor],
     base: Mapping[str, Tensor],
+    types: Mapping[str, torch.dtype],
 ) -> dict[str, Tensor]:
     """What ``unpack_weights`` gives, for a model of such a ``state_dict`` with such weights.
+
+    Weights and tensors of the base are given in the types that are named.
 
     Raises:
         CheckpointError: as ``unpack_weights`` does.
     """
     found = dict(tensors)
     digests = {name: found.pop(f"{name}.{SHA256}") for name in _stems(tensors, state, (SHA256,))}
-    found |= lent(digests, base)
+    from_base = lent(digests, base)
     problems: list[str] = []
     made: dict[str, Tensor] = {}
     for name in _stems(tensors, {**state, **weights}, PARTS):
@@ -122,7 +126,14 @@ def unpacked(
     problems += [f"{name}: some of its rows are missing" for name, value in made.items() if bool(value.isnan().any())]
     if problems:
         raise CheckpointError("these packed weights cannot be unpacked:\n  " + "\n  ".join(problems))
-    return {**found, **made}
+    made |= from_base
+    return {**found, **{name: in_type(value, types.get(name)) for name, value in made.items()}}
+
+
+def in_type(value: Tensor, dtype: torch.dtype | None) -> Tensor:
+    """Floating-point numbers in another such type; anything else as it is."""
+    floats = dtype is not None and dtype.is_floating_point and value.is_floating_point()
+    return value.to(dtype) if floats else value
 
 
 def _in_integers(model: nn.Module, weights: Mapping[str, Packable]) -> dict[str, dict[str, Tensor]]:
@@ -164,7 +175,8 @@ def _rounded(name: str, rows: Tensor, bits: int) -> dict[str, Tensor]:
 def _unknown(like: Tensor) -> Tensor:
     if not like.is_floating_point():
         raise CheckpointError(f"the model has {like.dtype} there, which is no weight")
-    return torch.full_like(like, torch.nan, device="cpu", requires_grad=False)
+    # Single precision, in which integers and steps come back, whatever the model is in.
+    return torch.full_like(like, torch.nan, dtype=torch.float32, device="cpu", requires_grad=False)
 
 
 def _unpack(into: Tensor, weight: Packable | None, parts: Parts) -> None:
@@ -199,9 +211,13 @@ def _is_parameter(model: nn.Module, name: str) -> bool:
     return last in model.get_submodule(path)._parameters
 
 
+def of_quantizer(name: str) -> bool:
+    """Whether a tensor is what memrix keeps on a layer: a range or a step, which a quantizer rounds by."""
+    return f".{STATE}." in f".{name}"
+
+
 def _at_half_precision(name: str, value: Tensor) -> Tensor:
-    # What memrix keeps on a layer are ranges and steps: a quantizer rounds by them.
-    if value.dtype is not torch.float32 or f".{STATE}." in f".{name}":
+    if value.dtype is not torch.float32 or of_quantizer(name):
         return value
     half = value.half()
     return half if bool((half.isfinite() == value.isfinite()).all()) else value
