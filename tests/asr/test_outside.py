@@ -25,10 +25,10 @@ from memrix.asr.search.language_model import open_language_model
 from memrix.asr.search.lexicon import Lexicon
 from memrix.asr.search.sentences import check_texts, sentences_of
 from memrix.asr.search.settings import SearchSettings
+from memrix.asr.seq2seq.loading import load_pretrained
 from memrix.asr.trained_recognizers import kept_search, open_trained
 from memrix.asr.training.loop import train
 from memrix.asr.training.settings import TrainingSettings
-from memrix.asr.whisper.pretrained import load_pretrained
 from memrix.cli.main import EXIT_ERROR, main
 from memrix.errors import DataError, MemrixError
 from tests.asr.miniature import write_librispeech, write_manifests

@@ -125,6 +125,7 @@ class SpeechModel(nn.Module, ABC):
         description: what builds the same model anew, for JSON.
         source: where its weights came from, with hash or revision.
         window: how training joins utterances; None learns from each by itself.
+        longest_seconds: of a clip; None takes any.
         bins: mel bins of its features.
         has_encoder: whether the network has an encoder, whose output ``outputs`` gives.
         end_of_text: target that ends every text, or None.
@@ -137,6 +138,7 @@ class SpeechModel(nn.Module, ABC):
     description: dict[str, Any]
     source: str = ""
     window: Window | None = None
+    longest_seconds: float | None = None
     bins: int = MEL_BINS
     frozen_layers: tuple[str, ...] = ()
     has_encoder: ClassVar[bool] = False

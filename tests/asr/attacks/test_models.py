@@ -6,8 +6,8 @@ import pytest
 
 from memrix.asr.models.building import build_network
 from memrix.asr.models.settings import model_settings
+from memrix.asr.seq2seq.loading import load_pretrained
 from memrix.asr.training.settings import TrainingSettings
-from memrix.asr.whisper.pretrained import load_pretrained
 from memrix.cli.main import EXIT_ERROR, main
 from memrix.errors import AssetError, MemrixError
 from tests.asr.attacks.vectors import copied_model, with_settings

@@ -8,9 +8,9 @@ import pytest
 
 from memrix.asr.kept import with_hash
 from memrix.asr.search.settings import SearchSettings
+from memrix.asr.seq2seq.loading import load_pretrained
 from memrix.asr.trained_recognizers import kept_search
 from memrix.asr.training.settings import TrainingSettings
-from memrix.asr.whisper.pretrained import load_pretrained
 from memrix.errors import AssetError, MemrixError
 from tests.asr.mutated.drawing import COUNTS, FEW, MANY, changed, explore, or_error
 from tests.mutations import NASTY_TEXTS, json_text

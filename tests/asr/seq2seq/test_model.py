@@ -13,9 +13,9 @@ from memrix.asr.corpora.catalog import load_corpus
 from memrix.asr.corpus import Utterance, split
 from memrix.asr.evaluation.batches import batch_of
 from memrix.asr.scoring import count_errors, word_error_rate
+from memrix.asr.seq2seq.loading import load_pretrained
 from memrix.asr.seq2seq.model import SequenceToSequence
-from memrix.asr.seq2seq.pretrained import load_seq2seq, whisper_model
-from memrix.asr.whisper.pretrained import load_pretrained
+from memrix.asr.seq2seq.pretrained import load_seq2seq, speech_model_of
 from memrix.errors import AssetError, ConversionError, DataError
 
 # Tokens of the tiny model: the letters a to z, space and apostrophe, then the special ones.
@@ -29,7 +29,7 @@ def pretrained(whisper_folder):
 
 @pytest.fixture(scope="module")
 def recognizer(pretrained):
-    return whisper_model(pretrained, "tiny")
+    return speech_model_of(pretrained, "tiny")
 
 
 def with_settings(pretrained, **settings) -> SequenceToSequence:
@@ -37,7 +37,7 @@ def with_settings(pretrained, **settings) -> SequenceToSequence:
     model = copy.deepcopy(pretrained.model)
     for name, value in settings.items():
         setattr(model.generation_config, name, value)
-    return whisper_model(replace(pretrained, model=model), "tiny")
+    return speech_model_of(replace(pretrained, model=model), "tiny")
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_a_multilingual_model_is_asked_for_an_english_transcript(pretrained, utt
     tokenizer.add_tokens(["<|en|>", "<|transcribe|>"], special_tokens=True)
     model = copy.deepcopy(pretrained.model)
     model.generation_config.is_multilingual = True
-    recognizer = whisper_model(replace(pretrained, model=model, tokenizer=tokenizer), "tiny")
+    recognizer = speech_model_of(replace(pretrained, model=model, tokenizer=tokenizer), "tiny")
     tokens = recognizer.calibration_inputs(batch_of(recognizer, utterances[:1]))["decoder_input_ids"]
     assert tokens[0, :5].tolist() == [START, 31, 32, NO_TIMESTAMPS, SPACE]
 

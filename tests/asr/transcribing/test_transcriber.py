@@ -147,7 +147,7 @@ def test_what_is_no_speech_model_is_refused(tmp_path):
         Transcriber.open("nonsense")
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     save_file({"weight": torch.ones(1)}, tmp_path / "model.safetensors")
-    with pytest.raises(AssetError, match="is a bert model, not Whisper"):
+    with pytest.raises(AssetError, match="is a 'bert' model, which does not write down speech"):
         Transcriber.open(tmp_path)
     save_recognizer(path := tmp_path / "ctc.safetensors", small(phonemes()))
     with pytest.raises(CheckpointError, match="holds a CTC recognizer, whose texts need a lexicon"):

@@ -15,7 +15,7 @@ from typing import Any
 import memrix
 from memrix.asr.cache import cache_dir
 from memrix.asr.content import hash_of
-from memrix.asr.corpus import WINDOW_SECONDS, Corpus, Utterance, check_audio, chosen, shorter_than, split
+from memrix.asr.corpus import Corpus, Utterance, check_audio, chosen, shorter_than, split
 from memrix.asr.evaluation.batches import batch_of, in_batches
 from memrix.asr.evaluation.building import Networks
 from memrix.asr.evaluation.journal import Journal
@@ -67,8 +67,7 @@ def evaluate(
         MemrixError: audio, model or hardware that cannot be used.
     """
     reporter = reporter or SilentReporter()
-    longest = WINDOW_SECONDS if recognizer.window is not None else None
-    corpus, skipped = check_audio(corpus, skip_bad=settings.skip_bad, longest_seconds=longest)
+    corpus, skipped = check_audio(corpus, skip_bad=settings.skip_bad, longest_seconds=recognizer.longest_seconds)
     for message in skipped:
         reporter.note(f"skipped: {message}")
     if settings.longest_clip is not None:

@@ -39,7 +39,13 @@ class Decoding:
 
 
 @torch.no_grad()
-def greedy_tokens(network: Any, encoder_output: Tensor, caps: Sequence[int], decoding: Decoding) -> list[list[int]]:  # noqa: ANN401
+def greedy_tokens(
+    network: Any,  # noqa: ANN401
+    encoder_output: Tensor,
+    caps: Sequence[int],
+    decoding: Decoding,
+    mask: Tensor | None = None,
+) -> list[list[int]]:
     """Most likely tokens of each utterance, without the prompt and the end.
 
     Args:
@@ -47,6 +53,7 @@ def greedy_tokens(network: Any, encoder_output: Tensor, caps: Sequence[int], dec
         encoder_output: ``[batch, frames, width]``.
         caps: on the number of tokens of each utterance.
         decoding: tokens of the decoder.
+        mask: 1 where the input of the encoder is valid, ``[batch, length]``; None where all of it is.
 
     Raises:
         ConversionError: the decoder's output is not finite.
@@ -57,7 +64,7 @@ def greedy_tokens(network: Any, encoder_output: Tensor, caps: Sequence[int], dec
     cache = None
     while active:
         output = network(
-            encoder_outputs=BaseModelOutput(last_hidden_state=encoder_output),
+            **encoded_speech(encoder_output, mask),
             decoder_input_ids=tokens,
             past_key_values=cache,
             use_cache=True,
@@ -74,9 +81,25 @@ def greedy_tokens(network: Any, encoder_output: Tensor, caps: Sequence[int], dec
             rows = torch.tensor(kept, dtype=torch.long, device=encoder_output.device)
             active = [active[row] for row in kept]
             encoder_output, chosen = encoder_output[rows], chosen[rows]
+            mask = None if mask is None else mask[rows]
             cache.batch_select_indices(rows)
         tokens = chosen.unsqueeze(1)
     return written
+
+
+def encoded_speech(encoder_output: Tensor, mask: Tensor | None) -> dict[str, Any]:
+    """What a decoder of transformers takes from an encoder.
+
+    Args:
+        encoder_output: ``[batch, frames, width]``; frames of zeros are padding where there is a mask.
+        mask: 1 where the input of the encoder is valid, ``[batch, length]``; None where all of it is.
+    """
+    output = BaseModelOutput(last_hidden_state=encoder_output)
+    if mask is None:
+        return {"encoder_outputs": output}
+    # Most decoders derive the mask of frames from that of the input; to others, their encoder would have given it.
+    output["attention_mask"] = encoder_output.ne(0).any(dim=2).int()
+    return {"encoder_outputs": output, "attention_mask": mask}
 
 
 def _choose(logits: Tensor, decoding: Decoding, *, first: bool) -> Tensor:

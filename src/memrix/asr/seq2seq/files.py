@@ -10,15 +10,14 @@ from pydantic import Field
 from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import AutoConfig, AutoModelForSpeechSeq2Seq, PreTrainedTokenizerFast
-from transformers.models.auto.feature_extraction_auto import feature_extractor_class_from_name
 
 from memrix.asr.model_folders import require_no_code, require_sizes
 from memrix.asr.outside import PlainText, Schema
 from memrix.asr.recognizer_schema import RecognizerDescription
 from memrix.asr.seq2seq.decoding import Decoding
 from memrix.asr.seq2seq.model import SequenceToSequence
+from memrix.asr.seq2seq.parts import features_of
 from memrix.errors import DataError
-from memrix.toolkit import shown
 
 _Token = Annotated[int, Field(ge=0, le=1 << 24)]
 
@@ -82,7 +81,7 @@ class Seq2SeqDescription(RecognizerDescription):
         return SequenceToSequence(
             network,
             PreTrainedTokenizerFast(tokenizer_object=_tokenizer(self.labels.tokenizer)),
-            _features(features),
+            features_of(features),
             decoding.built(),
             self.model.checkpoint,
             self.model.source,
@@ -110,11 +109,3 @@ def _tokenizer(text: str) -> Tokenizer:
         return Tokenizer.from_str(text)
     except Exception as error:  # broad, because the tokenizer's Rust core raises bare Exceptions
         raise DataError(f"its tokenizer cannot be read ({error})") from error
-
-
-def _features(settings: Mapping[str, Any]) -> Any:  # noqa: ANN401 - transformers has no type for it
-    name = settings.get("feature_extractor_type")
-    kind = feature_extractor_class_from_name(name) if isinstance(name, str) else None
-    if kind is None:
-        raise DataError(f"its features are of {shown(name)}, which transformers does not have")
-    return kind.from_dict(dict(settings))

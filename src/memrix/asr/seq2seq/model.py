@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from transformers.modeling_outputs import BaseModelOutput
 
 from memrix.asr.audio import SAMPLE_RATE
 from memrix.asr.corpus import WINDOW_SECONDS, listing
 from memrix.asr.models.masking import valid_frames
 from memrix.asr.scoring import count_errors
-from memrix.asr.seq2seq.decoding import TOKENS_PER_SECOND, TOKENS_TO_SPARE, Decoding, greedy_tokens
+from memrix.asr.seq2seq.decoding import TOKENS_PER_SECOND, TOKENS_TO_SPARE, Decoding, encoded_speech, greedy_tokens
 from memrix.asr.speech_model import SpeechBatch, SpeechModel, SpeechOutputs, Window, finite
 from memrix.errors import DataError
 
@@ -64,6 +63,7 @@ class SequenceToSequence(SpeechModel):
         self._fixed = hasattr(features, "n_samples")  # a window of that length, whatever the clip
         self.end_of_text = decoding.end
         self.bins = int(getattr(config, "num_mel_bins", self.bins))
+        self.longest_seconds = WINDOW_SECONDS
         self.window = Window(WINDOW_SECONDS, self._room) if self._fixed else None
         embeddings = {name for name, part in network.named_modules() if isinstance(part, nn.Embedding)}
         self._digital = _front_and_output(network)
@@ -184,13 +184,15 @@ class SequenceToSequence(SpeechModel):
 
     @torch.no_grad()
     def encode(self, batch: SpeechBatch) -> Tensor:
-        """Encoder output, ``[batch, frames, width]``.
+        """Encoder output, ``[batch, frames, width]``; frames that the encoder says are padding are 0.
 
         Raises:
             ConversionError: the output is not finite.
         """
-        output: Tensor = self.network.get_encoder()(**self.inputs(batch)).last_hidden_state  # type: ignore[operator]
-        return finite(output, "encoder output")
+        output = self.network.get_encoder()(**self.inputs(batch))  # type: ignore[operator]
+        encoded = finite(output.last_hidden_state, "encoder output")
+        mask = getattr(output, "attention_mask", None)
+        return encoded if mask is None else encoded * mask.unsqueeze(2)
 
     @torch.no_grad()
     def transcribe(self, batch: SpeechBatch, encoder_output: Tensor) -> list[str]:
@@ -200,7 +202,8 @@ class SequenceToSequence(SpeechModel):
             ConversionError: the decoder's output is not finite.
         """
         caps = [self._cap(samples / SAMPLE_RATE) for samples in batch.samples.tolist()]
-        return [self._decode(tokens) for tokens in greedy_tokens(self.network, encoder_output, caps, self.decoding)]
+        found = greedy_tokens(self.network, encoder_output, caps, self.decoding, self._mask(batch))
+        return [self._decode(tokens) for tokens in found]
 
     @torch.no_grad()
     def reference_loss(self, batch: SpeechBatch, encoder_output: Tensor) -> tuple[Tensor, Tensor]:
@@ -212,7 +215,7 @@ class SequenceToSequence(SpeechModel):
             ConversionError: the decoder's output is not finite.
         """
         logits = self.network(
-            encoder_outputs=BaseModelOutput(last_hidden_state=encoder_output),
+            **encoded_speech(encoder_output, self._mask(batch)),
             decoder_input_ids=self._decoder_input(batch),
             use_cache=False,
         ).logits
@@ -220,6 +223,10 @@ class SequenceToSequence(SpeechModel):
         likelihoods = finite(self._of_targets(logits), "decoder output").log_softmax(dim=-1)
         chosen = likelihoods.gather(2, targets.unsqueeze(2)).squeeze(2)  # [batch, tokens]
         return -(chosen * valid_frames(counts, targets.shape[1])).double().sum(dim=1), counts
+
+    def _mask(self, batch: SpeechBatch) -> Tensor | None:
+        """1 where the encoder's input is valid, where clips are padded to the longest of a batch."""
+        return None if self._fixed else self.inputs(batch)["attention_mask"]
 
     def _decoder_input(self, batch: SpeechBatch) -> Tensor:
         """Prompt and targets but the last, padded with the end; ``[batch, tokens]``."""

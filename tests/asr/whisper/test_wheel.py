@@ -8,7 +8,8 @@ import zipfile
 import pytest
 import torch
 
-from memrix.asr.whisper.pretrained import load_pretrained, read_wheel
+from memrix.asr.seq2seq.loading import load_pretrained
+from memrix.asr.whisper.wheel import read_wheel
 from memrix.errors import AssetError
 
 
@@ -39,7 +40,7 @@ def test_an_unknown_name_lists_what_is_accepted_and_what_may_be_meant():
 
 def test_a_model_that_is_not_whisper_is_refused(folder):
     (folder / "config.json").write_text(json.dumps({"model_type": "bert"}))
-    with pytest.raises(AssetError, match="is a bert model, not Whisper"):
+    with pytest.raises(AssetError, match="is a 'bert' model, which does not write down speech"):
         load_pretrained(str(folder))
 
 
@@ -75,7 +76,7 @@ def test_weights_that_are_missing_are_named(folder):
 )
 def test_without_a_network_the_hub_is_an_error_with_the_mend(tmp_path, offline):
     script = (
-        "from memrix.asr.whisper.pretrained import load_pretrained\n"
+        "from memrix.asr.seq2seq.loading import load_pretrained\n"
         "from memrix.errors import AssetError\n"
         "try:\n    load_pretrained('openai/whisper-base')\n"
         "except AssetError as error:\n    print(error)\n"
