@@ -11,7 +11,7 @@ from pathlib import Path
 import memrix
 
 _LIBRARIES = ("memrix", "torch", "transformers", "synaptogen")
-_WITHOUT_RESULTS = ("cli",)  # packages that no result depends on
+_WITHOUT_RESULTS = ("cli", "studies")  # packages that no result depends on
 
 
 def versions() -> dict[str, str]:

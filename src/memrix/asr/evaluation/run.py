@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
-import platform
 from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +20,7 @@ from memrix.asr.evaluation.records import BatchRecord, Execution
 from memrix.asr.evaluation.reporting import Reporter, SilentReporter
 from memrix.asr.evaluation.results import EvaluationResult, Row, summarize, write_atomically
 from memrix.asr.evaluation.settings import EvaluationSettings
+from memrix.asr.provenance import code_fingerprint, versions
 from memrix.asr.search.decoding import Decoding
 from memrix.asr.speech_model import SpeechModel
 
@@ -222,28 +219,11 @@ def _described(settings: EvaluationSettings, evaluated: Corpus, calibration: Cor
         "settings": {name: value for name, value in settings.to_dict().items() if name not in _ELSEWHERE},
         "evaluated": [_identity(utterance) for utterance in evaluated.utterances],
         "calibration": [_identity(utterance) for utterance in calibration.utterances],
-        "versions": _versions(),
-        "code": _code_fingerprint(),
+        "versions": versions(),
+        "code": code_fingerprint(),
     }
 
 
 def _identity(utterance: Utterance) -> list[Any]:
     status = utterance.audio.stat()
     return [utterance.id, utterance.text, status.st_size, status.st_mtime_ns, *utterance.part]
-
-
-def _versions() -> dict[str, str]:
-    libraries = ("memrix", "torch", "transformers", "synaptogen")
-    return {**{name: version(name) for name in libraries}, "python": platform.python_version()}
-
-
-@cache
-def _code_fingerprint() -> str:
-    """SHA-256 over the code behind the figures: a journal of other code must not answer for this one."""
-    root = Path(memrix.__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        room = path.relative_to(root).parts[0]
-        if room not in ("cli", "studies"):
-            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()

@@ -4,6 +4,7 @@
                                                                                           text, JSON, .trn, .ctm
 
 - ``windows``: a recording as windows, read piece by piece.
+- ``models``: recognizers by name, with all that they need to write words.
 - ``transcriber``: a recognizer, and the same on a chip; transcripts of files.
 - ``transcripts``: what is said where.
 - ``journal``: windows that are done are kept, so that an interrupted transcription goes on.

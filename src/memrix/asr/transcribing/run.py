@@ -14,6 +14,7 @@ from memrix.asr.audio import check_ends
 from memrix.asr.corpus import listing
 from memrix.asr.evaluation.reporting import Reporter, SilentReporter
 from memrix.asr.provenance import code_fingerprint, versions
+from memrix.asr.trained_recognizers import is_trained
 from memrix.asr.transcribing.journal import Journal
 from memrix.asr.transcribing.settings import TranscriptionSettings
 from memrix.asr.transcribing.transcriber import Transcriber
@@ -111,7 +112,9 @@ def transcribe_files(
     reporter = reporter or SilentReporter()
     paths = require_files(files)
     with reporter.stage("loading", 1) as advance:
-        digital = Transcriber.open(settings.model, batch_size=settings.batch_size)
+        # Of several recognizers, bits say which one; of one they are those of the chip.
+        bits = settings.weight_bits if is_trained(settings.model) else None
+        digital = Transcriber.open(settings.model, weight_bits=bits, batch_size=settings.batch_size)
         advance(1)
     _require_trained_bits(digital, settings)
     transcribers: list[Transcriber] = [] if settings.chip_only else [digital]
@@ -198,6 +201,7 @@ def _described(transcriber: Transcriber, path: Path, paths: Sequence[Path]) -> d
         "recording": _identity(path),
         "model": transcriber.model.source,
         "batch_size": transcriber.batch_size,
+        "decoding": transcriber.decoding,
         "chip": on_chip,
         "versions": versions(),
         "code": code_fingerprint(),

@@ -20,12 +20,13 @@ class TranscriptionSettings:
     """What to transcribe with.
 
     Attributes:
-        model: the recognizer: whisper-tiny.en, a Whisper model of the Hugging Face Hub, a folder that holds one, or a
-            file that `memrix train` or `memrix pack` wrote.
+        model: the recognizer: whisper-tiny.en, a Whisper model of the Hugging Face Hub, a folder that holds one, a
+            file that `memrix train` or `memrix pack` wrote, queen-small, or a folder that `memrix experiment
+            --save-trained` wrote.
         hardware: a chip to transcribe on as well: a preset (paper, physical, tuned, realistic, ideal) or a TOML or
             JSON file. By default none.
         weight_bits: bits per weight of the chip. By default those of the hardware, or those that the model was
-            trained with.
+            trained with. Of several trained recognizers, such as queen-small, which one; by default that in float.
         chip_only: transcribe on the chip alone, where the default also shows the model as it is.
         seed: seed of the chip, its programming and its read noise.
         batch_size: number of windows of 30 s that are transcribed at a time.
@@ -47,8 +48,9 @@ class TranscriptionSettings:
             raise DataError(f"batch_size is a whole number from 1 to {MOST}, got {shown(self.batch_size)}")
         if not is_count(self.seed, 0, LARGEST_SEED):
             raise DataError(f"seed is a whole number from 0 to {LARGEST_SEED}, got {shown(self.seed)}")
-        if self.hardware is None and (self.weight_bits is not None or self.chip_only):
-            given = "chip_only" if self.weight_bits is None else "weight_bits"
+        of_chip = self.weight_bits is not None and not _is_trained(self.model)
+        if self.hardware is None and (of_chip or self.chip_only):
+            given = "weight_bits" if of_chip else "chip_only"
             raise SettingsError(f"{given} is a setting of a chip, and there is none; give its hardware")
         if self.hardware is not None:
             _ = self.chip
@@ -72,3 +74,9 @@ class TranscriptionSettings:
         """The settings as plain data, without the description of the chip."""
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "hardware"}
         return {**fields, "hardware_name": self.hardware_name}
+
+
+def _is_trained(model: str) -> bool:
+    from memrix.asr.trained_recognizers import is_trained
+
+    return is_trained(model)

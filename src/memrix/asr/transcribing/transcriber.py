@@ -17,16 +17,15 @@ from torch import Tensor
 import memrix
 from memrix import Hardware
 from memrix.asr.audio import SAMPLE_RATE
-from memrix.asr.seq2seq.model import SequenceToSequence
-from memrix.asr.speech_model import Example, SpeechBatch
+from memrix.asr.chips import as_trained
+from memrix.asr.speech_model import Example, SpeechBatch, SpeechModel
 from memrix.asr.transcribing.journal import Journal
+from memrix.asr.transcribing.models import open_writer
 from memrix.asr.transcribing.transcripts import Segment, Transcript
 from memrix.asr.transcribing.windows import AudioWindow, windows_of
 from memrix.errors import DataError, SettingsError
 
 CALIBRATION_WINDOWS = 8
-_TRAINED_WITH = ("weight_bits", "weight_scale", "weight_range")
-"""Settings of hardware that low-bit weights keep from their training, on any chip."""
 _SHORTEST = round(0.1 * SAMPLE_RATE)  # samples of a window; a shorter one is padded with silence
 
 
@@ -39,29 +38,35 @@ class Transcriber:
         hardware: of a chip, or None.
         seed: of the read noise of a chip. A recording gives the same text whatever was transcribed before it.
         batch_size: windows that are transcribed at a time.
+        decoding: hash of how a CTC recognizer finds words; empty for others.
     """
 
-    model: SequenceToSequence
+    model: SpeechModel
     hardware: Hardware | None = None
     seed: int = 0
     batch_size: int = 4
+    decoding: str = ""
 
     @classmethod
-    def open(cls, model: str | Path = "whisper-tiny.en", *, batch_size: int = 4) -> Transcriber:
+    def open(
+        cls, model: str | Path = "whisper-tiny.en", *, weight_bits: float | None = None, batch_size: int = 4
+    ) -> Transcriber:
         """A recognizer by name, as it is: in float, or quantized.
 
         Args:
-            model: ``whisper-tiny.en``, a Whisper model of the Hugging Face hub, a folder that holds one, or a file
-                that `memrix train` or `memrix pack` wrote.
+            model: ``whisper-tiny.en``, a Whisper model of the Hugging Face hub, a folder that holds one, a file that
+                `memrix train` or `memrix pack` wrote, ``queen-small``, or a folder that `memrix experiment
+                --save-trained` wrote.
+            weight_bits: which of several recognizers it is, as in ``queen-small``; None for that in float.
             batch_size: windows that are transcribed at a time.
 
         Raises:
             AssetError: there is no such model, or it is no speech model.
             CheckpointError: the file holds no recognizer that writes words.
+            SettingsError: there is none of so many bits.
         """
-        from memrix.asr.seq2seq.pretrained import load_seq2seq
-
-        return cls(load_seq2seq(str(model)).eval(), batch_size=batch_size)
+        found = open_writer(str(model), weight_bits)
+        return cls(found.model.eval(), batch_size=batch_size, decoding=found.decoding)
 
     @property
     def weight_bits(self) -> float | None:
@@ -157,8 +162,8 @@ class Transcriber:
     def _with_trained_bits(self, hardware: Hardware) -> Hardware:
         if not self.model.is_low_bit:
             return hardware
-        known: dict[str, Any] = self.model.description["hardware"]
-        return hardware.replace(**{name: known[name] for name in _TRAINED_WITH})
+        trained: dict[str, Any] = self.model.description["hardware"]
+        return as_trained(self.model, hardware).replace(weight_bits=trained["weight_bits"])
 
     def _said(self, recordings: Iterable[str | Path]) -> Iterator[SpeechBatch]:
         """Windows of recordings, the first of each before the second, with what this recognizer finds in them."""
@@ -167,21 +172,19 @@ class Transcriber:
             yield _batch(self.model, windows, [segment.text for segment in self.segments(windows)])
 
 
-def _batch(
-    model: SequenceToSequence, windows: Sequence[AudioWindow], texts: Sequence[str] | None = None
-) -> SpeechBatch:
+def _batch(model: SpeechModel, windows: Sequence[AudioWindow], texts: Sequence[str] | None = None) -> SpeechBatch:
     texts = [""] * len(windows) if texts is None else texts
     return SpeechBatch.of([_example(model, window, text) for window, text in zip(windows, texts, strict=True)])
 
 
-def _example(model: SequenceToSequence, window: AudioWindow, text: str) -> Example:
+def _example(model: SpeechModel, window: AudioWindow, text: str) -> Example:
     audio = torch.from_numpy(np.pad(window.audio, (0, max(0, _SHORTEST - len(window.audio)))))
     targets: Tensor = torch.tensor(_targets(model, text), dtype=torch.long)
     hidden = torch.zeros(0, model.bins, dtype=torch.bool)
     return Example(f"the window from {window.start:.1f} s", text, audio, targets, hidden)
 
 
-def _targets(model: SequenceToSequence, text: str) -> list[int]:
+def _targets(model: SpeechModel, text: str) -> list[int]:
     """Those of a text, or of its beginning: what was written token by token may take more tokens anew."""
     while True:
         try:
