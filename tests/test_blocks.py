@@ -38,7 +38,7 @@ SLOW = {
 """Python blocks that are executed by `make test-slow` alone, each with the reason."""
 
 GUIDE = """
-import torch, memrix
+import copy, torch, memrix
 
 class Attended(torch.nn.Module):
     def __init__(self):
@@ -52,6 +52,7 @@ class Attended(torch.nn.Module):
         return self.head(self.attn(x, x, x)[0])
 
 model = Attended()
+pretrained = copy.deepcopy(model)
 hardware = memrix.Hardware.preset("physical").replace(weight_bits=4)
 batches = [torch.randn(5, 3, 8) for _ in range(2)]
 memrix.calibrate(model, batches, hardware)
@@ -66,7 +67,13 @@ def training_settings(table):
     TrainingSettings.from_dict(table)
 
 
-READERS = {"docs/training.md": training_settings}
+def cost_constants(tables):
+    from memrix import CostConstants
+
+    CostConstants.from_dict(tables)
+
+
+READERS = {"docs/training.md": training_settings, "docs/costs.md": cost_constants}
 """What reads the TOML of a document."""
 
 

@@ -1,7 +1,7 @@
 """Constants of costs: sources for all of them, and files that replace them."""
 
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -84,6 +84,16 @@ def test_all_problems_of_a_file_are_said_at_once(tmp_path):
         CostConstants.load(written(tmp_path, text))
     message = str(caught.value)
     assert all(part in message for part in ("no source", "must be 'pJ'", "cell_area.value", "cell_area.unit"))
+
+
+def test_tables_of_results_give_the_constants_back():
+    mine = replace(BUILT_IN, adc_energy=Constant(1.67, "pJ", "32 nm", "ISAAC"))
+    assert CostConstants.from_dict({name: asdict(getattr(mine, name)) for name in units_of_constants()}) == mine
+    assert CostConstants.from_dict({}) == BUILT_IN
+    with pytest.raises(SettingsError, match="given are invalid:\n  adc_energy has no unit"):
+        CostConstants.from_dict({"adc_energy": {"value": 1.0, "node": "22 nm", "source": "me"}})
+    with pytest.raises(SettingsError, match="must be tables by name, got 3"):
+        CostConstants.from_dict(3)
 
 
 @pytest.mark.parametrize(

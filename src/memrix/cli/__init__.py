@@ -17,7 +17,7 @@ one message.
     pack                                  trained recognizers as small files
     corpus, lm                            groups of commands: corpora, language models
     device/                               fit, show, protocols, example
-    study/                                causes, wires; layer: what these share
+    study/                                causes, cost, wires; layer: what studies of one layer share
     options, arguments, outputs, threads  what commands take and write
     display, training_display             progress
     tables, messages                      results

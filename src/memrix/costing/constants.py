@@ -120,6 +120,15 @@ class CostConstants:
         return replace(cls.built_in(), **_read(file_path(path, SettingsError, "the path of constants of costs")))
 
     @classmethod
+    def from_dict(cls, tables: Mapping[str, Mapping[str, Any]]) -> Self:
+        """Those of tables as a file has them; ``Costs.to_dict()["constants"]`` are such tables.
+
+        Raises:
+            SettingsError: as ``load`` raises it.
+        """
+        return replace(cls.built_in(), **_checked(tables, "the constants of costs that were given"))
+
+    @classmethod
     def of(cls, given: CostConstants | str | Path | None) -> CostConstants:
         """Constants themselves, of a file, or those that come with memrix."""
         if isinstance(given, CostConstants):
@@ -150,6 +159,12 @@ def _read(path: Path, *, complete: bool = False) -> dict[str, Constant]:
     """The constants of a file, checked."""
     what = "constants of costs in"
     tree = load_tree(path, parse_toml, what, SettingsError, f"copy {BUILT_IN.name} of memrix/costing and change it")
+    return _checked(tree, f"{what} {str(path)!r}", complete=complete)
+
+
+def _checked(tree: Mapping[str, Any], what: str, *, complete: bool = False) -> dict[str, Constant]:
+    if not isinstance(tree, Mapping):
+        raise SettingsError(f"{what} must be tables by name, got {shown(tree)}")
     units = units_of_constants()
     problems = [f"there is no constant {name!r}{closest(name, units)}" for name in tree if name not in units]
     problems += [f"{name} is missing" for name in units if complete and name not in tree]
@@ -161,13 +176,13 @@ def _read(path: Path, *, complete: bool = False) -> dict[str, Constant]:
             if not wrong:
                 found[name] = Constant(**{**tree[name], "value": float(tree[name]["value"])})
     if problems:
-        raise SettingsError(f"{what} {str(path)!r} are invalid:\n  " + "\n  ".join(problems))
+        raise SettingsError(f"{what} are invalid:\n  " + "\n  ".join(problems))
     return found
 
 
 def _problems(name: str, unit: str, table: object) -> list[str]:
     example = f'value = 1.0, unit = "{unit}", node = "22 nm", source = "who measured it, and where"'
-    if not isinstance(table, dict):
+    if not isinstance(table, Mapping):
         return [f"{name} must be a table such as [{name}] with {example}, got {shown(table)}"]
     problems = [f"{name} has no {part}; it needs {example}" for part in _PARTS if part not in table]
     problems += [
