@@ -290,3 +290,17 @@ def test_several_kinds_of_chips_are_measured_in_one_call(whole, recognizer, corp
     alone = evaluate(settings(weight_bits=(3,), hardware=("tuned",)), recognizer, corpus)
     assert alone.rows[2].loss == result.rows[3].loss
     assert alone.rows[0].loss == whole.rows[0].loss
+
+
+def test_costs_of_an_utterance_are_counted_once_and_change_no_figure(whole, recognizer, corpus, cache):
+    counted = evaluate(settings(chips=2, costs=1), recognizer, corpus)
+    chips = [row for row in counted.rows if row.execution == "chip"]
+    assert [row.costs is None for row in chips] == [False, True] * 2
+    fine, low_bit = (row.costs for row in counted.summary if row.execution == "chip")
+    assert (fine["inputs"], fine["seconds"]) == (1, 0.5)
+    assert fine["energy"] == pytest.approx(sum(fine["by_cause"].values()))
+    assert fine["conversions"] > low_bit["conversions"] > 0
+    assert [replace(row, costs=None, seconds_per_audio_second=0) for row in counted.rows] == [
+        replace(row, seconds_per_audio_second=0) for row in whole.rows
+    ]
+    assert evaluate(settings(chips=2, costs=1), recognizer, corpus) == counted

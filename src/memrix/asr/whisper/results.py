@@ -6,9 +6,8 @@ __getattr__ = former_names(
     __name__,
     {
         "EvaluationResult": "memrix.asr.evaluation.results.EvaluationResult",
-        "Execution": "memrix.asr.evaluation.results.Execution",
+        "Execution": "memrix.asr.evaluation.records.Execution",
         "Row": "memrix.asr.evaluation.results.Row",
-        "ChipMean": "memrix.asr.evaluation.results.ChipMean",
         "summarize": "memrix.asr.evaluation.results.summarize",
     },
 )

@@ -6,6 +6,5 @@ __getattr__ = former_names(
     __name__,
     {
         "EvaluationSettings": "memrix.asr.evaluation.settings.EvaluationSettings",
-        "WHISPER_DIGITAL": "memrix.asr.evaluation.settings.WHISPER_DIGITAL",
     },
 )
