@@ -30,6 +30,27 @@ def test_a_corpus_that_is_not_there_is_an_error(tmp_path):
         costs_of_utterances(CostSettings(corpus=str(tmp_path / "nothing")), Hardware())
 
 
+def test_a_whisper_reads_what_it_would_write(whisper_folder, tones):
+    import memrix
+    from memrix.asr.corpora.prepared import open_corpus
+    from memrix.asr.experiment.costs import inputs_of
+    from memrix.asr.seq2seq.pretrained import load_seq2seq
+
+    recognizer = load_seq2seq(str(whisper_folder))
+    cuts = list(open_corpus(str(tones)).cuts("test"))[:2]
+    given = list(inputs_of(recognizer, cuts))
+    hardware = Hardware(weight_bits=3, programming="ideal")
+    choice = recognizer.chip_choice(hardware)
+    memrix.calibrate(recognizer.network, given, choice)
+    chip = memrix.program(recognizer.network, choice)
+    costs = memrix.costs(chip, given, inputs=2)
+    vectors = {layer.name: layer.vectors for layer in costs.by_layer}
+    tokens = sum(inputs["decoder_input_ids"].shape[1] for inputs in given) / 2
+    assert vectors["model.decoder.layers.0.fc1"] == tokens
+    assert vectors["model.encoder.layers.0.fc1"] > tokens
+    assert any(layer.name == "other matrix products" for layer in costs.digital)  # attention
+
+
 @pytest.mark.slow
 def test_the_recognizer_that_comes_with_memrix_runs_on_a_chip_and_on_a_saved_one(tones, tmp_path, capsys):
     import memrix

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -20,9 +20,11 @@ from memrix.asr.corpora.prepared import open_corpus
 from memrix.asr.experiment.cost_settings import CostSettings
 from memrix.asr.recognizer import Recognizer
 from memrix.asr.recognizer_files import load_recognizer
+from memrix.asr.speech_model import SpeechModel
 from memrix.asr.trained_recognizers import open_trained
 from memrix.asr.training.batches import padded_audio
-from memrix.errors import CheckpointError, SettingsError
+from memrix.asr.training.data import SpeechData
+from memrix.errors import SettingsError
 
 _LIBRARIES = ("memrix", "torch", "synaptogen")
 
@@ -90,8 +92,6 @@ def costs_of_utterances(
     corpus, constants = open_corpus(settings.corpus), memrix.CostConstants.of(settings.constants)
     bits, path = _low_bit(settings)
     recognizer = load_recognizer(path)[0]
-    if not isinstance(recognizer, Recognizer):
-        raise CheckpointError(f"{str(path)!r} holds a {recognizer.kind}; costs are measured of CTC recognizers")
     if settings.chip is None:
         say("programming the chip")
         train = corpus.cuts("train").to_eager()
@@ -103,13 +103,26 @@ def costs_of_utterances(
     say(f"counting inputs of {len(cuts)} utterances")
     costs = memrix.costs(
         network,
-        (recognizer.inputs(*padded_audio([cut])) for cut in cuts),
+        inputs_of(recognizer, cuts),
         constants=constants,
+        inputs=len(cuts),
         progress=lambda done: progress(done, len(cuts)),
     )
     seconds = sum(cut.duration for cut in cuts) / len(cuts)
     known = hardware if settings.chip is None else None
     return UtteranceCosts(costs, seconds, len(cuts), bits, known, settings)
+
+
+def inputs_of(recognizer: SpeechModel, cuts: Sequence[Cut]) -> Iterator[Any]:
+    """What the network takes, one utterance after the other.
+
+    A sequence-to-sequence network reads the transcript with its decoder, a position for each token that it would
+    write.
+    """
+    if isinstance(recognizer, Recognizer):  # needs no transcripts, which might have words that it cannot spell
+        return (recognizer.inputs(*padded_audio([cut])) for cut in cuts)
+    data = SpeechData(CutSet.from_cuts(cuts), recognizer, None)
+    return (recognizer.calibration_inputs(data.batch(0, [(cut.id,)])) for cut in cuts)
 
 
 def _some(cuts: CutSet, count: int) -> list[Cut]:
