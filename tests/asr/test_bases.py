@@ -9,8 +9,10 @@ import memrix
 from memrix.asr.evaluation.opening import open_recognizer
 from memrix.asr.packing import pack_recognizer
 from memrix.asr.recognizer_files import load_recognizer, quantize_recognizer, save_recognizer
+from memrix.asr.seq2seq import pretrained
 from memrix.asr.seq2seq.pretrained import load_seq2seq
 from memrix.asr.speech_model import Example, SpeechBatch
+from memrix.asr.trained_recognizers import TrainedRecognizers, write_trained
 from memrix.asr.training.settings import TrainingSettings
 from memrix.asr.training.setup import prepare_training
 from memrix.cli.main import main
@@ -133,6 +135,20 @@ def test_whisper_at_3_bits_takes_less_than_7_megabytes(tmp_path):
     assert made.after < 7_000_000
     assert made.before > 150_000_000
     assert torch.equal(outputs(load_recognizer(tmp_path / "packed.safetensors")[0]), outputs(model.eval()))
+
+
+def test_a_folder_of_recognizers_is_packed_onto_what_everybody_can_load(file, base, trained, tmp_path, monkeypatch):
+    write_trained(tmp_path / "whole", TrainedRecognizers(file, ()))
+    assert "base" not in read_archive(tmp_path / "whole" / "float.safetensors", _KIND)[1]
+    monkeypatch.setattr(pretrained, "load_pretrained_seq2seq", lambda name: base)
+    named = copy.copy(trained)
+    model = {**trained.description["model"], "checkpoint": "owner/whisper"}
+    named.description = {**trained.description, "model": model}
+    save_recognizer(file := tmp_path / "named.safetensors", named)
+    write_trained(tmp_path / "onto", TrainedRecognizers(file, ()))
+    loaded = load_recognizer(tmp_path / "onto" / "float.safetensors")[0]
+    assert torch.equal(outputs(loaded), outputs(trained))
+    assert "base" in read_archive(tmp_path / "onto" / "float.safetensors", _KIND)[1]
 
 
 def test_another_base_is_refused(packed, base, tmp_path):

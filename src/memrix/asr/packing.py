@@ -49,7 +49,7 @@ def pack_recognizer(source: Path, target: Path, *, base: str | None = None, whol
     if source.resolve() == target.resolve():
         raise CheckpointError(f"{str(target)!r} is the file to be packed, which training goes on from; name another")
     recognizer, training = load_recognizer(source)
-    onto = None if whole else _base(recognizer, base)
+    onto = None if whole else pretrained_base(recognizer, base)
     save_recognizer(target, recognizer, training, packed=True, base=onto)
     return Packed(
         bits=float(recognizer.description["hardware"]["weight_bits"]) if recognizer.is_low_bit else None,
@@ -60,9 +60,21 @@ def pack_recognizer(source: Path, target: Path, *, base: str | None = None, whol
     )
 
 
-def _base(recognizer: SpeechModel, name: str | None) -> SpeechModel | None:
+def pretrained_base(
+    recognizer: SpeechModel, name: str | None = None, *, anywhere: bool = False
+) -> SpeechModel | None:
+    """The pretrained model that a recognizer was trained from; None for one that has none.
+
+    Args:
+        recognizer: that was trained.
+        name: of the model; by default that which the recognizer names.
+        anywhere: whether a model in a folder of this machine is none, since others do not have it.
+
+    Raises:
+        AssetError: it cannot be loaded.
+    """
     known = recognizer.description["model"].get("checkpoint")
-    if name is None and recognizer.kind != "sequence-to-sequence":
+    if name is None and (recognizer.kind != "sequence-to-sequence" or (anywhere and Path(known).exists())):
         return None
     from memrix.asr.seq2seq.pretrained import load_pretrained_seq2seq  # imports transformers, which takes seconds
 

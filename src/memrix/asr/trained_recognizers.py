@@ -107,17 +107,22 @@ def open_trained(name_or_folder: str) -> TrainedRecognizers:
 def write_trained(folder: Path, trained: TrainedRecognizers) -> None:
     """Write packed recognizers, language model, decoding settings and label priors into one folder.
 
+    Recognizers that were trained from a model that everybody can load are packed onto that.
+
     Raises:
+        AssetError: such a model cannot be loaded.
         CheckpointError: a recognizer cannot be read, or the folder not be written.
         DataError: the language model is not an ARPA file.
     """
     # torch takes seconds to import, and what is trained is looked up without it.
+    from memrix.asr.packing import pretrained_base
     from memrix.asr.recognizer_files import load_recognizer, save_recognizer
 
     file_path(folder, DataError, "the folder of trained recognizers").mkdir(parents=True, exist_ok=True)
     for name, path in _named(trained):
         recognizer, training = load_recognizer(path)
-        save_recognizer(folder / name, recognizer, training, packed=True)
+        base = pretrained_base(recognizer, anywhere=True)
+        save_recognizer(folder / name, recognizer, training, packed=True, base=base)
     if trained.language_model is not None:
         write_whole(folder / _LANGUAGE_MODEL, _gzipped_arpa(trained.language_model))
     if trained.search is not None:
