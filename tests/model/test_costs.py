@@ -151,6 +151,18 @@ def test_the_chip_is_left_as_it_was():
     assert torch.equal(chip.eval()(batches[0]), twin.eval()(batches[0]))
 
 
+def test_counting_switches_no_cell():
+    disturbed = HARDWARE.replace(**{"device.read_disturb": True, "dac.vmax": 0.6})
+    batches = [torch.randn(30, 64)]
+    chip = programmed(nn.Linear(64, 32), batches, disturbed)
+    before = copy.deepcopy(chip.state_dict())
+    costs = memrix.costs(chip, batches)
+    assert costs.layers[0].conversions > 0
+    assert all(torch.equal(value, before[name]) for name, value in chip.state_dict().items())
+    chip(batches[0])
+    assert memrix.summary(chip).read_sets > 0
+
+
 def test_costs_outlast_saving_and_loading(tmp_path):
     model, batches = nn.Linear(40, 6), [torch.randn(4, 40)]
     for changes in ({}, {"noise": "off"}, {"wires": memrix.Wires(0.5)}):

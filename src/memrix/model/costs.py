@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -30,10 +31,9 @@ def costs(
     """Energy, latency and area of readings of a chip, from actual inputs.
 
     Every input of every layer is counted: a histogram of the DAC codes of each word line gives the energy of the
-    array exactly. The chip is left as it was, as by ``memrix.summary``; only cells that readings switch
-    (``device.read_disturb``) stay as the batches have left them. One input is an entry of the first axis of the first
-    tensor of a batch; a recurrent network that takes steps first, or a batch that begins with another tensor, needs
-    ``inputs``.
+    array exactly. The chip is left as it was: one whose readings switch cells (``device.read_disturb``) is copied
+    before. One input is an entry of the first axis of the first tensor of a batch; a recurrent network that takes
+    steps first, or a batch that begins with another tensor, needs ``inputs``.
 
     Counted are arrays, converters, and the digital sums behind them; of what stays digital, products of matrices
     (linear layers, convolutions, attention, recurrent layers). Not counted: sense amplifiers, norms and activation
@@ -59,6 +59,9 @@ def costs(
     if inputs is not None:
         require_integer("inputs", inputs, 1, 1 << 62)
     layers = crossbar_layers(chip)
+    if any(layer.memrix.programmed.crossbar.word_lines is not None for layer in layers):
+        chip = copy.deepcopy(chip)
+        layers = crossbar_layers(chip)
     candidates = candidate_layers(chip)
     counters = [LayerCounter(layer.name, layer.module) for layer in candidates if layer.module in set(layers)]
     digital = DigitalProducts(candidates)
