@@ -1,6 +1,6 @@
 """Programming for the wires: pairs that are seen through them are the weights, times a scale that a gain undoes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import pytest
@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 import memrix
+from memrix._support import compilation
 from memrix._support.random import Seeds
 from memrix.crossbar import (
     CellTechnology,
@@ -92,6 +93,41 @@ def test_tiles_are_solved_alike_alone_and_together(monkeypatch):
     alone = compensated(integers(), BIT_SLICED, TECHNOLOGY, wires, name="layer")
     torch.testing.assert_close(together.levels, alone.levels, rtol=0, atol=1e-3)
     torch.testing.assert_close(together.scale, alone.scale, rtol=1e-3, atol=0)
+
+
+@pytest.mark.skipif(not compilation.AVAILABLE, reason="numba is not there")
+@pytest.mark.parametrize("layout", [BIT_SLICED, MULTI_LEVEL], ids=["bit-sliced", "multi-level"])
+@pytest.mark.parametrize(
+    "wires",
+    [
+        Wires(ohms_per_cell=20.0),
+        Wires(ohms_per_cell=20.0, arrays="interleaved", drive="both-sides"),
+        Wires(sense_ohms=90.0),
+        Wires(bit_line_ohms=20.0, driver_ohms=9.0, rows_at_once=5),
+    ],
+    ids=["separate", "interleaved", "sense", "rows-at-once"],
+)
+def test_compiled_loops_give_the_bits_of_tensor_operations(layout, wires, monkeypatch):
+    layout = replace(layout, rows_at_once=wires.rows_at_once)
+    compiled = compensated(integers(), layout, TECHNOLOGY, wires, name="layer")
+    monkeypatch.setattr(compilation, "AVAILABLE", False)
+    expected = compensated(integers(), layout, TECHNOLOGY, wires, name="layer")
+    assert torch.equal(compiled.scale, expected.scale)
+    assert torch.equal(compiled.levels, expected.levels)
+    assert expected.scale.min() < 0.99
+
+
+def test_full_tiles_hold_the_weights_too():
+    layout = Layout(groups=1, inputs=128, outputs=128, planes=1, levels=1, tile=Tile())
+    weights = torch.randint(-1, 2, (1, 128, 128), generator=torch.Generator().manual_seed(0))
+    for wires in (
+        Wires(ohms_per_cell=0.1),
+        Wires(ohms_per_cell=1.0),
+        Wires(ohms_per_cell=0.35, arrays="interleaved"),
+    ):
+        levels, scale = compensated(weights, layout, TECHNOLOGY, wires, name="layer")
+        got = seen(layout, wires, weights, levels) / scale[:, None]
+        assert (got - weights).abs().max() < 2e-3
 
 
 def test_wires_that_no_level_makes_up_for_are_refused():

@@ -31,7 +31,7 @@ physical effect has one file that both follow:
     wires, ladder, wired  resistances of lines; what arrives along them; pairs as seen through them
     sneak                 what arrives from other word lines
     wires_compiled        the same on a CPU, the same bits; its loops: wire_kernels, sneak_kernels
-    compensation          levels of cells that wires turn into the weights
+    compensation          levels of cells that wires turn into the weights; its loops: compensation_kernels
     nodal                 arrays with wires solved exactly, for cells of any curve: needs scipy
     activation            currents at another temperature
     dac, adc, noise       the converters and the noise of a reading; circuit: their tables over the codes of a DAC

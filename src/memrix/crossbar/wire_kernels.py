@@ -15,7 +15,8 @@ from memrix.crossbar.sneak_kernels import Line, sneak
 from memrix.device.parameters import Array
 
 _ZERO, _ONE, _TWO = np.float32(0), np.float32(1), np.float32(2)
-_TOGETHER = 16  # word lines: a step along them hides that of others behind it
+LINES_TOGETHER = 16
+"""Word lines that are solved side by side: a step along them hides that of others behind it."""
 _POLARITIES = 2
 
 
@@ -87,8 +88,8 @@ def _across(cells: Array, line: Line, voltages: Array, means: Array, room: Array
     count = polarities * cells_each
     turned, shares, others = room[0][:count], room[1][:count], room[2][:count]
     onward, sums, part = room[3, 0], room[3, 1], np.float32(1 / count)
-    for first in range(0, lines, _TOGETHER):
-        here = min(_TOGETHER, lines - first)
+    for first in range(0, lines, LINES_TOGETHER):
+        here = min(LINES_TOGETHER, lines - first)
         for polarity in range(polarities):
             for i in range(here):
                 row = cells[polarity, first + i]
@@ -97,7 +98,7 @@ def _across(cells: Array, line: Line, voltages: Array, means: Array, room: Array
         sums[:] = _ZERO
         for k in range(count):
             cell = turned[k]
-            for i in range(_TOGETHER):
+            for i in range(LINES_TOGETHER):
                 sums[i] += cell[i]
         for i in range(here):
             means[first + i] = sums[i] * part
@@ -106,7 +107,7 @@ def _across(cells: Array, line: Line, voltages: Array, means: Array, room: Array
             _fall(turned, line, True, others, onward)
             for k in range(count):
                 one, other = shares[k], others[k]
-                for i in range(_TOGETHER):
+                for i in range(LINES_TOGETHER):
                     one[i] += other[i]
         for polarity in range(polarities):
             for i in range(here):
@@ -127,7 +128,7 @@ def _conductances(total: Array, difference: Array, start: int, arrays: Arrays, c
 
 
 @part_of_compiled
-def _solve(factors: Factors, interleaved: bool, word_line: Line, bit_line: Line, room: Array, means: Array) -> None:
+def solve(factors: Factors, interleaved: bool, word_line: Line, bit_line: Line, room: Array, means: Array) -> None:
     """What wires do to the cells of an array, the first of ``factors``: the others are to be filled."""
     cells, voltages, currents, added = factors
     rows, columns = cells.shape[1:]
@@ -186,7 +187,7 @@ def _seen(
 @compiled
 def fall_along_rows(cells: Array, line: Line, voltages: Array) -> None:
     """Voltages of lines ``[lines, cells]``."""
-    room = np.zeros((4, max(2, cells.shape[1]), _TOGETHER), np.float32)
+    room = np.zeros((4, max(2, cells.shape[1]), LINES_TOGETHER), np.float32)
     shape, means = (1, *cells.shape), np.empty(cells.shape[0], np.float32)
     _across(cells.reshape(shape), line, voltages.reshape(shape), means, room)
 
@@ -235,7 +236,7 @@ def fold(
     rows, columns = total.shape[1], arrays.columns
     size = _POLARITIES * rows * columns
     work = np.empty((4, size), np.float32)
-    room = np.zeros((4, _POLARITIES * columns, _TOGETHER), np.float32)
+    room = np.zeros((4, _POLARITIES * columns, LINES_TOGETHER), np.float32)
     means, sums = np.empty(rows, np.float32), np.empty((2, columns), np.float32)
     parts = -(-arrays.outputs // columns)
     conductance, arrived = 0.0, 0.0
@@ -254,7 +255,7 @@ def fold(
         _conductances(both, apart, start, arrays, cells)
         end_ohms = arrays.ends[tile % arrays.row_tiles % arrays.ends.size]
         own = Line(end_ohms, bit_line.cell_ohms, bit_line.last)
-        _solve(factors, arrays.interleaved, word_line, own, room, means)
+        solve(factors, arrays.interleaved, word_line, own, room, means)
         _seen(both, apart, start, arrays, factors, sums, seen_both, seen_apart, seen_lines[array])
         seen_both[here:, start : start + wide] = _ZERO
         seen_apart[here:, start : start + wide] = _ZERO

@@ -1,4 +1,4 @@
-"""``wire_kernels`` for tensors."""
+"""``wire_kernels`` and ``compensation_kernels`` for tensors."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import torch
 from torch import Tensor
 
 from memrix._support.threads import side_by_side
+from memrix.crossbar.compensation_kernels import Cells, levels, settle
 from memrix.crossbar.mapping import Layout
 from memrix.crossbar.sneak_kernels import Line
 from memrix.crossbar.wire_kernels import Arrays, fall_along_columns, fall_along_rows, fold
 from memrix.crossbar.wires import Wires
+from memrix.device.parameters import Array
 
 _CELLS = 1 << 18  # of a piece of work for a thread, about
 
@@ -41,14 +43,11 @@ def fold_pairs(
         columns,
         layout.row_tiles,
         layout.inputs,
-        np.array(
-            [wires.beyond(part * layout.rows).sense_ohms + wires.bit_line for part in range(layout.parts)], np.float32
-        ),
+        _ends(layout, wires),
         wires.arrays == "interleaved",
         *map(np.float32, (low, low - high, 1 / (low - high), low / (low - high), thermal, 1 - thermal)),
     )
-    word_line = _line(wires.driver_ohms + wires.word_line, wires.word_line, wires.drive == "both-sides")
-    bit_line = _line(wires.sense_ohms + wires.bit_line, wires.bit_line, False)
+    word_line, bit_line = _lines(wires)
     pairs = total.contiguous().numpy(), difference.contiguous().numpy()
     of_tile = layout.planes * -(-layout.outputs // columns)
     count = layout.groups * layout.row_tiles * of_tile
@@ -64,6 +63,61 @@ def fold_pairs(
     conductance, arrived = (sum(column) for column in zip(*sums, strict=True))
     both, apart, lines = seen
     return both, apart, lines.view(-1, of_tile, total.shape[1]).sum(1), conductance, arrived
+
+
+def settle_levels(
+    wanted: Tensor,
+    counts: Tensor,
+    scale: Tensor,
+    layout: Layout,
+    wires: Wires,
+    limits: tuple[float, float],
+    further: float,
+) -> tuple[Tensor, float]:
+    """As ``compensation._Array.settle_``, of float32 on a CPU; ``limits``: conductances of OFF and ON cells, in S."""
+    cells, parts = _cells(layout, wires, limits, further), -(-layout.outputs // layout.tile.columns)
+    rooms = torch.empty(layout.groups, layout.row_tiles, layout.planes, layout.outputs)
+    count = layout.groups * layout.row_tiles * layout.planes * parts
+    step = max(1, _CELLS // (2 * layout.rows * min(layout.tile.columns, layout.outputs)))
+    spans = [(start, min(start + step, count)) for start in range(0, count, step)]
+    moved = [0.0] * len(spans)
+    arrays = wanted.numpy(), counts.numpy(), scale.numpy()
+
+    def settle_some(number: int, first: int, last: int) -> None:
+        moved[number] = settle(*arrays, cells, *_lines(wires), first, last, rooms.numpy())
+
+    side_by_side(settle_some, range(len(spans)), *zip(*spans, strict=True), device=wanted.device)
+    return rooms.amin((1, 2)), max(moved)
+
+
+def settled_levels_(
+    wanted: Tensor, counts: Tensor, scale: Tensor, layout: Layout, wires: Wires, limits: tuple[float, float]
+) -> Tensor:
+    """As ``compensation._Array.levels``, likewise."""
+    cells, count = _cells(layout, wires, limits, 0.0), layout.planes * layout.groups * layout.inputs
+    step = max(1, _CELLS // (2 * layout.outputs))
+    spans = [(start, min(start + step, count)) for start in range(0, count, step)]
+    arrays = wanted.numpy(), counts.numpy(), scale.numpy()
+    side_by_side(lambda *rows: levels(*arrays, cells, *rows), *zip(*spans, strict=True), device=wanted.device)
+    return wanted
+
+
+def _cells(layout: Layout, wires: Wires, limits: tuple[float, float], further: float) -> Cells:
+    off, on = limits
+    numbers = map(np.float32, (off, on, on - off, 1 + further))
+    return Cells(layout.rows, layout.tile.columns, _ends(layout, wires), wires.arrays == "interleaved", *numbers)
+
+
+def _ends(layout: Layout, wires: Wires) -> Array:
+    """Ohms from the sense amplifier to the first cell, of each part of an array that is read at once."""
+    ends = [wires.beyond(part * layout.rows).sense_ohms + wires.bit_line for part in range(layout.parts)]
+    return np.array(ends, np.float32)
+
+
+def _lines(wires: Wires) -> tuple[Line, Line]:
+    """Word lines and bit lines."""
+    word_line = _line(wires.driver_ohms + wires.word_line, wires.word_line, wires.drive == "both-sides")
+    return word_line, _line(wires.sense_ohms + wires.bit_line, wires.bit_line, False)
 
 
 def _line(end_ohms: float, cell_ohms: float, both_ends: bool) -> Line:
