@@ -277,30 +277,28 @@ def test_files_of_other_bits_are_refused(trained, whisper_folder):
         open_recognizers(EvaluationSettings(model=trained), None)
 
 
-def test_several_kinds_of_chips_are_measured_in_one_call(whole, recognizer, corpus, cache):
-    named = ("ideal", "tuned")
-    result = evaluate(settings(weight_bits=(3,), hardware=named), recognizer, corpus)
-    assert [(row.execution, row.hardware) for row in result.rows[1:]] == [
-        ("quantized", None),
-        ("chip", "ideal"),
-        ("chip", "tuned"),
-    ]
+def test_several_kinds_of_chips_are_measured_in_one_call(recognizer, corpus, cache):
+    named, few = ("ideal", "tuned"), {"weight_bits": (3,), "limit": 1}
+    result = evaluate(settings(hardware=named, **few), recognizer, corpus)
+    kinds = [(row.execution, row.hardware) for row in result.rows]
+    assert kinds == [("float", None), ("quantized", None), ("chip", "ideal"), ("chip", "tuned")]
     assert set(result.hardware) == set(named)
-    # One that is tuned gets its samples whatever was calibrated before, and float is as it is beside any chip.
-    alone = evaluate(settings(weight_bits=(3,), hardware=("tuned",)), recognizer, corpus)
+    # One that is tuned gets its samples whatever was calibrated before.
+    alone = evaluate(settings(hardware=("tuned",), **few), recognizer, corpus, fresh=True)
     assert alone.rows[2].loss == result.rows[3].loss
-    assert alone.rows[0].loss == whole.rows[0].loss
 
 
-def test_costs_of_an_utterance_are_counted_once_and_change_no_figure(whole, recognizer, corpus, cache):
-    counted = evaluate(settings(chips=2, costs=1), recognizer, corpus)
-    chips = [row for row in counted.rows if row.execution == "chip"]
-    assert [row.costs is None for row in chips] == [False, True] * 2
-    fine, low_bit = (row.costs for row in counted.summary if row.execution == "chip")
-    assert (fine["inputs"], fine["seconds"]) == (1, 0.5)
-    assert fine["energy"] == pytest.approx(sum(fine["by_cause"].values()))
-    assert fine["conversions"] > low_bit["conversions"] > 0
-    assert [replace(row, costs=None, seconds_per_audio_second=0) for row in counted.rows] == [
-        replace(row, seconds_per_audio_second=0) for row in whole.rows
-    ]
-    assert evaluate(settings(chips=2, costs=1), recognizer, corpus) == counted
+def test_costs_of_an_utterance_are_counted_once_and_change_no_figure(recognizer, corpus, cache):
+    few = {"weight_bits": (3,), "limit": 1, "chips": 2}
+    plain = evaluate(settings(**few), recognizer, corpus)
+    counted = evaluate(settings(**few, costs=1), recognizer, corpus)
+    assert [row.costs is None for row in counted.rows] == [True, True, False, True]
+    costs = counted.summary[2].costs
+    assert costs == counted.rows[2].costs
+    assert (costs["inputs"], costs["seconds"]) == (1, 0.5)
+    assert costs["energy"] == pytest.approx(sum(costs["by_cause"].values()))
+    assert costs["latency"] > 0
+    assert costs["conversions"] > 0
+    # Times included: batches are those that were kept.
+    assert [replace(row, costs=None) for row in counted.rows] == list(plain.rows)
+    assert evaluate(settings(**few, costs=1), recognizer, corpus) == counted

@@ -196,6 +196,7 @@ def killed(tones, folder, landmark, given):
     assert [*folder.glob(landmark)]
 
 
+@pytest.mark.slow
 def test_an_evaluation_that_was_killed_ends_with_the_same_figures(quick, done, tones, tmp_path):
     given = {**trained_of(done), "batch_size": 2}
     killed(tones, tmp_path / "killed", "measured/*/*.jsonl", given)

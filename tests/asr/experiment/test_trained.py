@@ -7,12 +7,17 @@ import pytest
 import torch
 
 import memrix
+from memrix.asr.corpora.prepared import open_corpus
+from memrix.asr.evaluation.opening import open_evaluation
+from memrix.asr.evaluation.settings import EvaluationSettings
 from memrix.asr.experiment.run import run_experiment
 from memrix.asr.experiment.settings import ExperimentSettings
 from memrix.asr.recognizer_files import load_recognizer
 from memrix.asr.trained_recognizers import open_trained, shipped_recognizers, write_trained
+from memrix.cli.main import main
 from memrix.errors import CheckpointError, DataError
 from tests.asr.experiment.conftest import Listener
+from tests.conftest import TEXTS
 
 
 @pytest.fixture(scope="module")
@@ -108,3 +113,30 @@ def test_a_wheel_carries_at_most_8_megabytes_of_weights():
     # And nothing else of their size.
     others = [path for path in package.rglob("*") if path.is_file() and path.suffix not in (".safetensors", ".pyc")]
     assert all(path.stat().st_size < 1e6 for path in others)
+
+
+def test_they_transcribe_recordings_that_no_corpus_was_prepared_of(kept, tones, tmp_path, monkeypatch):
+    monkeypatch.setenv("MEMRIX_CACHE", str(tmp_path / "cache"))
+    cuts = list(open_corpus(str(tones)).cuts("test"))[:4]
+    texts = [cut.supervisions[0].text.capitalize() + "!" for cut in cuts]
+    paths = [cut.recording.sources[0].source for cut in cuts]
+    lines = [json.dumps({"audio": str(path), "text": text}) for path, text in zip(paths, texts, strict=True)]
+    (tmp_path / "mine.jsonl").write_text("\n".join(lines))
+    options = ["--calibration-clips", "1", "--hardware", "ideal", "--json", str(tmp_path / "result.json")]
+    assert main(["evaluate", "--model", str(kept), "--corpus", str(tmp_path / "mine.jsonl"), *options]) == 0
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert [row["weight_bits"] for row in result["rows"]] == [None, 3, 3]
+    assert result["rows"][0]["wer"] < 0.2
+    assert result["decoding"]["words"] == 4
+
+
+def test_one_file_alone_needs_a_corpus_to_find_words_with(done, tmp_path, monkeypatch, kept_recordings):
+    monkeypatch.setenv("MEMRIX_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "words.dict").write_text("".join(f"{word} W AH N\n" for text in TEXTS for word in text.split()))
+    settings = EvaluationSettings(
+        str(done.folder / "float" / "model.safetensors"),
+        str(kept_recordings),
+        dictionaries=(str(tmp_path / "words.dict"),),
+    )
+    with pytest.raises(DataError, match="has no split 'train' to find a language model with; name a folder"):
+        open_evaluation(settings, Listener())
