@@ -10,7 +10,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from lhotse.cut import Cut
 
     from memrix.asr.training.settings import TrainingSettings
+
+
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,22 @@ class Window:
     seconds: float
     targets: int
     pause_seconds: float = 0.3
+
+    def filled(self, utterances: Iterable[tuple[_Item, float, int]]) -> list[list[_Item]]:
+        """Utterances in this order as windows, each of as many as fit; one that fits none has one of its own.
+
+        Args:
+            utterances: each with its seconds and its number of targets.
+        """
+        windows: list[list[_Item]] = []
+        seconds, targets = self.seconds, 0
+        for item, length, more in utterances:
+            if not windows or seconds + self.pause_seconds + length > self.seconds or targets + more > self.targets:
+                windows.append([])
+                seconds, targets = -self.pause_seconds, 0
+            windows[-1].append(item)
+            seconds, targets = seconds + self.pause_seconds + length, targets + more
+        return windows
 
 
 class SpeechModel(nn.Module, ABC):

@@ -6,6 +6,7 @@ import torch
 
 import memrix
 from memrix.asr.corpora.catalog import load_corpus
+from memrix.asr.evaluation.joining import joined
 from memrix.asr.evaluation.opening import open_recognizers
 from memrix.asr.evaluation.reporting import SilentReporter
 from memrix.asr.evaluation.run import evaluate
@@ -13,7 +14,7 @@ from memrix.asr.evaluation.settings import EvaluationSettings
 from memrix.asr.recognizer_files import quantize_recognizer, save_recognizer
 from memrix.asr.seq2seq.pretrained import load_seq2seq
 from memrix.asr.speech_model import Example, SpeechBatch
-from memrix.errors import CheckpointError, ConversionError, DataError
+from memrix.errors import CheckpointError, ConversionError, DataError, SettingsError
 from memrix.hardware import Hardware
 
 
@@ -302,3 +303,21 @@ def test_costs_of_an_utterance_are_counted_once_and_change_no_figure(recognizer,
     # Times included: batches are those that were kept.
     assert [replace(row, costs=None) for row in counted.rows] == list(plain.rows)
     assert evaluate(settings(**few, costs=1), recognizer, corpus) == counted
+
+
+def test_utterances_joined_to_windows_are_transcribed_together(recognizer, corpus, cache):
+    found = evaluate(settings(join=True, weight_bits=(8,)), recognizer, corpus)
+    alone = evaluate(settings(weight_bits=(8,)), recognizer, corpus)
+    first, by_one = found.rows[0], alone.rows[0]
+    assert 0 < first.words <= by_one.words  # numbers that meet are one
+    assert first.utterances < by_one.utterances == 5
+    windows = joined(recognizer, corpus.utterances)
+    assert sum(map(len, (window.parts for window in windows))) == len(corpus.utterances)
+    assert all(window.duration() <= recognizer.window.seconds or len(window.parts) == 1 for window in windows)
+    assert all(len(window.samples()) == pytest.approx(16_000 * window.duration(), abs=16) for window in windows)
+
+
+def test_a_model_without_windows_joins_nothing(recognizer, corpus, monkeypatch):
+    monkeypatch.setattr(recognizer, "window", None)
+    with pytest.raises(SettingsError, match="takes each utterance as it is"):
+        joined(recognizer, corpus.utterances)

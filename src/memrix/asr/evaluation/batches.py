@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from memrix.asr.corpus import Utterance
+from memrix.asr.evaluation.joining import Clip
 from memrix.asr.speech_model import Example, SpeechBatch, SpeechModel
 from memrix.errors import DataError
 
@@ -14,9 +14,7 @@ BATCH_SECONDS = 60.0
 _WINDOWS = 8
 
 
-def in_batches(
-    model: SpeechModel, utterances: Sequence[Utterance], size: int | None = None
-) -> list[tuple[Utterance, ...]]:
+def in_batches(model: SpeechModel, utterances: Sequence[Clip], size: int | None = None) -> list[tuple[Clip, ...]]:
     """Utterances of every batch: in their order for a model of windows, otherwise the shortest first.
 
     Args:
@@ -24,7 +22,7 @@ def in_batches(
         utterances: all of them.
         size: of a batch. By default 8 windows, or with padding a minute of audio.
     """
-    batches: list[list[Utterance]] = []
+    batches: list[list[Clip]] = []
     by_length = model.window is None
     ordered = sorted(utterances, key=lambda item: (item.duration(), item.id)) if by_length else utterances
     for utterance in ordered:
@@ -37,7 +35,7 @@ def in_batches(
     return [tuple(batch) for batch in batches]
 
 
-def batch_of(model: SpeechModel, utterances: Sequence[Utterance]) -> SpeechBatch:
+def batch_of(model: SpeechModel, utterances: Sequence[Clip]) -> SpeechBatch:
     """Utterances as one batch: audio is read, and references are tokenized.
 
     Raises:
@@ -48,7 +46,7 @@ def batch_of(model: SpeechModel, utterances: Sequence[Utterance]) -> SpeechBatch
     return SpeechBatch.of([_example(model, utterance) for utterance in utterances])
 
 
-def _example(model: SpeechModel, utterance: Utterance) -> Example:
+def _example(model: SpeechModel, utterance: Clip) -> Example:
     audio = torch.from_numpy(utterance.samples())
     try:
         targets = torch.tensor(model.targets(model.words(utterance.text)), dtype=torch.long)

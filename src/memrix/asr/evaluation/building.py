@@ -10,8 +10,8 @@ from torch import nn
 import memrix
 from memrix import Hardware
 from memrix.asr.chips import as_trained
-from memrix.asr.corpus import Utterance
 from memrix.asr.evaluation.batches import batch_of
+from memrix.asr.evaluation.joining import Clip
 from memrix.asr.evaluation.records import Execution
 from memrix.asr.evaluation.reporting import Reporter
 from memrix.asr.evaluation.settings import EvaluationSettings
@@ -34,7 +34,7 @@ class Networks:
         settings: EvaluationSettings,
         recognizer: SpeechModel,
         low_bit: Mapping[float, SpeechModel],
-        calibration: Sequence[Sequence[Utterance]],
+        calibration: Sequence[Sequence[Clip]],
         reporter: Reporter,
     ) -> None:
         self._settings = settings

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import memrix
-from memrix.asr.corpus import Utterance
 from memrix.asr.evaluation.batches import batch_of
+from memrix.asr.evaluation.joining import Clip
 from memrix.asr.files import write_whole
 from memrix.asr.kept import parse_kept, with_hash
 from memrix.asr.speech_model import SpeechModel
@@ -32,7 +32,7 @@ def kept_costs(path: Path) -> dict[str, Any] | None:
         raise DataError(f"{path} is damaged ({error}); remove it to count again") from error
 
 
-def count_costs(model: SpeechModel, utterances: Iterable[Utterance], path: Path) -> None:
+def count_costs(model: SpeechModel, utterances: Iterable[Clip], path: Path) -> None:
     """Count what the readings of a chip cost, one utterance after the other, and keep the mean.
 
     A sequence-to-sequence model reads each utterance once with its reference, not token by token.

@@ -15,6 +15,7 @@ from memrix.asr.corpus import Corpus, Utterance, check_audio, chosen, shorter_th
 from memrix.asr.evaluation.batches import batch_of, in_batches
 from memrix.asr.evaluation.building import Networks
 from memrix.asr.evaluation.costs import count_costs, kept_costs
+from memrix.asr.evaluation.joining import joined
 from memrix.asr.evaluation.journal import Journal
 from memrix.asr.evaluation.measurement import Measurement
 from memrix.asr.evaluation.records import BatchRecord, Execution
@@ -123,8 +124,12 @@ class _Run:
     ) -> None:
         self.settings = settings
         self.recognizer = recognizer
-        self.batches = in_batches(recognizer, evaluated.utterances, settings.batch_size)
-        held = in_batches(recognizer, calibration.utterances, settings.batch_size)
+        clips, calibrated = (
+            joined(recognizer, corpus.utterances) if settings.join else corpus.utterances
+            for corpus in (evaluated, calibration)
+        )
+        self.batches = in_batches(recognizer, clips, settings.batch_size)
+        held = in_batches(recognizer, calibrated, settings.batch_size)
         self.networks = Networks(settings, recognizer, low_bit, held, reporter)
         self.described = described
         self.reporter = reporter

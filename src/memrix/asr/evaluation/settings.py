@@ -53,6 +53,8 @@ class EvaluationSettings:
         percentile: percentile of the input magnitudes of a layer that sets its activation range. 100 is the largest
             magnitude, as in arXiv 2505.24721.
         longest_clip: length in seconds above which recordings are left out. By default none is.
+        join: join utterances to windows of up to 30 s, as training does: a model of windows is then several times as
+            fast. Errors are counted over windows, and limit and calibration_clips count utterances.
         batch_size: number of utterances in a batch. By default 8 for a model of windows of 30 s, otherwise as many as
             last a minute.
         seed: seed of the choice of utterances and of read noise. Chip c is programmed with seed + c.
@@ -84,6 +86,7 @@ class EvaluationSettings:
     calibration_split: str | None = None
     percentile: float = 99.99
     longest_clip: float | None = None
+    join: bool = False
     batch_size: int | None = None
     seed: int = 0
     skip_bad: bool = False

@@ -49,16 +49,8 @@ def window_batches(windows: list[Joined], window: Window, seconds: float) -> lis
 
 def joined(cuts: Iterable[Cut], model: SpeechModel, window: Window, speed: float = 1.0) -> list[Joined]:
     """Utterances in this order as windows, each of as many as fit."""
-    windows: list[list[str]] = []
-    seconds, targets = window.seconds, 0
-    for cut in cuts:
-        more, length = len(model.targets(cut.supervisions[0].text)), cut.duration / speed
-        if not windows or seconds + window.pause_seconds + length > window.seconds or targets + more > window.targets:
-            windows.append([])
-            seconds, targets = -window.pause_seconds, 0
-        windows[-1].append(cut.id)
-        seconds, targets = seconds + window.pause_seconds + length, targets + more
-    return [tuple(names) for names in windows]
+    lengths = ((cut.id, cut.duration / speed, len(model.targets(cut.supervisions[0].text))) for cut in cuts)
+    return [tuple(names) for names in window.filled(lengths)]
 
 
 def training_batches(cuts: CutSet, seconds: float, seed: int, epoch: int) -> list[list[str]]:
