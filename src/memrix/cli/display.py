@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from memrix.asr.evaluation.records import Execution
 from memrix.asr.evaluation.report import NOTE, table_of, title_of
+from memrix.asr.evaluation.reporting import Reporter
 from memrix.asr.evaluation.results import EvaluationResult, Row
 from memrix.cli.tables import plain_table, print_whole
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from memrix.asr.training.news import Report
 
 
-class TerminalReporter:
+class TerminalReporter(Reporter):
     """Progress bars on a terminal; elsewhere one plain line per execution."""
 
     def __init__(self, console: Console | None = None) -> None:

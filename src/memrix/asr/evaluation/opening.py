@@ -86,7 +86,10 @@ def _of_bits(path: str, bits: float | None) -> SpeechModel:
     found = model.description["hardware"]["weight_bits"] if model.is_low_bit else None
     if found != bits:
         wanted, got = ("in float" if number is None else f"of {number:g} bit" for number in (bits, found))
-        raise CheckpointError(f"{path!r} holds a recognizer {got}, expected one {wanted}")
+        remedy = (
+            f"; give a float one as the model, and this file by --low-bit {found or 0:g}:FILE" if not bits else ""
+        )
+        raise CheckpointError(f"{path!r} holds a recognizer {got}, expected one {wanted}{remedy}")
     return model
 
 
