@@ -52,8 +52,8 @@ def run() -> Table:
     title = f"Wires of {OHMS} ohm a cell: {cells / 1e6:.0f} M cells of two layers, times over those without wires"
     head = ("preset, 3 bit", "arrays, drivers", "wires", "programming", "bound", f"reading {BATCH} vectors", "bound")
     remark = (
-        f"Every layer is programmed by itself, and takes time by its cells: these ratios are those of the "
-        f"{CONFORMER_CELLS / 1e6:.0f} M cells of the Conformer too."
+        f"The same ratios are expected of the {CONFORMER_CELLS / 1e6:.0f} M cells of the Conformer, whose layers are "
+        f"programmed one by one: that is an extrapolation, and not measured here."
     )
     return Table(title, head, rows, remark)
 
