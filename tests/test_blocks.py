@@ -34,6 +34,7 @@ EXEMPT = {("docs/search.md", "text"): "a formula, which nothing reads"}
 SLOW = {
     ("docs/search.md", "python"): "fetches IRSTLM from Debian, unless KenLM's lmplz is there",
     ("docs/training.md", "python"): "programs 12 million cells",
+    ("docs/transcribing.md", "python"): "fetches Whisper and programs 16 million weights",
 }
 """Python blocks that are executed by `make test-slow` alone, each with the reason."""
 
@@ -57,7 +58,13 @@ hardware = memrix.Hardware.preset("physical").replace(weight_bits=4)
 batches = [torch.randn(5, 3, 8) for _ in range(2)]
 memrix.calibrate(model, batches, hardware)
 """
-GIVEN = {"docs/guide.md": GUIDE}
+TALK = """
+import numpy as np, soundfile
+
+soundfile.write("talk.wav", np.random.default_rng(0).normal(scale=0.1, size=16_000), 16_000)
+"""
+
+GIVEN = {"docs/guide.md": GUIDE, "docs/transcribing.md": TALK}
 """What the text of a document speaks of before its Python does."""
 
 

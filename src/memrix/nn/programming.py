@@ -162,7 +162,10 @@ def _held(layer: CrossbarLayer, integers: Tensor) -> Tensor:
     if not state.chip.compensates_wires:
         return integers
     step, _ = integers_of(layer)
-    return integers * state.geometry.by_output(layer, step / state.programmed.weight_step)
+    scaled = state.programmed.weight_step
+    # An output without weights has steps of 0, and holds nothing at any scale.
+    scale = torch.where(scaled > 0, step / scaled, 1.0)
+    return integers * state.geometry.by_output(layer, scale)
 
 
 def suitable_converter(layer: CrossbarLayer, vectors: Tensor, integers: Tensor) -> ADC | None:
