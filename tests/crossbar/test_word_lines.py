@@ -419,3 +419,19 @@ def test_the_default_type_of_torch_changes_no_disturb():
     finally:
         torch.set_default_dtype(torch.float32)
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
+def test_a_ramped_chip_without_a_cell_in_reach_is_saved_and_loaded(tmp_path):
+    """The ramp of fresh cells leaves none of them to be programmed one by one."""
+    hardware = Hardware.preset("tuned").replace(weight_bits=2, **{"device.read_disturb": True, "dac.vmax": 0.2})
+    model, x = torch.nn.Linear(4, 2), torch.randn(32, 4, generator=torch.Generator().manual_seed(0))
+    memrix.calibrate(model, [x], hardware)
+    chips = [memrix.program(model, hardware, seed=seed) for seed in range(2)]
+    lines = [chip.memrix.programmed.crossbar.word_lines for chip in chips]
+    assert all(line is not None and not line.stored()["places"].numel() for line in lines)
+    memrix.save(chips[0], tmp_path / "chip.safetensors")
+    loaded = memrix.load(tmp_path / "chip.safetensors", model)
+    chips[1].load_state_dict(chips[0].state_dict())
+    expected = chips[0](x)
+    assert torch.equal(loaded(x), expected)
+    assert torch.equal(memrix.to_digital(chips[1]).weight, memrix.to_digital(chips[0]).weight)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from memrix._support.streams import Stream
+from memrix.device.variability import COUNT
 
 # What a block holds beside the states ``r``, and along which dimension the cells lie.
 BLOCK_AXES = {
@@ -60,6 +61,26 @@ class Block:
     def to(self, device: torch.device) -> Block:
         """The cells on another device."""
         return Block(stream=self.stream, **{name: getattr(self, name).to(device) for name in _ALL_AXES})
+
+    @classmethod
+    def none(cls, slots: int, device: torch.device) -> Block:
+        """No cell at all; ``slots``: of its history."""
+
+        def empty(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+            return torch.empty(shape, dtype=dtype, device=device)
+
+        return cls(
+            r=empty(0),
+            devices=empty(2 * COUNT, 0),
+            history=empty(0, slots, COUNT),
+            cycles=empty(0, dtype=torch.int32),
+            features=empty(COUNT, 0),
+            set_threshold=empty(0),
+            reset_threshold=empty(0),
+            transition=empty(0, 2),
+            numbers=empty(0, dtype=torch.int64),
+            stream=Stream(0),
+        )
 
     @classmethod
     def joined(cls, blocks: Sequence[Block]) -> Block:

@@ -44,10 +44,11 @@ class WithinReach:
     cells: Block | None
 
     @classmethod
-    def none(cls, device: torch.device) -> WithinReach:
-        """No cell at all."""
+    def none(cls, device: torch.device, *, slots: int | None = None) -> WithinReach:
+        """No cell at all; ``slots``: of the history of cells, where they are kept."""
+        cells = None if slots is None else Block.none(slots, device)
         never = torch.zeros(0, dtype=torch.bool, device=device)
-        return cls(torch.zeros(0, dtype=torch.int64, device=device), never, never, None)
+        return cls(torch.zeros(0, dtype=torch.int64, device=device), never, never, cells)
 
     @classmethod
     def joined(cls, parts: Sequence[WithinReach], lengths: Sequence[int]) -> WithinReach:

@@ -128,7 +128,9 @@ def _run(procedure: Procedure, fresh: _Fresh, states: Tensor) -> tuple[Programmi
     parts, device = fresh.parts(), states.device
     reports = [ProgrammingReport()] * len(parts)
     powers = [0] * len(parts)
-    within = [WithinReach.none(device)] * len(parts)
+    # Where they are kept, a chip has word lines even if no cell is within reach: its files say so.
+    kept = fresh.reads is not None and fresh.reads.kept
+    within = [WithinReach.none(device, slots=fresh.parameters.order if kept else None)] * len(parts)
     lengths = [len(target) for _, target in parts]
 
     def program(number: int, part: tuple[CellStreams, Tensor], state: Tensor) -> None:
