@@ -3,7 +3,8 @@
 For packages that build on memrix as ``memrix.asr`` does. Every function that reads raises an error that names the
 file, what is wrong with it, and how to fix it.
 
-- Paths and texts: ``file_path``, ``read_text``, ``parse_json``, ``parse_toml``, ``ENCODING``.
+- Paths and texts: ``file_path``, ``is_folder``, ``is_file``, ``read_text``, ``parse_json``, ``parse_toml``,
+  ``ENCODING``.
 - Tensors and a description in one file: ``write_archive``, ``read_archive``, ``content_digest``, ``FileKind``.
 - Messages: ``shown`` (a value in one short line), ``closest`` ("did you mean ...?"), ``listed`` (names, and how many
   more).
@@ -16,7 +17,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from memrix._support.documents import ENCODING, file_path, parse_json, parse_toml, read_text
+from memrix._support.documents import ENCODING, file_path, is_file, is_folder, parse_json, parse_toml, read_text
 from memrix._support.records import closest
 from memrix._support.renamed import former_names, formerly, warn_renamed, with_former_names
 from memrix._support.tables import listed
@@ -33,6 +34,8 @@ __all__ = [
     "file_path",
     "former_names",
     "formerly",
+    "is_file",
+    "is_folder",
     "listed",
     "parse_json",
     "parse_toml",

@@ -23,6 +23,16 @@ _MOST_DIGITS = 400  # of an integer: float64 ends at 309
 Place = tuple[str | int, ...]
 
 
+def is_folder(name: str | Path) -> bool:
+    """Whether there is a folder of this name, which may be one that no file system has."""
+    return os.path.isdir(name)
+
+
+def is_file(name: str | Path) -> bool:
+    """Likewise a file."""
+    return os.path.isfile(name)
+
+
 def file_path(path: object, error: type[MemrixError], what: str) -> Path:
     """A path that the file system can be asked for.
 

@@ -18,7 +18,7 @@ from memrix.asr.kept import parse_kept, validated, with_hash
 from memrix.asr.search.language_model import open_language_model
 from memrix.asr.search.settings import SearchSettings
 from memrix.errors import CheckpointError, DataError
-from memrix.toolkit import closest, file_path, formerly, with_former_names
+from memrix.toolkit import closest, file_path, formerly, is_file, with_former_names
 
 _FLOAT = "float.safetensors"
 _LOW_BIT = re.compile(r"(?P<bits>\d+(\.\d+)?)-bit\.safetensors")
@@ -61,7 +61,7 @@ def shipped_recognizers() -> tuple[str, ...]:
 
 def is_trained(name_or_folder: str) -> bool:
     """Whether ``open_trained`` is the one to open it: it is in ``shipped_recognizers``, or a folder of files."""
-    return name_or_folder in shipped_recognizers() or (Path(name_or_folder) / _FLOAT).is_file()
+    return name_or_folder in shipped_recognizers() or is_file(Path(name_or_folder) / _FLOAT)
 
 
 def open_trained(name_or_folder: str) -> TrainedRecognizers:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Self, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from memrix._support.random import derive
 from memrix._support.streams import Stream
@@ -24,12 +24,12 @@ from memrix.crossbar.pairs import Pairs
 from memrix.crossbar.products import tiled_product
 from memrix.crossbar.reach import ExposedCells, Reach
 from memrix.crossbar.read import Shape, look_up
-from memrix.crossbar.record import ADC_KEY, CLIPPED, CONVERSIONS, KEY, LENGTH, READINGS
+from memrix.crossbar.record import ADC_KEY, CLIPPED, CONVERSIONS, KEY, LENGTH, READINGS, Recorded
 from memrix.crossbar.word_lines import WordLines
 from memrix.device import CellCurrent, DeviceParameters
 
 
-class Crossbar(nn.Module):
+class Crossbar(Recorded):
     """One or more integer matrices on differential pairs of cells (physics: Hennen et al.; bit slicing: 2505.24721).
 
     The cells' current is affine in their state, so a reading is one matrix product for its mean, one for the

@@ -12,7 +12,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from memrix.asr.corpora.catalog import load_corpus
 from memrix.asr.corpus import Utterance, split
 from memrix.asr.evaluation.batches import batch_of
-from memrix.asr.scoring import count_errors, word_error_rate
+from memrix.asr.scoring import word_error_rate
 from memrix.asr.seq2seq.loading import load_pretrained
 from memrix.asr.seq2seq.model import SequenceToSequence
 from memrix.asr.seq2seq.pretrained import load_seq2seq, speech_model_of
@@ -238,8 +238,8 @@ def test_tiny_en_hears_the_asterisk_prompts_with_less_than_8_percent_errors():
     for start in range(0, 60, 10):
         batch = batch_of(recognizer, evaluation.utterances[start : start + 10])
         encoded = recognizer.encode(batch)
-        for reference, heard in zip(batch.references, recognizer.transcribe(batch, encoded), strict=True):
-            count = count_errors(reference, heard)
+        for reference, heard in zip(batch.texts, recognizer.transcribe(batch, encoded), strict=True):
+            count = recognizer.word_errors(reference, heard)
             errors.append(count.errors)
             words.append(count.words)
     assert sum(words) >= 100

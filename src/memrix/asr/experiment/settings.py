@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memrix.asr.counts import MOST, is_count
 from memrix.asr.evaluation.settings import EvaluationSettings
 from memrix.asr.recipes import read_settings, recipe_names
 from memrix.errors import MemrixError
-from memrix.toolkit import formerly, shown, with_former_names
+from memrix.toolkit import formerly, is_file, is_folder, shown, with_former_names
 
 # `memrix --help` reads the fields below: torch is imported by the methods that need it.
 if TYPE_CHECKING:
@@ -159,7 +158,7 @@ def recipe_of(model: str, recipe: str = _RECIPES["float"]) -> tuple[dict[str, An
     from memrix.asr.model_folders import is_hub_name
 
     is_whisper = model.startswith("whisper-") and model not in recipe_names()
-    if not (is_whisper or is_hub_name(model) or Path(model).is_dir()) or Path(model).is_file():
+    if not (is_whisper or is_hub_name(model) or is_folder(model)) or is_file(model):
         return read_settings(model)
     table, source = read_settings(recipe)
     return {**table, "model": model}, source

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Discriminator, Tag, TypeAdapter
@@ -11,7 +10,7 @@ from memrix.asr.model_folders import is_hub_name
 from memrix.asr.models.conformer import PRESETS, ConformerSettings
 from memrix.asr.models.transformers_ctc import TransformersSettings
 from memrix.asr.seq2seq.settings import Seq2SeqSettings
-from memrix.toolkit import closest, shown
+from memrix.toolkit import closest, is_folder, shown
 
 CtcSettings = ConformerSettings | TransformersSettings
 ModelSettings = CtcSettings | Seq2SeqSettings
@@ -26,7 +25,7 @@ def _expanded(value: Any) -> Any:  # noqa: ANN401
     if isinstance(value, str):
         if value in PRESETS:
             return PRESETS[value]
-        if value.startswith(_WHISPER) or is_hub_name(value) or Path(value).is_dir():
+        if value.startswith(_WHISPER) or is_hub_name(value) or is_folder(value):
             return Seq2SeqSettings(checkpoint=value)
         raise ValueError(
             f"there is no model {value!r}{closest(value, (*PRESETS, *KNOWN))}; presets are {', '.join(PRESETS)}; "
