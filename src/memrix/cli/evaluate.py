@@ -79,24 +79,13 @@ def execute(
 
     from transformers.utils.logging import disable_progress_bar
 
-    from memrix.asr.evaluation.opening import open_evaluation
-    from memrix.asr.evaluation.run import evaluate as evaluate_recognizer
+    from memrix.asr.evaluation.run import open_and_evaluate
     from memrix.cli.display import TerminalReporter
 
     reporter = TerminalReporter()
     disable_progress_bar()
     use_threads(threads)
-    opened = open_evaluation(settings, reporter)
-    result = evaluate_recognizer(
-        settings,
-        opened.recognizer,
-        opened.corpus,
-        low_bit=opened.low_bit,
-        calibration=opened.calibration,
-        decoding=opened.decoding,
-        reporter=reporter,
-        fresh=fresh,
-    )
+    result, _ = open_and_evaluate(settings, reporter, fresh=fresh)
     publish(result, json, chart)
     return result
 

@@ -213,7 +213,7 @@ def convert(
         How many conversions were clipped.
     """
     columns = readings.shape[1]
-    normals, codes = np.empty(columns, np.float32), np.empty(columns, np.float32)
+    normals, codes = np.empty(columns, np.float32), np.empty(columns if adcs.errors.size else 0, np.float32)
     clipped = 0
     for k in range(readings.shape[0]):
         reading = readings[k]

@@ -162,8 +162,7 @@ def _with_found_adc(model: nn.Module, hardware: Hardware) -> Hardware:
     if not hardware.adc.per_layer:
         return hardware
     # Other causes act without wires, which make the currents smaller.
-    perfect = {"wires": Wires()} | ({"programming.compensate_wires": False} if hardware.compensates_wires else {})
-    (layer,) = crossbar_layers(program(model, hardware.replace(**perfect)))
+    (layer,) = crossbar_layers(program(model, hardware.replace(wires=Wires())))
     found = layer.memrix.programmed.crossbar.circuit.adc
     return hardware.replace(adc=replace(found, per_layer=False))
 

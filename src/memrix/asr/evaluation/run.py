@@ -18,6 +18,7 @@ from memrix.asr.evaluation.costs import count_costs, kept_costs
 from memrix.asr.evaluation.joining import joined
 from memrix.asr.evaluation.journal import Journal
 from memrix.asr.evaluation.measurement import Measurement
+from memrix.asr.evaluation.opening import open_evaluation
 from memrix.asr.evaluation.records import BatchRecord, Execution
 from memrix.asr.evaluation.reporting import Reporter, SilentReporter
 from memrix.asr.evaluation.results import EvaluationResult, Row, summarize, write_atomically
@@ -92,6 +93,41 @@ def evaluate(
         low_bit={f"{bits:g}": model.source for bits, model in trained.items()},
         decoding=None if decoding is None else decoding.to_dict(),
     )
+
+
+def open_and_evaluate(
+    settings: EvaluationSettings,
+    reporter: Reporter,
+    *,
+    fresh: bool = False,
+    kept: Path | None = None,
+    folder: Path | None = None,
+) -> tuple[EvaluationResult, Decoding | None]:
+    """Evaluate what settings name, and how its recognizers found words.
+
+    Args:
+        settings: what to evaluate.
+        reporter: hears about progress.
+        fresh: as for ``evaluate``.
+        kept: as ``folder`` of ``open_evaluation``.
+        folder: as for ``evaluate``.
+
+    Raises:
+        MemrixError: something cannot be used.
+    """
+    opened = open_evaluation(settings, reporter, kept)
+    result = evaluate(
+        settings,
+        opened.recognizer,
+        opened.corpus,
+        low_bit=opened.low_bit,
+        calibration=opened.calibration,
+        decoding=opened.decoding,
+        reporter=reporter,
+        fresh=fresh,
+        folder=folder,
+    )
+    return result, opened.decoding
 
 
 def _corpus_described(corpus: Corpus, row: Row, skipped: Sequence[str]) -> dict[str, Any]:

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memrix.asr.corpora.prepared import open_corpus
-from memrix.asr.evaluation.opening import open_evaluation
 from memrix.asr.evaluation.reporting import Reporter, SilentReporter
 from memrix.asr.evaluation.results import EvaluationResult
-from memrix.asr.evaluation.run import evaluate
+from memrix.asr.evaluation.run import open_and_evaluate
 from memrix.asr.experiment.settings import ExperimentSettings
 from memrix.asr.trained_recognizers import TrainedRecognizers, is_trained, open_trained
 from memrix.asr.training.settings import TrainingSettings
@@ -78,20 +77,8 @@ def run_experiment(
     trained = _trained(settings, place, known, reporter, training)
     low_bit = {bits: str(path) for bits, path in trained.low_bit}
     evaluated = settings.evaluation(given if known and given else str(trained.floating), low_bit)
-    opened = open_evaluation(evaluated, reporter, place)
-    result = evaluate(
-        evaluated,
-        opened.recognizer,
-        opened.corpus,
-        low_bit=opened.low_bit,
-        calibration=opened.calibration,
-        decoding=opened.decoding,
-        reporter=reporter,
-        fresh=fresh,
-        folder=place / "measured",
-    )
-    if opened.decoding is not None:
-        decoding = opened.decoding
+    result, decoding = open_and_evaluate(evaluated, reporter, fresh=fresh, kept=place, folder=place / "measured")
+    if decoding is not None:
         trained = replace(
             trained,
             language_model=decoding.language_model.path,
