@@ -22,9 +22,11 @@ What is here:
   ``pack_weights``, ``unpack_weights``; of a chip: ``summary``, ``costs``, ``write``, ``age``, ``recalibrate``,
   ``to_digital``, ``reseed``, ``reset_statistics``, ``save``, ``load``. Their settings are ``Quantization`` and
   ``Seeds``; their results ``Check``, ``Calibration``, ``Summary``, ``Costs`` (with its ``CostConstants``).
+- Studies of a model: what they measure is a ``Metric``.
 - The errors. The class says whose mistake it is: ``SettingsError`` a value given, ``ConversionError`` the model,
   ``InputError`` the input of a call, ``CalibrationError`` the calibration, ``WriteError`` the weights of a chip,
-  ``CheckpointError`` the file, ``DataError`` the data, ``AssetError`` a download. Each is a ``MemrixError``.
+  ``CheckpointError`` the file, ``DataError`` the data, ``MetricError`` the metric of a study, ``AssetError`` a
+  download. Each is a ``MemrixError``.
   ``CoverageWarning`` names layers that stay digital although the selection did not exclude them; ``SeedWarning``
   says that a chip from an older file draws other read noise than when it was saved.
 - Packages: ``memrix.nn`` (layers, and how to add one), ``memrix.device`` (single cells), ``memrix.errors``,
@@ -74,6 +76,7 @@ if TYPE_CHECKING:
         DataError as DataError,
         InputError as InputError,
         MemrixError as MemrixError,
+        MetricError as MetricError,
         SeedWarning as SeedWarning,
         SettingsError as SettingsError,
         WriteError as WriteError,
@@ -95,6 +98,7 @@ if TYPE_CHECKING:
     from memrix.model.summaries import Summary as Summary, summary as summary
     from memrix.model.writing import write as write
     from memrix.quantization import Quantization as Quantization
+    from memrix.studies.metric import Metric as Metric
 
     __version__: str
 else:

@@ -39,6 +39,10 @@ class DataError(MemrixError, ValueError):
     """The data: a corpus, a recording, a transcript or a file of measurements that cannot be used."""
 
 
+class MetricError(MemrixError, RuntimeError):
+    """The metric of a study: it fails on a batch, or gives what is no figure, such as NaN."""
+
+
 class AssetError(MemrixError, RuntimeError):
     """A download: missing, damaged or out of reach."""
 

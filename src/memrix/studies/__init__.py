@@ -14,6 +14,8 @@ its own table. Drawing is separate, so that a study needs no matplotlib::
     Hardware --> causes.study_causes --> CauseStudy: the error of one layer (standard_layer), each cause alone
              +--> wires.study_wires ----> WiresStudy: its error behind wires, and programmed for them
 
+    metric.Metric: what studies of a model measure, function(model, batch) -> values of the items
+
     Costs (memrix.costs) --> cost_chart.draw_costs: energy of each layer by cause, as stacked bars
 
 ``memrix device protocols``, ``memrix device show`` and ``memrix study`` run them (``memrix.cli.device``,
