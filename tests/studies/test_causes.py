@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from memrix import ADC, Hardware, SettingsError, Wires, calibrate, program
-from memrix.studies.causes import CAUSES, alone, study_causes, without_errors
+from memrix.studies.causes import CAUSES, alone, required, with_causes, without_errors
+from memrix.studies.layer_causes import study_causes
 from memrix.studies.standard_layer import StandardLayer, output_error, output_of
 
 SMALL = StandardLayer(inputs=32, outputs=16, vectors=128, chips=1)
@@ -26,9 +27,25 @@ def test_a_chip_without_errors_has_only_those_of_quantization() -> None:
 def test_a_cause_takes_nothing_but_its_settings(cause) -> None:
     hardware = Hardware.preset("paper").replace(wires=Wires(ohms_per_cell=0.35), **{"faults.stuck_on": 0.01})
     only = alone(hardware, cause)
-    rest = only.replace(**{name: _of(without_errors(hardware), name) for name in cause.settings})
+    settings = [name for each in (cause, *required(cause)) for name in each.settings]
+    rest = only.replace(**{name: _of(without_errors(hardware), name) for name in settings})
     assert rest == without_errors(hardware)
-    assert all(_of(only, name) == _of(hardware, name) for name in cause.settings)
+    assert all(_of(only, name) == _of(hardware, name) for name in settings)
+
+
+@pytest.mark.parametrize("preset", ["physical", "paper", "realistic", "tuned", "ideal"])
+def test_all_causes_together_are_the_chip(preset: str) -> None:
+    everything = {"faults.stuck_on": 0.01, "device.on_activation_energy": 0.1, "device.temperature": 350.0}
+    hardware = Hardware.preset(preset).replace(**everything, **{"adc.per_layer": False})
+    assert with_causes(hardware, CAUSES) == hardware
+    assert with_causes(hardware, ()) == without_errors(hardware)
+
+
+def test_what_does_not_exist_alone_acts_with_what_it_requires() -> None:
+    (mismatch,) = (cause for cause in CAUSES if cause.name == "converter mismatch")
+    assert mismatch.said == "converter mismatch, with ADC resolution and ADC clipping"
+    with pytest.raises(ValueError, match="does not act without ADC resolution, ADC clipping"):
+        with_causes(Hardware.preset("realistic"), [mismatch])
 
 
 def test_causes_that_the_chip_does_not_have_are_left_out_and_others_cost_more_the_more_there_is_of_them() -> None:

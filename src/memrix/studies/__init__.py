@@ -11,7 +11,7 @@ its own table. Drawing is separate, so that a study needs no matplotlib::
                                                                 |
                                                    device_charts: one module for each chart ---> PNG files
 
-    Hardware --> causes.study_causes --> CauseStudy: the error of one layer (standard_layer), each cause alone
+    Hardware --> layer_causes.study_causes --> CauseStudy: the error of one layer (standard_layer), each cause alone
              +--> wires.study_wires ----> WiresStudy: its error behind wires, and programmed for them
 
     metric.Metric: what studies of a model measure, function(model, batch) -> values of the items

@@ -1,25 +1,26 @@
-"""What each cause of error on a chip costs when it acts alone, on one standard layer."""
+"""The causes of error of a chip, and the chip that only some of them act on.
+
+``with_causes`` describes a chip of the same weights, inputs and tiles that has no errors but those of the causes that
+act: their settings are taken over. Quantization is no such setting: a chip holds integers and reads codes, so studies
+add digitally what it costs (``memrix.studies.switching``).
+"""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor, nn
-
-from memrix._support.tables import markdown
-from memrix.crossbar import ADC, Wires
+from memrix._support.tables import listed
+from memrix.crossbar import ADC
 from memrix.hardware import Hardware
-from memrix.model.calibration import calibrate
-from memrix.model.conversion import crossbar_layers, program, quantize
-from memrix.model.reversion import to_digital
-from memrix.studies.standard_layer import StandardLayer, error_cell, output_error, output_of
 
 _LOSSLESS_BITS = 12  # of an ADC, in precision or range: below any error that is measured here
-_QUANTIZED = ("weight_bits", "weight_scale", "weight_range", "mapping", "tile", "dac.bits", "dac.vmax", "dac.inputs")
-_MOST_BITS = 16
+_MOST_BITS = 24  # of an ADC, in all
+_KEPT = (
+    *("weight_bits", "weight_scale", "weight_range", "mapping", "tile", "device.parameters"),
+    *("dac.bits", "dac.vmax", "dac.inputs", "column_calibration"),
+)
 
 
 @dataclass(frozen=True)
@@ -28,26 +29,62 @@ class Cause:
 
     Attributes:
         name: for tables.
-        settings: dotted names of settings. They are those of the chip; all others are of a chip without errors.
+        settings: dotted names of settings. They are those of the chip; all others are of a chip without errors. None
+            where the cause is a digital one: quantization.
+        requires: names of the causes without which it does not exist.
     """
 
     name: str
     settings: tuple[str, ...]
+    requires: tuple[str, ...] = ()
 
+    @property
+    def digital(self) -> bool:
+        """Whether it is quantization, which a chip shares with the quantized network."""
+        return not self.settings
+
+    @property
+    def said(self) -> str:
+        """The name, and what it cannot act without."""
+        return f"{self.name}, with {' and '.join(self.requires)}" if self.requires else self.name
+
+    def acts_on(self, hardware: Hardware) -> bool:
+        """Whether a chip has this cause."""
+        others = [cause for cause in CAUSES if cause not in (self, *dependents(self))]
+        return self.digital or with_causes(hardware, [*others, self]) != with_causes(hardware, others)
+
+
+WEIGHTS = Cause("weight quantization", ())
+ACTIVATIONS = Cause("activation quantization", ())
+_RESOLUTION, _CLIPPING, _PROGRAMMING = "ADC resolution", "ADC clipping", "programming"
 
 CAUSES = (
-    Cause("programming", ("programming",)),
+    WEIGHTS,
+    ACTIVATIONS,
+    Cause(_PROGRAMMING, ("programming",)),
     Cause("non-linear I(U)", ("dac.levels",)),
     Cause("wires", ("wires",)),
-    Cause("ADC resolution", ("adc.precision_bits", "adc.gain")),
-    Cause("ADC clipping", ("adc.range_bits", "adc.gain")),
-    Cause("ADC errors, with its steps", ("adc",)),
+    Cause(_RESOLUTION, ("adc.precision_bits", "adc.gain")),
+    Cause(_CLIPPING, ("adc.range_bits", "adc.gain")),
+    Cause(
+        "converter mismatch",
+        tuple(
+            f"adc.{name}"
+            for name in (
+                *("offset_error", "gain_error", "capacitor_mismatch", "noise", "stuck_lsb"),
+                "columns_per_converter",
+            )
+        ),
+        # They are shares of a step, which say nothing where there are no steps.
+        (_RESOLUTION, _CLIPPING),
+    ),
     Cause("mismatch of DAC levels", ("dac.level_mismatch",)),
     Cause("read noise", ("noise", "device.temperature", "device.bandwidth")),
     Cause("stuck cells", ("faults",)),
     Cause("relaxation", ("relaxation", "drift.seconds")),
     Cause("slow telegraph noise", ("telegraph", "drift.seconds")),
     Cause("drift", ("drift",)),
+    Cause("read disturb", ("device.read_disturb",), (_PROGRAMMING,)),  # no reading switches an ideal cell
     Cause(
         "temperature of currents",
         ("device.temperature", "device.on_activation_energy", "device.off_activation_energy"),
@@ -55,97 +92,49 @@ CAUSES = (
 )
 
 
-@dataclass(frozen=True)
-class CauseRow:
-    """The error that one cause brings about.
-
-    Attributes:
-        cause: its name.
-        error: root mean square of the change of the outputs, as a share of the root mean square of the outputs; mean
-            over the chips.
-        corrected: the same after a digital gain and offset for each column, fitted to the chip; None where no chip
-            is involved.
-    """
-
-    cause: str
-    error: float
-    corrected: float | None = None
+def required(cause: Cause) -> list[Cause]:
+    """The causes without which a cause does not exist."""
+    return [other for other in CAUSES if other.name in cause.requires]
 
 
-@dataclass(frozen=True)
-class CauseStudy:
-    """Causes one by one, and all together.
-
-    Quantization is measured against the float layer, all else against the quantized layer.
-    """
-
-    rows: tuple[CauseRow, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings and lists."""
-        return asdict(self)
-
-    def to_markdown(self) -> str:
-        """A table for a document."""
-        rows = [(row.cause, error_cell(row.error), error_cell(row.corrected)) for row in self.rows]
-        return markdown(("cause", "error", "after column correction"), rows)
+def dependents(cause: Cause) -> list[Cause]:
+    """The causes that do not exist without a cause."""
+    return [other for other in CAUSES if cause.name in other.requires]
 
 
 def without_errors(hardware: Hardware) -> Hardware:
     """A chip of the same weights, inputs and tiles that computes what the quantized network does."""
-    ideal = Hardware.preset("ideal").replace(**_settings(hardware, _QUANTIZED))
-    return ideal.replace(adc=ADC(precision_bits=_LOSSLESS_BITS, range_bits=_LOSSLESS_BITS))
+    ideal = Hardware.preset("ideal").replace(**_settings(hardware, _KEPT))
+    precision = max(_LOSSLESS_BITS, hardware.adc.precision_bits)
+    bits = min(max(_LOSSLESS_BITS, hardware.adc.range_bits), _MOST_BITS - precision)
+    return ideal.replace(adc=ADC(precision_bits=precision, range_bits=bits))
 
 
-def alone(hardware: Hardware, cause: Cause) -> Hardware:
-    """A chip without errors but for those of one cause, which acts as in ``hardware``."""
-    chip = without_errors(hardware).replace(**_settings(hardware, cause.settings))
+def with_causes(hardware: Hardware, causes: Iterable[Cause]) -> Hardware:
+    """A chip without errors but for those of some causes, which act as in ``hardware``.
+
+    Args:
+        hardware: whose ADC is the same for all layers (``adc.per_layer`` is off), or the split that is found would
+            change with the causes.
+        causes: that act; digital ones change nothing.
+
+    Raises:
+        ValueError: one of them requires another that does not act.
+    """
+    acting = list(causes)
+    for cause in acting:
+        if missing := [other.name for other in required(cause) if other not in acting]:
+            raise ValueError(f"{cause.name} does not act without {listed(missing)}")
+    settings = {name: value for cause in acting for name, value in _settings(hardware, cause.settings).items()}
+    chip = without_errors(hardware).replace(**settings)
     # Wires cost a chip that is programmed for them what this leaves.
     made_up_for = not chip.wires.ideal and hardware.compensates_wires
     return chip.replace(**{"programming.compensate_wires": True}) if made_up_for else chip
 
 
-def study_causes(
-    hardware: Hardware, layer: StandardLayer | None = None, *, progress: Callable[[str], None] | None = None
-) -> CauseStudy:
-    """The error of one layer by cause: each alone, and all together.
-
-    Args:
-        hardware: whose causes act.
-        layer: the standard one by default.
-        progress: called with the name of each cause before it is measured.
-
-    Raises:
-        SettingsError: the hardware cannot be used for such a layer.
-    """
-    layer = layer or StandardLayer()
-    model, vectors = layer.made()
-    in_float = output_of(model, vectors)
-    # Samples for every chip below: columns are corrected on them.
-    calibrate(model, [vectors], hardware.replace(column_calibration=True))
-    base = without_errors(hardware)
-    ideal = program(model, base)
-    exact, weights = output_of(ideal, vectors), output_of(to_digital(ideal), vectors)
-    fine = copy.deepcopy(model)
-    quantize(fine, base.replace(weight_bits=_MOST_BITS))
-    rows = [
-        CauseRow("weight quantization", output_error(weights, in_float)),
-        CauseRow("activation quantization", output_error(output_of(fine, vectors), in_float)),
-    ]
-    whole = _with_found_adc(model, hardware)
-    # Errors of an ADC are shares of its steps, which say nothing of their own where there are none.
-    acting = [cause for cause in CAUSES if cause.settings != ("adc",) or not whole.adc.ideal]
-    trials = {cause.name: alone(whole, cause) for cause in acting}
-    trials = {name: chip for name, chip in trials.items() if chip != base} | {"all together": hardware}
-    for name, chip in trials.items():
-        if progress is not None:
-            progress(name)
-        errors = [
-            _mean_error(model, chip.replace(column_calibration=corrected), vectors, exact, layer)
-            for corrected in (False, True)
-        ]
-        rows.append(CauseRow(name, *errors))
-    return CauseStudy(tuple(rows))
+def alone(hardware: Hardware, cause: Cause) -> Hardware:
+    """A chip without errors but for those of one cause, and of what it requires."""
+    return with_causes(hardware, [*required(cause), cause])
 
 
 def _settings(hardware: Hardware, names: Iterable[str]) -> dict[str, Any]:
@@ -155,18 +144,3 @@ def _settings(hardware: Hardware, names: Iterable[str]) -> dict[str, Any]:
         value = getattr(hardware, part)
         found[name] = getattr(value, setting) if setting else value
     return found
-
-
-def _with_found_adc(model: nn.Module, hardware: Hardware) -> Hardware:
-    """The chip with the ADC that suits this layer, where it has one for each layer."""
-    if not hardware.adc.per_layer:
-        return hardware
-    # Other causes act without wires, which make the currents smaller.
-    (layer,) = crossbar_layers(program(model, hardware.replace(wires=Wires())))
-    found = layer.memrix.programmed.crossbar.circuit.adc
-    return hardware.replace(adc=replace(found, per_layer=False))
-
-
-def _mean_error(model: nn.Module, hardware: Hardware, vectors: Tensor, exact: Tensor, layer: StandardLayer) -> float:
-    chips = (program(model, hardware, seed=layer.seed + chip) for chip in range(layer.chips))
-    return sum(output_error(output_of(chip, vectors), exact) for chip in chips) / layer.chips

@@ -40,6 +40,6 @@ def causes(
 
 
 def _study(chip: Hardware, layer: StandardLayer, report: Report) -> Study:
-    from memrix.studies.causes import study_causes
+    from memrix.studies.layer_causes import study_causes
 
     return study_causes(chip, layer, progress=report)
