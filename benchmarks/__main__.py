@@ -1,10 +1,10 @@
 """Run every benchmark."""
 
-from benchmarks import conformer, cycling, layer, linear, programming, report, training, wires
+from benchmarks import conformer, cycling, layer, linear, programming, report, training, wired_conformer, wires
 
 if __name__ == "__main__":
     tables = []
-    for benchmark in (linear, layer, training, programming, wires, cycling, conformer):
+    for benchmark in (linear, layer, training, programming, wires, cycling, conformer, wired_conformer):
         tables.append(benchmark.run())
         print("\n" + tables[-1].to_markdown(), end="", flush=True)
     report.write(tables)

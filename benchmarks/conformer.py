@@ -7,11 +7,16 @@ import resource
 import subprocess
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 import memrix
 from benchmarks.report import Table
+
+if TYPE_CHECKING:
+    from memrix.asr.recognizer import Recognizer
 
 SECONDS = 60  # of audio: six clips of ten seconds
 CLIPS = 6
@@ -41,17 +46,24 @@ def run() -> Table:
     return Table(f"Conformer, 42 million parameters, 3 bit, reset-set: {SECONDS} s of audio", head, rows)
 
 
-def measure() -> dict[str, object]:
-    """Figures of a process of its own."""
+def recognizer_and_audio() -> tuple[Recognizer, Tensor, Tensor]:
+    """The recognizer, clips ``[clips, samples]`` and their lengths in samples."""
     from memrix.asr.labels import PhonemeLabels
     from memrix.asr.models.conformer import PRESETS
-    from memrix.asr.recognizer_files import chip_choice, new_recognizer
+    from memrix.asr.recognizer_files import new_recognizer
 
     torch.manual_seed(0)
     words = {f"w{number}": ((f"p{number}",),) for number in range((LABELS - 1) // 2)}
-    recognizer = new_recognizer(PRESETS["paper"], PhonemeLabels(words)).eval()
     samples = SECONDS * 16000 // CLIPS
-    audio, lengths = torch.randn(CLIPS, samples), torch.full((CLIPS,), samples)
+    recognizer = new_recognizer(PRESETS["paper"], PhonemeLabels(words)).eval()
+    return recognizer, torch.randn(CLIPS, samples), torch.full((CLIPS,), samples)
+
+
+def measure() -> dict[str, object]:
+    """Figures of a process of its own."""
+    from memrix.asr.recognizer_files import chip_choice
+
+    recognizer, audio, lengths = recognizer_and_audio()
     hardware = memrix.Hardware.preset("physical").replace(weight_bits=3)
     with torch.no_grad():
         memrix.calibrate(recognizer.network, [recognizer.inputs(audio[:1], lengths[:1])], hardware)
