@@ -49,7 +49,9 @@ def measure() -> dict[str, object]:
     figures: dict[str, object] = {}
     for name in DONE:
         plain = without_fits(name)
-        wired = plain.replace(wires=memrix.Wires(ohms_per_cell=OHMS), **{COMPENSATED: name == "tuned"})
+        wired = plain.replace(wires=memrix.Wires(ohms_per_cell=OHMS))
+        if name == "tuned":
+            wired = wired.replace(**{COMPENSATED: True})
         memrix.calibrate(recognizer.network, [recognizer.inputs(audio[:1], lengths[:1])], plain)
         choices = {"wired": chip_choice(recognizer, wired), "plain": chip_choice(recognizer, plain)}
         programmed = take_turns(

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from memrix import Hardware
 from memrix.cli.main import app, main
 from memrix.crossbar.protocols import PROTOCOLS
 
@@ -80,7 +81,11 @@ def cost_constants(tables):
     CostConstants.from_dict(tables)
 
 
-READERS = {"docs/training.md": training_settings, "docs/costs.md": cost_constants}
+READERS = {
+    "docs/guide.md": Hardware.from_dict,
+    "docs/training.md": training_settings,
+    "docs/costs.md": cost_constants,
+}
 """What reads the TOML of a document."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -52,7 +53,10 @@ def merged(base: dict[str, Any], changes: dict[str, Any], *, unless: str) -> dic
 
 
 def toml(table: dict[str, Any]) -> str:
-    """A table of strings, numbers, and tables of these, as TOML; None, which TOML has no word for, is a comment."""
+    """A table of strings, numbers, and tables of these, as TOML; None, which TOML has no word for, is a comment.
+
+    Tables in tables stand in one line: their order is kept, which that of sections cannot be.
+    """
     # The core depends on no library that writes it.
     lines = _toml_lines({name: value for name, value in table.items() if not isinstance(value, dict)})
     for name, values in table.items():
@@ -63,11 +67,19 @@ def toml(table: dict[str, Any]) -> str:
 
 def _toml_lines(table: dict[str, Any]) -> list[str]:
     return [
-        f"# {name} is not set" if value is None else f"{name} = {_toml_value(value)}" for name, value in table.items()
+        f"# {name} is not set" if value is None else f"{_toml_key(name)} = {_toml_value(value)}"
+        for name, value in table.items()
     ]
 
 
+def _toml_key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _toml_value(name)
+
+
 def _toml_value(value: object) -> str:
+    if isinstance(value, dict):
+        inside = {name: inner for name, inner in value.items() if inner is not None}
+        return f"{{ {', '.join(_toml_lines(inside))} }}"
     if isinstance(value, float) and _LARGE <= abs(value) < math.inf:
         return f"{Decimal(repr(value)).normalize():e}".replace("e+", "e")
     # JSON's strings and numbers are TOML's too, but for escaped pairs of surrogates, and for an unescaped DEL.

@@ -16,13 +16,26 @@ Model = TypeVar("Model", bound=SpeechModel)
 TRAINED_WITH = ("weight_scale", "weight_range")
 """Settings of hardware that low-bit weights keep from their training, on any chip."""
 
+_INTEGERS = {"weight_bits", *TRAINED_WITH}
+_DIGITAL = "digital"
+
 _CALIBRATION_SECONDS, _CALIBRATION_BATCHES = 60.0, 4
 
 
 def as_trained(model: SpeechModel, hardware: Hardware) -> Hardware:
     """Hardware that holds the integers that a low-bit model was trained with."""
-    known = model.description["hardware"]
-    return hardware.replace(**{name: known[name] for name in TRAINED_WITH})
+    trained = Hardware.from_dict(model.description["hardware"])
+    kept = {name: getattr(trained, name) for name in TRAINED_WITH}
+    layers = dict(hardware.layers)
+    for pattern, changes in trained.layers.items():
+        own = changes if isinstance(changes, str) else {name: changes[name] for name in _INTEGERS & {*changes}}
+        of_chip = layers.pop(pattern, {})
+        # Those of the training come last: they are what the integers are.
+        if isinstance(own, str) or isinstance(of_chip, str):
+            layers[pattern] = _DIGITAL
+        elif of_chip or own:
+            layers[pattern] = {**of_chip, **own}
+    return hardware.replace(**kept, layers=layers)
 
 
 def on_chip(model: Model, hardware: Hardware, seed: int, train: CutSet) -> Model:

@@ -2,6 +2,7 @@
 
     presets/*.toml --> reading (a table, all problems at once) --> Hardware --> training, programming, execution
                        parts (Device here; Tile, DAC, ADC, protocols, Faults, Drift from memrix.crossbar)
+                       layers (changes for layers whose tiles differ)
 
 ``Hardware`` does nothing but describe. Each package asks it for its part::
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import abc
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
 from memrix._support.preset_names import PRESETS, is_hardware_file, preset_file, unknown_preset
-from memrix._support.records import closest, toml
-from memrix._support.renamed import formerly, in_present_names, warn_renamed, with_former_names
+from memrix._support.records import toml
+from memrix._support.renamed import formerly, warn_renamed, with_former_names
 from memrix._support.schema import Reading, invalid
 from memrix._support.validation import is_number, plain_settings, require_choice, require_integer
 from memrix.crossbar import (
@@ -32,8 +33,17 @@ from memrix.crossbar.protocols import PROTOCOLS
 from memrix.device import CellCurrent, DeviceParameters, ReadRange, load_parameters
 from memrix.device.current import NOISES, Noise
 from memrix.errors import SettingsError
-from memrix.hardware.parts import PARTS, Device, as_protocol, changed_part, require_part, settings_of
-from memrix.hardware.reading import build_hardware, from_table, hardware_path, read_file, to_table, write_file
+from memrix.hardware.layers import Changes, LayerSettings
+from memrix.hardware.parts import PARTS, Device, as_protocol, replaced, require_part
+from memrix.hardware.reading import (
+    build_hardware,
+    from_table,
+    hardware_path,
+    of_layers,
+    read_file,
+    to_table,
+    write_file,
+)
 from memrix.quantization import TERNARY_BITS, WeightRange, WeightScale
 
 
@@ -65,6 +75,9 @@ class Hardware:
         drift: of conductances over time, and the age of the chip; none by default.
         column_calibration: whether ``memrix.program`` fits a digital gain and offset to every column of the
             programmed chip from calibration samples, which ``memrix.calibrate`` collects.
+        layers: layers whose tiles differ, or that stay digital: changed settings by name pattern, such as
+            ``{"*.position": {"adc.range_bits": 7}, "head": "digital"}``. The changes of all patterns that match
+            apply, later ones over earlier ones; a layer is digital if any of them says so.
     """
 
     weight_bits: float = 4
@@ -83,6 +96,7 @@ class Hardware:
     telegraph: TelegraphNoise = field(default_factory=TelegraphNoise)
     drift: Drift = field(default_factory=Drift)
     column_calibration: bool = False
+    layers: abc.Mapping[str, Changes] = field(default_factory=LayerSettings)
 
     def __post_init__(self) -> None:
         plain_settings(self)
@@ -98,6 +112,7 @@ class Hardware:
         object.__setattr__(self, "programming", as_protocol(self.programming))
         for name in PARTS:
             require_part(name, getattr(self, name))
+        object.__setattr__(self, "layers", LayerSettings(self.layers))
         self.wires.require_parts(self.tile.rows)
         able = " or ".join(repr(name) for name, protocol in PROTOCOLS.items() if protocol.analog)
         if getattr(self.programming, "compensate_wires", False) and not self.programming.analog:
@@ -111,6 +126,8 @@ class Hardware:
                 f"mapping 'multi-level' needs cells at levels between OFF and ON, and programming by "
                 f"{self.programming.name!r} leaves none; use programming {able}, or mapping 'bit-sliced'"
             )
+        for pattern in self.layers:
+            self.of_layers(pattern)
 
     @classmethod
     def preset(cls, name: str) -> Hardware:
@@ -141,9 +158,7 @@ class Hardware:
             SettingsError: there is neither.
         """
         path = hardware_path(name_or_file)
-        if is_hardware_file(path):
-            return cls.load(path)
-        return cls.preset(name_or_file)
+        return cls.load(path) if is_hardware_file(path) else cls.preset(name_or_file)
 
     def replace(self, **changes: Any) -> Hardware:  # noqa: ANN401
         """A copy with some settings changed; dotted names reach inside: ``**{"adc.range_bits": 6}``.
@@ -151,23 +166,11 @@ class Hardware:
         Raises:
             SettingsError: a setting does not exist or its value is not valid.
         """
-        changes = in_present_names(type(self), changes, stacklevel=4)
-        inside: dict[str, dict[str, Any]] = {}
-        direct: dict[str, Any] = {}
-        known = settings_of(self)
-        for name, value in changes.items():
-            part, dot, setting = name.partition(".")
-            if part not in known:
-                raise SettingsError(
-                    f"Hardware has no setting {part!r}{closest(part, known)}; it has {', '.join(known)}"
-                )
-            if dot:
-                inside.setdefault(part, {})[setting] = value
-            else:
-                direct[part] = as_protocol(value) if part == "programming" else value
-        for part, settings_of_part in inside.items():
-            direct[part] = changed_part(part, direct.get(part, getattr(self, part)), settings_of_part)
-        return dataclasses.replace(self, **direct)
+        return dataclasses.replace(self, **replaced(self, changes))
+
+    def of_layers(self, *patterns: str) -> Hardware | None:
+        """The chip of the layers that these patterns of ``layers`` match, in order; None: they stay digital."""
+        return of_layers(self, patterns)
 
     def __str__(self) -> str:
         """The description as TOML, every setting of it."""

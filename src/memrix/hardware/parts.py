@@ -120,7 +120,7 @@ def changed_part(name: str, part: Any, changes: dict[str, Any]) -> Any:  # noqa:
     """
     if name in PARTS:
         require_part(name, part)
-        changes = in_present_names(type(part), changes, stacklevel=5)
+        changes = in_present_names(type(part), changes, stacklevel=6)
     known = settings_of(part)
     for setting in changes:
         if setting not in known:
@@ -129,6 +129,29 @@ def changed_part(name: str, part: Any, changes: dict[str, Any]) -> Any:  # noqa:
                 f"{_elsewhere(name, setting)}"
             )
     return dataclasses.replace(part, **changes)
+
+
+def replaced(description: Any, changes: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401
+    """Changed settings and parts of a description, of changes whose dotted names reach inside.
+
+    Raises:
+        SettingsError: a setting does not exist or its value is not valid.
+    """
+    changes = in_present_names(type(description), changes, stacklevel=5)
+    inside: dict[str, dict[str, Any]] = {}
+    direct: dict[str, Any] = {}
+    known = settings_of(description)
+    for name, value in changes.items():
+        part, dot, setting = name.partition(".")
+        if part not in known:
+            raise SettingsError(f"Hardware has no setting {part!r}{closest(part, known)}; it has {', '.join(known)}")
+        if dot:
+            inside.setdefault(part, {})[setting] = value
+        else:
+            direct[part] = as_protocol(value) if part == "programming" else value
+    for part, settings_of_part in inside.items():
+        direct[part] = changed_part(part, direct.get(part, getattr(description, part)), settings_of_part)
+    return direct
 
 
 def _elsewhere(name: str, setting: str) -> str:

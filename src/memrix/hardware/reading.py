@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,8 @@ def to_table(hardware: Hardware) -> dict[str, Any]:
     """Plain numbers, strings and tables of these."""
     plain = dataclasses.asdict(hardware)
     plain["programming"] = {"protocol": hardware.programming.name, **plain["programming"]}
-    return plain
+    layers = plain.pop("layers")
+    return {**plain, "layers": layers.to_tables()} if layers else plain
 
 
 def from_table(kind: type[Hardware], settings: dict[str, Any], base: Hardware | None) -> Hardware:
@@ -56,7 +58,7 @@ def build_hardware(
 ) -> Hardware | None:
     """The chip of a table of tables, or None; what is wrong is added to ``problems``."""
     before = len(problems)
-    settings = dict(plain)
+    settings = {"layers": {}, **plain}
     if "programming" in settings or not complete:
         settings["programming"] = _built_protocol(settings.get("programming", {}), problems, complete=complete)
     for name in PARTS:
@@ -65,6 +67,25 @@ def build_hardware(
     made = {name: value for name, value in settings.items() if name not in PARTS or value is not None}
     hardware = build(kind, made, "", problems, complete=complete and len(made) == len(settings))
     return None if len(problems) > before else hardware
+
+
+def of_layers(hardware: Hardware, patterns: Sequence[str]) -> Hardware | None:
+    """The chip of the layers that these patterns of ``layers`` match, in order; None: they stay digital.
+
+    Raises:
+        SettingsError: these layers cannot have such a chip.
+    """
+    changes: dict[str, Any] = {}
+    for pattern in patterns:
+        of_pattern = hardware.layers[pattern]
+        if isinstance(of_pattern, str):
+            return None
+        changes |= of_pattern
+    others = hardware.replace(layers={}) if hardware.layers else hardware
+    try:
+        return from_table(type(hardware), changes, others) if changes else others
+    except SettingsError as error:
+        raise SettingsError(f"layers {', '.join(map(repr, patterns))}: {error}") from error
 
 
 def write_file(hardware: Hardware, path: str | Path) -> None:

@@ -34,11 +34,13 @@ class Choice:
         _require_hardware(hardware)
         self._layers, self._hardware, self._names = layers, hardware, names
         self._of_layers = _patterns(layers)
+        chips = [hardware] if isinstance(hardware, Hardware) else list(hardware.values())
         self._of_hardware = [] if isinstance(hardware, Hardware) else list(hardware)
         for pattern in (*self._of_layers, *self._of_hardware):
             if not isinstance(pattern, str):
                 raise SettingsError(f"a layer pattern must be a string, got {pattern!r}")
         _require_chips(hardware)
+        self._of_hardware += [pattern for chip in chips if chip is not None for pattern in chip.layers]
         self._meant = {pattern: matching(pattern, names) for pattern in (*self._of_layers, *self._of_hardware)}
 
     def asked(self, name: str, module: nn.Module) -> tuple[bool, bool]:
@@ -52,10 +54,21 @@ class Choice:
 
     def chip(self, name: str) -> tuple[Hardware | None, bool]:
         """The chip of a layer, by the last pattern that means it, and whether that singled it out."""
+        chip, pattern = self._asked_chip(name)
+        if chip is None:
+            return None, pattern not in (None, _EVERYTHING)
+        own = self._matching(chip.layers, name)
+        return chip.of_layers(*own), any(by not in (None, _EVERYTHING) for by in (pattern, *own))
+
+    def _asked_chip(self, name: str) -> tuple[Hardware | None, str | None]:
+        """The chip by the mapping that was given, and the pattern of it."""
         if isinstance(self._hardware, Hardware):
-            return self._hardware, False
-        found = [pattern for pattern in self._of_hardware if name in self._meant[pattern]]
-        return (self._hardware[found[-1]], found[-1] != _EVERYTHING) if found else (None, False)
+            return self._hardware, None
+        pattern = next(reversed(self._matching(self._hardware, name)), None)
+        return (None if pattern is None else self._hardware[pattern]), pattern
+
+    def _matching(self, patterns: Iterable[str], name: str) -> list[str]:
+        return [pattern for pattern in patterns if name in self._meant[pattern]]
 
     def names_exactly(self, name: str) -> bool:
         """Whether a pattern is the name of a layer, letter by letter."""
