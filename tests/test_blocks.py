@@ -235,7 +235,20 @@ def check_pip(words):
     assert set((extras or "").split(",")) - {""} <= set(project["optional-dependencies"])
 
 
-PROGRAMS = {"memrix": parsed, "make": check_make, "pip": check_pip, "tensorboard": check_tensorboard}
+def check_torchrun(words):
+    from torch.distributed.run import get_args_parser
+
+    script = get_args_parser().parse_args(words).training_script
+    assert (ROOT / script).is_file()
+
+
+PROGRAMS = {
+    "memrix": parsed,
+    "torchrun": check_torchrun,
+    "make": check_make,
+    "pip": check_pip,
+    "tensorboard": check_tensorboard,
+}
 CALLS = [
     pytest.param(words, id=f"{block}: {' '.join(words)[:60]}") for block in of("sh") for words in calls_of(block.text)
 ]

@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -46,6 +47,18 @@ def test_aging_chips_run_from_end_to_end(tmp_path):
         "1 day",
         "30 days",
     ]
+
+
+def test_a_chip_over_two_processes_is_the_chip_of_one():
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+    told = subprocess.run(
+        [*command, str(EXAMPLES / "pipeline.py")], capture_output=True, text=True, timeout=300, check=True
+    ).stdout
+    cells = [int(number.replace(",", "")) for number in re.findall(r"([\d,]+) cells", told)]
+    *parts, whole = sorted(cells)
+    assert len(parts) == 2
+    assert sum(parts) == whole
+    assert "outputs are the same" in told
 
 
 @pytest.mark.slow
