@@ -20,9 +20,10 @@ What is here:
   ``ProgrammingReport``. ``memrix.crossbar.protocols`` has what they are built from.
 - Functions of a model: ``check``, ``calibrate``, ``quantize``, ``program``; of a quantized model: ``set_epoch``,
   ``pack_weights``, ``unpack_weights``; of a chip: ``summary``, ``costs``, ``write``, ``age``, ``recalibrate``,
-  ``to_digital``, ``reseed``, ``reset_statistics``, ``save``, ``load``. Their settings are ``Quantization`` and
+  ``to_digital``, ``reseed``, ``reset_statistics``, ``save``, ``load``; of studies on many chips: ``sweep``,
+  ``monte_carlo``. Their settings are ``Quantization`` and
   ``Seeds``; their results ``Check``, ``Calibration``, ``Summary``, ``Costs`` (with its ``CostConstants``).
-- Studies of a model: what they measure is a ``Metric``.
+- What studies measure is a ``Metric``; their results are ``SweepResult`` and ``MonteCarloResult``.
 - The errors. The class says whose mistake it is: ``SettingsError`` a value given, ``ConversionError`` the model,
   ``InputError`` the input of a call, ``CalibrationError`` the calibration, ``WriteError`` the weights of a chip,
   ``CheckpointError`` the file, ``DataError`` the data, ``MetricError`` the metric of a study, ``AssetError`` a
@@ -99,6 +100,10 @@ if TYPE_CHECKING:
     from memrix.model.writing import write as write
     from memrix.quantization import Quantization as Quantization
     from memrix.studies.metric import Metric as Metric
+    from memrix.studies.monte_carlo import monte_carlo as monte_carlo
+    from memrix.studies.monte_carlo_result import MonteCarloResult as MonteCarloResult
+    from memrix.studies.sweep import sweep as sweep
+    from memrix.studies.sweep_result import SweepResult as SweepResult
 
     __version__: str
 else:

@@ -74,6 +74,23 @@ def run_batches(
     return done
 
 
+def collected(batches: Iterable[Any], *, max_batches: int = MOST_BATCHES) -> list[Any]:
+    """All batches, for whoever goes through them more than once.
+
+    Raises:
+        CalibrationError: one batch was given instead of several, there are too many, or one cannot be had.
+    """
+    require_batches(batches)
+    found: list[Any] = []
+    for batch in _each(batches):
+        if len(found) == max_batches:
+            raise CalibrationError(
+                f"there are more than {max_batches:,} batches; end them, such as with itertools.islice(batches, 100)"
+            )
+        found.append(batch)
+    return found
+
+
 def require_batches(batches: Any) -> None:  # noqa: ANN401
     """Raise CalibrationError where a single batch, or what holds none or never ends, was given instead of several."""
     # A data set of torch counts its items and has no iterator.

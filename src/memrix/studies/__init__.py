@@ -12,9 +12,20 @@ its own table. Drawing is separate, so that a study needs no matplotlib::
                                                    device_charts: one module for each chart ---> PNG files
 
     Hardware --> layer_causes.study_causes --> CauseStudy: the error of one layer (standard_layer), each cause alone
+             |     causes: the causes, and hardware on which some of them act
              +--> wires.study_wires ----> WiresStudy: its error behind wires, and programmed for them
 
-    metric.Metric: what studies of a model measure, function(model, batch) -> values of the items
+    model, Hardware, batches, metric.Metric (function(model, batch) -> values of the items)
+        |
+        |     (arguments: what all studies check)
+        +-- sweep.sweep (grid: settings) ------------> sweep_result.SweepResult -----------+-- rows: CSV, Parquet
+        +-- monte_carlo.monte_carlo (when to stop) -> monte_carlo_result.MonteCarloResult +-- estimates: intervals
+        |                                                                                 +-- study_charts
+        +-- study.Study: trials (trials.Trial) that a folder has are read, the others run, and each is kept at once
+              preparation: a calibrated copy, and the model without a chip
+              running: in this process, several, or on a Dask cluster
+              store: a file for each trial, named by the fingerprint of its inputs
+              source: what of these is a library, and what the user's own
 
     Costs (memrix.costs) --> cost_chart.draw_costs: energy of each layer by cause, as stacked bars
 

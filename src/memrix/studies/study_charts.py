@@ -1,0 +1,114 @@
+"""Charts of sweeps and of several chips."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from memrix.errors import MemrixError
+from memrix.studies.device_charts.style import BLACK, BLUE, GRAY, GREEN, ORANGE, PURPLE, SKY, VERMILLION, clean
+from memrix.studies.grid import described, short
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from memrix.studies.monte_carlo_result import MonteCarloResult
+    from memrix.studies.sweep_result import Setting, SweepResult
+
+_COLORS = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, BLACK)
+_MARKERS = "os^Dv<>P*X"
+_SPREAD = 0.3  # of the distance of two values: lines beside each other, so that their bars can be seen
+
+
+def draw_sweep(result: SweepResult) -> Figure:
+    """The metric over the first setting that varies, with the intervals over chips, a line for each of the others.
+
+    Raises:
+        MemrixError: matplotlib is not installed.
+    """
+    settings = [each for each in result.settings if each.estimate.mean is not None]
+    names = list(result.rows[0].settings)
+    values = {name: list(dict.fromkeys(short(each.settings[name]) for each in result.settings)) for name in names}
+    varied = [name for name in names if len(values[name]) > 1] or names[:1]
+    figure, axes = _new_figure(wide=max(len(values[varied[0]]) if varied else 1, 4))
+    lines: dict[str, list[Setting]] = {}
+    for each in settings:
+        lines.setdefault(described({name: each.settings[name] for name in varied[1:]}), []).append(each)
+    for number, (label, line) in enumerate(lines.items()):
+        shift = _SPREAD * ((number + 0.5) / len(lines) - 0.5)
+        _draw_line(axes, number, label if varied[1:] else None, line, varied[:1], values, shift)
+    _draw_digital(axes, result.digital.mean)
+    if varied:
+        ticks = values[varied[0]]
+        axes.set(xlabel=varied[0], xlim=(-0.5, len(ticks) - 0.5))
+        axes.set_xticks(range(len(ticks)), ticks)
+    axes.set(ylabel=result.metric)
+    chips = max(each.estimate.chips for each in result.settings)
+    bars = f"; bars: {result.confidence:.0%} intervals over {chips} chips" if chips > 1 else ""
+    axes.set_title(f"{result.metric} over {varied[0] if varied else 'chips'}{bars}", fontsize=10, loc="left")
+    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def draw_chips(result: MonteCarloResult) -> Figure:
+    """Every chip as a point, the mean with the intervals over chips and over chips and data, and the digital model.
+
+    Raises:
+        MemrixError: matplotlib is not installed.
+    """
+    figure, axes = _new_figure(wide=5)
+    found = [(row.chip, row.figure) for row in result.rows if row.figure is not None]
+    chips, figures = zip(*found, strict=True)
+    intervals = (
+        (result.data_interval, "over chips and data", SKY, 0.25),
+        (result.interval, "over chips", BLUE, 0.35),
+    )
+    for interval, label, color, alpha in intervals:
+        if interval is not None:
+            axes.axhspan(*interval, color=color, alpha=alpha, lw=0, label=f"{result.confidence:.0%} interval {label}")
+    if result.estimate.mean is not None:
+        axes.axhline(result.estimate.mean, color=BLUE, label="mean")
+    axes.plot(chips, figures, "o", color=BLACK, markersize=5, label="chip")
+    _draw_digital(axes, result.digital.mean)
+    axes.set(xlabel="chip", ylabel=result.metric)
+    axes.locator_params("x", integer=True)
+    axes.set_title(f"{result.metric} on {len(figures)} chips", fontsize=10, loc="left")
+    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def _draw_line(
+    axes: Axes,
+    number: int,
+    label: str | None,
+    line: Sequence[Setting],
+    first: Sequence[str],
+    values: dict[str, list[str]],
+    shift: float,
+) -> None:
+    places = [values[name].index(short(each.settings[name])) + shift for each in line for name in first] or [0.0]
+    means: list[Any] = [each.estimate.mean for each in line]
+    color, marker = _COLORS[number % len(_COLORS)], _MARKERS[number // len(_COLORS) % len(_MARKERS)]
+    bars = [each.estimate.half_width or 0.0 for each in line]
+    axes.errorbar(
+        places, means, yerr=bars, capsize=3, linewidth=1.2, markersize=5, label=label, color=color, marker=marker
+    )
+
+
+def _draw_digital(axes: Axes, figure: float) -> None:
+    axes.axhline(figure, color=GRAY, linestyle="--", linewidth=1.2, label="without a chip")
+
+
+def _new_figure(wide: int) -> tuple[Figure, Axes]:
+    try:
+        figures = importlib.import_module("matplotlib.figure")
+    except ImportError as error:
+        raise MemrixError(
+            f"charts take matplotlib, which is not installed here ({error}): pip install matplotlib"
+        ) from error
+    figure = figures.Figure(figsize=(min(3.5 + 0.8 * wide, 14), 4.0), layout="constrained")
+    axes = figure.subplots()
+    clean(axes)
+    return figure, axes
