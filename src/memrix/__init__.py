@@ -21,9 +21,11 @@ What is here:
 - Functions of a model: ``check``, ``calibrate``, ``quantize``, ``program``; of a quantized model: ``set_epoch``,
   ``pack_weights``, ``unpack_weights``; of a chip: ``summary``, ``costs``, ``write``, ``age``, ``recalibrate``,
   ``to_digital``, ``reseed``, ``reset_statistics``, ``save``, ``load``; of studies on many chips: ``sweep``,
-  ``monte_carlo``. Their settings are ``Quantization`` and
-  ``Seeds``; their results ``Check``, ``Calibration``, ``Summary``, ``Costs`` (with its ``CostConstants``).
-- What studies measure is a ``Metric``; their results are ``SweepResult`` and ``MonteCarloResult``.
+  ``monte_carlo``; of studies of layers and causes: ``sensitivity``, ``attribution``. Their settings are
+  ``Quantization`` and ``Seeds``; their results ``Check``, ``Calibration``, ``Summary``, ``Costs`` (with its
+  ``CostConstants``).
+- What studies measure is a ``Metric``; their results are ``SweepResult``, ``MonteCarloResult``, ``Sensitivity`` and
+  ``Attribution``.
 - The errors. The class says whose mistake it is: ``SettingsError`` a value given, ``ConversionError`` the model,
   ``InputError`` the input of a call, ``CalibrationError`` the calibration, ``WriteError`` the weights of a chip,
   ``CheckpointError`` the file, ``DataError`` the data, ``MetricError`` the metric of a study, ``AssetError`` a
@@ -99,9 +101,13 @@ if TYPE_CHECKING:
     from memrix.model.summaries import Summary as Summary, summary as summary
     from memrix.model.writing import write as write
     from memrix.quantization import Quantization as Quantization
+    from memrix.studies.attribution import attribution as attribution
+    from memrix.studies.attribution_result import Attribution as Attribution
     from memrix.studies.metric import Metric as Metric
     from memrix.studies.monte_carlo import monte_carlo as monte_carlo
     from memrix.studies.monte_carlo_result import MonteCarloResult as MonteCarloResult
+    from memrix.studies.sensitivity import sensitivity as sensitivity
+    from memrix.studies.sensitivity_result import Sensitivity as Sensitivity
     from memrix.studies.sweep import sweep as sweep
     from memrix.studies.sweep_result import SweepResult as SweepResult
 

@@ -27,6 +27,14 @@ its own table. Drawing is separate, so that a study needs no matplotlib::
               store: a file for each trial, named by the fingerprint of its inputs
               source: what of these is a library, and what the user's own
 
+    model, Hardware, batches, Metric --> studied (a calibrated copy, hardware by layer)
+        |
+        +-- sensitivity: one layer on the chip, one layer digital --> sensitivity_result --+-- layer_charts
+        +-- attribution: causes (one on, one off) ------------------> attribution_result --+
+                recommendation: remedies, measured
+        both through compared: the outputs of a chip, its layers switched (switching), beside those of the network
+        without errors (power)
+
     Costs (memrix.costs) --> cost_chart.draw_costs: energy of each layer by cause, as stacked bars
 
 ``memrix device protocols``, ``memrix device show`` and ``memrix study`` run them (``memrix.cli.device``,

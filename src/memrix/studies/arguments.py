@@ -8,7 +8,7 @@ from memrix._support.validation import require_integer, require_number, require_
 MOST_CHIPS = 100_000
 
 
-def require_arguments(*, chips: int, seed: int, confidence: float, fewest: int = 1) -> None:
+def require_arguments(*, chips: int, seed: int, confidence: float = 0.95, fewest: int = 1) -> None:
     """Raise SettingsError where the number of chips, the first seed or a confidence is not valid."""
     require_integer("chips", chips, fewest, MOST_CHIPS)
     Seeds.of(seed)

@@ -130,7 +130,7 @@ class Metric:
         found = []
         with evaluating(model):
             for number, batch in enumerate(batches, 1):
-                found.append(self._of_batch(model, batch, number))
+                found.append(self.of_batch(model, batch, number))
                 if progress is not None:
                     progress(number)
         if not found:
@@ -140,7 +140,17 @@ class Metric:
             raise MetricError(f"the metric {self.name!r} gives all items the weight 0, so that they have no mean")
         return measured
 
-    def _of_batch(self, model: nn.Module, batch: Any, number: int) -> tuple[Tensor, Tensor]:  # noqa: ANN401
+    def of_batch(self, model: nn.Module, batch: Any, number: int) -> tuple[Tensor, Tensor]:  # noqa: ANN401
+        """The values and the weights of the items of one batch, in the mode that the model is in.
+
+        Args:
+            model: any module.
+            batch: as the function takes it.
+            number: of the batch, for messages.
+
+        Raises:
+            MetricError: as ``measure``.
+        """
         place = f"the metric {self.name!r} on batch {number}"
         try:
             returned = self.function(model, batch)
