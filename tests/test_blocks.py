@@ -73,9 +73,12 @@ GIVEN = {"docs/guide.md": GUIDE, "docs/transcribing.md": TALK}
 
 
 def training_settings(table):
+    from memrix.asr.experiment.settings import ExperimentSettings
+    from memrix.asr.recipes import experiment_in
     from memrix.asr.training.settings import TrainingSettings
 
-    TrainingSettings.from_dict(table)
+    ExperimentSettings(**experiment_in(table, "this block"))
+    TrainingSettings.from_dict({name: value for name, value in table.items() if name != "experiment"})
 
 
 def cost_constants(tables):

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from memrix.errors import SettingsError
-from memrix.toolkit import closest, file_path, parse_toml, read_text
+from memrix.toolkit import closest, file_path, parse_toml, read_text, shown
 
 _TOML = ".toml"
+_EXPERIMENT = "experiment"
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -20,7 +21,50 @@ def recipe_names() -> tuple[str, ...]:
 
 
 def read_settings(name_or_file: str | Path) -> tuple[dict[str, Any], str]:
-    """The table of a recipe or of a TOML file, and how to call it in a message. A file wins over a recipe.
+    """The training of a recipe or of a TOML file as a table, and how to call it in a message. A file wins.
+
+    Raises:
+        SettingsError: there is neither, or the file cannot be read or is not valid TOML.
+    """
+    table, source = _read(name_or_file)
+    return {name: value for name, value in table.items() if name != _EXPERIMENT}, source
+
+
+def read_experiment(name_or_file: str | Path) -> dict[str, Any]:
+    """What a recipe or file says of the experiment around its training: its corpus, and the table ``[experiment]``.
+
+    Hardware is a list of names, or a table of names with what they stand for: a preset or file, or a table with a
+    ``preset`` and what differs from it.
+
+    Raises:
+        SettingsError: there is no such recipe or file, or this table cannot be used.
+    """
+    return experiment_in(*_read(name_or_file))
+
+
+def experiment_in(table: dict[str, Any], source: str) -> dict[str, Any]:
+    """The same of a table that has been read, and how to call it in a message.
+
+    Raises:
+        SettingsError: the table ``[experiment]`` cannot be used.
+    """
+    given = table.get(_EXPERIMENT, {})
+    if not isinstance(given, dict):
+        raise SettingsError(f"{source}: {_EXPERIMENT} must be a table of settings, got {shown(given)}")
+    found = {"corpus": table["corpus"]} if isinstance(table.get("corpus"), str) else {}
+    found |= {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    if isinstance(hardware := given.get("hardware"), dict):
+        from memrix.asr.training.settings import hardware_of  # imports torch
+
+        found["hardware_names"] = tuple(hardware)
+        found["hardware"] = tuple(
+            value if isinstance(value, str) else hardware_of(value) for value in hardware.values()
+        )
+    return found
+
+
+def _read(name_or_file: str | Path) -> tuple[dict[str, Any], str]:
+    """A recipe or TOML file, and how to call it in a message.
 
     Raises:
         SettingsError: there is neither, or the file cannot be read or is not valid TOML.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cyclopts import App
 
-from memrix.asr.experiment.settings import ExperimentSettings, recipe_of
+from memrix.asr.experiment.settings import ExperimentSettings, experiment_of
 from memrix.cli.arguments import check_input
 from memrix.cli.evaluate import check_evaluated, publish
 from memrix.cli.options import ChartFile, Flag, JsonFile, Threads, option_of, options_from
@@ -80,17 +80,18 @@ def _settings(given: Mapping[str, Any]) -> ExperimentSettings:
     from memrix.asr.trained_recognizers import open_trained
 
     check_evaluated(dict(given), ExperimentSettings)
-    recipe_of(given.get("model", ExperimentSettings.model))
-    recognizer, known = given.get("recognizer"), {}
+    known = experiment_of(given.get("model", ExperimentSettings.model))
+    recognizer, trained = given.get("recognizer"), {}
     if recognizer is not None and recognizer.endswith(".safetensors"):
         check_input("--recognizer", Path(recognizer), "a recognizer that `memrix train` wrote")
     elif recognizer is not None:
-        known = open_trained(recognizer).settings()
+        trained = open_trained(recognizer).settings()
     # What is wrong with the options is said before the user prepares the corpus that they have not chosen.
-    if "corpus" in given:
-        open_corpus(given["corpus"])
-    settings = ExperimentSettings(**{**known, **given})
-    _require_used(settings, given, known.get("weight_bits", ()))
+    chosen = {**known, **trained, **given}
+    if "corpus" in chosen:
+        open_corpus(chosen["corpus"])
+    settings = ExperimentSettings(**chosen)
+    _require_used(settings, given, trained.get("weight_bits", ()))
     return settings
 
 

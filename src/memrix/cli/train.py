@@ -33,8 +33,8 @@ def train(
     ----------
     config
         TOML file of settings, or the name of a recipe of memrix: small, medium or paper, the sizes of the Conformer;
-        whisper, or whisper-low-bit. Settings that it does not name keep their defaults. By default that of the model.
-        All other options replace settings of it.
+        whisper or whisper-low-bit; tedlium2 or librispeech, the trainings of two papers. Settings that it does not
+        name keep their defaults. By default that of the model. All other options replace settings of it.
     output
         Folder for checkpoints, TensorBoard files, and model.safetensors at the end.
     """

@@ -33,6 +33,7 @@ class EvaluationSettings:
             files, or a manifest: JSON lines with `audio` and `text`.
         hardware: the chips: presets (paper, physical, tuned, realistic, ideal) or TOML or JSON files. Their bits per
             weight are replaced.
+        hardware_names: what tables call them. By default as they were given.
         weight_bits: bits per weight, 1.5 for ternary weights. At each of them, the network is quantized and
             programmed on chips. Trained recognizers bring their own default.
         low_bit: recognizers trained with low-bit weights, as bits:file, such as 4:run/model.safetensors. At other
@@ -74,6 +75,7 @@ class EvaluationSettings:
     model: str = "whisper-tiny.en"
     corpus: str = "asterisk"
     hardware: tuple[Hardware | str, ...] = ("paper",)
+    hardware_names: tuple[str, ...] = ()
     weight_bits: tuple[float, ...] = (8, 6, 5, 4)
     low_bit: tuple[str, ...] = ()
     chips: int = 1
@@ -111,6 +113,12 @@ class EvaluationSettings:
             problems.append(f"weight_bits must be numbers of bits, each once, got {self.weight_bits!r}")
         if not self.hardware:
             problems.append("hardware must name at least one chip, such as 'paper'")
+        names = self.hardware_names
+        if names and (len(names) != len(self.hardware) or len(set(names)) < len(names) or not all(names)):
+            problems.append(
+                f"hardware_names must be one name for each of {len(self.hardware)} chips, each another one, got "
+                f"{names!r}"
+            )
         problems += [
             f"an ADC is precision/range, such as 4/4, got {text!r}" for text in self.adc if not _ADC.fullmatch(text)
         ]
@@ -149,11 +157,11 @@ class EvaluationSettings:
         from memrix import PreCycled
 
         found = {}
-        for given in self.hardware:
+        for title, given in zip(self._titles, self.hardware, strict=True):
             base = self.hardware_at(given, bits)
             for adc in self.adc or (None,):
                 for cycles in self.pre_cycles or (None,):
-                    chip, name = base, given if isinstance(given, str) else CUSTOM
+                    chip, name = base, title
                     if adc is not None:
                         precision, reach = map(int, adc.split("/"))
                         chip = chip.replace(**{"adc.precision_bits": precision, "adc.range_bits": reach})
@@ -163,6 +171,11 @@ class EvaluationSettings:
                         name += f", {cycles} pre-cycle{'s' if cycles > 1 else ''}"
                     found[name] = chip
         return found
+
+    @property
+    def _titles(self) -> tuple[str, ...]:
+        """What tables call the hardware."""
+        return self.hardware_names or tuple(given if isinstance(given, str) else CUSTOM for given in self.hardware)
 
     @staticmethod
     def hardware_at(given: Hardware | str, bits: float) -> Hardware:
@@ -206,9 +219,8 @@ class EvaluationSettings:
     def to_dict(self) -> dict[str, Any]:
         """The settings as plain data, hardware by its names."""
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        named = [given if isinstance(given, str) else CUSTOM for given in self.hardware]
         plain = {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
-        return {**plain, "hardware": named}
+        return {**plain, "hardware": list(self._titles)}
 
 
 def _number(text: str) -> float | None:

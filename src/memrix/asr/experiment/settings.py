@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from memrix.asr.counts import MOST, is_count
 from memrix.asr.evaluation.settings import EvaluationSettings
-from memrix.asr.recipes import read_settings, recipe_names
-from memrix.errors import MemrixError
-from memrix.toolkit import formerly, is_file, is_folder, shown, with_former_names
+from memrix.asr.recipes import read_experiment, read_settings, recipe_names
+from memrix.errors import MemrixError, SettingsError
+from memrix.toolkit import closest, formerly, is_file, is_folder, shown, with_former_names
 
 # `memrix --help` reads the fields below: torch is imported by the methods that need it.
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ class ExperimentSettings(EvaluationSettings):
     Attributes:
         model: the model to train, with its recipe: a size of the Conformer (small: 3 million parameters, medium: 13
             million, paper: 42 million), whisper-tiny.en, another sequence-to-sequence model of the Hugging Face Hub,
-            a folder that holds one, or a TOML file of settings of a training.
+            a folder that holds one, or a TOML file of settings of a training. The recipes tedlium2 and librispeech
+            are the experiments of arXiv 2505.24721 and 2606.13379: they bring corpus, chips and bits, too.
         corpus: name or folder of a corpus that `memrix corpus prepare` has prepared.
         hardware: the chips: presets (paper, physical, tuned, realistic, ideal) or TOML or JSON files. Training uses
             the first one. The range and scale of weights are those of training on all of them.
@@ -145,6 +146,20 @@ class ExperimentSettings(EvaluationSettings):
         return EvaluationSettings(**{**known, "model": model, "low_bit": files})
 
 
+def experiment_of(model: str) -> dict[str, Any]:
+    """What the recipe or file of settings of a model says of the experiment around it; nothing of pretrained models.
+
+    Raises:
+        SettingsError: there is no such model, nor a file of settings of that name.
+    """
+    given = {} if _is_pretrained(model) else read_experiment(model)
+    known = [of.name for of in fields(ExperimentSettings) if of.name != "model"]
+    problems = [f"there is no setting {name!r}{closest(name, known)}" for name in given if name not in known]
+    if problems:
+        raise SettingsError(f"the table [experiment] of {model!r} cannot be used:\n  " + "\n  ".join(problems))
+    return given
+
+
 def recipe_of(model: str, recipe: str = _RECIPES["float"]) -> tuple[dict[str, Any], str]:
     """The settings of the training of a model as a table, and how to call them in a message.
 
@@ -155,10 +170,14 @@ def recipe_of(model: str, recipe: str = _RECIPES["float"]) -> tuple[dict[str, An
     Raises:
         SettingsError: there is no such model, nor a file of settings of that name.
     """
-    from memrix.asr.model_folders import is_hub_name
-
-    is_whisper = model.startswith("whisper-") and model not in recipe_names()
-    if not (is_whisper or is_hub_name(model) or is_folder(model)) or is_file(model):
+    if not _is_pretrained(model):
         return read_settings(model)
     table, source = read_settings(recipe)
     return {**table, "model": model}, source
+
+
+def _is_pretrained(model: str) -> bool:
+    from memrix.asr.model_folders import is_hub_name
+
+    is_whisper = model.startswith("whisper-") and model not in recipe_names()
+    return (is_whisper or is_hub_name(model) or is_folder(model)) and not is_file(model)

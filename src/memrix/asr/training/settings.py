@@ -33,7 +33,7 @@ _LARGEST = 1e12
 Method = Literal["float", "quantization-aware", "hardware-aware"]
 
 
-def _hardware(value: Any) -> Any:  # noqa: ANN401
+def hardware_of(value: Any) -> Any:  # noqa: ANN401
     """A preset or a file by its name, or a table: ``preset`` and what is changed, nested or dotted."""
     if isinstance(value, str):
         return Hardware.named(value)
@@ -56,7 +56,7 @@ def _present_kind(kind: object) -> object:
     return kind
 
 
-HardwareTable = Annotated[Hardware, BeforeValidator(_hardware), PlainSerializer(Hardware.to_dict)]
+HardwareTable = Annotated[Hardware, BeforeValidator(hardware_of), PlainSerializer(Hardware.to_dict)]
 QuantizationTable = Annotated[Quantization, BeforeValidator(_quantization), PlainSerializer(Quantization.to_dict)]
 
 
