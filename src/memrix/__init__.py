@@ -21,11 +21,11 @@ What is here:
 - Functions of a model: ``check``, ``calibrate``, ``quantize``, ``program``; of a quantized model: ``set_epoch``,
   ``pack_weights``, ``unpack_weights``; of a chip: ``summary``, ``costs``, ``write``, ``age``, ``recalibrate``,
   ``to_digital``, ``reseed``, ``reset_statistics``, ``save``, ``load``; of studies on many chips: ``sweep``,
-  ``monte_carlo``; of studies of layers and causes: ``sensitivity``, ``attribution``. Their settings are
+  ``monte_carlo``; of studies of layers and causes: ``sensitivity``, ``attribution``, ``allocate``. Their settings are
   ``Quantization`` and ``Seeds``; their results ``Check``, ``Calibration``, ``Summary``, ``Costs`` (with its
   ``CostConstants``).
-- What studies measure is a ``Metric``; their results are ``SweepResult``, ``MonteCarloResult``, ``Sensitivity`` and
-  ``Attribution``.
+- What studies measure is a ``Metric``; their results are ``SweepResult``, ``MonteCarloResult``, ``Sensitivity``,
+  ``Attribution`` and ``Allocation``.
 - The errors. The class says whose mistake it is: ``SettingsError`` a value given, ``ConversionError`` the model,
   ``InputError`` the input of a call, ``CalibrationError`` the calibration, ``WriteError`` the weights of a chip,
   ``CheckpointError`` the file, ``DataError`` the data, ``MetricError`` the metric of a study, ``AssetError`` a
@@ -101,6 +101,8 @@ if TYPE_CHECKING:
     from memrix.model.summaries import Summary as Summary, summary as summary
     from memrix.model.writing import write as write
     from memrix.quantization import Quantization as Quantization
+    from memrix.studies.allocation import allocate as allocate
+    from memrix.studies.allocation_result import Allocation as Allocation
     from memrix.studies.attribution import attribution as attribution
     from memrix.studies.attribution_result import Attribution as Attribution
     from memrix.studies.metric import Metric as Metric

@@ -31,8 +31,10 @@ its own table. Drawing is separate, so that a study needs no matplotlib::
         |
         +-- sensitivity: one layer on the chip, one layer digital --> sensitivity_result --+-- layer_charts
         +-- attribution: causes (one on, one off) ------------------> attribution_result --+
-                recommendation: remedies, measured
-        both through compared: the outputs of a chip, its layers switched (switching), beside those of the network
+        |       recommendation: remedies, measured               |
+        +-- allocation: bits of each layer, by frontier --------> allocation_result
+                allocation_chips: the chips that are compared
+        all through compared: the outputs of a chip, its layers switched (switching), beside those of the network
         without errors (power)
 
     Costs (memrix.costs) --> cost_chart.draw_costs: energy of each layer by cause, as stacked bars

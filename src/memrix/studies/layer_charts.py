@@ -1,11 +1,13 @@
-"""Charts of studies by layer: ranked bars of what layers cost, stacked bars of their errors by cause."""
+"""Charts of studies by layer: what layers cost, their errors by cause, and the bits that they are given."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from memrix.studies.allocation_result import Allocation
 from memrix.studies.attribution_result import Attribution, LayerCauses
 from memrix.studies.device_charts.style import BLACK, BLUE, GRAY, GREEN, ORANGE, PURPLE, SKY, VERMILLION, clean
 from memrix.studies.sensitivity_result import Sensitivity
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 MOST_BARS = 30
 _COLORS = (BLUE, VERMILLION, ORANGE, GREEN, SKY, PURPLE, "#F0E442", BLACK)
+_NAMED_WIDTH = 0.02  # of the chart: narrower bars have no room for a name
 _OTHERS = "all other causes"
 _LEAST = 0.02  # of the error of some bar: smaller causes are drawn together
 
@@ -108,3 +111,37 @@ def _width(bar: LayerCauses, cause: str, colors: dict[str, str]) -> float:
 
 def _named(name: str) -> str:
     return name if len(name) <= 44 else "…" + name[-43:]
+
+
+def draw_allocation(found: Allocation) -> Figure:
+    """Bits of each layer as bars, as wide as its cells; below, the metric on chips beside those of uniform bits."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 5.4), layout="constrained")
+    bits, metric = figure.subplots(2, 1, height_ratios=[2, 1])
+    total, left = sum(layer.cells for layer in found.layers), 0.0
+    for layer in found.layers:
+        width = layer.cells / total
+        bits.bar(left, layer.bits, width=width, align="edge", color=BLUE, edgecolor="white", linewidth=0.8)
+        if width > _NAMED_WIDTH:
+            middle, above = left + width / 2, layer.bits + 0.1
+            bits.text(middle, above, _named(layer.name), rotation=90, ha="center", va="bottom", fontsize=8)
+        left += width
+    most = max(layer.bits for layer in found.layers)
+    bits.set(xlim=(0, 1), ylim=(0, 2 * most), xlabel="share of all cells", ylabel="bits of weights")
+    bits.set_yticks(range(0, math.ceil(most) + 1))
+    chips = found.chips
+    for place, each in enumerate(chips):
+        figures = [one.mean for one in each.measured]
+        metric.plot(figures, [place] * len(figures), "o", color=ORANGE if place else BLUE, alpha=0.5)
+        metric.plot([fmean(figures)], [place], "|", color=BLACK, markersize=18, markeredgewidth=2)
+    metric.axvline(found.reference, color=GRAY, linewidth=0.8, linestyle="--")
+    names = [f"{each.name}\n{each.cells:,} cells" for each in chips]
+    metric.set_yticks(range(len(chips)), names, fontsize=9)
+    metric.margins(y=0.25)
+    metric.invert_yaxis()
+    metric.set_xlabel(f"{found.metric} on {len(chips[0].measured)} chips; dashed: without a chip")
+    for axes in (bits, metric):
+        clean(axes)
+    figure.suptitle(f"Bits of each layer, allocated for {found.budget}", fontsize=12)
+    return figure

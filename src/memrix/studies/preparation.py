@@ -75,6 +75,17 @@ class Preparation:
                 self._calibration = inputs
         return self._measured
 
+    @property
+    def inputs(self) -> Sequence[Any]:
+        """Inputs of the model: those to calibrate it on.
+
+        Raises:
+            MetricError: the metric fails.
+        """
+        if self._calibration is None:
+            self.digital()
+        return self._calibration or []
+
     def calibrate(self, chips: Sequence[HardwareChoice]) -> None:
         """Find ranges and samples for all of these chips, where they are missing; existing ranges are kept.
 
@@ -84,9 +95,7 @@ class Preparation:
         chip = max(chips, key=_tuned)
         if all(has_range(layer) and has_calibration_samples(layer) for layer in select(self.model, chip, None)):
             return
-        if self._calibration is None:
-            self.digital()
-        calibrate(self.model, self._calibration or [], chip, keep_ranges=True)
+        calibrate(self.model, self.inputs, chip, keep_ranges=True)
 
     def _measure(self) -> tuple[Measured, Sequence[Any]]:
         """The figures of the model, and the inputs that the metric gives it."""

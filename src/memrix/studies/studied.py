@@ -30,12 +30,14 @@ class StudiedModel:
     Attributes:
         preparation: of a copy of the user's model, calibrated for the hardware.
         hardware: of each layer that is mapped, by its first name.
+        shapes: groups, inputs and outputs of the matrices of each, likewise.
         aliases: all names of each, by its first name.
         exact: weights that quantized layers compute with, by name.
     """
 
     preparation: Preparation
     hardware: ByLayer
+    shapes: Mapping[str, tuple[int, int, int]]
     aliases: Mapping[str, tuple[str, ...]]
     exact: Mapping[str, Tensor]
 
@@ -87,6 +89,7 @@ def prepare(
     return StudiedModel(
         preparation,
         {layer.name: layer.hardware for layer in found},
+        {layer.name: layer.handler.geometry.matrix_shape(layer.module) for layer in found},
         {layer.name: aliases[layer.name] for layer in found},
         exact,
     )
