@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 import memrix
+from benchmarks.arguments import require_no_arguments
 from benchmarks.report import Table
 
 if TYPE_CHECKING:
@@ -93,4 +94,5 @@ def measure() -> dict[str, object]:
 
 
 if __name__ == "__main__":
+    require_no_arguments(__doc__)
     print(json.dumps(measure()))

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import memrix
+from benchmarks.arguments import require_no_arguments
 from benchmarks.report import Table
 from benchmarks.timing import median_ratio, take_turns
 
@@ -89,4 +90,5 @@ def run() -> Table:
 
 
 if __name__ == "__main__":
+    require_no_arguments(__doc__)
     print(run().to_markdown())

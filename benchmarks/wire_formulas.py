@@ -1,5 +1,7 @@
 """Formulas for resistive wires against the exact solution of the same arrays: `python -m benchmarks.wire_formulas`.
 
+It takes minutes.
+
 Those of other simulators are written from what these publish: the relaxation of CrossSim 3.1
 (github.com/sandialabs/cross-sim, `simulator/circuits/array`, non-interleaved arrays whose word lines feed the cells),
 and the polynomial of aihwkit (github.com/IBM/aihwkit, `IOParameters.ir_drop`).
@@ -15,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.arguments import require_no_arguments
 from benchmarks.report import Table
 from memrix.crossbar.nodal import Floats, NodalArray
 from memrix.crossbar.wires import Wires, apart, interleave
@@ -177,4 +180,5 @@ def _true_cells(cells: Pair, wires: Wires, volts: Floats) -> str:
 
 
 if __name__ == "__main__":
+    require_no_arguments(__doc__)
     print("\n" + run().to_markdown(), end="")

@@ -10,6 +10,7 @@ import sys
 import torch
 
 import memrix
+from benchmarks.arguments import require_no_arguments
 from benchmarks.conformer import SECONDS, recognizer_and_audio
 from benchmarks.report import Table
 from benchmarks.timing import median_ratio, take_turns
@@ -75,4 +76,5 @@ def measure() -> dict[str, object]:
 
 
 if __name__ == "__main__":
+    require_no_arguments(__doc__)
     print(json.dumps(measure()))

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 import memrix
+from benchmarks.arguments import require_no_arguments
 from benchmarks.report import Table
 from benchmarks.timing import median_ratio, take_turns
 
@@ -78,4 +79,5 @@ def _ratio(what: str, call: Callable[[Any], object], wired: object, plain: objec
 
 
 if __name__ == "__main__":
+    require_no_arguments(__doc__)
     print(run().to_markdown(), end="")

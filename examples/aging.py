@@ -29,6 +29,21 @@ LAWS: dict[str, dict[str, object]] = {
         "telegraph": memrix.TelegraphNoise(share=0.01),
     },
 }
+WHY = """\
+A power law with one exponent shrinks all weights by the same factor. Every output becomes smaller, which counts
+fully as error, and the largest one mostly remains the largest, so digits are still recognized. The spread of the
+exponents does change which one is largest, and so do biases, which do not shrink."""
+RECIPE = """\
+The same for your model ([Time](guide.md#time) in the guide has the laws, and what aging keeps and changes):
+
+```python
+hardware = hardware.replace(drift=memrix.Drift(exponent=0.05, exponent_spread=0.01), column_calibration=True)
+memrix.calibrate(model, batches, hardware)
+chip = memrix.program(model, hardware)
+month = memrix.age(chip, seconds=30 * 86400)
+serviced = memrix.recalibrate(month, batches)
+```
+"""
 
 
 @torch.no_grad()
@@ -73,10 +88,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"Made by `python examples/aging.py`: {len(data.test_classes)} held-out digits, {right:.1f} % of them "
         f"classified\ncorrectly by the quantized network. Preset `{options.hardware}`, mean of "
         f"{options.chips} chips, each programmed once.\nWires of {hardware.wires.ohms_per_cell:g} ohm a cell, word "
-        f"lines up to {hardware.dac.vmax:g} V. Error: relative, of the outputs of the chip against those of\nthe "
+        f"lines up to {hardware.dac.vmax:g} V. *Error*: relative error of the chip's outputs against those of\nthe "
         f"quantized network. Exponents of the power law are examples; no retention was measured on this device.",
         "",
-        "| law | time | digits, % | error, % | digits after recalibration, % | error, % |",
+        WHY,
+        "",
+        "| law | time | digits, % | error, % | digits after recalibration, % | error after recalibration, % |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     print("\n".join(lines), flush=True)
@@ -85,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             lines.append(f"| {law} | {row} |")
             print(lines[-1], flush=True)
     if options.output is not None:
-        options.output.write_text("# A chip that ages\n\n" + "\n".join(lines) + "\n", encoding="utf-8")
+        options.output.write_text("# A chip that ages\n\n" + "\n".join(lines) + f"\n\n{RECIPE}", encoding="utf-8")
     return 0
 
 

@@ -68,7 +68,7 @@ import numpy as np, soundfile
 soundfile.write("talk.wav", np.random.default_rng(0).normal(scale=0.1, size=16_000), 16_000)
 """
 
-GIVEN = {"docs/guide.md": GUIDE, "docs/transcribing.md": TALK}
+GIVEN = {"docs/guide.md": GUIDE, "docs/aging.md": GUIDE, "docs/transcribing.md": TALK}
 """What the text of a document speaks of before its Python does."""
 
 

@@ -140,7 +140,7 @@ def test_layers_that_stay_digital_are_listed_and_those_without_counterpart_noted
     check = memrix.check(Net(), {"*": PHYSICAL, "second": None})
     reasons = {layer.name: layer.reason for layer in check.digital}
     assert list(reasons) == ["second", "table", "mix"]
-    assert reasons["second"] == "not selected"
+    assert reasons["second"] == "the hardware makes it digital (pattern 'second')"
     assert "select it by name" in reasons["table"]
     assert "Bilinear has no crossbar counterpart" in reasons["mix"]
     assert check.ok
@@ -154,6 +154,28 @@ def test_layers_that_stay_digital_are_listed_and_those_without_counterpart_noted
     assert how not in str(memrix.check(nn.Sequential(nn.Linear(4, 2), nn.Embedding(3, 4)), PHYSICAL))
     with pytest.warns(memrix.CoverageWarning, match=r"be mapped and stay digital: 'mix' \(Bil.*layers=\[\.\.\.\]$"):
         memrix.quantize(Net(), {"*": PHYSICAL, "second": None})
+
+
+@pytest.mark.parametrize(
+    ("hardware", "layers", "reason"),
+    [
+        (PHYSICAL.replace(layers={"sec*": "digital"}), None, "the hardware makes it digital (pattern 'sec*')"),
+        ({"*": PHYSICAL, "second": None}, None, "the hardware makes it digital (pattern 'second')"),
+        (PHYSICAL.replace(layers={"second": {"weight_bits": 3}}), ["first"], "not selected"),
+        ({"first": PHYSICAL}, None, "not selected"),
+    ],
+)
+def test_the_reason_tells_a_layer_that_the_hardware_makes_digital_from_one_that_nobody_selected(
+    hardware, layers, reason
+):
+    digital = {layer.name: layer.reason for layer in memrix.check(Net(), hardware, layers=layers).digital}
+    assert digital["second"] == reason
+    assert "Bilinear has no crossbar counterpart" in digital["mix"]
+
+
+def test_hardware_that_makes_every_layer_digital_is_told():
+    (problem,) = memrix.check(nn.Linear(3, 2), PHYSICAL.replace(layers={"*": "digital"})).problems
+    assert "the hardware makes it digital (pattern '*')" in problem
 
 
 def test_parts_of_composite_layers_are_planned_and_not_digital():

@@ -3,7 +3,8 @@
 A cell pushes the voltage of its bit line up, all along it. That drives current into the word lines there, which carry
 it to other bit lines: the sneak paths of three cells. They are the next term of the series whose first is the ladder,
 taken here for a mean array: lines whose cells conduct the mean of their position, and cells that differ in the last
-step alone. What is left of the error of differential outputs is a third, at a cost of some operations a cell.
+step alone. Between a quarter and two thirds of the ladder's error of differential outputs are left (docs/wires.md has
+the figures), at a cost of some operations a cell.
 """
 
 from __future__ import annotations

@@ -27,7 +27,8 @@ def age(chip: nn.Module, *, seconds: float) -> nn.Module:
     Cells relax, drift and fluctuate as ``relaxation``, ``drift`` and ``telegraph`` of the hardware say. Converters
     and columns stay as they were fitted; ``memrix.recalibrate`` fits them again. The cells are those of programming
     with ``drift.seconds`` of this time, bit for bit, and aging in steps gives the same cells as aging at once. An
-    aged chip, and one with wires, keeps the cells as programmed beside those that are read: 8 bytes a pair.
+    aged chip, or one with wires whose hardware has such laws, keeps the cells as programmed beside those that are
+    read: 8 bytes a pair.
 
     Args:
         chip: as ``memrix.program`` or ``memrix.load`` gave it; it may have been aged before.

@@ -83,7 +83,7 @@ def check(
             ]
         ),
         layers=tuple(_plan(layer, layout) for layer, layout in planned),
-        digital=digital_layers(candidates, lambda each: each.name in chosen, objections),
+        digital=digital_layers(candidates, lambda each: each.name in chosen, {**found.by_hardware, **objections}),
     )
 
 

@@ -11,6 +11,7 @@ from torch import nn
 from memrix._support.records import closest
 from memrix.errors import SettingsError
 from memrix.hardware import Hardware
+from memrix.hardware.layers import DIGITAL
 
 Layers = str | Sequence[str] | Callable[[str, nn.Module], bool] | None
 HardwareChoice = Hardware | Mapping[str, Hardware | None]
@@ -59,6 +60,13 @@ class Choice:
             return None, pattern not in (None, _EVERYTHING)
         own = self._matching(chip.layers, name)
         return chip.of_layers(*own), any(by not in (None, _EVERYTHING) for by in (pattern, *own))
+
+    def made_digital_by(self, name: str) -> str | None:
+        """The pattern of the hardware that makes a layer digital, or None."""
+        chip, pattern = self._asked_chip(name)
+        if chip is None:
+            return pattern
+        return next((own for own in self._matching(chip.layers, name) if chip.layers[own] == DIGITAL), None)
 
     def _asked_chip(self, name: str) -> tuple[Hardware | None, str | None]:
         """The chip by the mapping that was given, and the pattern of it."""

@@ -59,11 +59,13 @@ class Plan:
         selected: the layers to be mapped, in the order of the model.
         problems: why they cannot be mapped as asked.
         skipped: layers that cannot be mapped and were not selected by name.
+        by_hardware: why layers that could be mapped are digital: the hardware says so.
     """
 
     selected: tuple[Selected, ...]
     problems: tuple[str, ...]
     skipped: tuple[Skipped, ...]
+    by_hardware: Mapping[str, str]
 
 
 def plan(
@@ -98,6 +100,7 @@ def plan(
     problems = choice.unmatched([name for name, _ in model.named_modules(remove_duplicate=False)])
     chosen: list[Selected] = []
     skipped: list[Skipped] = []
+    by_hardware: dict[str, str] = {}
     for layer in candidates:
         found = _ruled(layer, choice, (objections or {}).get(layer.name), layers, anew=anew)
         if isinstance(found, Selected):
@@ -106,10 +109,12 @@ def plan(
             problems.append(found)
         elif isinstance(found, Skipped):
             skipped.append(found)
+        elif isinstance(layer.handler, Handler) and (pattern := choice.made_digital_by(layer.names[-1])) is not None:
+            by_hardware[layer.name] = f"the hardware makes it digital (pattern {pattern!r})"
     problems += _tied(chosen)
     if not chosen and not problems:
-        problems.append(_nothing_to_map(candidates, objections or {}))
-    return Plan(tuple(chosen), tuple(problems), tuple(skipped))
+        problems.append(_nothing_to_map(candidates, {**by_hardware, **(objections or {})}))
+    return Plan(tuple(chosen), tuple(problems), tuple(skipped), by_hardware)
 
 
 def _ruled(
@@ -257,12 +262,12 @@ def _tied(chosen: list[Selected]) -> list[str]:
     ]
 
 
-def _nothing_to_map(candidates: Sequence[Candidate], objections: Mapping[str, str]) -> str:
+def _nothing_to_map(candidates: Sequence[Candidate], reasons: Mapping[str, str]) -> str:
     text = f"there is no layer to map: memrix maps {', '.join(registered_layers())}, and "
     if not candidates:
         return text + "this model has no layer with a weight matrix"
     by_reason: dict[str, list[str]] = {}
     for layer in candidates:
-        by_reason.setdefault(objections.get(layer.name) or digital_reason(layer), []).append(layer.name)
-    reasons = "; ".join(f"{listed(names)} ({reason})" for reason, names in by_reason.items())
-    return text + f"the selection holds none of those; the layers of the model are: {reasons}"
+        by_reason.setdefault(reasons.get(layer.name) or digital_reason(layer), []).append(layer.name)
+    layers = "; ".join(f"{listed(names)} ({reason})" for reason, names in by_reason.items())
+    return text + f"the selection holds none of those; the layers of the model are: {layers}"

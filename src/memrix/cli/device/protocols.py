@@ -37,8 +37,8 @@ cells are further than 0.05 from the median.
 The third table shows how many cells a reading would switch: per 10,000 cells of one target, those with a SET
 threshold at or above a negative voltage, or a RESET threshold below a positive one, counted over {disturbed:,} cells
 each.
-Signed inputs drive word lines to either sign of `dac.vmax`: 0.4 V in the presets `physical` and `tuned`, 0.6 V in
-`paper`. A cell that a ramp has programmed to ON is no longer fully SET, so it can be SET.
+Signed inputs drive word lines to either sign of `dac.vmax`: 0.4 V in the presets `physical`, `tuned` and `realistic`,
+0.6 V in `paper`. A cell that a ramp has programmed to ON is no longer fully SET, so it can be SET.
 `memrix.summary` counts these cells of a chip, and with `device.read_disturb` readings switch them. The measured
 thresholds do not depend on time: a reading that is shorter than the pulses of the measurement may disturb less.
 
