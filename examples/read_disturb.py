@@ -23,6 +23,7 @@ from memrix.asr.corpora.catalog import load_corpus, prepare_corpus
 from memrix.asr.corpora.prepared import open_corpus
 from memrix.asr.corpus import shorter_than, split
 from memrix.asr.evaluation.batches import batch_of
+from memrix.asr.evaluation.words import emissions
 from memrix.asr.labels import PhonemeLabels
 from memrix.asr.pronunciation import corpus_pronunciations
 from memrix.asr.recognizer_files import load_recognizer as load_conformer
@@ -30,8 +31,7 @@ from memrix.asr.scoring import count_label_errors
 from memrix.asr.search.greedy import greedy_labels
 from memrix.asr.seq2seq.pretrained import load_seq2seq
 from memrix.asr.trained_recognizers import open_trained
-from memrix.asr.training.batches import padded_audio
-from memrix.asr.transcription import emissions
+from memrix.asr.training.data import padded_audio
 from memrix.crossbar import Crossbar
 
 LONGEST_CLIP = 10.0  # s
@@ -96,7 +96,7 @@ def conformer(bits: float, recordings: int, held: int) -> System:
     """The Conformer `queen-small` on lines of characters that were held out from its training."""
     prepare_corpus("queen")
     corpus = open_corpus("queen")
-    train, test = corpus.cuts("train").to_eager(), list(corpus.cuts("test").to_eager())
+    train, test = corpus.cuts("train").subset(first=CALIBRATION), list(corpus.cuts("test").to_eager())
     recognizer = load_conformer(dict(open_trained("queen-small").low_bit)[bits])[0]
     labels = recognizer.labels
     if isinstance(labels, PhonemeLabels):  # it knows how the words of its training are spelled
@@ -121,7 +121,10 @@ def conformer(bits: float, recordings: int, held: int) -> System:
         return f"{100 * wrong / total:.1f} %"
 
     return System(
-        f"Conformer, {bits:g} bits: label errors", lambda chip: on_chip(recognizer, chip, 0, train), read, error
+        f"Conformer, {bits:g} bits: label errors",
+        lambda chip: on_chip(recognizer, chip, (recognizer.inputs(*padded_audio([cut])) for cut in train)),
+        read,
+        error,
     )
 
 

@@ -8,8 +8,8 @@ file, what is wrong with it, and how to fix it.
 - Tensors and a description in one file: ``write_archive``, ``read_archive``, ``content_digest``, ``FileKind``.
 - Messages: ``shown`` (a value in one short line), ``closest`` ("did you mean ...?"), ``listed`` (names, and how many
   more).
-- Names that have changed: ``former_names`` of a module, ``formerly`` and ``with_former_names`` of a dataclass,
-  ``warn_renamed`` of anything else.
+- Names that have changed: ``former_names`` of a module, ``former_module`` for the place where one was,
+  ``formerly`` and ``with_former_names`` of a dataclass, ``warn_renamed`` of anything else.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from memrix._support.documents import ENCODING, file_path, is_file, is_folder, parse_json, parse_toml, read_text
 from memrix._support.records import closest
-from memrix._support.renamed import former_names, formerly, warn_renamed, with_former_names
+from memrix._support.renamed import former_module, former_names, formerly, warn_renamed, with_former_names
 from memrix._support.tables import listed
 from memrix._support.wording import shown
 
@@ -32,6 +32,7 @@ __all__ = [
     "closest",
     "content_digest",
     "file_path",
+    "former_module",
     "former_names",
     "formerly",
     "is_file",

@@ -6,9 +6,8 @@ import pytest
 import torch
 
 import memrix
-from memrix.asr.evaluation.opening import open_recognizer
 from memrix.asr.packing import pack_recognizer
-from memrix.asr.recognizer_files import load_recognizer, quantize_recognizer, save_recognizer
+from memrix.asr.recognizer_files import load_recognizer, open_recognizer, quantize_recognizer, save_recognizer
 from memrix.asr.seq2seq import pretrained
 from memrix.asr.seq2seq.pretrained import load_seq2seq
 from memrix.asr.speech_model import Example, SpeechBatch

@@ -1,6 +1,6 @@
 import pytest
 
-from memrix.asr.cache import cache_dir
+from memrix.asr.files import cache_dir
 from memrix.errors import AssetError
 
 

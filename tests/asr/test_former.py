@@ -91,7 +91,7 @@ def test_settings_of_an_experiment():
         ("whisper.evaluation", "evaluate", "evaluation.run.evaluate"),
         ("whisper.settings", "EvaluationSettings", "evaluation.settings.EvaluationSettings"),
         ("whisper.results", "summarize", "evaluation.results.summarize"),
-        ("whisper.reporting", "SilentReporter", "evaluation.reporting.SilentReporter"),
+        ("whisper.reporting", "SilentReporter", "evaluation.reporting.Reporter"),
         ("experiment.trained", "shipped_recognisers", "trained_recognizers.shipped_recognizers"),
         ("experiment.trained", "open_trained", "trained_recognizers.open_trained"),
         ("training.calibration", "calibrate_recogniser", "training.calibration.calibrate_recognizer"),

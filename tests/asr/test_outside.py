@@ -15,17 +15,16 @@ from memrix.asr.corpus import Corpus, Utterance
 from memrix.asr.experiment.run import run_experiment
 from memrix.asr.experiment.settings import ExperimentSettings
 from memrix.asr.files import write_whole
-from memrix.asr.models.building import build_network
-from memrix.asr.models.settings import model_settings
+from memrix.asr.models.settings import build_network, model_settings
 from memrix.asr.pronunciation import read_dictionary
 from memrix.asr.recognizer_files import load_recognizer
 from memrix.asr.search.decoder_library import load_kenlm
 from memrix.asr.search.estimation import estimate
 from memrix.asr.search.language_model import open_language_model
 from memrix.asr.search.lexicon import Lexicon
-from memrix.asr.search.sentences import check_texts, sentences_of
+from memrix.asr.search.perplexity import check_texts, sentences_of
 from memrix.asr.search.settings import SearchSettings
-from memrix.asr.seq2seq.loading import load_pretrained
+from memrix.asr.seq2seq.pretrained import load_pretrained
 from memrix.asr.trained_recognizers import kept_search, open_trained
 from memrix.asr.training.loop import train
 from memrix.asr.training.settings import TrainingSettings
@@ -81,7 +80,7 @@ class TestByteOrderMarksAreNoPartOfTheText:
         (tmp_path / "settings.toml").write_bytes(MARK + b"epochs = 3\n")
         assert TrainingSettings.load(tmp_path / "settings.toml").epochs == 3
         (tmp_path / "search.json").write_bytes(MARK + b'{"settings": {"beam_size": 7}}')
-        assert kept_search(tmp_path / "search.json", "")[0] == SearchSettings(beam_size=7)
+        assert kept_search(tmp_path / "search.json", "") == SearchSettings(beam_size=7)
 
     def test_dictionaries_and_sentences(self, tmp_path):
         (tmp_path / "words.dict").write_bytes(MARK + b"hello HH AH L OW\n")

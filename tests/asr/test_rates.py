@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from memrix.asr.audio import audio_pieces, read_audio
-from memrix.asr.rates import Resampler
+from memrix.asr.audio import Resampler, audio_pieces, read_audio
 
 
 @pytest.mark.parametrize("rate", [8000, 11_025, 16_000, 22_050, 44_100, 48_000, 96_000])

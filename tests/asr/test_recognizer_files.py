@@ -6,7 +6,7 @@ from safetensors.torch import save_file
 
 import memrix
 from memrix.asr.recognizer_files import load_recognizer, recognizer_digest
-from memrix.asr.training.best import BestEpochs
+from memrix.asr.training.state import BestEpochs
 from memrix.errors import CheckpointError
 
 

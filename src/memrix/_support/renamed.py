@@ -38,6 +38,25 @@ def former_names(module: str, renamed: Mapping[str, str]) -> Callable[[str], Any
     return get
 
 
+def former_module(module: str, home: str, renamed: Mapping[str, str] | None = None) -> Callable[[str], Any]:
+    """A ``__getattr__`` for the former place of a module: it gives what is in the present one.
+
+    Args:
+        module: ``__name__`` of the former place.
+        home: name of the present one.
+        renamed: present names in it by former ones, where these differ.
+    """
+
+    def get(name: str) -> Any:  # noqa: ANN401
+        present, place = (renamed or {}).get(name, name), importlib.import_module(home)
+        if name.startswith("_") or not hasattr(place, present):
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        warn_renamed(f"{module}.{name}", f"{home}.{present}")
+        return getattr(place, present)
+
+    return get
+
+
 def formerly(name: str | None = None, *, values: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Metadata of a dataclass field: the name that it had before, or present values by their former names."""
     return {_NAME: name, _VALUES: values or {}}

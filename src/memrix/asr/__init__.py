@@ -15,7 +15,7 @@ It answers one question: how many words does a recognizer get wrong in float, qu
 Where to look:
 
 - ``corpora``: recordings and transcripts of others, prepared once: manifests with fixed splits, audio at 16 kHz.
-- ``audio``, ``rates``, ``resampling``, ``features``, ``augmentation``: from samples to what a network takes.
+- ``audio``, ``features``, ``augmentation``: from samples to what a network takes.
 - ``labels``, ``pronunciation``, ``text``: what a network writes, and how words are spelled in it.
 - ``speech_model``: what every recognizer is to training.
 - ``seq2seq``: sequence-to-sequence models of ``transformers``, such as Whisper.
@@ -24,12 +24,13 @@ Where to look:
 - ``training``, ``recipes``, ``seeds``: from settings to a recognizer; killed, it goes on where it was.
 - ``search``: from log-probabilities to words, with a lexicon and an n-gram language model.
 - ``experiment``: float, low-bit and chips of a recognizer that is trained here, compared on one test split.
-- ``evaluation``: the same comparison of a sequence-to-sequence model, as it comes or trained, batch by batch.
+- ``evaluation``: the same comparison of any recognizer, as it comes or trained, batch by batch.
+- ``chips``, ``journal``: a speech model on a chip, and results that are kept as they finish, for all that follows.
 - ``transcribing``: recordings of any length as text, by a recognizer as it is or on a chip.
 - ``whisper``: what is Whisper's own: its prompt and its weights.
-- ``scoring``, ``charts``: word error rates with intervals, and what they look like.
+- ``scoring``, ``resampling``, ``charts``: word error rates with intervals, and what they look like.
 - ``trained``: recognizers that come with memrix.
-- ``outside``, ``kept``, ``files``, ``unpacking``, ``former``: whatever others or earlier versions wrote passes here.
+- ``outside``, ``kept``, ``files``, ``former``: whatever others or earlier versions wrote passes here.
 
 Needs the extra ``asr``: ``pip install "memrix[asr]"``. Nothing heavy is imported here; import the modules themselves.
 """

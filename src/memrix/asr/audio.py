@@ -13,12 +13,17 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from memrix.asr.rates import Resampler
+from memrix.asr.outside import explained
 from memrix.errors import DataError
 from memrix.toolkit import file_path
 
 if TYPE_CHECKING:
     import soundfile
+
+
+Samples = npt.NDArray[np.float32]
+
+_HALF_LENGTH = 10  # of the filter of scipy.signal.resample_poly, in periods of the lower rate
 
 SAMPLE_RATE = 16_000
 
@@ -36,6 +41,55 @@ _UNKNOWN_SIZE = 0x7FFF_0000
 """Writers to a pipe, which cannot know the size, state one from here on."""
 
 
+class Resampler:
+    """Takes samples of one rate, and gives those of another as soon as their neighbors are known.
+
+    Args:
+        rate: of the samples that are taken, in Hz.
+        wanted: of those that are given, in Hz.
+    """
+
+    def __init__(self, rate: int, wanted: int) -> None:
+        common = gcd(rate, wanted)
+        self._up, self._down = wanted // common, rate // common
+        reach = -(-_HALF_LENGTH * max(self._up, self._down) // self._up) + 1
+        # Pieces begin where a sample that is taken and one that is given fall together.
+        self._context = -(-reach // self._down) * self._down
+        self._kept = np.empty(0, dtype=np.float32)
+        self._given = 0  # samples of the kept ones whose counterparts are given
+
+    def push(self, samples: Samples) -> Samples:
+        """The samples that can be given now that these are known too; ``[samples]``, and maybe none."""
+        if self._up == self._down:
+            return samples
+        self._kept = np.concatenate([self._kept, samples])
+        ready = (len(self._kept) - self._context) // self._down * self._down
+        if ready <= self._given:
+            return np.empty(0, dtype=np.float32)
+        found = self._resampled()[self._counterpart(self._given) : self._counterpart(ready)]
+        dropped = max(ready - self._context, 0)
+        self._kept, self._given = self._kept[dropped:], ready - dropped
+        return found
+
+    def finish(self, samples: Samples | None = None) -> Samples:
+        """The samples that are left, after the last ones were taken, which may be given here."""
+        kept = self._kept if samples is None else np.concatenate([self._kept, samples])
+        self._kept = kept
+        found = self._resampled()[self._counterpart(self._given) :]
+        self._kept, self._given = np.empty(0, dtype=np.float32), 0
+        return found
+
+    def _resampled(self) -> Samples:
+        if self._up == self._down or not len(self._kept):
+            return self._kept
+        from scipy.signal import resample_poly
+
+        return np.asarray(resample_poly(self._kept, self._up, self._down), dtype=np.float32)
+
+    def _counterpart(self, samples: int) -> int:
+        return samples // self._down * self._up
+
+
 def read_audio(path: Path, start: float = 0.0, seconds: float | None = None) -> npt.NDArray[np.float32]:
     """Samples of an audio file, or of a part of it: mono (mean of the channels), 16 kHz, in [-1, 1]; shape [samples].
 
@@ -48,9 +102,11 @@ def read_audio(path: Path, start: float = 0.0, seconds: float | None = None) -> 
         DataError: missing, unreadable, empty, cut off, not finite, or on another scale.
     """
     with _opened(path) as file:
-        if start or seconds is not None:
-            return _decoded_part(file, str(path), start, seconds)
-        return _decoded(file, str(path))
+        if not start and seconds is None:
+            return _decoded(file, str(path))
+        first = file.seek(min(round(start * file.samplerate), file.frames))
+        frames = file.frames - first if seconds is None else round(seconds * file.samplerate)
+        return _decoded(file, f"{path}, from {start:g} s on,", frames)
 
 
 @dataclass(frozen=True)
@@ -80,7 +136,7 @@ def check_ends(path: Path) -> Shape:
         except soundfile.LibsndfileError:
             found = 0
         if not found or _is_cut_off(file.extra_info):
-            raise DataError(f"{path} ends before the length in its header; copy or record it again")
+            raise _cut_off(path)
         return Shape(file.frames, file.samplerate, file.channels)
 
 
@@ -114,34 +170,29 @@ def read_audio_stream(stream: BinaryIO, name: str) -> npt.NDArray[np.float32]:
     """
     import soundfile
 
-    try:
-        with soundfile.SoundFile(stream) as file:
-            return _decoded(file, name)
-    except soundfile.LibsndfileError as error:
-        raise DataError(f"{name} cannot be read as audio ({error.error_string})") from error
-
-
-def _decoded_part(
-    file: soundfile.SoundFile, name: str, start: float, seconds: float | None
-) -> npt.NDArray[np.float32]:
-    first = min(round(start * file.samplerate), file.frames)
-    frames = file.frames - first if seconds is None else round(seconds * file.samplerate)
-    file.seek(first)
-    return _decoded(file, f"{name}, from {start:g} s on,", frames)
+    with (
+        explained(DataError, f"{name} cannot be read as audio", caught=soundfile.LibsndfileError),
+        soundfile.SoundFile(stream) as file,
+    ):
+        return _decoded(file, name)
 
 
 def _decoded(file: soundfile.SoundFile, name: str, frames: int | None = None) -> npt.NDArray[np.float32]:
     channels = file.read(-1 if frames is None else frames, dtype="float32", always_2d=True)  # [frames, channels]
     rate, expected = file.samplerate, file.frames if frames is None else frames
     _require_complete(file, name, len(channels), expected)
-    return np.clip(_resample(_mono(channels, name), rate), -1.0, 1.0)
+    return np.clip(Resampler(rate, SAMPLE_RATE).finish(_mono(channels, name)), -1.0, 1.0)
 
 
 def _require_complete(file: soundfile.SoundFile, name: str, found: int, expected: int) -> None:
     if not found:
         raise DataError(f"{name} holds no samples; remove it or record it again")
     if found < (1 - _ROUGH_LENGTH) * expected or _is_cut_off(file.extra_info):
-        raise DataError(f"{name} ends before the length in its header; copy or record it again")
+        raise _cut_off(name)
+
+
+def _cut_off(name: object) -> DataError:
+    return DataError(f"{name} ends before the length in its header; copy or record it again")
 
 
 def _mono(channels: npt.NDArray[np.float32], name: str) -> npt.NDArray[np.float32]:
@@ -171,18 +222,13 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
 
     if not file_path(path, DataError, "the path of a recording").is_file():
         raise DataError(f"no audio file at {path}; check the path")
-    try:
-        with soundfile.SoundFile(path) as file:
-            if file.frames == 0:
-                raise DataError(f"{path} holds no samples; remove it or record it again")
-            if file.format == "NIST" and file.frames < _stated_sphere_frames(path):
-                raise DataError(f"{path} ends before the length in its header; copy or record it again")
-            yield file
-    except (soundfile.LibsndfileError, OSError) as error:
-        reason = getattr(error, "error_string", None) or error
-        raise DataError(
-            f"{path} cannot be read as audio ({reason}); give WAV, FLAC, OGG or MP3 that plays elsewhere"
-        ) from error
+    unreadable, fix = (soundfile.LibsndfileError, OSError), "give WAV, FLAC, OGG or MP3 that plays elsewhere"
+    with explained(DataError, f"{path} cannot be read as audio", fix, unreadable), soundfile.SoundFile(path) as file:
+        if file.frames == 0:
+            raise DataError(f"{path} holds no samples; remove it or record it again")
+        if file.format == "NIST" and file.frames < _stated_sphere_frames(path):
+            raise _cut_off(path)
+        yield file
 
 
 def _stated_sphere_frames(path: Path) -> int:
@@ -196,13 +242,3 @@ def _is_cut_off(log: str) -> bool:
     """Whether libsndfile noted that a WAV or AIFF file has fewer bytes than its header says."""
     chunk = _CHUNK.search(log)
     return chunk is not None and int(chunk["found"]) < int(chunk["stated"]) < _UNKNOWN_SIZE
-
-
-def _resample(samples: npt.NDArray[np.float32], rate: int) -> npt.NDArray[np.float32]:
-    if rate == SAMPLE_RATE:
-        return samples
-    from scipy.signal import resample_poly
-
-    common = gcd(rate, SAMPLE_RATE)
-    resampled = resample_poly(samples, SAMPLE_RATE // common, rate // common)
-    return np.asarray(resampled, dtype=np.float32)

@@ -7,15 +7,16 @@ from typing import Annotated
 
 import torch
 from lhotse.augmentation.resample import Resample
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
 from memrix.asr.audio import SAMPLE_RATE
+from memrix.asr.outside import Settings
 
 _MOST_MASKS = 1000  # of an utterance
 
 
-class Augmentation(BaseModel):
+class Augmentation(Settings):
     """How training audio is varied; the defaults are those of arXiv 2505.24721.
 
     Attributes:
@@ -26,8 +27,6 @@ class Augmentation(BaseModel):
         frequency_masks_at_least, frequency_masks_at_most: number of masks in frequency.
         frequency_mask_bins: widest mask in frequency, in mel bins.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     speeds: tuple[Annotated[float, Field(ge=0.1, le=10)], ...] = Field((0.9, 1.0, 1.1), min_length=1)
     time_masks_at_least: int = Field(2, ge=0, le=_MOST_MASKS)

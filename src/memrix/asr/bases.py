@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 from torch import Tensor
 
-from memrix.asr.content import hash_of
-from memrix.asr.outside import PlainText, Schema, told
+from memrix.asr.kept import hash_of
+from memrix.asr.outside import PlainText, Schema, explained
 from memrix.asr.speech_model import SpeechModel
 from memrix.errors import AssetError, CheckpointError
 from memrix.toolkit import shown
@@ -98,7 +98,6 @@ def completed(
 def _told(description: object, path: str) -> _Base | None:
     if not isinstance(description, dict) or BASE not in description:
         return None
-    try:
+    what = f"the base that {path!r} names is none that memrix wrote"
+    with explained(CheckpointError, what, caught=ValidationError):
         return _Base.model_validate(description[BASE])
-    except ValidationError as error:
-        raise CheckpointError(f"the base that {path!r} names is none that memrix wrote ({told(error)})") from error

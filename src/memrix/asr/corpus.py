@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from memrix.asr.audio import SAMPLE_RATE, duration_seconds, read_audio
+from memrix.asr.kept import hash_of
 from memrix.asr.outside import text_problem
 from memrix.errors import DataError
 
@@ -89,8 +89,9 @@ class Corpus:
     @property
     def fingerprint(self) -> str:
         """SHA-256 over ids, texts and sizes of the audio files; the order does not matter."""
-        rows = sorted((item.id, item.text, _size(item.audio), *item.part) for item in self.utterances)
-        return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+        # A file that is missing is reported by `check_audio`.
+        sizes = {item.audio: item.audio.stat().st_size if item.audio.is_file() else -1 for item in self.utterances}
+        return hash_of(*sorted((item.id, item.text, sizes[item.audio], *item.part) for item in self.utterances))
 
 
 def listing(problems: Iterable[str], most: int | None = None) -> str:
@@ -193,13 +194,6 @@ def split(corpus: Corpus, limit: int | None, calibration: int, seed: int = 0) ->
 
 def _drawn(corpus: Corpus, seed: int) -> tuple[Utterance, ...]:
     """All utterances, in the order of a seed."""
-    return tuple(sorted(corpus.utterances, key=lambda utterance: _draw(seed, utterance.id)))
-
-
-def _draw(seed: int, utterance_id: str) -> str:
-    return hashlib.sha256(f"{seed}\0{utterance_id}".encode()).hexdigest()
-
-
-def _size(path: Path) -> int:
-    """Bytes of a file; -1 where it is missing, which `check_audio` reports."""
-    return path.stat().st_size if path.is_file() else -1
+    return tuple(
+        sorted(corpus.utterances, key=lambda item: hashlib.sha256(f"{seed}\0{item.id}".encode()).hexdigest())
+    )

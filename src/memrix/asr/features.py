@@ -9,6 +9,7 @@ from lhotse.features.kaldi.layers import Wav2FFT, get_mel_banks
 from torch import Tensor, nn
 
 from memrix.asr.audio import SAMPLE_RATE
+from memrix.errors import ConversionError
 
 MEL_BINS = 80
 _WINDOW_SECONDS = 0.025
@@ -80,3 +81,21 @@ class LogMel(nn.Module):
 def frames_of(samples: Tensor) -> Tensor:
     """Frames that are entirely inside a number of samples at 16 kHz."""
     return ((samples - _WINDOW) // _SHIFT + 1).clamp(min=0)
+
+
+def valid_frames(lengths: Tensor, frames: int) -> Tensor:
+    """True where a frame or target belongs to its utterance; ``[batch, frames]``, for ``lengths`` of ``[batch]``."""
+    return torch.arange(frames, device=lengths.device) < lengths.unsqueeze(1)
+
+
+def finite(values: Tensor, what: str) -> Tensor:
+    """The values, if all are numbers.
+
+    Raises:
+        ConversionError: they are not.
+    """
+    if not torch.isfinite(values).all():
+        raise ConversionError(
+            f"the {what} holds values that are not finite numbers; check the weights and the chip's scales"
+        )
+    return values

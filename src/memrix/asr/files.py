@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from memrix.errors import DataError
+import platformdirs
+
+from memrix.asr.outside import explained
+from memrix.errors import AssetError, DataError
 from memrix.toolkit import file_path
+
+CACHE_VARIABLE = "MEMRIX_CACHE"
 
 
 @contextmanager
@@ -45,6 +52,16 @@ def write_whole(path: Path, content: bytes) -> None:
         raise DataError(f"{path} cannot be written ({error.strerror or error}); {fix}") from error
 
 
+def make_folder(path: Path, purpose: str = "") -> None:
+    """Make a folder unless it is there.
+
+    Raises:
+        DataError: it cannot be made; the message says for what ``purpose``.
+    """
+    with explained(DataError, " ".join(filter(None, (f"the folder {path} cannot be used", purpose))), "name another"):
+        path.mkdir(parents=True, exist_ok=True)
+
+
 def disk_is_full(error: OSError) -> bool:
     """Whether there was no space for what was written."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
@@ -54,3 +71,19 @@ def sha256_of(path: Path) -> str:
     """Hash of a file, hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def cache_dir() -> Path:
+    """Folder for downloads: ``$MEMRIX_CACHE``, or the user's cache folder of the platform.
+
+    Raises:
+        AssetError: the folder cannot be created or written to.
+    """
+    chosen = os.environ.get(CACHE_VARIABLE)
+    folder = Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("memrix"))
+    fix = f"set {CACHE_VARIABLE} to a folder that can"
+    with explained(AssetError, f"the cache folder {folder} cannot be written to", fix):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    return folder

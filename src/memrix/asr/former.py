@@ -12,46 +12,33 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor
 
-_DESCRIPTION = {"licence": "license"}
-_STATE = {"recogniser": "recognizer", "optimiser": "optimizer"}
-_SETTINGS = {"optimiser": "optimizer"}
-
 _LAYER = "memrix."  # within the name of a layer: where its quantizer's tensors are
 _OF_LAYERS = ("input_range", "output_range", "epoch", "learned_input_range", "learned_weight_step")
 
 
-def present_description(table: Any) -> Any:  # noqa: ANN401 - whatever a file held
-    """The description of a prepared corpus, ``corpus.json``; anything else as it is."""
-    return _renamed(table, _DESCRIPTION)
+CORPUS = {"licence": "license"}
+STATE = {"recogniser": "recognizer", "optimiser": "optimizer"}
+SETTINGS = {"optimiser": "optimizer"}
+"""Present names by former ones: in the description of a prepared corpus, ``corpus.json``; in the state of a training,
+``last.ckpt``; in settings of a training, from a recipe, from ``settings.json``, or as given."""
 
 
-def present_state(state: Any) -> Any:  # noqa: ANN401
-    """The state of a training, ``last.ckpt``; anything else as it is."""
-    return _renamed(state, _STATE)
-
-
-def present_settings(table: Any) -> Any:  # noqa: ANN401
-    """Settings of a training, from a recipe, from ``settings.json``, or as given; anything else as it is."""
-    return _renamed(table, _SETTINGS)
-
-
-def present_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors of a recognizer, from when those of a layer's quantizers lay beside its weight."""
-    return {_present_tensor(name): value for name, value in tensors.items()}
-
-
-def _present_tensor(name: str) -> str:
-    layer, _, last = name.rpartition(".")
-    if last not in _OF_LAYERS or f".{layer}.".endswith(f".{_LAYER}"):
-        return name
-    return f"{layer}.{_LAYER}{last}"
-
-
-def _renamed(table: Any, new_of_old: Mapping[str, str]) -> Any:  # noqa: ANN401
+def in_present_names(table: Any, renamed: Mapping[str, str]) -> Any:  # noqa: ANN401 - whatever a file held
+    """A table with its present names; anything else as it is."""
     if not isinstance(table, dict):
         return table
     # What is given by both names stays, and is refused for the former one.
     return {
-        new_of_old[name] if name in new_of_old and new_of_old[name] not in table else name: value
+        renamed[name] if name in renamed and renamed[name] not in table else name: value
         for name, value in table.items()
     }
+
+
+def present_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors of a recognizer, from when those of a layer's quantizers lay beside its weight."""
+    present = {}
+    for name, value in tensors.items():
+        layer, _, last = name.rpartition(".")
+        moved = last in _OF_LAYERS and not f".{layer}.".endswith(f".{_LAYER}")
+        present[f"{layer}.{_LAYER}{last}" if moved else name] = value
+    return present

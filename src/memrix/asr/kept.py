@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 
-from memrix.asr.content import hash_of
 from memrix.asr.outside import PlainText, json_of, told
+
+if TYPE_CHECKING:
+    from lhotse import CutSet
 
 T = TypeVar("T")
 
@@ -17,8 +20,23 @@ HASH = "sha256"
 
 Count = Annotated[int, Field(ge=0, le=1 << 53)]
 Seconds = Annotated[FiniteFloat, Field(ge=0)]
-Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
+
 Text = PlainText
+
+
+def content_of(cuts: CutSet) -> str:
+    """Hash of utterances: ids, transcripts, and their position and length in the audio; not of the audio itself."""
+    return hash_of(
+        *(
+            (cut.id, cut.supervisions[0].text, cut.start, cut.duration, cut.recording.duration)
+            for cut in sorted(cuts, key=lambda cut: str(cut.id))
+        )
+    )
+
+
+def hash_of(*parts: object) -> str:
+    """SHA-256 of what JSON can hold, hexadecimal."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def with_hash(table: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,14 +9,14 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from memrix.asr.outside import json_of, user_path
+from memrix.asr.outside import explained, json_of, reason_of, user_path
 from memrix.errors import AssetError
 from memrix.toolkit import shown
 
@@ -25,6 +25,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 _CONFIG, _WEIGHTS, _INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 _ADAPTER = "adapter_config.json"
 _PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack", ".joblib", ".npy"})
+_UNSOUND = (OSError, SafetensorError, json.JSONDecodeError)  # what safe_open raises
 _LARGEST_JSON = 64 << 20  # bytes
 _TOKENIZER = "tokenizer.json"  # read by its own library, which runs nothing
 
@@ -65,6 +66,21 @@ class ModelFolder:
     weights: tuple[Path, ...]
 
 
+SAFELY = {"trust_remote_code": False, "local_files_only": True}
+"""How transformers loads from a folder that was looked through: nothing else is fetched, and no code is run."""
+
+
+@contextmanager
+def loading(what: str, fix: str) -> Iterator[None]:
+    """Any failure of a loader as an AssetError: transformers and its file readers raise errors of many kinds."""
+    try:
+        yield
+    except AssetError as error:
+        raise AssetError(f"{what}: {error}; {fix}") from error
+    except Exception as error:
+        raise AssetError(f"{what} ({reason_of(error)}); {fix}") from error
+
+
 def is_hub_name(name: str) -> bool:
     """Whether a text has the form of a name on the Hugging Face hub, ``owner/name``."""
     return _HUB_NAME.fullmatch(name) is not None and ".." not in name
@@ -95,18 +111,14 @@ def require_no_code(table: object, source: str) -> None:
     """
     for key, value in _entries(table, source):
         what = _CODE_KEYS.get(key)
-        if what is None and key.endswith(_KERNEL_KEY) and _names_repository(value):
-            what = "compiled code of the hub"
+        if what is None and key.endswith(_KERNEL_KEY):
+            names = value.values() if isinstance(value, dict) else [value]
+            what = "compiled code of the hub" if any(sign in str(name) for name in names for sign in "/:@") else None
         if what is not None and value not in (None, False):
             raise AssetError(
                 f"{source} contains {what} ({key}: {shown(value)}), which memrix never runs; give a model whose "
                 f"architecture transformers has, saved without {key}"
             )
-
-
-def _names_repository(value: object) -> bool:
-    names = value.values() if isinstance(value, dict) else [value]
-    return any(sign in str(name) for name in names for sign in "/:@")
 
 
 def require_sizes(config: object, tensors: int, source: str) -> None:
@@ -116,50 +128,30 @@ def require_sizes(config: object, tensors: int, source: str) -> None:
         AssetError: a size beyond all models, more layers than there are tensors, or no finite number.
     """
     for key, value in _entries(config, source):
-        for number in _in_lists(value, source):
-            if isinstance(number, bool) or not isinstance(number, (int, float)):
-                continue
-            if isinstance(number, float) and not math.isfinite(number):
-                raise AssetError(f"{source} declares {key} = {number}, expected a finite number; copy it again")
-            if isinstance(number, int) and abs(number) > _LARGEST_SIZE:
-                raise AssetError(
-                    f"{source} declares {key} = {shown(number)}, expected at most {_LARGEST_SIZE}; copy it again"
-                )
-        if _LAYER_COUNT.search(key) and isinstance(value, (int, float)) and value > max(tensors, 1):
-            raise AssetError(f"{source} declares {key} = {shown(value)}, expected at most {tensors} for its tensors")
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            continue
+        if isinstance(value, float) and not math.isfinite(value):
+            raise AssetError(f"{source} declares {key} = {value}, expected a finite number; copy it again")
+        most = max(tensors, 1) if _LAYER_COUNT.search(key) else _LARGEST_SIZE
+        if value > most or (isinstance(value, int) and value < -_LARGEST_SIZE):
+            whose = " for its tensors" if most < _LARGEST_SIZE else "; copy it again"
+            raise AssetError(f"{source} declares {key} = {shown(value)}, expected at most {most}{whose}")
 
 
-def values_in(shapes: Shapes) -> int:
-    """How many numbers tensors of these shapes hold together."""
-    return sum(math.prod(shape) for shape in shapes.values())
-
-
-def _require_shallow(depth: int, source: str) -> None:
+def _entries(table: object, source: str, key: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """Keys and values of a table, and of those inside of it; items of lists by the key of the list."""
     if depth > _DEEPEST:
         raise AssetError(f"{source} is nested too deeply; expected settings of a model")
-
-
-def _in_lists(value: object, source: str, depth: int = 0) -> Iterator[object]:
-    """A value, or those of a list and of the lists inside of it."""
-    _require_shallow(depth, source)
-    if not isinstance(value, list):
-        yield value
-        return
-    for item in value:
-        yield from _in_lists(item, source, depth + 1)
-
-
-def _entries(table: object, source: str, depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """Keys and values of a table, and of those inside of it."""
-    _require_shallow(depth, source)
-    if isinstance(table, dict):
-        for key, value in table.items():
-            yield str(key), value
-            yield from _entries(value, source, depth + 1)
-    elif isinstance(table, list):
-        for value in table:
-            if isinstance(value, (dict, list)):
-                yield from _entries(value, source, depth + 1)
+    items = (
+        table.items()
+        if isinstance(table, dict)
+        else ((key, item) for item in table)
+        if isinstance(table, list)
+        else ()
+    )
+    for name, value in items:
+        yield str(name), value
+        yield from _entries(value, source, str(name), depth + 1)
 
 
 def _fetched(name: str) -> Path:
@@ -242,9 +234,7 @@ def _shapes(files: tuple[Path, ...]) -> Shapes:
     shapes: dict[str, tuple[int, ...]] = {}
     with ExitStack() as stack:
         for path in files:
-            try:
+            with explained(AssetError, f"{path} is no sound safetensors file", caught=_UNSOUND):
                 file = stack.enter_context(safe_open(path, framework="pt"))
-            except (OSError, SafetensorError, json.JSONDecodeError) as error:
-                raise AssetError(f"{path} is no sound safetensors file ({error})") from error
             shapes |= {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
     return shapes

@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
+import codecs
+import gzip
+import io
 import re
+import textwrap
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pydantic_core import PydanticCustomError
 
-from memrix.errors import MemrixError
+from memrix.errors import DataError, MemrixError
 from memrix.toolkit import ENCODING, file_path, parse_json, read_text, shown
 
 _UNUSABLE = re.compile("[\0\ud800-\udfff]")
 _PROBLEMS_SHOWN = 5
 
+_REFUSED = "refused"
+
+GZIP = b"\x1f\x8b"
+
+LONGEST_LINE = 1 << 20  # bytes; an utterance of a manifest has some hundreds
+LARGEST_RATIO = 200
+"""Manifests and language models shrink to a tenth or a thirtieth; deflate itself ends at a thousandth."""
+ALWAYS_FINE = 64 << 20  # bytes that may be unpacked at any ratio
+
 
 class Schema(BaseModel):
     """Base of what files of others may hold: these fields, of exactly these types, and nothing else."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class Settings(BaseModel):
+    """Base of what users write: these fields and no others."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
 def _checked(text: str) -> str:
@@ -74,7 +96,41 @@ def json_of(content: bytes) -> Any:  # noqa: ANN401
     return parse_json(content.decode(ENCODING))
 
 
-_REFUSED = "refused"
+@contextmanager
+def explained(
+    kind: type[MemrixError], what: str, fix: str = "", caught: type[Exception] | tuple[type[Exception], ...] = OSError
+) -> Iterator[None]:
+    """A block whose errors of other libraries are told as one of memrix.
+
+    Args:
+        kind: of the error.
+        what: went wrong; the reason follows.
+        fix: what to do.
+        caught: errors that are told; those of ``kind`` pass.
+    """
+    try:
+        yield
+    except caught as error:
+        if isinstance(error, kind):
+            raise
+        raise kind(f"{what} ({reason_of(error)}){'; ' if fix else ''}{fix}") from error
+
+
+@contextmanager
+def about(name: str) -> Iterator[None]:
+    """A block whose errors about data begin with a name."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from error
+
+
+def reason_of(error: Exception) -> str:
+    """What an error says, in one line that leaves room for the fix."""
+    if isinstance(error, ValidationError):
+        return told(error)
+    said = getattr(error, "strerror", None) or getattr(error, "error_string", None) or str(error)
+    return textwrap.shorten(said or type(error).__name__, 200, placeholder=" ...")
 
 
 def refusal(sentence: str) -> PydanticCustomError:
@@ -99,3 +155,41 @@ def _told(problem: Any) -> str:  # noqa: ANN401
     else:
         said = told(cause) if isinstance(cause, ValidationError) else str(cause)
     return f"{place}: {said}" if place else said
+
+
+@contextmanager
+def unpacked_lines(path: Path, remedy: str) -> Iterator[Iterator[str]]:
+    """The lines of a UTF-8 file, with their ends and without a byte-order mark; gzip is seen from how it begins.
+
+    Raises:
+        DataError: missing, unreadable, cut off, not UTF-8, with a line beyond measure, or unpacking to far more than
+            text does; ``remedy`` says how to fix a damaged file.
+    """
+    try:
+        with path.open("rb") as file:
+            zipped = file.read(len(GZIP)) == GZIP
+            file.seek(0)
+            size = path.stat().st_size
+            unpacked = cast(io.RawIOBase, gzip.GzipFile(fileobj=file) if zipped else file)
+            with io.BufferedReader(unpacked, 1 << 20) as stream:
+                yield _decoded(path, stream, max(ALWAYS_FINE, LARGEST_RATIO * size))
+    except FileNotFoundError as error:
+        raise DataError(f"no file at {path}; check the path") from error
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read ({error}); {remedy}") from error
+
+
+def _decoded(path: Path, stream: io.BufferedReader[Any], most: int) -> Iterator[str]:
+    total = 0
+    while line := stream.readline(LONGEST_LINE + 1):
+        if not total:
+            line = line.removeprefix(codecs.BOM_UTF8)
+        total += len(line)
+        if len(line) > LONGEST_LINE:
+            raise DataError(f"{path} has a line of more than {LONGEST_LINE} bytes, which no such file has")
+        if total > most:
+            raise DataError(
+                f"{path} unpacks to more than {most} bytes, {LARGEST_RATIO} times its size and more, which no such "
+                "file does; unpack it yourself if it is sound"
+            )
+        yield line.decode()

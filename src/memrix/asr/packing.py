@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import nn
-
 from memrix.asr.recognizer_files import load_recognizer, save_recognizer
 from memrix.asr.speech_model import SpeechModel
 from memrix.errors import CheckpointError
@@ -52,8 +50,8 @@ def pack_recognizer(source: Path, target: Path, *, base: str | None = None, whol
     onto = None if whole else pretrained_base(recognizer, base)
     save_recognizer(target, recognizer, training, packed=True, base=onto)
     return Packed(
-        bits=float(recognizer.description["hardware"]["weight_bits"]) if recognizer.is_low_bit else None,
-        weights=_parameters(recognizer.network),
+        bits=recognizer.weight_bits,
+        weights=sum(parameter.numel() for parameter in recognizer.network.parameters()),
         before=source.stat().st_size,
         after=target.stat().st_size,
         base=None if onto is None else onto.description["model"]["checkpoint"],
@@ -79,7 +77,3 @@ def pretrained_base(
     from memrix.asr.seq2seq.pretrained import load_pretrained_seq2seq  # imports transformers, which takes seconds
 
     return load_pretrained_seq2seq(name or known)
-
-
-def _parameters(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())

@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from memrix.asr.corpora.prepared import PreparedCorpus, open_corpus
-from memrix.asr.outside import text_problem
+from memrix.asr.outside import explained, text_problem
 from memrix.asr.packages import fetch_from_wheel
 from memrix.errors import DataError
 from memrix.toolkit import ENCODING, file_path
@@ -48,13 +48,11 @@ def read_dictionary(path: str | Path) -> Pronunciations:
     Raises:
         DataError: the file is missing, empty, or has lines that cannot be used; all are listed.
     """
-    try:
+    with explained(DataError, f"the dictionary {path} cannot be read", "check the path"):
         place = file_path(path, DataError, "the path of a dictionary")
         if place.exists() and not place.is_file():
             raise DataError(f"the dictionary {path} is no file, but a folder, a pipe or a device; give a file")
         lines = place.read_text(encoding=ENCODING, errors="replace").splitlines()
-    except OSError as error:
-        raise DataError(f"the dictionary {path} cannot be read ({error.strerror}); check the path") from error
     return parse_dictionary(lines, str(path))
 
 

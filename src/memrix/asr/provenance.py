@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import platform
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import memrix
+from memrix import Hardware
 
 _LIBRARIES = ("memrix", "torch", "transformers", "synaptogen")
 _WITHOUT_RESULTS = ("cli", "studies")  # packages that no result depends on
@@ -17,6 +20,11 @@ _WITHOUT_RESULTS = ("cli", "studies")  # packages that no result depends on
 def versions() -> dict[str, str]:
     """Versions of Python, memrix, and the libraries that results depend on."""
     return {**{name: version(name) for name in _LIBRARIES}, "python": platform.python_version()}
+
+
+def chip_description(hardware: Hardware | None) -> list[Any] | None:
+    """What results depend on of a chip's hardware, the content of its device file included; None for none."""
+    return None if hardware is None else [hardware.to_dict(), repr(dataclasses.asdict(hardware.parameters))]
 
 
 @cache

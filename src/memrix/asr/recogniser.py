@@ -1,10 +1,11 @@
-"""Former name of ``memrix.asr.recognizer``, for one version."""
+"""Former place of ``memrix.asr.recognizer``, for one version."""
 
-from memrix.toolkit import former_names
+from memrix.toolkit import former_module
 
-__getattr__ = former_names(
+__getattr__ = former_module(
     __name__,
+    "memrix.asr.recognizer",
     {
-        "Recogniser": "memrix.asr.recognizer.Recognizer",
+        "Recogniser": "Recognizer",
     },
 )

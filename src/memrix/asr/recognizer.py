@@ -11,16 +11,14 @@ from torch.nn.functional import ctc_loss
 
 from memrix.asr.corpora.recordings import samples_of
 from memrix.asr.corpora.transcripts import normalized
-from memrix.asr.features import MEL_BINS, LogMel, frames_of
+from memrix.asr.features import MEL_BINS, LogMel, finite, frames_of, valid_frames
 from memrix.asr.labels import Labels
-from memrix.asr.models.building import AcousticModel, build_network
-from memrix.asr.models.masking import valid_frames
-from memrix.asr.models.settings import CtcSettings
+from memrix.asr.models.settings import AcousticModel, CtcSettings, build_network
 from memrix.asr.scoring import ErrorCount, count_label_errors
 from memrix.asr.search.beam import BeamSearch
 from memrix.asr.search.greedy import greedy_labels
 from memrix.asr.seeds import derive
-from memrix.asr.speech_model import SpeechBatch, SpeechModel, SpeechOutputs, finite
+from memrix.asr.speech_model import SpeechBatch, SpeechModel, SpeechOutputs
 from memrix.errors import DataError
 
 if TYPE_CHECKING:
@@ -65,11 +63,7 @@ class Recognizer(SpeechModel):
         return self.network.digital_layers
 
     def targets(self, text: str) -> list[int]:
-        """Labels of a text, each word by its most common spelling.
-
-        Raises:
-            DataError: words that cannot be spelled.
-        """
+        """Labels of a text, each word by its most common spelling."""
         return self.labels.encode(text)
 
     def words(self, text: str) -> str:
@@ -149,11 +143,7 @@ class Recognizer(SpeechModel):
         return finite(log_probabilities.masked_fill(~valid.unsqueeze(2), 0.0), "output")
 
     def transcribe(self, batch: SpeechBatch, encoded: Tensor) -> list[str]:
-        """Words by ``search``.
-
-        Raises:
-            DataError: there is no search.
-        """
+        """Words by ``search``; DataError if there is none."""
         if self.search is None:
             raise DataError(
                 "a CTC recognizer finds words by a lexicon and a language model, and has none here; give it a search "
@@ -186,12 +176,6 @@ class Recognizer(SpeechModel):
 
     def _lengths(self, batch: SpeechBatch, encoded: Tensor) -> Tensor:
         return self.frames(batch.samples).clamp(max=encoded.shape[1]).cpu()
-
-    def finding(self, search: BeamSearch, labels: Labels) -> Recognizer:
-        """The same recognizer that finds words by a search, with labels that know how to spell them."""
-        other = self.with_network(self.network)
-        other.search, other.labels = search, labels
-        return other
 
     def differences(self, settings: TrainingSettings) -> list[str]:
         """Another model, or other labels."""

@@ -34,6 +34,7 @@ from memrix.toolkit import (
 FLOAT_BITS = 11
 """Of the weights of a packed float recognizer, which change by at most 1/2046 of the largest of their output."""
 PACKED_FORMAT, BASE_FORMAT = 2, 3
+_TRAINED = ".safetensors"
 _SHOWN = 20  # differences that an error lists
 _RECOGNIZER = FileKind("recognizer", "`memrix train`", "`memrix train`")
 
@@ -45,9 +46,7 @@ def chip_choice(recognizer: SpeechModel, hardware: Hardware) -> dict[str, Hardwa
 
 def quantize_recognizer(recognizer: SpeechModel, hardware: Hardware, quantization: Quantization) -> None:
     """Put fake quantizers into the layers that go to a chip; the description says so."""
-    memrix.quantize(recognizer.network, recognizer.chip_choice(hardware), quantization)
-    recognizer.description["hardware"] = hardware.to_dict()
-    recognizer.description["quantization"] = quantization.to_dict()
+    recognizer.quantize(hardware, quantization)
 
 
 def save_recognizer(
@@ -109,10 +108,7 @@ def load_recognizer(path: str | Path, *, base: SpeechModel | None = None) -> tup
     described = tensors
     if base is not None:
         description, described = completed(description, tensors, base, str(path))
-    checked = described_recognizer(description, described, str(path))
-    recognizer = checked.model
-    if checked.hardware is not None and checked.quantization is not None:
-        quantize_recognizer(recognizer, checked.hardware, checked.quantization)
+    recognizer, training = described_recognizer(description, described, str(path))
     try:
         tensors = memrix.unpack_weights(recognizer, tensors, base=base)
     except CheckpointError as error:
@@ -126,7 +122,24 @@ def load_recognizer(path: str | Path, *, base: SpeechModel | None = None) -> tup
         {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()},
         str(path),
     )
-    return recognizer.eval(), checked.training
+    return recognizer.eval(), training
+
+
+def open_recognizer(name: str) -> SpeechModel:
+    """``whisper-tiny.en``, a folder of ``transformers``, ``owner/name`` on the hub, or a file of ``memrix train``.
+
+    Raises:
+        AssetError: unknown name, out of reach, damaged, or no model that transcribes speech.
+        CheckpointError: a file that holds no recognizer.
+    """
+    if not name.endswith(_TRAINED):
+        from memrix.asr.seq2seq.pretrained import load_pretrained_seq2seq  # transformers takes seconds to import
+
+        return load_pretrained_seq2seq(name)
+    model = load_recognizer(name)[0]
+    before = f"; from {model.source}" if model.source else ""
+    model.source = f"{Path(name).name}, SHA-256 {recognizer_digest(name)}{before}"
+    return model
 
 
 def recognizer_digest(path: str | Path) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
@@ -13,14 +13,11 @@ from pydantic import Field, ValidationError
 from torch import Tensor
 
 from memrix import Hardware, Quantization
-from memrix.asr.labels import BLANK, Labels, PhonemeLabels, SubwordLabels
-from memrix.asr.labels.subwords import require_own_tokenizer
-from memrix.asr.models.building import build_network
+from memrix.asr.labels import BLANK, Labels, PhonemeLabels, SubwordLabels, require_own_tokenizer
 from memrix.asr.models.conformer import ConformerSettings
-from memrix.asr.models.settings import CtcSettings, model_settings
+from memrix.asr.models.settings import CtcSettings, Seq2SeqSettings, build_network, model_settings
 from memrix.asr.outside import PlainText, Schema, told
 from memrix.asr.recognizer import Recognizer, new_recognizer
-from memrix.asr.seq2seq.settings import Seq2SeqSettings
 from memrix.asr.speech_model import SpeechModel
 from memrix.errors import CheckpointError, DataError, MemrixError
 from memrix.toolkit import shown
@@ -43,22 +40,6 @@ class _Subwords(Schema):
     tokenizer: PlainText
 
 
-@dataclass(frozen=True)
-class DescribedRecognizer:
-    """A recognizer as its file describes it.
-
-    Attributes:
-        model: with random weights, in float.
-        hardware, quantization: of low-bit weights; None in float.
-        training: how it was trained, for people.
-    """
-
-    model: SpeechModel
-    hardware: Hardware | None
-    quantization: Quantization | None
-    training: dict[str, Any]
-
-
 class RecognizerDescription(Schema, ABC):
     """What all kinds of recognizers say: their bits, and how they were trained, for people."""
 
@@ -74,6 +55,15 @@ class RecognizerDescription(Schema, ABC):
     hardware: dict[str, Any] | None = None
     quantization: dict[str, Any] | None = None
     training: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def low_bit(self) -> tuple[Hardware, Quantization] | None:
+        """The bits of the weights, and how they were trained; None in float."""
+        if self.hardware is None and self.quantization is None:
+            return None
+        if self.hardware is None or self.quantization is None:
+            raise DataError("hardware and quantization must both be given, or neither in float")
+        return Hardware.from_dict(self.hardware), Quantization.from_dict(self.quantization)
 
     @abstractmethod
     def built(self, tensors: Mapping[str, Tensor]) -> SpeechModel:
@@ -101,8 +91,10 @@ def _description_of(kind: object) -> type[RecognizerDescription] | None:
     return _CtcDescription if kind == Recognizer.kind else None
 
 
-def described_recognizer(description: object, tensors: Mapping[str, Tensor], source: str) -> DescribedRecognizer:
-    """What the description of a recognizer's file says, with a model of random weights.
+def described_recognizer(
+    description: object, tensors: Mapping[str, Tensor], source: str
+) -> tuple[SpeechModel, dict[str, Any]]:
+    """The recognizer that a file describes, with random weights and fake quantizers; and how it was trained.
 
     Raises:
         CheckpointError: lists what cannot be.
@@ -111,10 +103,13 @@ def described_recognizer(description: object, tensors: Mapping[str, Tensor], sou
     if kind is None:
         raise CheckpointError(f"{source!r} holds no recognizer; expected a file that `memrix train` wrote")
     try:
-        checked = kind.model_validate(description)
-        hardware, quantization = _low_bit(checked)
+        checked = kind.model_validate_json(json.dumps(description))  # whose lists are tuples, too
+        low_bit = checked.low_bit
         _require_sound(tensors)
-        return DescribedRecognizer(checked.built(tensors), hardware, quantization, checked.training)
+        model = checked.built(tensors)
+        if low_bit is not None:
+            model.quantize(*low_bit)
+        return model, checked.training
     except ValidationError as error:
         reason: object = told(error)
     except kind.failures as error:
@@ -134,15 +129,6 @@ def _labels(table: Mapping[str, Any]) -> Labels:
     if labels.symbols[0] != BLANK or len(set(labels.symbols)) < len(labels.symbols):
         raise DataError(f"labels must each occur once, {BLANK} first")
     return labels
-
-
-def _low_bit(checked: RecognizerDescription) -> tuple[Hardware | None, Quantization | None]:
-    hardware, quantization = checked.hardware, checked.quantization
-    if hardware is None and quantization is None:
-        return None, None
-    if hardware is None or quantization is None:
-        raise DataError("hardware and quantization must both be given, or neither in float")
-    return Hardware.from_dict(hardware), Quantization.from_dict(quantization)
 
 
 def _require_sound(tensors: Mapping[str, Tensor]) -> None:

@@ -34,14 +34,7 @@ def count_errors(reference: str, hypothesis: str) -> ErrorCount:
 
     Where a reference has no words left, each word of the transcript is an insertion.
     """
-    import jiwer
-
-    spoken, transcribed = normalize(reference), normalize(hypothesis)
-    words = len(spoken.split())
-    if not spoken or not transcribed:
-        return ErrorCount(errors=words + len(transcribed.split()), words=words)
-    alignment = jiwer.process_words(spoken, transcribed)
-    return ErrorCount(alignment.substitutions + alignment.deletions + alignment.insertions, words)
+    return count_label_errors(normalize(reference).split(), normalize(hypothesis).split())
 
 
 def count_label_errors(reference: Sequence[Hashable], hypothesis: Sequence[Hashable]) -> ErrorCount:
@@ -109,26 +102,6 @@ def wer_interval(
     """
     (counts,), totals = _checked([errors], words)
     return _interval(counts, totals, confidence, resamples, seed, signed=False)
-
-
-def paired_difference_interval(
-    errors_a: Errors,
-    errors_b: Errors,
-    words: Sequence[int],
-    *,
-    confidence: float = CONFIDENCE,
-    resamples: int = 2000,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """Percentile interval of WER_a - WER_b on the same utterances; one of them may be several chips.
-
-    Where resampling utterances shows no spread, the net difference in words is taken as a binomial count.
-
-    Raises:
-        DataError: no utterances, no words, lengths that differ, chips on both sides, or settings out of range.
-    """
-    (counts_a, counts_b), totals = _checked([errors_a, errors_b], words)
-    return _interval(_differences(counts_a, counts_b), totals, confidence, resamples, seed, signed=True)
 
 
 @dataclass(frozen=True)
@@ -229,15 +202,6 @@ def _counts(values: object) -> Counts:
     if given.dtype.kind not in "iuf" or not np.all((given >= 0) & (given < 2**31) & (given == np.floor(given))):
         raise DataError(f"errors and words are counted: integers from 0, got {reprlib.repr(values)}")
     return given.astype(np.int64)
-
-
-def _differences(first: Counts, second: Counts) -> Counts:
-    if min(len(first), len(second)) > 1:
-        raise DataError(
-            f"a difference has several chips on one side at most, got {len(first)} and {len(second)}; compare each "
-            f"with the digital network"
-        )
-    return first - second
 
 
 def _tails(confidence: float) -> tuple[float, float]:

@@ -16,14 +16,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from memrix import Hardware
+import memrix
+from memrix import Hardware, Quantization
 from memrix.asr.features import MEL_BINS
 from memrix.asr.scoring import ErrorCount, count_errors
-from memrix.errors import ConversionError
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
 
+    from memrix.asr.search.decoding import Decoding
     from memrix.asr.training.settings import TrainingSettings
 
 
@@ -103,6 +104,26 @@ class SpeechOutputs(NamedTuple):
     encoded: Tensor | None
 
 
+def padded_batches(
+    items: Iterable[tuple[_Item, float]], seconds: float, size: int | None = None
+) -> list[list[_Item]]:
+    """Items in this order, shortest first, in batches of at most so many seconds with their padding; one at least.
+
+    Args:
+        items: each with its seconds.
+        seconds: of a batch.
+        size: how many items a batch has instead.
+    """
+    batches: list[list[_Item]] = []
+    for item, length in items:
+        count = len(batches[-1]) + 1 if batches else 0
+        if batches and (count * length <= seconds if size is None else count <= size):
+            batches[-1].append(item)
+        else:
+            batches.append([item])
+    return batches
+
+
 @dataclass(frozen=True)
 class Window:
     """How utterances are joined: a model that computes a whole window for any clip learns from full ones.
@@ -148,6 +169,7 @@ class SpeechModel(nn.Module, ABC):
         bins: mel bins of its features.
         has_encoder: whether the network has an encoder, whose output ``outputs`` gives.
         end_of_text: target that ends every text, or None.
+        words_by: how a CTC model finds words; None for one that writes them, or finds none.
         frozen_layers: patterns of names of layers of the network that training leaves as they are by default.
     """
 
@@ -162,6 +184,7 @@ class SpeechModel(nn.Module, ABC):
     frozen_layers: tuple[str, ...] = ()
     has_encoder: ClassVar[bool] = False
     end_of_text: int | None = None
+    words_by: Decoding | None = None
 
     @property
     @abstractmethod
@@ -249,6 +272,18 @@ class SpeechModel(nn.Module, ABC):
         """Whether the network has fake quantizers."""
         return "hardware" in self.description
 
+    @property
+    def weight_bits(self) -> float | None:
+        """Bits that its weights were trained with; None in float."""
+        bits: float | None = self.description["hardware"]["weight_bits"] if self.is_low_bit else None
+        return bits
+
+    def quantize(self, hardware: Hardware, quantization: Quantization) -> None:
+        """Put fake quantizers into the layers that go to a chip; the description says so."""
+        memrix.quantize(self.network, self.chip_choice(hardware), quantization)
+        self.description["hardware"] = hardware.to_dict()
+        self.description["quantization"] = quantization.to_dict()
+
     def chip_choice(self, hardware: Hardware) -> dict[str, Hardware | None]:
         """Which layers go to that hardware: all but those that stay digital."""
         return {"*": hardware, **dict.fromkeys(self.digital_layers)}
@@ -258,16 +293,3 @@ class SpeechModel(nn.Module, ABC):
         other = copy.copy(self)
         other._modules = {**self._modules, "network": network}
         return other
-
-
-def finite(values: Tensor, what: str) -> Tensor:
-    """The values, if all are numbers.
-
-    Raises:
-        ConversionError: they are not.
-    """
-    if not torch.isfinite(values).all():
-        raise ConversionError(
-            f"the {what} holds values that are not finite numbers; check the weights and the chip's scales"
-        )
-    return values

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
@@ -15,9 +15,10 @@ from pydantic import Field, TypeAdapter
 
 from memrix.asr.files import write_whole
 from memrix.asr.kept import parse_kept, validated, with_hash
+from memrix.asr.outside import GZIP, explained
 from memrix.asr.search.language_model import open_language_model
 from memrix.asr.search.settings import SearchSettings
-from memrix.errors import CheckpointError, DataError
+from memrix.errors import CheckpointError, DataError, SettingsError
 from memrix.toolkit import closest, file_path, formerly, is_file, with_former_names
 
 _FLOAT = "float.safetensors"
@@ -27,7 +28,6 @@ _SEARCH = "search.json"
 _PRIORS = "priors"
 _IN_FLOAT = "float"
 _PROBABILITIES = TypeAdapter(dict[str, list[Annotated[float, Field(gt=0, le=1)]]])
-_GZIP = b"\x1f\x8b"
 
 
 @with_former_names
@@ -48,6 +48,21 @@ class TrainedRecognizers:
     language_model: Path | None = None
     search: SearchSettings | None = None
     priors: Mapping[float | None, list[float]] = field(default_factory=dict)
+
+    def file(self, weight_bits: float | None) -> Path:
+        """The file of the recognizer with so many bits; None for that in float.
+
+        Raises:
+            SettingsError: there is none.
+        """
+        known: dict[float | None, Path] = {None: self.floating, **dict(self.low_bit)}
+        if weight_bits not in known:
+            bits = ", ".join(f"{found:g}" for found, _ in self.low_bit)
+            raise SettingsError(
+                f"{self.floating.parent.name} has recognizers with weights of {bits} bits and in float, and "
+                f"weight_bits is {weight_bits:g}"
+            )
+        return known[weight_bits]
 
     def settings(self) -> dict[str, Any]:
         """The settings of an experiment that uses them."""
@@ -100,7 +115,7 @@ def open_trained(name_or_folder: str) -> TrainedRecognizers:
     if open_language_model(language_model).counts is None:
         raise DataError(f"{language_model} is a binary language model; a folder of recognizers holds ARPA")
     remedy = "write the folder anew"
-    settings, priors = kept_search(search, remedy)[0], kept_priors(search, remedy)
+    settings, priors = kept_search(search, remedy), kept_priors(search, remedy)
     return replace(trained, language_model=language_model, search=settings, priors=priors)
 
 
@@ -119,12 +134,18 @@ def write_trained(folder: Path, trained: TrainedRecognizers) -> None:
     from memrix.asr.recognizer_files import load_recognizer, save_recognizer
 
     file_path(folder, DataError, "the folder of trained recognizers").mkdir(parents=True, exist_ok=True)
-    for name, path in _named(trained):
+    named = {_FLOAT: trained.floating, **{f"{bits:g}-bit.safetensors": path for bits, path in trained.low_bit}}
+    for name, path in named.items():
         recognizer, training = load_recognizer(path)
         base = pretrained_base(recognizer, anywhere=True)
         save_recognizer(folder / name, recognizer, training, packed=True, base=base)
     if trained.language_model is not None:
-        write_whole(folder / _LANGUAGE_MODEL, _gzipped_arpa(trained.language_model))
+        path = trained.language_model
+        if open_language_model(path).counts is None:
+            raise DataError(f"{path} is a binary language model; only an ARPA file can be saved with recognizers")
+        content = path.read_bytes()
+        zipped = content if content.startswith(GZIP) else gzip.compress(content, mtime=0)
+        write_whole(folder / _LANGUAGE_MODEL, zipped)
     if trained.search is not None:
         write_search(folder / _SEARCH, trained.search, trained.priors)
 
@@ -138,18 +159,17 @@ def write_search(
     write_whole(path, json.dumps(with_hash({**said, _PRIORS: by_bits, **more}), indent=1).encode())
 
 
-def kept_search(path: Path, remedy: str) -> tuple[SearchSettings, str | None]:
-    """Decoding settings from a file that holds them as ``settings``, and what they depend on, if it says so.
+def kept_search(path: Path, remedy: str) -> SearchSettings:
+    """Decoding settings from a file that holds them as ``settings``.
 
     Raises:
         DataError: the file is damaged; ``remedy`` says how to fix it.
     """
     table = _table(path, remedy)
     try:
-        settings, key = SearchSettings(**table["settings"]), table.get("key")
+        return SearchSettings(**table["settings"])
     except (DataError, KeyError, TypeError) as error:
         raise DataError(f"{path} holds no decoding settings ({error}); {remedy}") from error
-    return settings, key if isinstance(key, str) else None
 
 
 def kept_priors(path: Path, remedy: str) -> dict[float | None, list[float]]:
@@ -158,31 +178,15 @@ def kept_priors(path: Path, remedy: str) -> dict[float | None, list[float]]:
     Raises:
         DataError: the file is damaged; ``remedy`` says how to fix it.
     """
-    try:
-        found = validated(_PROBABILITIES, _table(path, remedy).get(_PRIORS, {}))
+    table = _table(path, remedy)
+    with explained(DataError, f"{path} holds no label priors", remedy, ValueError):
+        found = validated(_PROBABILITIES, table.get(_PRIORS, {}))
         return {None if bits == _IN_FLOAT else _number(bits): prior for bits, prior in found.items()}
-    except ValueError as error:
-        raise DataError(f"{path} holds no label priors ({error}); {remedy}") from error
 
 
 def _table(path: Path, remedy: str) -> dict[str, Any]:
-    try:
+    with explained(DataError, f"{path} is damaged", remedy, (OSError, ValueError)):
         return parse_kept(path.read_bytes())[0]
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} is damaged ({error}); {remedy}") from error
-
-
-def _named(trained: TrainedRecognizers) -> Iterable[tuple[str, Path]]:
-    yield _FLOAT, trained.floating
-    for bits, path in trained.low_bit:
-        yield f"{bits:g}-bit.safetensors", path
-
-
-def _gzipped_arpa(path: Path) -> bytes:
-    if open_language_model(path).counts is None:
-        raise DataError(f"{path} is a binary language model; only an ARPA file can be saved with recognizers")
-    content = path.read_bytes()
-    return content if content.startswith(_GZIP) else gzip.compress(content, mtime=0)
 
 
 def _number(text: str) -> float:

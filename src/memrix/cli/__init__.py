@@ -13,6 +13,7 @@ one message.
 
     main, __main__                        entry point, exit codes
     demo, evaluate, experiment, train     commands of speech recognition
+    training_options                      what a training is asked for, beside a recipe
     transcribe                            recordings as text
     pack                                  trained recognizers as small files
     corpus, lm                            groups of commands: corpora, language models

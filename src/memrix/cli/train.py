@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from memrix.asr.training.options import TrainingOptions, changed
 from memrix.cli.arguments import check_hardware, check_input
 from memrix.cli.messages import message
 from memrix.cli.options import Threads, options_from
 from memrix.cli.outputs import check_folder
 from memrix.cli.threads import check_threads, use_threads
+from memrix.cli.training_options import TrainingOptions, changed
 from memrix.errors import SettingsError
 
 _RECOGNIZER = "a recognizer that `memrix train` wrote"

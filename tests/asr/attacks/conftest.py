@@ -5,8 +5,7 @@ import shutil
 
 import pytest
 
-from memrix.asr.models.building import build_network
-from memrix.asr.models.settings import model_settings
+from memrix.asr.models.settings import build_network, model_settings
 from tests.asr.attacks.vectors import (
     Trace,
 )

@@ -119,7 +119,7 @@ def test_devices_pipes_and_folders_are_no_recordings(attacked, trace):
 def test_a_manifest_that_unpacks_to_the_memory_is_refused(attacked, monkeypatch):
     import gzip
 
-    monkeypatch.setattr("memrix.asr.unpacking.ALWAYS_FINE", 1 << 16)
+    monkeypatch.setattr("memrix.asr.outside.ALWAYS_FINE", 1 << 16)
     for bomb in (b"\n" * (1 << 22), b"x" * (1 << 22)):
         (attacked / "train.jsonl.gz").write_bytes(gzip.compress(bomb))
         with pytest.raises(DataError, match="which no such file"):

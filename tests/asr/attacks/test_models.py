@@ -4,9 +4,8 @@ import json
 
 import pytest
 
-from memrix.asr.models.building import build_network
-from memrix.asr.models.settings import model_settings
-from memrix.asr.seq2seq.loading import load_pretrained
+from memrix.asr.models.settings import build_network, model_settings
+from memrix.asr.seq2seq.pretrained import load_pretrained
 from memrix.asr.training.settings import TrainingSettings
 from memrix.cli.main import EXIT_ERROR, main
 from memrix.errors import AssetError, MemrixError

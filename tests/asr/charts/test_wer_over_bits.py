@@ -2,8 +2,7 @@ import pytest
 from matplotlib.image import imread
 
 from memrix.asr.charts import wer_over_bits as charts
-from memrix.asr.charts.systems_axis import QUANTIZED, BitsAxis, colors_of_chips
-from memrix.asr.charts.wer_over_bits import wer_over_bits
+from memrix.asr.charts.wer_over_bits import QUANTIZED, BitsAxis, colors_of_chips, wer_over_bits
 from memrix.errors import DataError
 
 

@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from memrix.asr.corpora.asterisk import prepare_asterisk
-from memrix.asr.corpora.asterisk_prompts import asterisk
-from memrix.asr.corpora.fixed_splits import fixed_splits
+from memrix.asr.corpora.asterisk import asterisk, prepare_asterisk
+from memrix.asr.corpora.preparation import fixed_splits
 from memrix.asr.corpus import Corpus, Utterance
 from memrix.errors import DataError
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from memrix.asr.corpora.asterisk_prompts import asterisk, read_prompts, spoken_text
+from memrix.asr.corpora.asterisk import asterisk, read_prompts, spoken_text
 from memrix.asr.corpus import check_audio
 from memrix.errors import AssetError
 

@@ -1,6 +1,6 @@
 import pytest
 
-from memrix.asr.corpora.collection import Collection, entries
+from memrix.asr.corpora.writing import Collection, entries
 from memrix.errors import DataError
 from tests.asr.corpora.cuts import cut
 

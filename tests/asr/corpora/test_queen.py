@@ -3,9 +3,8 @@ from pathlib import Path
 import pytest
 
 from memrix.asr.corpora import queen
-from memrix.asr.corpora.fixed_splits import fixed_splits
-from memrix.asr.corpora.queen import is_plausible, prepare_queen, usable_lines
-from memrix.asr.corpora.queen_archive import Line, QueenArchive
+from memrix.asr.corpora.preparation import fixed_splits
+from memrix.asr.corpora.queen import Line, QueenArchive, is_plausible, prepare_queen, usable_lines
 from memrix.asr.corpora.transcripts import normalized
 from memrix.asr.packages import fetch_debian
 from memrix.errors import DataError

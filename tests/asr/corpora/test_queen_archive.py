@@ -3,7 +3,7 @@ import io
 import pytest
 import soundfile
 
-from memrix.asr.corpora.queen_archive import Line, QueenArchive
+from memrix.asr.corpora.queen import Line, QueenArchive
 from memrix.errors import DataError
 from tests.asr.miniature import write_queen
 

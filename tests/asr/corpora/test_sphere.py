@@ -3,7 +3,7 @@ import os
 import pytest
 from lhotse.audio.backend import LibsndfileBackend, get_current_audio_backend, set_current_audio_backend
 
-from memrix.asr.corpora.sphere import read_sphere_by_libsndfile
+from memrix.asr.corpora.recordings import read_sphere_by_libsndfile
 
 
 @pytest.fixture(autouse=True)

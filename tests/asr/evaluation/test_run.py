@@ -6,9 +6,9 @@ import torch
 
 import memrix
 from memrix.asr.corpora.catalog import load_corpus
-from memrix.asr.evaluation.joining import joined
+from memrix.asr.evaluation.batches import joined
 from memrix.asr.evaluation.opening import open_recognizers
-from memrix.asr.evaluation.reporting import SilentReporter
+from memrix.asr.evaluation.reporting import Reporter
 from memrix.asr.evaluation.run import evaluate
 from memrix.asr.evaluation.settings import EvaluationSettings
 from memrix.asr.recognizer_files import quantize_recognizer, save_recognizer
@@ -56,7 +56,7 @@ def without_times(result):
     return data
 
 
-class Listener(SilentReporter):
+class Listener(Reporter):
     """Remembers what was said."""
 
     def __init__(self):
@@ -70,7 +70,7 @@ class Listener(SilentReporter):
         self.rows.append(str(execution))
 
 
-class Interruption(SilentReporter):
+class Interruption(Reporter):
     """Presses Ctrl-C when the execution of that name has finished so many utterances."""
 
     def __init__(self, execution, utterances):

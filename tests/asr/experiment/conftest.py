@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from memrix.asr.evaluation.reporting import SilentReporter
+from memrix.asr.evaluation.reporting import Reporter
 from memrix.asr.experiment.run import run_experiment
 from memrix.asr.experiment.settings import ExperimentSettings
 from memrix.asr.training.settings import TrainingSettings
@@ -22,7 +22,7 @@ def write_language_model(path):
     return path
 
 
-class Listener(SilentReporter):
+class Listener(Reporter):
     """Remembers what was said, and which executions were run."""
 
     def __init__(self):

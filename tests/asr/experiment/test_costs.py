@@ -5,8 +5,9 @@ import json
 import pytest
 
 from memrix import Hardware
-from memrix.asr.experiment.cost_settings import CostSettings
-from memrix.asr.experiment.costs import costs_of_utterances
+from memrix.asr.evaluation.costs import costs_of_utterances
+from memrix.asr.evaluation.reporting import Reporter
+from memrix.asr.evaluation.settings import CostSettings
 from memrix.errors import MemrixError, SettingsError
 
 
@@ -20,8 +21,10 @@ def test_constants_are_read_before_a_chip_is_programmed(tones, tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text("[adc_energy]\nvalue = 1.0\n")
     told = []
+    reporter = Reporter()
+    reporter.note = told.append
     with pytest.raises(SettingsError, match="adc_energy has no unit"):
-        costs_of_utterances(CostSettings(corpus=str(tones), constants=str(path)), Hardware(), told.append)
+        costs_of_utterances(CostSettings(corpus=str(tones), constants=str(path)), Hardware(), reporter)
     assert not told
 
 
@@ -32,13 +35,12 @@ def test_a_corpus_that_is_not_there_is_an_error(tmp_path):
 
 def test_a_whisper_reads_what_it_would_write(whisper_folder, tones):
     import memrix
-    from memrix.asr.corpora.prepared import open_corpus
-    from memrix.asr.experiment.costs import inputs_of
+    from memrix.asr.corpora.catalog import load_corpus
+    from memrix.asr.evaluation.batches import inputs_of
     from memrix.asr.seq2seq.pretrained import load_seq2seq
 
     recognizer = load_seq2seq(str(whisper_folder))
-    cuts = list(open_corpus(str(tones)).cuts("test"))[:2]
-    given = list(inputs_of(recognizer, cuts))
+    given = [inputs_of(recognizer, [utterance]) for utterance in load_corpus(str(tones)).utterances[:2]]
     hardware = Hardware(weight_bits=3, programming="ideal")
     choice = recognizer.chip_choice(hardware)
     memrix.calibrate(recognizer.network, given, choice)
@@ -55,7 +57,6 @@ def test_a_whisper_reads_what_it_would_write(whisper_folder, tones):
 def test_the_recognizer_that_comes_with_memrix_runs_on_a_chip_and_on_a_saved_one(tones, tmp_path, capsys):
     import memrix
     from memrix.asr.chips import on_chip
-    from memrix.asr.corpora.prepared import open_corpus
     from memrix.asr.recognizer_files import load_recognizer
     from memrix.asr.trained_recognizers import open_trained
     from memrix.cli.main import main
@@ -80,7 +81,7 @@ def test_the_recognizer_that_comes_with_memrix_runs_on_a_chip_and_on_a_saved_one
     (_, path), *_ = sorted(open_trained("queen-small").low_bit)
     recognizer = load_recognizer(path)[0]
     hardware = Hardware.preset("ideal").replace(weight_bits=3)
-    chip = on_chip(recognizer, hardware, 0, open_corpus(str(tones)).cuts("train"))
+    chip = on_chip(recognizer, hardware, ())
     memrix.save(chip.network, tmp_path / "chip.safetensors")
     saved = [*common, "--chip", str(tmp_path / "chip.safetensors"), "--json", str(json_file)]
     assert main(saved) == 0
@@ -90,7 +91,10 @@ def test_the_recognizer_that_comes_with_memrix_runs_on_a_chip_and_on_a_saved_one
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["--weight-bits", "5"], "recognizers of 3, 4 bits, got weight_bits = 5"),
+        (
+            ["--weight-bits", "5"],
+            "queen-small has recognizers with weights of 4, 3 bits and in float, and weight_bits is 5",
+        ),
         (["--chip", "nowhere.safetensors"], "there is no such file; --chip takes a chip"),
         (["--constants", "nowhere.toml"], "--constants takes constants of costs"),
         (["--limit", "0"], "limit must be a whole number from 1"),

@@ -17,12 +17,11 @@ from memrix.asr.corpora.prepared import open_corpus
 from memrix.asr.corpora.writing import write_cuts
 from memrix.asr.evaluation.batches import batch_of
 from memrix.asr.evaluation.building import Networks
-from memrix.asr.evaluation.opening import open_recognizer
 from memrix.asr.evaluation.records import Execution
 from memrix.asr.evaluation.report import to_markdown
-from memrix.asr.evaluation.reporting import SilentReporter
+from memrix.asr.evaluation.reporting import Reporter
 from memrix.asr.experiment.run import run_experiment
-from memrix.asr.recognizer_files import load_recognizer, quantize_recognizer, save_recognizer
+from memrix.asr.recognizer_files import load_recognizer, open_recognizer, quantize_recognizer, save_recognizer
 from memrix.asr.training.calibration import calibrate_recognizer
 from memrix.errors import CheckpointError, DataError
 from memrix.hardware import Hardware
@@ -258,7 +257,7 @@ def test_a_recognizer_of_other_bits_is_refused(quick, done, tmp_path):
 
 def networks_of(recognizer, settings, cuts):
     held = [batch_of_cut(cut) for cut in cuts]
-    return Networks(settings, recognizer, {settings.weight_bits[0]: recognizer}, [held], SilentReporter())
+    return Networks(settings, recognizer, {settings.weight_bits[0]: recognizer}, [held], Reporter())
 
 
 def batch_of_cut(cut):

@@ -2,9 +2,9 @@
 
 import pytest
 
-from memrix.asr.evaluation.opening import open_recognizer
 from memrix.asr.experiment.run import run_experiment
 from memrix.asr.experiment.settings import ExperimentSettings
+from memrix.asr.recognizer_files import open_recognizer
 from memrix.asr.trained_recognizers import open_trained, write_trained
 from tests.asr.experiment.conftest import Listener
 from tests.asr.tones import tone_corpus

@@ -2,7 +2,7 @@ import pytest
 
 from memrix.asr.evaluation.settings import EvaluationSettings
 from memrix.asr.experiment.settings import ExperimentSettings
-from memrix.asr.seq2seq.settings import Seq2SeqSettings
+from memrix.asr.models.settings import Seq2SeqSettings
 from memrix.errors import SettingsError
 
 

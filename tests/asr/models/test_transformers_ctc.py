@@ -1,8 +1,7 @@
 import pytest
 import torch
 
-from memrix.asr.models.building import build_network
-from memrix.asr.models.settings import model_settings
+from memrix.asr.models.settings import build_network, model_settings
 from memrix.errors import AssetError, SettingsError
 
 SMALL = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}

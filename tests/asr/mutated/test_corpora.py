@@ -7,7 +7,8 @@ import pytest
 
 from memrix.asr.corpora.catalog import load_corpus
 from memrix.asr.corpora.prepared import open_corpus
-from memrix.asr.evaluation.journal import Journal
+from memrix.asr.evaluation.records import BatchRecord
+from memrix.asr.journal import Journal
 from memrix.asr.pronunciation import read_dictionary
 from memrix.asr.trained_recognizers import kept_priors, kept_search
 from tests.asr.mutated.drawing import COUNTS, changed, explore, or_error, with_other_bytes
@@ -94,7 +95,7 @@ def test_texts_that_are_no_tree_are_refused_everywhere(place, tones, text):
     assert or_error(kept_search, path, "remove it") is None
     assert not or_error(kept_priors, path, "remove it")
     path.write_text(text + "\n", encoding="utf-8")
-    assert or_error(Journal, path) is None or text == ""
+    assert or_error(Journal, path, BatchRecord) is None or text == ""
     (place / "nasty.jsonl").write_text(text, encoding="utf-8")
     assert or_error(load_corpus, str(place / "nasty.jsonl")) is None
     folder = place / "nasty"

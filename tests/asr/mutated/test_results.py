@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from memrix.asr.evaluation.journal import Journal
 from memrix.asr.evaluation.records import BatchRecord, UtteranceRecord
+from memrix.asr.journal import Journal
 from memrix.asr.kept import with_hash
 from tests.asr.mutated.drawing import COUNTS, changed, explore, or_error, plain_values
 from tests.mutations import json_text
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 def recorded(path):
-    journal = Journal(path)
+    journal = Journal(path, BatchRecord)
     utterance = UtteranceRecord("a", "said", "heard", 1, 4, 0.3, 3, 9.0, 100.0, 2.0)
     journal.append(BatchRecord(0, 10, 0.5, 7, 1, (utterance,)))
     return journal.batches
@@ -29,12 +29,12 @@ def test_a_journal_is_refused_or_the_same(place, count):
 
     def check(other):
         path.write_text(json_text(other) + "\n", encoding="utf-8", errors="surrogatepass")
-        found = or_error(Journal, path)
+        found = or_error(Journal, path, BatchRecord)
         assert found is None or found.batches in ({}, batches)
 
     def forged(other):
         path.write_text(json_text(with_hash(other)) + "\n", encoding="utf-8")
-        found = or_error(Journal, path)
+        found = or_error(Journal, path, BatchRecord)
         for batch in found.batches.values() if found else ():
             counts = [(item.errors, item.words) for item in batch.utterances]
             assert all(type(number) is int and number >= 0 for pair in counts for number in pair)

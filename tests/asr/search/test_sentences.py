@@ -1,6 +1,6 @@
 import pytest
 
-from memrix.asr.search.sentences import check_texts, sentences_of
+from memrix.asr.search.perplexity import check_texts, sentences_of
 from memrix.errors import DataError
 
 

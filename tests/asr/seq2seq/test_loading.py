@@ -13,12 +13,10 @@ from tokenizers import Tokenizer
 from memrix.asr.corpora.catalog import load_corpus
 from memrix.asr.corpus import Utterance
 from memrix.asr.evaluation.batches import batch_of
-from memrix.asr.evaluation.opening import open_recognizer
 from memrix.asr.evaluation.run import evaluate
 from memrix.asr.evaluation.settings import EvaluationSettings
-from memrix.asr.recognizer_files import load_recognizer, save_recognizer
-from memrix.asr.seq2seq.loading import load_pretrained
-from memrix.asr.seq2seq.pretrained import load_pretrained_seq2seq, speech_model_of
+from memrix.asr.recognizer_files import load_recognizer, open_recognizer, save_recognizer
+from memrix.asr.seq2seq.pretrained import load_pretrained, load_pretrained_seq2seq, speech_model_of
 from memrix.cli.main import main
 from memrix.errors import AssetError
 from tests.conftest import LETTERS

@@ -13,9 +13,8 @@ from memrix.asr.corpora.catalog import load_corpus
 from memrix.asr.corpus import Utterance, split
 from memrix.asr.evaluation.batches import batch_of
 from memrix.asr.scoring import word_error_rate
-from memrix.asr.seq2seq.loading import load_pretrained
 from memrix.asr.seq2seq.model import SequenceToSequence
-from memrix.asr.seq2seq.pretrained import load_seq2seq, speech_model_of
+from memrix.asr.seq2seq.pretrained import load_pretrained, load_seq2seq, speech_model_of
 from memrix.errors import AssetError, ConversionError, DataError
 
 # Tokens of the tiny model: the letters a to z, space and apostrophe, then the special ones.

@@ -3,10 +3,10 @@
 import pytest
 from lightning.fabric.accelerators import CUDAAccelerator, MPSAccelerator
 
-from memrix.asr.training.devices import require_devices
 from memrix.asr.training.folder import RESULT, SETTINGS
 from memrix.asr.training.loop import train
 from memrix.asr.training.settings import TrainingSettings
+from memrix.asr.training.setup import require_devices
 from memrix.errors import SettingsError
 from tests.asr.tones import tone_corpus
 

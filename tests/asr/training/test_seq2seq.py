@@ -8,8 +8,7 @@ import memrix
 from memrix.asr.corpora.prepared import open_corpus
 from memrix.asr.recognizer_files import load_recognizer
 from memrix.asr.seq2seq.pretrained import load_seq2seq
-from memrix.asr.training.batches import training_plan
-from memrix.asr.training.data import SpeechData
+from memrix.asr.training.data import SpeechData, training_plan
 from memrix.asr.training.loop import train
 from memrix.asr.training.news import Step
 from memrix.asr.training.settings import TrainingSettings

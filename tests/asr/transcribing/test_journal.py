@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from memrix.asr.transcribing.journal import Journal
+from memrix.asr.journal import Journal
 from memrix.asr.transcribing.run import transcribe_files
 from memrix.asr.transcribing.settings import TranscriptionSettings
 from memrix.asr.transcribing.transcriber import Transcriber
-from memrix.asr.transcribing.transcripts import Segment
+from memrix.asr.transcribing.transcripts import Segment, WindowsRecord
 from memrix.errors import DataError
 
 
@@ -79,16 +79,15 @@ def test_what_is_kept_is_not_done_again(whisper_folder, talk, monkeypatch):
 
 def test_half_a_line_is_dropped_and_a_damaged_one_refused(tmp_path):
     path = tmp_path / "journal.jsonl"
-    journal = Journal(path)
-    journal.append(0, [Segment(0.0, 1.0, "one")], 0.5)
-    journal.append(4, [Segment(1.0, 2.0, "two")], 0.5)
+    journal = Journal(path, WindowsRecord)
+    first = WindowsRecord(0, (Segment(0.0, 1.0, "one"),), 0.5)
+    journal.append(first)
+    journal.append(WindowsRecord(4, (Segment(1.0, 2.0, "two"),), 0.5))
     path.write_bytes(path.read_bytes()[:-5])
-    again = Journal(path)
-    assert again.batch(0) == ([Segment(0.0, 1.0, "one")], 0.5)
-    assert again.batch(4) is None
+    assert Journal(path, WindowsRecord).batches == {0: first}
     path.write_text(path.read_text().replace("one", "won"))
-    with pytest.raises(DataError, match=r"line 1 of .* is damaged .*--fresh"):
-        Journal(path)
+    with pytest.raises(DataError, match=r"line 1 of the journal .* SHA-256 .*--fresh"):
+        Journal(path, WindowsRecord)
 
 
 SCRIPT = (

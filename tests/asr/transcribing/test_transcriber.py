@@ -48,8 +48,7 @@ def low_bit(floating, recordings, tmp_path_factory):
     """The file of a recognizer with trained ranges and 3-bit weights, packed onto its base."""
     model = copy.deepcopy(floating.model)
     quantize_recognizer(model, TUNED, memrix.Quantization())
-    inputs = [model.calibration_inputs(batch) for batch in floating._said(recordings)]
-    memrix.calibrate(model.network, inputs, model.chip_choice(TUNED))
+    memrix.calibrate(model.network, floating._inputs(recordings), model.chip_choice(TUNED))
     save_recognizer(path := tmp_path_factory.mktemp("low") / "3.safetensors", model, packed=True, base=floating.model)
     return path
 
@@ -115,6 +114,22 @@ def test_float_beside_chip(whisper_folder, recordings):
     assert result.hardware["weight_bits"] == 6
 
 
+def test_short_recordings_share_a_batch(floating, whisper_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("MEMRIX_CACHE", str(tmp_path / "cache"))
+    paths, batches, generator = [], [], np.random.default_rng(1)
+    for name in "abcde":
+        soundfile.write(path := tmp_path / f"{name}.wav", 0.1 * generator.standard_normal(8000), 16_000)
+        paths.append(path)
+    soundfile.write(silent := tmp_path / "silent.wav", np.zeros(8000), 16_000)
+    alone = [floating.transcribe(path) for path in paths]
+    segments = Transcriber.segments
+    monkeypatch.setattr(Transcriber, "segments", lambda self, some: batches.append(some) or segments(self, some))
+    result = transcribe_files(TranscriptionSettings(str(whisper_folder)), [*paths[:2], silent, *paths[2:]])
+    assert [[window.path.stem for window in some] for some in batches] == [["a", "b", "c", "d"], ["e"]]
+    assert [row.transcript.segments for row in result.rows] == [each.segments for each in alone]
+    assert len(result.problems) == 1
+
+
 def test_a_chip_of_a_trained_recognizer_has_its_bits(low_bit, recordings):
     settings = TranscriptionSettings(model=str(low_bit), hardware="physical", chip_only=True)
     result = transcribe_files(settings, recordings[1:])
@@ -159,8 +174,8 @@ def test_what_is_no_speech_model_is_refused(tmp_path):
     [
         ({"weight_bits": 4}, "weight_bits is a setting of a chip, and there is none"),
         ({"chip_only": True}, "chip_only is a setting of a chip"),
-        ({"batch_size": 0}, "batch_size is a whole number from 1"),
-        ({"seed": -1}, "seed is a whole number from 0"),
+        ({"batch_size": 0}, "batch_size must be a whole number from 1"),
+        ({"seed": -1}, "seed must be a whole number from 0"),
         ({"hardware": "papr"}, "did you mean 'paper'"),
     ],
 )

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from memrix.asr.whisper.ctranslate2 import read_model
+from memrix.asr.whisper.weights import read_model
 from memrix.errors import AssetError
 
 

@@ -8,7 +8,7 @@ import zipfile
 import pytest
 import torch
 
-from memrix.asr.seq2seq.loading import load_pretrained
+from memrix.asr.seq2seq.pretrained import load_pretrained
 from memrix.asr.whisper.wheel import read_wheel
 from memrix.errors import AssetError
 
@@ -76,7 +76,7 @@ def test_weights_that_are_missing_are_named(folder):
 )
 def test_without_a_network_the_hub_is_an_error_with_the_mend(tmp_path, offline):
     script = (
-        "from memrix.asr.seq2seq.loading import load_pretrained\n"
+        "from memrix.asr.seq2seq.pretrained import load_pretrained\n"
         "from memrix.errors import AssetError\n"
         "try:\n    load_pretrained('openai/whisper-base')\n"
         "except AssetError as error:\n    print(error)\n"

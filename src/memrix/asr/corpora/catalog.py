@@ -7,9 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from memrix.asr.corpora.asterisk import prepare_asterisk
-from memrix.asr.corpora.asterisk_prompts import asterisk
-from memrix.asr.corpora.collection import entries
+from memrix.asr.corpora.asterisk import asterisk, prepare_asterisk
 from memrix.asr.corpora.lhotse_manifests import LOOKED_FOR, prepare_manifests
 from memrix.asr.corpora.librispeech import prepare_librispeech
 from memrix.asr.corpora.own_recordings import read_folder, read_manifest
@@ -17,20 +15,33 @@ from memrix.asr.corpora.preparation import Progress
 from memrix.asr.corpora.prepared import DESCRIPTION, MANIFEST, PreparedCorpus, corpora_folder, open_corpus
 from memrix.asr.corpora.queen import prepare_queen
 from memrix.asr.corpora.tedlium2 import prepare_tedlium2
+from memrix.asr.corpora.writing import entries
 from memrix.asr.corpus import Corpus, Utterance
 from memrix.asr.outside import user_path
 from memrix.errors import DataError
 from memrix.toolkit import closest, shown
 
 if TYPE_CHECKING:
-    from lhotse import Recording
+    pass
 
 
 class Preparer(Protocol):
-    """Prepares one corpus; see ``prepare_corpus``."""
+    """Prepares one corpus."""
 
     def __call__(self, folder: Path, source: Path | None, progress: Progress, *, skip_bad: bool) -> PreparedCorpus:
-        """Prepare the corpus into a folder."""
+        """Prepare the corpus.
+
+        Args:
+            folder: where to.
+            source: the user's copy of the corpus; None fetches it.
+            progress: called with the number of parts (utterances, talks, chapters) done, and the total.
+            skip_bad: leave out what cannot be used; it is listed in the description.
+
+        Raises:
+            DataError: the source is another one, something cannot be used (all is listed), or the folder cannot be
+                written to.
+            AssetError: the corpus, or a dictionary, cannot be fetched.
+        """
 
 
 FETCHED: dict[str, Preparer] = {"queen": prepare_queen, "asterisk": prepare_asterisk}
@@ -198,7 +209,10 @@ def _split(corpus: PreparedCorpus, split: str, subset: str | None = None) -> Cor
     utterances = []
     for cut in corpus.cuts(split, subset):
         sources = cut.recording.sources
-        if len(sources) != 1 or any(name != "Resample" for name in _transforms(cut.recording)):
+        transforms = [
+            item["name"] if isinstance(item, dict) else type(item).__name__ for item in cut.recording.transforms or []
+        ]
+        if len(sources) != 1 or set(transforms) - {"Resample"}:
             raise DataError(
                 f"{cut.id} of the corpus {corpus.name} is not one file, or changed as it is read, and cannot be "
                 f"evaluated; give a split `{split}` of plain recordings"
@@ -208,12 +222,6 @@ def _split(corpus: PreparedCorpus, split: str, subset: str | None = None) -> Cor
         utterances.append(Utterance(cut.id, Path(sources[0].source), cut.supervisions[0].text, **part))
     license = corpus.description.get("license", "license unknown")
     return Corpus(corpus.name, tuple(utterances), f"{corpus.description.get('source')} ({license}); split {split}")
-
-
-def _transforms(recording: Recording) -> list[str]:
-    """Names of what lhotse does to the audio of a recording."""
-    transforms = recording.transforms or []
-    return [item["name"] if isinstance(item, dict) else type(item).__name__ for item in transforms]
 
 
 def _is_prepared(folder: Path) -> bool:

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memrix.asr.audio import SAMPLE_RATE, Shape, check_ends
-from memrix.asr.corpora.audio_paths import STAYS, require_file_name
-from memrix.asr.corpora.collection import Collection, entries
-from memrix.asr.corpora.manifest_lines import ManifestCut, parsed_cut
+from memrix.asr.corpora.manifest_lines import STAYS, parsed_cut, require_file_name
 from memrix.asr.corpora.preparation import Progress
 from memrix.asr.corpora.prepared import MANIFEST, SPLITS, PreparedCorpus
 from memrix.asr.corpora.transcripts import transcript
-from memrix.asr.unpacking import unpacked_lines
+from memrix.asr.corpora.writing import Collection, entries
+from memrix.asr.outside import about, explained, unpacked_lines
 from memrix.errors import DataError
+from memrix.toolkit import shown
 
 if TYPE_CHECKING:
     from lhotse import MonoCut
@@ -40,20 +40,16 @@ def prepare_manifests(
     it is; relative paths start at the manifests or at the current folder. Of all that lhotse can load, files alone
     are taken: commands, URLs, pipes, audio in memory, and arrays are refused before anything is opened.
 
-    Args:
-        name: of the corpus.
-        folder: where to.
-        source: the folder of the manifests.
-        progress: called with the number of cuts done, and the total.
-        skip_bad: leave out cuts that cannot be used.
-
-    Raises:
-        DataError: no manifests, or cuts that cannot be used; all are listed.
+    The arguments are those of ``memrix.asr.corpora.catalog.Preparer``, beside the name of the corpus; ``source``
+    is the folder of the manifests.
     """
     there = [split for split in SPLITS if (source / MANIFEST.format(split)).is_file()]
     if not there:
         raise DataError(f"looked for lhotse's cuts {LOOKED_FOR} and found none: {entries(source)}")
-    lines = {split: _lines(source / MANIFEST.format(split)) for split in there}
+    lines = {}
+    for split in there:
+        with unpacked_lines(source / MANIFEST.format(split), "write the manifest again") as found:
+            lines[split] = [line for line in found if line.strip()]
     total = sum(map(len, lines.values()))
     collection = Collection(name, skip_bad=skip_bad)
     reader = _Reader(source)
@@ -71,17 +67,12 @@ def prepare_manifests(
     return collection.written(folder, description)
 
 
-def _lines(path: Path) -> list[str]:
-    with unpacked_lines(path, "write the manifest again") as lines:
-        return [line for line in lines if line.strip()]
-
-
 class _Reader:
     """Makes cuts from lines; every audio file is checked once."""
 
     def __init__(self, source: Path) -> None:
         self._source = source
-        self._audio: dict[Path, Shape | str] = {}
+        self._audio: dict[Path, Shape | DataError] = {}
 
     def cut(self, line: str) -> MonoCut:
         """The cut of a line of a manifest.
@@ -90,43 +81,29 @@ class _Reader:
             DataError: it cannot be used.
         """
         parsed = parsed_cut(line)
-        said = self._transcript(parsed)
-        built = parsed.built(lambda name: str(self._checked_path(name, parsed)))
+        with about(parsed.id):
+            said = transcript(parsed.supervisions[0].text or "")
+            built = parsed.built(lambda name: str(self._checked_path(name, parsed.stated_seconds)))
         cut = dataclasses.replace(built, supervisions=[dataclasses.replace(built.supervisions[0], text=said)])
         return cut if cut.sampling_rate == SAMPLE_RATE else cut.resample(SAMPLE_RATE)
 
-    @staticmethod
-    def _transcript(cut: ManifestCut) -> str:
-        try:
-            return transcript(cut.supervisions[0].text or "")
-        except DataError as error:
-            raise DataError(f"{cut.id}: {error}") from error
-
-    def _checked_path(self, name: str, cut: ManifestCut) -> Path:
-        try:
-            require_file_name(name)
-            path = self._found(Path(name))
-        except (DataError, OSError) as error:
-            raise DataError(f"{cut.id}: {error}") from error
-        self._check(path, cut)
-        return path
-
-    def _found(self, path: Path) -> Path:
-        beside = self._source / path
-        return (beside if beside.is_file() else path).resolve()
-
-    def _check(self, path: Path, cut: ManifestCut) -> None:
+    def _checked_path(self, name: str, seconds: float | None) -> Path:
+        """The path of an audio file, which is looked at, and lasts so long; None if it may have any length."""
+        require_file_name(name)
+        with explained(DataError, f"its audio {shown(name)} cannot be looked for"):
+            beside = self._source / name
+            path = (beside if beside.is_file() else Path(name)).resolve()
         if path not in self._audio:
             try:
                 self._audio[path] = check_ends(path)
             except DataError as error:
-                self._audio[path] = str(error)
+                self._audio[path] = error
         found = self._audio[path]
-        if isinstance(found, str):
-            raise DataError(f"{cut.id}: {found}")
-        expected = cut.stated_seconds
-        if expected is not None and abs(found.frames / found.rate - expected) > _ROUGH_LENGTH:
+        if isinstance(found, DataError):
+            raise found
+        if seconds is not None and abs(found.frames / found.rate - seconds) > _ROUGH_LENGTH:
             raise DataError(
-                f"{cut.id}: {path} lasts {found.frames / found.rate:g} s, and {expected:g} s in the manifest; copy "
-                "the file again, or write the manifest again"
+                f"{path} lasts {found.frames / found.rate:g} s, and {seconds:g} s in the manifest; copy the file "
+                "again, or write the manifest again"
             )
+        return path

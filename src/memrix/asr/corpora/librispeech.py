@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from memrix.asr.corpora.audio_paths import STAYS
-from memrix.asr.corpora.collection import Collection, entries
+from memrix.asr.corpora.manifest_lines import STAYS
 from memrix.asr.corpora.preparation import Progress
 from memrix.asr.corpora.prepared import PART, SPLITS, PreparedCorpus
 from memrix.asr.corpora.recordings import kept_recording, window
 from memrix.asr.corpora.transcripts import transcript
+from memrix.asr.corpora.writing import Collection, entries
 from memrix.asr.outside import plain_text
 from memrix.errors import DataError
 
@@ -31,14 +31,7 @@ def prepare_librispeech(
 ) -> PreparedCorpus:
     """Write manifests: all parts ``train-*`` that are there for training, ``dev-*`` and ``test-*`` for the others.
 
-    Args:
-        folder: where to.
-        source: the folder ``LibriSpeech``.
-        progress: called with the number of chapters done, and the total.
-        skip_bad: leave out utterances that cannot be used.
-
-    Raises:
-        DataError: the folder is another one, or utterances cannot be used; all are listed.
+    The arguments are those of ``memrix.asr.corpora.catalog.Preparer``; ``source`` is the folder ``LibriSpeech``.
     """
     root = _checked(source)
     parts = {split: sorted(part for part in root.glob(f"{split}-*") if part.is_dir()) for split in SPLITS}

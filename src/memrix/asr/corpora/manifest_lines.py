@@ -6,18 +6,25 @@ nothing of a manifest reaches it but what was checked here, field by field.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError, model_validator
 
-from memrix.asr.outside import PlainText, Schema, refusal, told
+from memrix.asr.outside import PlainText, Schema, explained, refusal, text_problem, told
 from memrix.errors import DataError
 from memrix.toolkit import parse_json, shown
 
 if TYPE_CHECKING:
-    from lhotse import MonoCut, Recording, SupervisionSegment
-    from lhotse.augmentation import AudioTransform
+    from lhotse import MonoCut
+
+
+STAYS = "recordings_stay"
+"""In the description of a corpus: its recordings were not copied to its folder."""
+
+_NO_FILE = re.compile(r"^\s*(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://|(?P<pipe>pipe:|\|)|(?P<input>-\s*$))|\|\s*$")
 
 _LONGEST = 1e7  # s; of a recording, four months
 _MOST_SAMPLES = 1 << 40
@@ -38,6 +45,52 @@ _LOCAL_STORAGE = Literal[
 
 Seconds = Annotated[FiniteFloat, Field(ge=-_LONGEST, le=_LONGEST)]
 Rate = Annotated[int, Field(ge=100, le=768_000)]  # Hz
+
+_SCALAR: TypeAdapter[object] = TypeAdapter(PlainText | bool | int | FiniteFloat, config=ConfigDict(strict=True))
+_WORD = Annotated[list[PlainText | FiniteFloat | None], Field(min_length=3, max_length=4)]
+
+
+def audio_path(folder: Path, name: str, *, stay: bool) -> Path:
+    """The path of a recording of a corpus; the file may be missing, which reading it tells.
+
+    Args:
+        folder: of the corpus, at which relative paths start.
+        name: as the manifest has it.
+        stay: whether recordings may be elsewhere.
+
+    Raises:
+        DataError: no path of a file, a device or pipe, or outside of the folder.
+    """
+    require_file_name(name)
+    path = folder / name
+    lost = (OSError, RuntimeError)  # too long a name, or links in a circle
+    with explained(DataError, f"the path of its audio, {shown(name)}, cannot be followed", caught=lost):
+        inside = path.resolve().is_relative_to(folder.resolve())
+        special = path.exists() and not path.is_file()
+    if not inside and not stay:
+        raise DataError(
+            f"its audio {shown(name)} is outside of the corpus {folder}, which does not say that its recordings stay "
+            f'where they are; if you trust it, prepare it again, or write "{STAYS}": true into its corpus.json'
+        )
+    if special:
+        raise DataError(f"its audio {shown(name)} is no file, but a folder, a pipe or a device; give a file")
+    return path
+
+
+def require_file_name(name: str) -> None:
+    """Make sure that a text names a file, and nothing that a library might run or fetch in its place.
+
+    Raises:
+        DataError: a URL, a pipe, the standard input, or characters that no file name has.
+    """
+    problem = text_problem(name)
+    if problem is not None:
+        raise DataError(f"the path of its audio, {problem}, which no file name can")
+    found = _NO_FILE.search(name)
+    if found is None:
+        return
+    kind = "a URL" if found["scheme"] else "the standard input" if found["input"] else "a pipe"
+    raise DataError(f"its audio {shown(name)} is {kind}, expected a file; write the audio into one")
 
 
 class _Resample(Schema):
@@ -81,11 +134,6 @@ class _Transform(Schema):
         _TRANSFORMS[self.name].model_validate(self.kwargs)
         return self
 
-    def built(self) -> AudioTransform:
-        from lhotse.augmentation import AudioTransform
-
-        return AudioTransform.from_dict({"name": self.name, "kwargs": dict(self.kwargs)})
-
 
 class _Source(Schema):
     type: PlainText
@@ -115,20 +163,6 @@ class _Recording(Schema):
     def channels(self) -> int:
         own = self.channel_ids
         return len(own if own is not None else {channel for source in self.sources for channel in source.channels})
-
-    def built(self, path_of: Callable[[str], str]) -> Recording:
-        from lhotse import Recording
-        from lhotse.audio import AudioSource
-
-        return Recording(
-            id=self.id,
-            sources=[AudioSource("file", list(item.channels), path_of(item.source)) for item in self.sources],
-            sampling_rate=self.sampling_rate,
-            num_samples=self.num_samples,
-            duration=self.duration,
-            channel_ids=None if self.channel_ids is None else list(self.channel_ids),
-            transforms=None if self.transforms is None else [item.built() for item in self.transforms],
-        )
 
 
 class _Custom(Schema):
@@ -160,10 +194,6 @@ def _require_plain(name: str, value: object, depth: int) -> None:
         _SCALAR.validate_python(value)
 
 
-_SCALAR: TypeAdapter[object] = TypeAdapter(PlainText | bool | int | FiniteFloat, config=ConfigDict(strict=True))
-_WORD = Annotated[list[PlainText | FiniteFloat | None], Field(min_length=3, max_length=4)]
-
-
 class _Supervision(_Custom):
     id: PlainText
     recording_id: PlainText
@@ -175,14 +205,6 @@ class _Supervision(_Custom):
     speaker: PlainText | None = None
     gender: PlainText | None = None
     alignment: dict[str, list[_WORD]] | None = None
-
-    def built(self) -> SupervisionSegment:
-        from lhotse import SupervisionSegment
-        from lhotse.supervision import AlignmentItem
-
-        fields = {name: getattr(self, name) for name in type(self).model_fields if name != "alignment"}
-        words = {kind: [AlignmentItem(*item) for item in items] for kind, items in (self.alignment or {}).items()}
-        return SupervisionSegment(**fields, alignment=words or None)
 
 
 class _Features(BaseModel):
@@ -222,15 +244,15 @@ class ManifestCut(_Custom):
         """
         from lhotse import MonoCut
 
-        return MonoCut(
-            id=self.id,
-            start=self.start,
-            duration=self.duration,
-            channel=self.channel,
-            supervisions=[said.built() for said in self.supervisions],
-            recording=None if self.recording is None else self.recording.built(path_of),
-            custom=self.custom,
-        )
+        # lhotse takes some tables in `custom` fields for pictures and arrays: these fields do not pass through it.
+        hidden: Any = {"features": True, "type": True, "custom": True, "supervisions": {"__all__": {"custom"}}}
+        table = self.model_dump(exclude=hidden, exclude_none=True)
+        for source in table["recording"]["sources"]:
+            source["source"] = path_of(source["source"])
+        cut = MonoCut.from_dict(table)
+        for built, own in zip((cut, *cut.supervisions), (self, *self.supervisions), strict=True):
+            built.custom = own.custom
+        return cut
 
 
 def parsed_cut(line: str) -> ManifestCut:
@@ -239,10 +261,8 @@ def parsed_cut(line: str) -> ManifestCut:
     Raises:
         DataError: it is no such cut, or holds something else than text, numbers and paths of files.
     """
-    try:
+    with explained(DataError, "no cut of lhotse", caught=ValueError):
         table = parse_json(line)
-    except ValueError as error:
-        raise DataError(f"no cut of lhotse ({error})") from error
     if not isinstance(table, dict) or "type" not in table:
         raise DataError(f"no cut of lhotse, whose lines are tables with a `type`, got {shown(table)}")
     if table["type"] not in ("MonoCut", "Cut"):

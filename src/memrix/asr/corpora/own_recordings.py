@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-from memrix.asr.corpora.audio_paths import require_file_name
+from memrix.asr.corpora.manifest_lines import require_file_name
 from memrix.asr.corpus import Corpus, Utterance, listing
-from memrix.asr.outside import plain_text, user_path
+from memrix.asr.outside import explained, plain_text, user_path
 from memrix.errors import DataError
 from memrix.toolkit import parse_json
 
@@ -26,7 +25,11 @@ def read_manifest(path: Path) -> Corpus:
     utterances: list[Utterance] = []
     problems: list[str] = []
     seen: dict[str, int] = {}
-    for number, line in _lines(path):
+    with explained(DataError, f"the manifest {path} is not readable as UTF-8 text", caught=(OSError, ValueError)):
+        lines = plain_text(path).split("\n")
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
         entry = _parse(line)
         if isinstance(entry, str):
             problems.append(f"line {number}: {entry}")
@@ -80,14 +83,6 @@ def read_folder(folder: Path) -> Corpus:
     if problems:
         raise DataError(f"transcripts are missing in {folder}; add them or remove the audio:{listing(problems)}")
     return Corpus(folder.resolve().name, tuple(utterances), f"folder {folder}")
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    try:
-        lines = plain_text(path).split("\n")
-    except (OSError, ValueError) as error:
-        raise DataError(f"the manifest {path} is not readable as UTF-8 text ({error})") from error
-    return ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
 
 
 def _parse(line: str) -> tuple[str, str, str] | str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from memrix.asr.audio import SAMPLE_RATE
-from memrix.asr.corpora.collection import Collection
 from memrix.asr.corpora.prepared import PreparedCorpus
-from memrix.asr.corpora.writing import writing
+from memrix.asr.corpora.recordings import window
+from memrix.asr.corpora.writing import Collection, writing
 from memrix.asr.files import whole_file
 from memrix.errors import DataError
 
 if TYPE_CHECKING:
     from lhotse import MonoCut
+
 
 Progress = Callable[[int, int], None]
 """Is told how many parts of how many are done."""
@@ -112,14 +115,16 @@ def _audio_name(utterance: Utterance) -> str:
 
 
 def _cut(utterance: Utterance, frames: int) -> MonoCut:
-    from lhotse import MonoCut, Recording, SupervisionSegment
+    from lhotse import Recording
     from lhotse.audio import AudioSource
 
-    seconds = frames / SAMPLE_RATE
     # Relative to the folder, which may be moved.
     source = AudioSource("file", [0], _audio_name(utterance))
-    recording = Recording(utterance.id, [source], SAMPLE_RATE, frames, seconds)
-    said = SupervisionSegment(
-        utterance.id, utterance.id, 0, seconds, text=utterance.text, speaker=utterance.speaker, language="English"
-    )
-    return MonoCut(utterance.id, 0, seconds, 0, [said], recording=recording)
+    recording = Recording(utterance.id, [source], SAMPLE_RATE, frames, frames / SAMPLE_RATE)
+    return window(recording, utterance.id, utterance.text, utterance.speaker)
+
+
+def fixed_splits(corpus: str) -> dict[str, str]:
+    """Split of every id of a corpus that memrix ships a division of."""
+    text = (files("memrix.asr.corpora") / "splits" / f"{corpus}.json").read_text(encoding="utf-8")
+    return {name: split for split, names in json.loads(text)["splits"].items() for name in names}

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from memrix.asr.audio import SAMPLE_RATE
-from memrix.asr.cache import cache_dir
-from memrix.asr.corpora.audio_paths import STAYS, AudioPaths
-from memrix.asr.corpora.description import CorpusDescription
-from memrix.asr.corpora.manifest_lines import parsed_cut
-from memrix.asr.corpora.sphere import read_sphere_by_libsndfile
+from memrix.asr.corpora.manifest_lines import STAYS, audio_path, parsed_cut
+from memrix.asr.corpora.recordings import read_sphere_by_libsndfile
 from memrix.asr.corpus import listing
-from memrix.asr.former import present_description
-from memrix.asr.outside import json_of, told, user_path
-from memrix.asr.unpacking import unpacked_lines
+from memrix.asr.files import cache_dir
+from memrix.asr.former import CORPUS, in_present_names
+from memrix.asr.kept import Count
+from memrix.asr.outside import PlainText, Schema, about, json_of, reason_of, unpacked_lines, user_path
 from memrix.errors import DataError
 from memrix.toolkit import closest
 
@@ -31,6 +30,41 @@ MANIFEST = "{}.jsonl.gz"
 PART = "part"
 _SHOWN = 20
 """Problems of a manifest that an error lists."""
+
+
+class SplitFigures(Schema):
+    """Figures of a split, or of a part of one."""
+
+    utterances: Count
+    hours: Annotated[FiniteFloat, Field(ge=0)]
+    words: Count
+    vocabulary: Count
+    speakers: Count
+
+
+class CorpusDescription(BaseModel):
+    """What memrix reads of a description; everything else is for people.
+
+    Attributes:
+        name: of the corpus.
+        source, license: where it is from.
+        recordings_stay: whether recordings may be outside of its folder.
+        dictionary: path of its pronunciations.
+        left_out: utterances that were left out, by the reason.
+        skipped: what could not be used.
+        statistics: figures by split.
+    """
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    name: Annotated[PlainText, Field(min_length=1)]
+    source: PlainText | None = None
+    license: PlainText | None = None
+    recordings_stay: bool = False
+    dictionary: PlainText | None = None
+    left_out: dict[PlainText, Count] = Field(default_factory=dict)
+    skipped: list[PlainText] = Field(default_factory=list)
+    statistics: dict[PlainText, SplitFigures] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,7 +116,7 @@ class PreparedCorpus:
         return CutSet.from_cuts(chosen)
 
     def _read(self, manifest: Path) -> list[MonoCut]:
-        paths = AudioPaths(self.folder, stay=self.description.get(STAYS) is True)
+        path_of = cache(partial(audio_path, self.folder, stay=self.description.get(STAYS) is True))
         cuts: dict[str, MonoCut] = {}
         problems: list[str] = []
         with unpacked_lines(manifest, "prepare the corpus again") as lines:
@@ -90,7 +124,7 @@ class PreparedCorpus:
                 if not line.strip():
                     continue
                 try:
-                    cut = _utterance(line, paths)
+                    cut = _utterance(line, lambda name: str(path_of(name)))
                     if cut.id in cuts:
                         raise DataError(f"another utterance has the id {cut.id!r}")
                     cuts[cut.id] = cut
@@ -105,12 +139,10 @@ class PreparedCorpus:
         return list(cuts.values())
 
 
-def _utterance(line: str, paths: AudioPaths) -> MonoCut:
+def _utterance(line: str, path_of: Callable[[str], str]) -> MonoCut:
     cut = parsed_cut(line)
-    try:
-        built = cut.built(lambda name: str(paths.path_of(name)))
-    except DataError as error:
-        raise DataError(f"{cut.id}: {error}") from error
+    with about(cut.id):
+        built = cut.built(path_of)
     if not (cut.supervisions[0].text or "").strip():
         raise DataError(f"{cut.id} has no transcript")
     if built.sampling_rate != SAMPLE_RATE:
@@ -141,7 +173,7 @@ def open_corpus(name_or_folder: str) -> PreparedCorpus:
         folder = corpora_folder() / name_or_folder
     path = folder / DESCRIPTION
     try:
-        description = present_description(json_of(path.read_bytes()))
+        description = in_present_names(json_of(path.read_bytes()), CORPUS)
         name = CorpusDescription.model_validate(description).name
     except FileNotFoundError as error:
         known = sorted(place.parent.name for place in corpora_folder().glob(f"*/{DESCRIPTION}"))
@@ -151,6 +183,6 @@ def open_corpus(name_or_folder: str) -> PreparedCorpus:
             "folder that it wrote"
         ) from error
     except (OSError, ValueError) as error:
-        reason = told(error) if isinstance(error, ValidationError) else error
-        raise DataError(f"{path} is damaged ({reason}); remove {folder} and prepare the corpus again") from error
+        fix = f"remove {folder} and prepare the corpus again"
+        raise DataError(f"{path} is damaged ({reason_of(error)}); {fix}") from error
     return PreparedCorpus(name, folder, description)

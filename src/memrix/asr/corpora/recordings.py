@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memrix.asr.audio import SAMPLE_RATE, check_ends
-from memrix.asr.outside import text_problem
+from memrix.asr.outside import explained, text_problem
 from memrix.errors import DataError
 
 if TYPE_CHECKING:
@@ -15,9 +16,13 @@ if TYPE_CHECKING:
     from lhotse import MonoCut, Recording
     from lhotse.cut import Cut
 
+
 _LATE = 0.1
 """Seconds by which a window may go beyond its recording; it is shortened."""
 _SHORTEST = 0.01  # s
+
+_BACKEND, _VARIABLE = "LibsndfileBackend", "LHOTSE_AUDIO_BACKEND"
+_SHELLS = ("FfmpegSubprocessOpusBackend", "Sph2pipeSubprocessBackend")
 
 
 def kept_recording(path: Path, name: str) -> Recording:
@@ -76,15 +81,23 @@ def samples_of(cut: Cut) -> npt.NDArray[np.float32]:
     Raises:
         DataError: it cannot be read, or is shorter than the manifest says.
     """
-    try:
+    what = f"the audio of {cut.id} cannot be read from {cut.recording.sources[0].source}"
+    # Broad, because lhotse and its backends raise errors of many kinds.
+    with explained(DataError, what, "copy it again, or prepare the corpus again", Exception):
         samples: npt.NDArray[np.float32] = cut.load_audio()[0]
-    except Exception as error:  # broad, because lhotse and its backends raise errors of many kinds
-        raise DataError(
-            f"the audio of {cut.id} cannot be read from {cut.recording.sources[0].source} "
-            f"({type(error).__name__}: {_first_line(error)}); copy it again, or prepare the corpus again"
-        ) from error
     return samples
 
 
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), "no reason given")
+def read_sphere_by_libsndfile() -> None:
+    """Make lhotse read audio by libsndfile, in this process and those that it starts.
+
+    By default lhotse gives ``.sph`` files to a program, sph2pipe, in a line of a shell that holds the name of the
+    file unquoted, and may give others to ffmpeg likewise. A backend that the user has chosen stays, unless it is one
+    of these.
+    """
+    from lhotse.audio.backend import get_current_audio_backend, set_current_audio_backend
+
+    if os.environ.get(_VARIABLE) in (None, "default", *_SHELLS):
+        os.environ[_VARIABLE] = _BACKEND
+    if type(get_current_audio_backend()).__name__ in ("CompositeAudioBackend", *_SHELLS):
+        set_current_audio_backend(_BACKEND)

@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from memrix.asr.corpora.audio_paths import STAYS
-from memrix.asr.corpora.collection import Collection, entries
+from memrix.asr.corpora.manifest_lines import STAYS
 from memrix.asr.corpora.preparation import Progress
 from memrix.asr.corpora.prepared import SPLITS, PreparedCorpus
 from memrix.asr.corpora.recordings import kept_recording, window
 from memrix.asr.corpora.transcripts import is_remark, transcript, with_joined_endings
+from memrix.asr.corpora.writing import Collection, entries
 from memrix.asr.outside import plain_text
 from memrix.errors import DataError
 
@@ -53,14 +53,8 @@ def prepare_tedlium2(
 
     Segments that are not to be scored, and those of nothing but ``<unk>`` or noise, are left out and counted.
 
-    Args:
-        folder: where to.
-        source: the folder ``TEDLIUM_release2``.
-        progress: called with the number of talks done, and the total.
-        skip_bad: leave out talks and segments that cannot be used.
-
-    Raises:
-        DataError: the folder is another one, or parts of it cannot be used; all are listed.
+    The arguments are those of ``memrix.asr.corpora.catalog.Preparer``; ``source`` is the folder
+    ``TEDLIUM_release2``.
     """
     root = _checked(source)
     collection = Collection("tedlium2", skip_bad=skip_bad)

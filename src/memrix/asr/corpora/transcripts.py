@@ -29,7 +29,8 @@ def transcript(text: str) -> str:
     Raises:
         DataError: no words are left, or there are digits or letters that would be dropped.
     """
-    lost = sorted({character for character in _said(text) if _is_lost(character)})
+    said = set(_said(text))
+    lost = sorted(sign for sign in said if sign.isnumeric() or (sign.isalpha() and not "a" <= sign <= "z"))
     if lost:
         raise DataError(
             f"the transcript {text!r} has {' '.join(lost)}, but words are of the letters a to z; write "
@@ -62,10 +63,6 @@ def _said(text: str) -> str:
     """Lower case without remarks and accents."""
     plain = unicodedata.normalize("NFKD", text.lower().replace("’", "'").replace("`", "'"))
     return _REMARK.sub(" ", "".join(character for character in plain if not unicodedata.combining(character)))
-
-
-def _is_lost(character: str) -> bool:
-    return character.isnumeric() or (character.isalpha() and not "a" <= character <= "z")
 
 
 __getattr__ = former_names(__name__, {"normalised": "normalized"})

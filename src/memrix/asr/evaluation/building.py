@@ -9,9 +9,8 @@ from torch import nn
 
 import memrix
 from memrix import Hardware
-from memrix.asr.chips import as_trained
-from memrix.asr.evaluation.batches import batch_of
-from memrix.asr.evaluation.joining import Clip
+from memrix.asr.chips import Choice, as_trained, is_calibrated
+from memrix.asr.evaluation.batches import Clip, inputs_of
 from memrix.asr.evaluation.records import Execution
 from memrix.asr.evaluation.reporting import Reporter
 from memrix.asr.evaluation.settings import EvaluationSettings
@@ -58,10 +57,9 @@ class Networks:
             return None
         variants = self._settings.variants(execution.weight_bits)
         hardware = variants[execution.hardware or next(iter(variants))]
-        model = self.model_of(execution)
-        return as_trained(model, hardware) if model.is_low_bit else hardware
+        return as_trained(self.model_of(execution), hardware)
 
-    def layers(self, hardware: Hardware) -> dict[str, Hardware | None]:
+    def layers(self, hardware: Hardware) -> Choice:
         """Which layers go to that hardware, by the settings or else as the model has it."""
         if self._settings.digital is None:
             return self._recognizer.chip_choice(hardware)
@@ -101,7 +99,7 @@ class Networks:
 
         A network that was trained has no other ranges, and one that was calibrated has those of any hardware.
         """
-        if not all(layer.calibrated for layer in memrix.check(network, self.layers(hardware)).layers):
+        if not is_calibrated(network, self.layers(hardware)):
             self._calibrate(network, hardware, keep_ranges=True)
 
     def _chip(self, execution: Execution, network: nn.Module, hardware: Hardware) -> nn.Module:
@@ -117,9 +115,7 @@ class Networks:
             )
 
     def _calibrate(self, network: nn.Module, hardware: Hardware, *, keep_ranges: bool = False) -> None:
-        inputs = (
-            self._recognizer.calibration_inputs(batch_of(self._recognizer, batch)) for batch in self._calibration
-        )
+        inputs = (inputs_of(self._recognizer, batch) for batch in self._calibration)
         with self._reporter.stage("calibration", len(self._calibration)) as advance:
             memrix.calibrate(
                 network,

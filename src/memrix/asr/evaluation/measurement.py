@@ -35,12 +35,7 @@ class Measurement:
         self._float_outputs: OrderedDict[int, Tensor] = OrderedDict()
 
     def measure(
-        self,
-        execution: Execution,
-        model: SpeechModel,
-        index: int,
-        batch: SpeechBatch,
-        cells: int,
+        self, execution: Execution, model: SpeechModel, index: int, batch: SpeechBatch, cells: int
     ) -> BatchRecord:
         """The record of batch number ``index`` run by ``model``.
 
@@ -56,15 +51,19 @@ class Measurement:
             encoded = model.encode(batch)
             hypotheses = model.transcribe(batch, encoded)
             seconds = time.perf_counter() - start
-            conversions, clipped = _converters(model.network) if on_chip else (0, 0)
+            conversions = clipped = 0
             if on_chip:
+                summary = memrix.summary(model.network)
+                conversions, clipped = summary.conversions, summary.clipped
                 # The loss must not depend on how many reads the transcription happened to take.
                 self._reseed(model.network, execution, index, reading=1)
             nll, tokens = model.reference_loss(batch, encoded)
             labels = model.label_errors(batch, encoded) or [ErrorCount(0, 0)] * len(batch.ids)
             if execution.kind == "float":
                 self._keep(index, encoded)
-            float_output = self._float_output(index, batch)
+            elif index not in self._float_outputs:
+                self._keep(index, self._model.encode(batch))
+            float_output = self._float_outputs[index]
             deviation = _energy(encoded - float_output)
             energy = _energy(float_output)
         utterances = []
@@ -97,11 +96,6 @@ class Measurement:
         sequence = np.random.SeedSequence(self._seed, spawn_key=(execution.chip, index, reading))
         memrix.reseed(network, read=int(sequence.generate_state(1)[0]))
 
-    def _float_output(self, index: int, batch: SpeechBatch) -> Tensor:
-        if index not in self._float_outputs:
-            self._keep(index, self._model.encode(batch))
-        return self._float_outputs[index]
-
     def _keep(self, index: int, output: Tensor) -> None:
         # The first batches stay: executions visit all batches in the same order, so whatever is dropped
         # for being old would be needed again before what replaced it.
@@ -109,11 +103,6 @@ class Measurement:
         if self._float_outputs and kept + output.nbytes > _KEPT_OUTPUT_BYTES:
             self._float_outputs.popitem()
         self._float_outputs[index] = output
-
-
-def _converters(chip: nn.Module) -> tuple[int, int]:
-    summary = memrix.summary(chip)
-    return summary.conversions, summary.clipped
 
 
 def _energy(output: Tensor) -> Tensor:

@@ -3,60 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from memrix.asr.cache import cache_dir
+import torch
+
 from memrix.asr.corpora.catalog import load_corpus, prepared_corpus
 from memrix.asr.corpus import Corpus
 from memrix.asr.evaluation.reporting import Reporter
 from memrix.asr.evaluation.settings import EvaluationSettings
 from memrix.asr.evaluation.words import WordFinder
+from memrix.asr.files import cache_dir
+from memrix.asr.labels import PhonemeLabels
 from memrix.asr.recognizer import Recognizer
-from memrix.asr.recognizer_files import load_recognizer, recognizer_digest
+from memrix.asr.recognizer_files import open_recognizer
 from memrix.asr.search.decoding import Decoding
+from memrix.asr.search.language_model import open_language_model
 from memrix.asr.speech_model import SpeechModel
 from memrix.asr.trained_recognizers import TrainedRecognizers, is_trained, open_trained
-from memrix.errors import CheckpointError
+from memrix.errors import CheckpointError, DataError
 
-_TRAINED = ".safetensors"
 _CALIBRATION_SPLIT = "train"
 
 
-@dataclass(frozen=True)
-class Opened:
-    """What an evaluation works on.
-
-    Attributes:
-        recognizer: in float.
-        low_bit: trained with low-bit weights, by their bits.
-        corpus: to evaluate.
-        calibration: to draw calibration clips from; None draws them from the corpus.
-        decoding: how the recognizers find words; None for those that write them.
-    """
+class Opened(NamedTuple):
+    """What an evaluation works on, as ``memrix.asr.evaluation.run.evaluate`` takes it."""
 
     recognizer: SpeechModel
-    low_bit: Mapping[float, SpeechModel]
     corpus: Corpus
+    low_bit: Mapping[float, SpeechModel]
     calibration: Corpus | None
-    decoding: Decoding | None
-
-
-def open_recognizer(name: str) -> SpeechModel:
-    """``whisper-tiny.en``, a folder of ``transformers``, ``owner/name`` on the hub, or a file of ``memrix train``.
-
-    Raises:
-        AssetError: unknown name, out of reach, damaged, or no model that transcribes speech.
-        CheckpointError: a file that holds no recognizer.
-    """
-    if not name.endswith(_TRAINED):
-        from memrix.asr.seq2seq.pretrained import load_pretrained_seq2seq  # transformers takes seconds to import
-
-        return load_pretrained_seq2seq(name)
-    model = load_recognizer(name)[0]
-    before = f"; from {model.source}" if model.source else ""
-    model.source = f"{Path(name).name}, SHA-256 {recognizer_digest(name)}{before}"
-    return model
 
 
 def open_recognizers(
@@ -83,7 +59,7 @@ def open_recognizers(
 def _of_bits(path: str, bits: float | None) -> SpeechModel:
     """The recognizer of a file, whose weights are to have so many bits; None in float."""
     model = open_recognizer(path)
-    found = model.description["hardware"]["weight_bits"] if model.is_low_bit else None
+    found = model.weight_bits
     if found != bits:
         wanted, got = ("in float" if number is None else f"of {number:g} bit" for number in (bits, found))
         remedy = (
@@ -91,6 +67,47 @@ def _of_bits(path: str, bits: float | None) -> SpeechModel:
         )
         raise CheckpointError(f"{path!r} holds a recognizer {got}, expected one {wanted}{remedy}")
     return model
+
+
+def open_writer(name: str, weight_bits: float | None = None) -> SpeechModel:
+    """A recognizer by name, with all that it needs to write words.
+
+    Args:
+        name: as for ``open_recognizer``, ``queen-small``, or a folder that `memrix experiment --save-trained` wrote.
+        weight_bits: which of several recognizers it is to be; None for that in float. Of a single one, which may be
+            put on a chip of any bits, it says nothing.
+
+    Raises:
+        AssetError: there is no such model, it is no speech model, or flashlight-text is not installed.
+        CheckpointError: the file holds no recognizer, or one that finds words by a lexicon and a language model.
+        SettingsError: there is no recognizer of so many bits.
+        DataError: what words are found with is damaged or missing.
+    """
+    trained = open_trained(name) if is_trained(name) else None
+    model = open_recognizer(name if trained is None else str(trained.file(weight_bits)))
+    if not isinstance(model, Recognizer):
+        return model
+    if trained is None:
+        raise CheckpointError(
+            f"{name!r} holds a CTC recognizer, which finds words by a lexicon and a language model; name the "
+            "folder of its experiment (`memrix experiment --save-trained` writes one), or queen-small"
+        )
+    return _equipped(model, trained, name)
+
+
+def _equipped(model: Recognizer, trained: TrainedRecognizers, name: str) -> Recognizer:
+    """A recognizer that finds the words that it can spell, by what was saved with it."""
+    bits, labels = model.weight_bits, model.labels
+    if trained.language_model is None or trained.search is None or bits not in trained.priors:
+        raise DataError(
+            f"{name} lacks the language model, the scales or the label prior that its recognizer finds words with; "
+            "write the folder again, by `memrix experiment --save-trained`"
+        )
+    language_model = open_language_model(trained.language_model)
+    known = labels.pronunciations if isinstance(labels, PhonemeLabels) else language_model.words or ()
+    words = tuple(sorted(word for word in known if labels.spellings(word)))
+    prior = torch.tensor(trained.priors[bits], dtype=torch.float64)
+    return Decoding(trained.search, language_model, labels, words, {bits: prior}).equip(model)
 
 
 def _inventory(model: SpeechModel) -> object:
@@ -121,10 +138,10 @@ def open_evaluation(settings: EvaluationSettings, reporter: Reporter, folder: Pa
         held = _CALIBRATION_SPLIT
     calibration = None if held is None else load_corpus(settings.corpus, part=held)
     if not isinstance(model, Recognizer):
-        return Opened(model, low_bit, corpus, calibration, None)
+        return Opened(model, corpus, low_bit, calibration)
     texts = [model.words(utterance.text) for utterance in corpus.utterances]
     finder = WordFinder(settings, texts, prepared, trained, folder or cache_dir() / "decoding", reporter)
     others = {bits: other for bits, other in low_bit.items() if isinstance(other, Recognizer)}
     decoding = finder.decoding(model, others.values())
     equipped = {bits: decoding.equip(other) for bits, other in others.items()}
-    return Opened(decoding.equip(model), equipped, corpus, calibration, decoding)
+    return Opened(decoding.equip(model), corpus, equipped, calibration)

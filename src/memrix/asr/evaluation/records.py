@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from pydantic import Field, FiniteFloat, TypeAdapter
+from pydantic import Field, FiniteFloat
 
-from memrix.asr.kept import Count, Seconds, Text, validated
+from memrix.asr.kept import Count, Seconds, Text
 
 
 @dataclass(frozen=True)
@@ -87,19 +86,3 @@ class BatchRecord:
     conversions: Count
     clipped: Count
     utterances: tuple[UtteranceRecord, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The record as plain data, for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> BatchRecord:
-        """The record from what `to_dict` gave, or JSON made of it.
-
-        Raises:
-            ValueError: fields that are missing, of another type or out of range.
-        """
-        return validated(_BATCH, data)
-
-
-_BATCH = TypeAdapter(BatchRecord)

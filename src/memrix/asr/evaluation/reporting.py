@@ -21,6 +21,3 @@ class Reporter:
 
     def row(self, execution: Execution, row: Row) -> None:
         """An execution is complete."""
-
-
-SilentReporter = Reporter

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from memrix.asr.evaluation.records import BatchRecord, Execution, UtteranceRecord
-from memrix.asr.files import write_whole
+from memrix.asr.files import make_folder, write_whole
 from memrix.asr.scoring import compare, intervals_described, resampled, wer_interval, word_error_rate
-from memrix.errors import DataError
 from memrix.toolkit import former_names
 
 RESAMPLES = 2000
@@ -204,20 +203,9 @@ class EvaluationResult:
         Raises:
             DataError: the file cannot be written.
         """
-        write_atomically(path, json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a file by ``text`` in one step; its folder is made if need be.
-
-    Raises:
-        DataError: the file cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, text.encode())
-    except OSError as error:
-        raise DataError(f"{path} cannot be written ({error.strerror or error}); name a file that can") from error
+        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+        make_folder(path.parent)
+        write_whole(path, f"{text}\n".encode())
 
 
 __getattr__ = former_names(__name__, {"summarise": "summarize"})

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import memrix
-from memrix.asr.cache import cache_dir
-from memrix.asr.content import hash_of
 from memrix.asr.corpus import Corpus, Utterance, check_audio, chosen, shorter_than, split
-from memrix.asr.evaluation.batches import batch_of, in_batches
+from memrix.asr.evaluation.batches import batch_of, in_batches, joined
 from memrix.asr.evaluation.building import Networks
-from memrix.asr.evaluation.costs import count_costs, kept_costs
-from memrix.asr.evaluation.joining import joined
-from memrix.asr.evaluation.journal import Journal
+from memrix.asr.evaluation.costs import keep_costs, kept_costs
 from memrix.asr.evaluation.measurement import Measurement
 from memrix.asr.evaluation.opening import open_evaluation
 from memrix.asr.evaluation.records import BatchRecord, Execution
-from memrix.asr.evaluation.reporting import Reporter, SilentReporter
-from memrix.asr.evaluation.results import EvaluationResult, Row, summarize, write_atomically
+from memrix.asr.evaluation.reporting import Reporter
+from memrix.asr.evaluation.results import EvaluationResult, Row, summarize
 from memrix.asr.evaluation.settings import EvaluationSettings
-from memrix.asr.provenance import code_fingerprint, versions
+from memrix.asr.files import cache_dir, make_folder, write_whole
+from memrix.asr.journal import Journal
+from memrix.asr.kept import hash_of
+from memrix.asr.provenance import chip_description, code_fingerprint, versions
 from memrix.asr.search.decoding import Decoding
 from memrix.asr.speech_model import SpeechModel
 
@@ -42,7 +41,6 @@ def evaluate(
     *,
     low_bit: Mapping[float, SpeechModel] | None = None,
     calibration: Corpus | None = None,
-    decoding: Decoding | None = None,
     reporter: Reporter | None = None,
     fresh: bool = False,
     folder: Path | None = None,
@@ -54,12 +52,11 @@ def evaluate(
 
     Args:
         settings: what to evaluate.
-        recognizer: in float; it is left untouched.
+        recognizer: in float; it is left untouched. It knows how to find words, if it does not write them.
         corpus: recordings and what is said in them.
         low_bit: models trained with low-bit weights, by their bits; they are left untouched, too. At other bits the
             float one is quantized.
         calibration: what to draw calibration clips from instead of the corpus, which is then evaluated as a whole.
-        decoding: how the recognizers, which search by it, find words.
         reporter: hears about progress.
         fresh: forget what earlier calls have measured.
         folder: where batches are kept. By default in the cache folder.
@@ -67,26 +64,30 @@ def evaluate(
     Raises:
         MemrixError: audio, model or hardware that cannot be used.
     """
-    reporter = reporter or SilentReporter()
+    reporter = reporter or Reporter()
     corpus, skipped = check_audio(corpus, skip_bad=settings.skip_bad, longest_seconds=recognizer.longest_seconds)
     for message in skipped:
         reporter.note(f"skipped: {message}")
     if settings.longest_clip is not None:
         corpus = shorter_than(corpus, settings.longest_clip)
     evaluated, held = _parts(settings, corpus, calibration)
-    trained = dict(low_bit or {})
-    described = {
-        **_described(settings, evaluated, held),
-        "digital": list(settings.digital if settings.digital is not None else recognizer.digital_layers),
-        "decoding": None if decoding is None else decoding.fingerprint,
-    }
+    trained, decoding = dict(low_bit or {}), recognizer.words_by
+    described = _described(settings, recognizer, evaluated, held)
     run = _Run(settings, recognizer, trained, evaluated, held, described, reporter, folder, fresh=fresh)
     rows = run.rows()
     return EvaluationResult(
         rows=rows,
         summary=run.summary(rows),
         model=recognizer.source,
-        corpus=_corpus_described(corpus, rows[0], skipped),
+        corpus={
+            "name": corpus.name,
+            "source": corpus.source,
+            "fingerprint": corpus.fingerprint,
+            "utterances": rows[0].utterances,
+            "words": rows[0].words,
+            "skipped": len(skipped),
+            "skipped_because": list(skipped),
+        },
         settings={**settings.to_dict(), "digital": described["digital"]},
         hardware={name: chip.to_dict() for name, chip in settings.variants(settings.weight_bits[0]).items()},
         versions=described["versions"],
@@ -116,30 +117,8 @@ def open_and_evaluate(
         MemrixError: something cannot be used.
     """
     opened = open_evaluation(settings, reporter, kept)
-    result = evaluate(
-        settings,
-        opened.recognizer,
-        opened.corpus,
-        low_bit=opened.low_bit,
-        calibration=opened.calibration,
-        decoding=opened.decoding,
-        reporter=reporter,
-        fresh=fresh,
-        folder=folder,
-    )
-    return result, opened.decoding
-
-
-def _corpus_described(corpus: Corpus, row: Row, skipped: Sequence[str]) -> dict[str, Any]:
-    return {
-        "name": corpus.name,
-        "source": corpus.source,
-        "fingerprint": corpus.fingerprint,
-        "utterances": row.utterances,
-        "words": row.words,
-        "skipped": len(skipped),
-        "skipped_because": list(skipped),
-    }
+    result = evaluate(settings, **opened._asdict(), reporter=reporter, fresh=fresh, folder=folder)
+    return result, opened.recognizer.words_by
 
 
 class _Run:
@@ -171,8 +150,12 @@ class _Run:
         self.reporter = reporter
         self.measurement = Measurement(recognizer, settings.seed)
         self.folder = (folder or cache_dir() / "runs") / hash_of(described)[:40]
-        write_atomically(self.folder / "description.json", json.dumps(described, indent=2, ensure_ascii=False) + "\n")
-        self.journals = {execution: Journal(self._journal(execution, fresh)) for execution in settings.executions}
+        make_folder(self.folder)
+        write_whole(self.folder / "description.json", json.dumps(described, indent=2, ensure_ascii=False).encode())
+        self.journals = {
+            execution: Journal(self._journal(execution), BatchRecord, fresh=fresh)
+            for execution in settings.executions
+        }
         self.counted = [utterance for batch in self.batches for utterance in batch][: settings.costs or 0]
 
     def rows(self) -> tuple[Row, ...]:
@@ -217,20 +200,13 @@ class _Run:
         return bool(self.counted) and execution.chip == 0
 
     def _costs(self, execution: Execution) -> Path:
-        return self.journals[execution].path.with_suffix(f".costs-{len(self.counted)}.json")
+        return self._journal(execution).with_suffix(f".costs-{len(self.counted)}.json")
 
-    def _journal(self, execution: Execution, fresh: bool) -> Path:
+    def _journal(self, execution: Execution) -> Path:
         """The file of an execution: another one for another network, chip or seed."""
-        hardware = self.networks.hardware(execution)
-        content = hash_of(
-            self.networks.model_of(execution).source,
-            dataclasses.asdict(execution),
-            None if hardware is None else [hardware.to_dict(), repr(dataclasses.asdict(hardware.parameters))],
-        )
-        path = self.folder / f"{content[:40]}.jsonl"
-        if fresh:
-            path.unlink(missing_ok=True)
-        return path
+        chip = chip_description(self.networks.hardware(execution))
+        content = hash_of(self.networks.model_of(execution).source, dataclasses.asdict(execution), chip)
+        return self.folder / f"{content[:40]}.jsonl"
 
     def _measured(self, execution: Execution) -> list[BatchRecord]:
         kept = self.journals[execution].batches
@@ -248,7 +224,7 @@ class _Run:
         model = self.networks.build(execution)
         if uncounted:
             with self.reporter.stage(f"{execution}: counting costs", 1):
-                count_costs(model, self.counted, self._costs(execution))
+                keep_costs(self._costs(execution), model, self.counted)
         cells = memrix.summary(model.network).cells if execution.kind == "chip" else 0
         total = sum(map(len, self.batches))
         done = total - sum(len(self.batches[index]) for index in missing)
@@ -269,14 +245,18 @@ def _parts(settings: EvaluationSettings, corpus: Corpus, calibration: Corpus | N
     return chosen(corpus, settings.limit, settings.seed), chosen(calibration, clips, settings.seed)
 
 
-def _described(settings: EvaluationSettings, evaluated: Corpus, calibration: Corpus) -> dict[str, Any]:
+def _described(
+    settings: EvaluationSettings, recognizer: SpeechModel, evaluated: Corpus, held: Corpus
+) -> dict[str, Any]:
     """What all figures of an evaluation depend on; what each depends on besides is in the name of its journal."""
     return {
         "settings": {name: value for name, value in settings.to_dict().items() if name not in _ELSEWHERE},
         "evaluated": [_identity(utterance) for utterance in evaluated.utterances],
-        "calibration": [_identity(utterance) for utterance in calibration.utterances],
+        "calibration": [_identity(utterance) for utterance in held.utterances],
         "versions": versions(),
         "code": code_fingerprint(),
+        "digital": list(settings.digital if settings.digital is not None else recognizer.digital_layers),
+        "decoding": recognizer.words_by and recognizer.words_by.fingerprint,
     }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from memrix.asr.counts import LARGEST_SEED, MOST, is_count
+from memrix.asr.counts import LARGEST_SEED, count_problems
 from memrix.errors import MemrixError, SettingsError
 from memrix.toolkit import shown, warn_renamed
 
@@ -98,8 +98,9 @@ class EvaluationSettings:
     beam: int | None = None
 
     def __post_init__(self) -> None:
-        for name, value in (("hardware", _as_tuple(self.hardware)), ("low_bit", _as_texts(self.low_bit))):
-            object.__setattr__(self, name, value)
+        given: object = self.hardware
+        object.__setattr__(self, "hardware", given if isinstance(given, tuple | list) else (given,))
+        object.__setattr__(self, "low_bit", _as_texts(self.low_bit))
         problems = self._problems()
         if problems:
             raise SettingsError("these settings cannot be used:\n  " + "\n  ".join(problems))
@@ -122,14 +123,10 @@ class EvaluationSettings:
         problems += [
             f"an ADC is precision/range, such as 4/4, got {text!r}" for text in self.adc if not _ADC.fullmatch(text)
         ]
-        for name in ("chips", "limit", "calibration_clips", "batch_size", "beam", "costs"):
-            value = getattr(self, name)
-            if not (is_count(value, 1, MOST) or (value is None and name not in ("chips", "calibration_clips"))):
-                problems.append(f"{name} must be a whole number from 1 on, up to {MOST}, got {shown(value)}")
+        problems += count_problems(self, ("chips", "limit", "calibration_clips", "batch_size", "beam", "costs"))
+        problems += count_problems(self, ("seed",), 0, LARGEST_SEED)
         if self.longest_clip is not None and not self.longest_clip > 0:
             problems.append(f"longest_clip must be a number of seconds above 0, got {self.longest_clip!r}")
-        if not is_count(self.seed, 0, LARGEST_SEED):
-            problems.append(f"seed must be a whole number from 0 to {LARGEST_SEED}, got {shown(self.seed)}")
         for text in (self.model, self.corpus, self.language_model):
             problem = None if text is None else text_problem(text)
             problems += [] if problem is None else [problem]
@@ -223,15 +220,42 @@ class EvaluationSettings:
         return {**plain, "hardware": list(self._titles)}
 
 
+@dataclass(frozen=True)
+class CostSettings:
+    """What the costs of an utterance are measured on.
+
+    Attributes:
+        trained: trained recognizers: queen-small, which comes with memrix, or a folder that `memrix experiment
+            --save-trained` has written.
+        weight_bits: bits per weight of the recognizer to run, one that was trained with low-bit weights. By default
+            the fewest.
+        corpus: name or folder of a corpus that `memrix corpus prepare` has prepared.
+        limit: number of utterances of its test split.
+        chip: file of a chip of this recognizer's network that memrix.save has written. By default one is programmed.
+        constants: TOML file of what one conversion, sum, product or cell costs, in place of those that come with
+            memrix.
+        seed: seed of the chip that is programmed.
+    """
+
+    trained: str = "queen-small"
+    weight_bits: float | None = None
+    corpus: str = "queen"
+    limit: int = 10
+    chip: str | None = None
+    constants: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        problems = count_problems(self, ("limit",)) + count_problems(self, ("seed",), 0, LARGEST_SEED)
+        if problems:
+            raise SettingsError("; ".join(problems))
+
+
 def _number(text: str) -> float | None:
     if not re.fullmatch(r"\d{1,2}(\.\d+)?", text, re.ASCII):
         return None
     number = float(text)
     return int(number) if number.is_integer() else number
-
-
-def _as_tuple(hardware: object) -> object:
-    return hardware if isinstance(hardware, tuple | list) else (hardware,)
 
 
 def _as_texts(low_bit: tuple[object, ...]) -> tuple[object, ...]:

@@ -11,22 +11,24 @@ from lhotse import CutSet
 from torch import Tensor
 
 import memrix
-from memrix.asr.content import content_of, hash_of
 from memrix.asr.corpora.prepared import PreparedCorpus
+from memrix.asr.evaluation.batches import BATCH_SECONDS
 from memrix.asr.evaluation.reporting import Reporter
 from memrix.asr.evaluation.settings import EvaluationSettings
+from memrix.asr.files import make_folder
+from memrix.asr.kept import content_of, hash_of
 from memrix.asr.labels import Labels, PhonemeLabels
 from memrix.asr.pronunciation import corpus_pronunciations
 from memrix.asr.recognizer import Recognizer
 from memrix.asr.search.beam import BeamSearch
-from memrix.asr.search.decoding import Decoding, bits_of
+from memrix.asr.search.decoding import Decoding
 from memrix.asr.search.estimation import estimate
 from memrix.asr.search.language_model import LanguageModel, open_language_model
 from memrix.asr.search.prior import label_prior
 from memrix.asr.search.settings import SearchSettings
 from memrix.asr.search.tuning import tune
 from memrix.asr.trained_recognizers import TrainedRecognizers, kept_priors, kept_search, write_search
-from memrix.asr.transcription import emissions
+from memrix.asr.training.data import evaluation_plan, padded_audio
 from memrix.errors import DataError
 
 DEFAULT_BEAM = 100
@@ -60,7 +62,9 @@ class WordFinder:
         Raises:
             DataError: words that cannot be spelled, all listed; or nothing to make a language model from.
         """
-        texts = self._all_texts()
+        # Also those that are not evaluated: a shorter test is not easier.
+        whole = self.corpus and [text for split in self.corpus.splits for text in _texts(self.corpus.cuts(split))]
+        texts = list(whole or self.texts)
         labels = self._labels(floating, texts)
         found = {word for text in texts for word in text.split()}
         if isinstance(floating.labels, PhonemeLabels):
@@ -74,15 +78,9 @@ class WordFinder:
                 f"'memrix M EH M R IH K S', and name it with --dictionaries (setting dictionaries)"
             )
         model = self._language_model()
-        priors = {bits_of(item): self._prior(item) for item in (floating, *low_bit)}
+        priors = {item.weight_bits: self._prior(item) for item in (floating, *low_bit)}
         made = Decoding(SearchSettings(DEFAULT_BEAM, prior_scale=0.0), model, labels, words, priors)
         return replace(made, settings=self._scales(floating, made))
-
-    def _all_texts(self) -> list[str]:
-        """All transcripts, also those that are not evaluated: a shorter test is not easier."""
-        if self.corpus is None:
-            return list(self.texts)
-        return [text for split in self.corpus.splits for text in _texts(self.corpus.cuts(split))]
 
     def _cuts(self, split: str, what: str) -> CutSet:
         if self.corpus is None or split not in self.corpus.splits:
@@ -116,13 +114,14 @@ class WordFinder:
 
     def _prior(self, recognizer: Recognizer) -> Tensor:
         """Mean posterior of each label on the development split."""
-        if self.trained is not None and bits_of(recognizer) in self.trained.priors:
-            return torch.tensor(self.trained.priors[bits_of(recognizer)], dtype=torch.float64)
+        if self.trained is not None and recognizer.weight_bits in self.trained.priors:
+            return torch.tensor(self.trained.priors[recognizer.weight_bits], dtype=torch.float64)
         dev = self._cuts("dev", "the label prior")
         path = self._kept("prior", "json", recognizer.source, content_of(dev))
         if path.is_file():
             return torch.tensor(kept_priors(path, "remove it to find it again")[None], dtype=torch.float64)
-        prior = prior_of(emissions(recognizer, dev).values())
+        found = emissions(recognizer, dev).values()
+        prior = label_prior((frames.unsqueeze(0), torch.tensor([len(frames)])) for frames in found)
         write_search(path, None, {None: prior.tolist()})
         return prior
 
@@ -135,7 +134,7 @@ class WordFinder:
         dev = self._cuts("dev", "the scales of decoding")
         path = self._kept("search", "json", floating.source, made.fingerprint, beam, content_of(dev))
         if path.is_file():
-            return kept_search(path, "remove it to tune again")[0]
+            return kept_search(path, "remove it to tune again")
         self.reporter.note("tuning the scales of decoding on the development split")
         found, texts = emissions(floating, dev), {cut.id: cut.supervisions[0].text for cut in dev}
         start = SearchSettings(beam_size=beam or DEFAULT_BEAM, token_beam=20, lm_scale=1.8, prior_scale=0.4)
@@ -155,19 +154,28 @@ class WordFinder:
 
     def _kept(self, kind: str, suffix: str, *parts: object) -> Path:
         """Where something is kept that follows from these parts; its folder is made."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise DataError(
-                f"the folder {self.folder} cannot be used ({error.strerror or error}); name another"
-            ) from error
+        make_folder(self.folder)
         return self.folder / f"{kind}-{hash_of(memrix.__version__, *parts)[:20]}.{suffix}"
-
-
-def prior_of(found: Iterable[Tensor]) -> Tensor:
-    """The label prior of log-probabilities ``[frames, labels]`` of utterances."""
-    return label_prior((frames.unsqueeze(0), torch.tensor([len(frames)])) for frames in found)
 
 
 def _texts(cuts: CutSet) -> list[str]:
     return [cut.supervisions[0].text for cut in cuts]
+
+
+@torch.no_grad()
+def emissions(recognizer: Recognizer, cuts: CutSet) -> dict[str, Tensor]:
+    """Log-probabilities of the labels, ``[frames, labels]`` on the CPU, of every utterance by its id.
+
+    Args:
+        recognizer: in float, quantized or on a chip; it is put into evaluation mode.
+        cuts: the utterances.
+    """
+    recognizer.eval()
+    found: dict[str, Tensor] = {}
+    known = {cut.id: cut for cut in cuts}
+    for batch in evaluation_plan(cuts, recognizer, BATCH_SECONDS):
+        ids = [name for (name,) in batch]
+        log_probabilities, lengths = recognizer(*padded_audio([known[name] for name in ids]))
+        for name, frames, length in zip(ids, log_probabilities.cpu(), lengths.tolist(), strict=True):
+            found[name] = frames[:length].clone()
+    return found

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memrix.asr.corpora.prepared import open_corpus
-from memrix.asr.evaluation.reporting import Reporter, SilentReporter
+from memrix.asr.evaluation.reporting import Reporter
 from memrix.asr.evaluation.results import EvaluationResult
 from memrix.asr.evaluation.run import open_and_evaluate
 from memrix.asr.experiment.settings import ExperimentSettings
+from memrix.asr.files import make_folder
 from memrix.asr.trained_recognizers import TrainedRecognizers, is_trained, open_trained
 from memrix.asr.training.settings import TrainingSettings
 from memrix.errors import DataError
@@ -65,13 +66,8 @@ def run_experiment(
     """
     place = file_path(folder, DataError, "the folder of an experiment")
     open_corpus(settings.corpus)
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(
-            f"the folder {place} cannot be used for an experiment ({error.strerror or error}); name another"
-        ) from error
-    reporter = reporter or SilentReporter()
+    make_folder(place, "for an experiment")
+    reporter = reporter or Reporter()
     given = settings.recognizer
     known = open_trained(given) if given is not None and is_trained(given) else None
     trained = _trained(settings, place, known, reporter, training)

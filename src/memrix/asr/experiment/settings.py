@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from memrix.asr.counts import MOST, is_count
+from memrix.asr.counts import MOST, count_problems, is_count
 from memrix.asr.evaluation.settings import EvaluationSettings
 from memrix.asr.recipes import read_experiment, read_settings, recipe_names
 from memrix.errors import MemrixError, SettingsError
-from memrix.toolkit import closest, formerly, is_file, is_folder, shown, with_former_names
+from memrix.toolkit import closest, formerly, is_file, is_folder, with_former_names
 
 # `memrix --help` reads the fields below: torch is imported by the methods that need it.
 if TYPE_CHECKING:
@@ -63,9 +63,7 @@ class ExperimentSettings(EvaluationSettings):
     recognizer: str | None = field(default=None, metadata=formerly("recogniser"))
 
     def _problems(self) -> list[str]:
-        problems = super()._problems()
-        if self.epochs is not None and not is_count(self.epochs, 1, MOST):
-            problems.append(f"epochs must be a whole number from 1 on, up to {MOST}, got {shown(self.epochs)}")
+        problems = super()._problems() + count_problems(self, ("epochs",))
         given = self.low_bit_epochs
         if not all(is_count(epochs, 1, MOST) for epochs in given) or len(given) not in (0, 1, len(self.weight_bits)):
             problems.append(
@@ -102,7 +100,7 @@ class ExperimentSettings(EvaluationSettings):
 
         That of a CTC model is its float training, shorter and from a lower learning rate.
         """
-        from memrix.asr.seq2seq.settings import Seq2SeqSettings
+        from memrix.asr.models.settings import Seq2SeqSettings
 
         recipe = self.float_training()
         update: dict[str, Any] = {"method": "quantization-aware", "start": start}

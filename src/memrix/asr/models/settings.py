@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Tag, TypeAdapter
 
 from memrix.asr.model_folders import is_hub_name
-from memrix.asr.models.conformer import PRESETS, ConformerSettings
-from memrix.asr.models.transformers_ctc import TransformersSettings
-from memrix.asr.seq2seq.settings import Seq2SeqSettings
+from memrix.asr.models.conformer import PRESETS, Conformer, ConformerSettings
+from memrix.asr.models.transformers_ctc import TransformersCtc, TransformersSettings, build_transformers_ctc
+from memrix.asr.outside import PlainText, Settings
 from memrix.toolkit import closest, is_folder, shown
+
+
+class Seq2SeqSettings(Settings):
+    """A sequence-to-sequence model of the ``transformers`` library.
+
+    Attributes:
+        checkpoint: ``whisper-tiny.en``, a name on the Hugging Face hub, or a folder that ``save_pretrained`` wrote.
+    """
+
+    kind: Literal["sequence-to-sequence"] = "sequence-to-sequence"
+    checkpoint: PlainText
+
 
 CtcSettings = ConformerSettings | TransformersSettings
 ModelSettings = CtcSettings | Seq2SeqSettings
@@ -62,3 +74,18 @@ def model_settings(table: dict[str, Any]) -> ModelSettings:
     """
     adapter: TypeAdapter[ModelSettings] = TypeAdapter(ModelChoice)
     return adapter.validate_python(table)
+
+
+AcousticModel = Conformer | TransformersCtc
+
+
+def build_network(settings: CtcSettings, labels: int) -> AcousticModel:
+    """A network for so many labels; random weights are drawn from torch's generator.
+
+    Raises:
+        SettingsError: transformers builds no CTC model from these settings.
+        AssetError: pretrained weights are out of reach.
+    """
+    if isinstance(settings, ConformerSettings):
+        return Conformer(settings, labels)
+    return build_transformers_ctc(settings, labels)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal, cast
 
 import torch
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import model_validator
 from torch import Tensor, nn
 
-from memrix.asr.features import MEL_BINS
-from memrix.asr.model_folders import open_model_folder, require_no_code, require_sizes, values_in
+from memrix.asr.features import MEL_BINS, valid_frames
+from memrix.asr.model_folders import SAFELY, loading, open_model_folder, require_no_code, require_sizes
 from memrix.asr.models.attention import position_biases
-from memrix.asr.models.masking import valid_frames
+from memrix.asr.outside import Settings, explained
 from memrix.errors import AssetError, SettingsError
 
 _LENGTHS = ("_get_subsampling_output_length", "_get_feat_extract_output_lengths")
@@ -21,19 +22,16 @@ _DIGITAL |= {"pos_conv_embed"}  # its weight is normalized anew at each call
 
 _ROOM = 1.1
 """A model may have some weights that its checkpoint lacks, such as those of masks for training."""
-_WHICH = "name one of the Hugging Face hub, or a folder that holds one"
 _MOST_LAYERS = 1024
 
 
-class TransformersSettings(BaseModel):
+class TransformersSettings(Settings):
     """A CTC model of the ``transformers`` library: one of these.
 
     Attributes:
         config: its configuration, ``model_type`` and what differs from that type's defaults.
         checkpoint: name on the Hugging Face hub or local folder of pretrained weights; the output layer is new.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["transformers"] = "transformers"
     config: dict[str, Any] | None = None
@@ -123,14 +121,11 @@ def build_transformers_ctc(settings: TransformersSettings, labels: int) -> Trans
         return TransformersCtc(_pretrained(settings.checkpoint, own))
     table = dict(settings.config or {})
     kind = str(table.pop("model_type", ""))
-    try:
+    what = f"transformers builds no CTC model from model_type {kind!r} and {sorted(table)}"
+    unfit = (KeyError, ValueError, TypeError, AttributeError, RuntimeError, ArithmeticError, ImportError)
+    with explained(SettingsError, what, "try model_type 'parakeet_ctc' or 'wav2vec2-conformer'", unfit):
         config = AutoConfig.for_model(kind, **{**table, **own})
         model = AutoModelForCTC.from_config(config, trust_remote_code=False)
-    except (KeyError, ValueError, TypeError, AttributeError, RuntimeError, ArithmeticError, ImportError) as error:
-        raise SettingsError(
-            f"transformers builds no CTC model from model_type {kind!r} and {sorted(table)} "
-            f"({_reason(error)}); try model_type 'parakeet_ctc' or 'wav2vec2-conformer'"
-        ) from error
     return TransformersCtc(model)
 
 
@@ -138,28 +133,16 @@ def _pretrained(name: str, own: dict[str, Any]) -> Any:  # noqa: ANN401  # trans
     """The model of a folder or of the hub: a class of transformers, with weights of safetensors files."""
     from transformers import AutoConfig, AutoModelForCTC
 
-    try:
+    with loading(f"no CTC model {name!r}", "name one of the Hugging Face hub, or a folder that holds one"):
         folder = open_model_folder(name)
-        safely = {"trust_remote_code": False, "local_files_only": True}
-        config = AutoConfig.from_pretrained(folder.path, **safely, **own)
+        config = AutoConfig.from_pretrained(folder.path, **SAFELY, **own)
         with torch.device("meta"):
             declared = AutoModelForCTC.from_config(config, trust_remote_code=False)
         # The output layer is new; nothing else may be larger than what is there.
-        values = sum(value.numel() for value in declared.parameters())
-        values -= sum(value.numel() for name, value in declared.named_parameters() if "head" in name)
-        if values > _ROOM * values_in(folder.shapes):
-            raise AssetError(
-                f"{folder.path} describes a model of {values} weights, and holds {values_in(folder.shapes)}; copy it "
-                "again"
-            )
+        values = sum(value.numel() for name, value in declared.named_parameters() if "head" not in name)
+        held = sum(map(math.prod, folder.shapes.values()))
+        if values > _ROOM * held:
+            raise AssetError(f"{folder.path} describes a model of {values} weights, and holds {held}; copy it again")
         return AutoModelForCTC.from_pretrained(
-            folder.path, ignore_mismatched_sizes=True, use_safetensors=True, **safely, **own
+            folder.path, ignore_mismatched_sizes=True, use_safetensors=True, **SAFELY, **own
         )
-    except AssetError as error:
-        raise AssetError(f"no CTC model {name!r}: {error}; {_WHICH}") from error
-    except Exception as error:  # broad, because transformers and its file readers raise errors of many kinds
-        raise AssetError(f"no CTC model {name!r} ({_reason(error)}); {_WHICH}") from error
-
-
-def _reason(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -101,7 +101,7 @@ class BeamSearch:
 
         parts = _dealt(emissions, joblib.effective_n_jobs(n_jobs) * _CHUNKS_PER_JOB)
         found = joblib.Parallel(n_jobs=n_jobs, backend="loky")(
-            joblib.delayed(_transcribe_part)(self, [emissions[i] for i in part]) for part in parts
+            joblib.delayed(self._transcribe)([emissions[i] for i in part]) for part in parts
         )
         texts = dict(zip((i for part in parts for i in part), (text for part in found for text in part), strict=True))
         return [texts[i] for i in range(len(emissions))]
@@ -149,10 +149,6 @@ def _dealt(emissions: Sequence[Emissions], parts: int) -> list[list[int]]:
     """Positions of utterances in parts of much the same length, the longest utterances first."""
     by_length = sorted(range(len(emissions)), key=lambda i: -len(emissions[i]))
     return [by_length[start::parts] for start in range(min(parts, len(by_length)))]
-
-
-def _transcribe_part(search: BeamSearch, emissions: Sequence[Emissions]) -> list[str]:
-    return search._transcribe(emissions)
 
 
 def _network(resources: Resources) -> Network:

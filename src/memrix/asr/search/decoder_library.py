@@ -14,17 +14,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from memrix.asr.search.arpa import arpa_problem
-from memrix.asr.unpacking import GZIP
+from memrix.asr.outside import GZIP, explained
+from memrix.asr.search.language_model import arpa_problem, is_binary
 from memrix.errors import AssetError, DataError
 from memrix.toolkit import file_path
 
 if TYPE_CHECKING:
     from flashlight.lib.text.decoder.kenlm import KenLM
 
-_MISSING = (
-    "{what} needs the library flashlight-text, which is not installed here ({error}): pip install 'memrix[asr]'; "
-    "its wheels are for Python 3.11 and 3.12. Greedy search (memrix.asr.search.greedy) works without it"
+_MISSING = "needs the library flashlight-text, which is not installed here"
+_INSTALL = (
+    "pip install 'memrix[asr]': its wheels are for Python 3.11 and 3.12. Greedy search (memrix.asr.search.greedy) "
+    "works without it"
 )
 
 
@@ -34,10 +35,8 @@ def decoder_library() -> ModuleType:
     Raises:
         AssetError: the library is not installed.
     """
-    try:
+    with explained(AssetError, "a beam search " + _MISSING, _INSTALL, ImportError):
         import flashlight.lib.text.decoder as library
-    except ImportError as error:
-        raise AssetError(_MISSING.format(what="a beam search", error=error)) from error
     module: ModuleType = library
     return module
 
@@ -51,11 +50,9 @@ def load_kenlm(path: Path, words: Sequence[str]) -> KenLM:
         AssetError: the library is not installed.
         DataError: KenLM refuses the file.
     """
-    try:
+    with explained(AssetError, "a language model " + _MISSING, _INSTALL, ImportError):
         from flashlight.lib.text.decoder.kenlm import KenLM
         from flashlight.lib.text.dictionary import Dictionary
-    except ImportError as error:
-        raise AssetError(_MISSING.format(what="a language model", error=error)) from error
     problem = None if is_binary(file_path(path, DataError, "the path of a language model")) else arpa_problem(path)
     if problem is not None:
         raise DataError(f"KenLM cannot use {path} ({problem}); estimate or copy it again")
@@ -67,22 +64,6 @@ def load_kenlm(path: Path, words: Sequence[str]) -> KenLM:
             return KenLM(str(plain), dictionary)
     except RuntimeError as error:
         raise DataError(f"KenLM cannot use {path} ({_reason(error)}); estimate or copy it again") from error
-
-
-_KENLM = b"mmap lm http://kheafield.com/code"
-
-
-def is_binary(path: Path) -> bool:
-    """Whether a file is a binary one of KenLM, as is seen from how it begins.
-
-    Raises:
-        DataError: it cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_KENLM)) == _KENLM
-    except OSError as error:
-        raise DataError(f"no language model can be read from {path} ({error.strerror}); check the path") from error
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from memrix.asr.content import hash_of
+from memrix.asr.kept import hash_of
 from memrix.asr.labels import Labels
 from memrix.asr.recognizer import Recognizer
 from memrix.asr.search.beam import BeamSearch
@@ -54,9 +54,11 @@ class Decoding:
         Raises:
             AssetError: flashlight-text is not installed.
         """
-        prior = self.priors[bits_of(recognizer)]
+        prior = self.priors[recognizer.weight_bits]
         search = BeamSearch(self.labels.symbols, self.lexicon, self.language_model, self.settings, prior)
-        return recognizer.finding(search, self.labels)
+        found = recognizer.with_network(recognizer.network)
+        found.search, found.labels, found.words_by = search, self.labels, self
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """What a result says of it."""
@@ -65,9 +67,3 @@ class Decoding:
             "language_model_sha256": self.language_model.sha256,
             "words": len(self.words),
         }
-
-
-def bits_of(recognizer: Recognizer) -> float | None:
-    """Bits that its weights were trained with; None in float."""
-    found: float | None = recognizer.description["hardware"]["weight_bits"] if recognizer.is_low_bit else None
-    return found

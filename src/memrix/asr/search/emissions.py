@@ -34,18 +34,23 @@ def utterances(log_probabilities: Tensor, lengths: Tensor) -> list[Emissions]:
     Raises:
         DataError: shapes that do not fit, or lengths out of range.
     """
+    require_batch(log_probabilities, lengths)
+    valid, frames = [int(length) for length in lengths.tolist()], log_probabilities.shape[1]
+    wrong = [f"utterance {i} has {n}" for i, n in enumerate(valid) if not 0 <= n <= frames]
+    if wrong:
+        raise DataError(f"lengths must be from 0 to the {frames} frames of the batch, but {listed(wrong)}")
+    batch = as_array(log_probabilities)
+    return [emissions[:length] for emissions, length in zip(batch, valid, strict=True)]
+
+
+def require_batch(log_probabilities: Tensor, lengths: Tensor) -> None:
+    """Raise DataError unless these are ``[batch, frames, labels]`` and ``[batch]``."""
     shape, counts = tuple(log_probabilities.shape), tuple(lengths.shape)
     if len(shape) != 3 or counts != shape[:1]:
         raise DataError(
             f"expected log-probabilities [batch, frames, labels] and lengths [batch], got shapes {list(shape)} "
             f"and {list(counts)}"
         )
-    valid = [int(length) for length in lengths.tolist()]
-    wrong = [f"utterance {i} has {n}" for i, n in enumerate(valid) if not 0 <= n <= shape[1]]
-    if wrong:
-        raise DataError(f"lengths must be from 0 to the {shape[1]} frames of the batch, but {listed(wrong)}")
-    batch = as_array(log_probabilities)
-    return [emissions[:length] for emissions, length in zip(batch, valid, strict=True)]
 
 
 def checked(items: Iterable[Tensor | npt.NDArray[np.floating]], labels: int) -> list[Emissions]:

@@ -12,10 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from memrix.asr.corpus import listing
-from memrix.asr.outside import text_problem
-from memrix.asr.search.arpa import UNKNOWN, arpa_fields, arpa_lines
+from memrix.asr.files import whole_file
+from memrix.asr.outside import explained, text_problem
 from memrix.asr.search.decoder_library import load_kenlm
-from memrix.asr.search.language_model import MAX_ORDER, MIN_ORDER, LanguageModel, open_language_model
+from memrix.asr.search.language_model import (
+    MAX_ORDER,
+    MIN_ORDER,
+    UNKNOWN,
+    LanguageModel,
+    arpa_fields,
+    arpa_lines,
+    open_language_model,
+)
 from memrix.asr.search.lexicon import RESERVED
 from memrix.asr.search.ngram_tools import find_estimator
 from memrix.errors import AssetError, DataError
@@ -147,16 +155,11 @@ def _check(model: LanguageModel, counts: Counter[str]) -> None:
 
 def _store(arpa: Path, output: Path) -> None:
     """Copy to ``output``, which is whole or not there; equal models give equal files."""
-    try:
+    with explained(DataError, f"{output} cannot be written", "name another place"):
         output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=output.parent, prefix=".estimate-") as folder:
-            part = Path(folder) / output.name
-            with arpa.open("rb") as source, part.open("wb") as target:
-                if output.suffix == ".gz":
-                    with gzip.GzipFile(filename="", fileobj=target, mode="wb", mtime=0) as zipped:
-                        shutil.copyfileobj(source, zipped)
-                else:
-                    shutil.copyfileobj(source, target)
-            part.replace(output)
-    except OSError as error:
-        raise DataError(f"{output} cannot be written ({error.strerror or error}); name another place") from error
+        with arpa.open("rb") as source, whole_file(output) as target:
+            if output.suffix == ".gz":
+                with gzip.GzipFile(filename="", fileobj=target, mode="wb", mtime=0) as zipped:
+                    shutil.copyfileobj(source, zipped)
+            else:
+                shutil.copyfileobj(source, target)

@@ -22,9 +22,5 @@ def greedy_labels(log_probabilities: Tensor, lengths: Tensor) -> list[list[int]]
         InputError: values that are not numbers.
     """
     emissions = checked(utterances(log_probabilities, lengths), labels=log_probabilities.shape[-1])
-    return [_collapsed(frames.argmax(axis=1)) for frames in emissions]
-
-
-def _collapsed(path: np.ndarray[tuple[int], np.dtype[np.intp]]) -> list[int]:
-    changes = np.diff(path, prepend=-1) != 0
-    return [int(label) for label in path[changes] if label != BLANK]
+    paths = [frames.argmax(axis=1) for frames in emissions]
+    return [[int(label) for label in path[np.diff(path, prepend=-1) != 0] if label != BLANK] for path in paths]

@@ -2,19 +2,147 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from memrix.asr.corpus import listing
 from memrix.asr.files import sha256_of
-from memrix.asr.search.arpa import read_arpa_head
-from memrix.asr.search.decoder_library import is_binary
+from memrix.asr.outside import explained, unpacked_lines
 from memrix.errors import DataError
 from memrix.toolkit import file_path
 
+SENTENCE_MARKS = ("<s>", "</s>")
+UNKNOWN = ("<unk>", "<UNK>")
+
+_BLANKS = " \t\r\n"
+"""Those of KenLM. Others, such as the no-break space, are parts of words."""
+
+_COUNT = re.compile(r"ngram\s+(?P<order>\d{1,3})\s*=\s*(?P<count>\d{1,18})")
+_LARGEST = 1000.0
+"""Logarithms of probabilities and backoffs lie within: -99 stands for nothing at all."""
+_PROBLEMS_SHOWN = 20
+
 MIN_ORDER, MAX_ORDER = 2, 6
 """What KenLM reads as it is built into flashlight-text."""
+
+_KENLM = b"mmap lm http://kheafield.com/code"
+
+
+def arpa_fields(line: str) -> list[str]:
+    """What stands in a line of n-grams: a logarithm, words, and maybe a backoff."""
+    return [field for field in line.replace("\t", " ").split(" ") if field]
+
+
+@contextmanager
+def arpa_lines(path: Path) -> Iterator[Iterator[str]]:
+    """The lines of an ARPA file, gzipped or not, without blanks around them.
+
+    Raises:
+        DataError: missing, unreadable, cut off, or not UTF-8.
+    """
+    with unpacked_lines(path, "it may be damaged: estimate or copy it again") as lines:
+        yield (line.strip(_BLANKS) for line in lines)
+
+
+def arpa_problem(path: Path) -> str | None:
+    """What keeps the n-grams of an ARPA file from being loaded, or None.
+
+    Whoever loads them takes memory for as many as the header says, and takes any number for a probability.
+
+    Raises:
+        DataError: it cannot be read, or its header or unigrams cannot be right.
+    """
+    with arpa_lines(path) as lines:
+        counts = _read_counts(path, lines)
+        for order, stated in enumerate(counts, start=1):
+            problem = _section_problem(lines, order, stated, longest=order == len(counts))
+            if problem is not None:
+                return problem
+    return None
+
+
+def _section_problem(lines: Iterator[str], order: int, stated: int, *, longest: bool) -> str | None:
+    """What is wrong with the n-grams of an order, whose heading was read; the next heading is read, too."""
+    found, heading = 0, "\\end\\" if longest else f"\\{order + 1}-grams:"
+    for line in lines:
+        if line.startswith("\\"):
+            if found != stated:
+                return f"{found} {order}-grams where the header says {stated}"
+            return None if line == heading else f"{line[:40]!r} where {heading} is expected"
+        fields = arpa_fields(line)
+        if not fields:
+            continue
+        found += 1
+        numbers = (fields[0], *fields[order + 1 :])
+        if len(fields) < order + 1 or len(numbers) > 2 or not all(map(_is_number, numbers)) or float(fields[0]) > 0:
+            return f"{line[:60]!r} is no {order}-gram with a logarithm of its probability"
+    return f"End of file within the {order}-grams: {found} where the header says {stated}"
+
+
+def _read_counts(path: Path, lines: Iterator[str]) -> tuple[int, ...]:
+    first = next((line for line in lines if line), "")
+    if first != "\\data\\":
+        raise DataError(
+            f"{path} is no language model that is known: it begins with {first[:40]!r}; expected ARPA (a text that "
+            "begins with \\data\\), ARPA with gzip, or a binary file of KenLM"
+        )
+    counts: dict[int, int] = {}
+    for line in lines:
+        if line == "\\1-grams:":
+            break
+        count = _COUNT.fullmatch(line)
+        if count is not None:
+            counts[int(count["order"])] = int(count["count"])
+    if list(counts) != list(range(1, len(counts) + 1)) or not counts:
+        raise DataError(
+            f"{path} has no sound ARPA header: lines such as `ngram 1=3735` for each order and then `\\1-grams:` are "
+            f"expected, got counts for the orders {list(counts)}; estimate it again"
+        )
+    return tuple(counts.values())
+
+
+def _read_unigrams(lines: Iterator[str]) -> tuple[set[str], list[str]]:
+    unigrams: set[str] = set()
+    problems: list[str] = []
+    for line in lines:
+        if line.startswith("\\"):
+            return unigrams, problems
+        fields = arpa_fields(line)
+        if not fields:
+            continue
+        if len(fields) not in (2, 3) or not all(_is_number(field) for field in (fields[0], *fields[2:])):
+            problems.append(f"{line[:60]!r} is no unigram: a logarithm, a word and maybe a backoff are expected")
+        elif float(fields[0]) > 0:
+            problems.append(f"{line[:60]!r} has a probability above 1")
+        elif fields[1] in unigrams:
+            problems.append(f"the unigram {fields[1]} occurs twice")
+        else:
+            unigrams.add(fields[1])
+    return unigrams, [*problems, "it ends within the unigrams"]
+
+
+def _is_number(field: str) -> bool:
+    try:
+        return -_LARGEST <= float(field) <= _LARGEST
+    except ValueError:
+        return False
+
+
+def is_binary(path: Path) -> bool:
+    """Whether a file is a binary one of KenLM, as is seen from how it begins.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    with (
+        explained(DataError, f"no language model can be read from {path}", "check the path"),
+        path.open("rb") as file,
+    ):
+        return file.read(len(_KENLM)) == _KENLM
 
 
 @dataclass(frozen=True)
@@ -52,18 +180,28 @@ class LanguageModel:
 def open_language_model(path: Path) -> LanguageModel:
     """The language model in a file; what the file is, is seen from how it begins.
 
-    The n-grams themselves are checked by KenLM when a search loads them.
+    Of an ARPA file, counts and unigrams are read. The longer n-grams are checked when a search loads them.
 
     Raises:
-        DataError: no such file, no language model, unigrams that cannot be right, or an order out of range.
+        DataError: no such file, no language model, cut off, unigrams that cannot be right (all are listed), or an
+            order out of range.
     """
     if is_binary(file_path(path, DataError, "the path of a language model")):
         return LanguageModel(path, None, None, None)
-    head = read_arpa_head(path)
-    order = len(head.counts)
-    if not MIN_ORDER <= order <= MAX_ORDER:
+    with arpa_lines(path) as lines:
+        counts = _read_counts(path, lines)
+        unigrams, problems = _read_unigrams(lines)
+    if len(unigrams) != counts[0] and not problems:
+        problems.append(f"{len(unigrams)} unigrams where the header says {counts[0]}")
+    problems += [f"the mark {mark} is missing" for mark in SENTENCE_MARKS if mark not in unigrams]
+    if problems:
         raise DataError(
-            f"{path} has n-grams of up to {order} words; KenLM takes {MIN_ORDER} to {MAX_ORDER}: estimate it with "
-            f"another order"
+            f"{path} is not a sound language model; estimate it again:{listing(problems, _PROBLEMS_SHOWN)}"
         )
-    return LanguageModel(path, head.counts, head.words, head.has_unknown)
+    if not MIN_ORDER <= len(counts) <= MAX_ORDER:
+        raise DataError(
+            f"{path} has n-grams of up to {len(counts)} words; KenLM takes {MIN_ORDER} to {MAX_ORDER}: estimate it "
+            "with another order"
+        )
+    words = frozenset(unigrams.difference(SENTENCE_MARKS, UNKNOWN))
+    return LanguageModel(path, counts, words, has_unknown=not unigrams.isdisjoint(UNKNOWN))

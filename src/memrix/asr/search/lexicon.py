@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from memrix.asr.corpus import listing
+from memrix.asr.kept import hash_of
 from memrix.asr.outside import text_problem
 from memrix.errors import DataError
 
@@ -50,7 +49,7 @@ class Lexicon:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over words and spellings in their order."""
-        return hashlib.sha256(json.dumps(list(self.spellings.items())).encode()).hexdigest()
+        return hash_of(*self.spellings.items())
 
     def numbered(self, symbols: Sequence[str]) -> Iterator[tuple[int, tuple[int, ...]]]:
         """Every spelling as (position of its word, positions of its symbols in the inventory).

@@ -5,7 +5,6 @@ Both run as separate programs, which satisfies their licenses (LGPL).
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 import subprocess
@@ -13,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from memrix.asr.packages import fetch_debian
+from memrix.asr.packages import fetch_debian, last_line, run_program
 from memrix.errors import AssetError
 
 _IRSTLM_HASHES = {"6.00.05-3+b1": "427c80d2a98492ab833dca282ec9042be76113fc83639e2020ee4c3df95d679f"}
@@ -61,15 +60,9 @@ class Estimator:
             AssetError: the program fails.
         """
         if self.name == "lmplz":
-            return self._run_lmplz(sentences, order, arpa)
-        return self._run_tlm(sentences, order, arpa)
-
-    def _run_lmplz(self, sentences: Path, order: int, arpa: Path) -> str:
-        options = ["-o", str(order), "-S", _SORTING_MEMORY, "-T", f"{arpa.parent}/", "--discount_fallback"]
-        self._complete(self._call(*options, "--text", str(sentences), "--arpa", str(arpa)), arpa)
-        return "modified Kneser-Ney"
-
-    def _run_tlm(self, sentences: Path, order: int, arpa: Path) -> str:
+            options = ["-o", str(order), "-S", _SORTING_MEMORY, "-T", f"{arpa.parent}/", "--discount_fallback"]
+            self._complete(self._call(*options, "--text", str(sentences), "--arpa", str(arpa)), arpa)
+            return "modified Kneser-Ney"
         # tlm takes sentences with their marks, and would prune n-grams of 3 words and more that occur once.
         marked = sentences.with_suffix(".marked")
         with sentences.open(encoding="utf-8") as source, marked.open("w", encoding="utf-8") as target:
@@ -84,26 +77,16 @@ class Estimator:
         return "improved shift-beta"
 
     def _call(self, *options: str) -> subprocess.CompletedProcess[str]:
-        environment: Mapping[str, str] = {**os.environ, "LC_ALL": "C.UTF-8"}
-        if self.libraries is not None:
-            environment = {**environment, "LD_LIBRARY_PATH": str(self.libraries)}
-        return subprocess.run(
-            [str(self.program), *options],
-            env=environment,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
+        if self.libraries is None:
+            return run_program(str(self.program), *options)
+        return run_program(str(self.program), *options, LD_LIBRARY_PATH=str(self.libraries))
 
     def _complete(self, result: subprocess.CompletedProcess[str], arpa: Path) -> None:
-        if result.returncode == 0 and arpa.is_file():
-            return
-        lines = result.stderr.strip().splitlines() or [f"exit code {result.returncode}"]
-        raise AssetError(
-            f"{self.program} could not estimate a language model: {lines[-1].strip()}; see what it says of the same "
-            "text, or give an ARPA file that was estimated elsewhere"
-        )
+        if result.returncode != 0 or not arpa.is_file():
+            raise AssetError(
+                f"{self.program} could not estimate a language model: {last_line(result)}; see what it says of the "
+                "same text, or give an ARPA file that was estimated elsewhere"
+            )
 
 
 def find_estimator() -> Estimator:

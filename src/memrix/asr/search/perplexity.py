@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from memrix.asr.corpus import listing
+from memrix.asr.outside import explained
 from memrix.asr.search.decoder_library import load_kenlm
 from memrix.asr.search.language_model import LanguageModel
 from memrix.errors import DataError
+from memrix.toolkit import ENCODING, file_path
 
 
 @dataclass(frozen=True)
@@ -77,3 +81,36 @@ def perplexity(model: LanguageModel, texts: Iterable[str]) -> Perplexity:
         known_log10 += kenlm.finish(state)[1]
     counted = Counter(dict(unknown.most_common()))
     return Perplexity(len(sentences), sum(map(len, sentences)), counted, known_log10, unknown_log10)
+
+
+def check_texts(paths: Sequence[Path]) -> None:
+    """Make sure that files are there to be read.
+
+    Raises:
+        DataError: no files, or files that cannot be opened; all are listed.
+    """
+    if not paths:
+        raise DataError("no text is given; name at least one file with one sentence a line")
+    problems: list[str] = []
+    for path in paths:
+        try:
+            with file_path(path, DataError, "the path of a text").open("rb"):
+                pass
+        except DataError as error:
+            problems.append(str(error))
+        except OSError as error:
+            problems.append(f"{path}: {error.strerror or error}")
+    if problems:
+        raise DataError(f"texts cannot be read; check their paths:{listing(problems)}")
+
+
+def sentences_of(paths: Sequence[Path]) -> Iterator[str]:
+    """The lines of text files, one after the other.
+
+    Raises:
+        DataError: a file that cannot be read, or is not UTF-8.
+    """
+    for path in paths:
+        unreadable = (OSError, UnicodeDecodeError)
+        with explained(DataError, f"{path} is not readable as UTF-8 text", "save it as UTF-8", unreadable):
+            yield from path.open(encoding=ENCODING)

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from memrix.asr.features import valid_frames
+from memrix.asr.search.emissions import require_batch
 from memrix.errors import DataError, InputError
 
 _ROUNDING = 1e-3
@@ -29,13 +31,8 @@ def label_prior(batches: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
     total: Tensor | None = None
     frames = 0
     for log_probabilities, lengths in batches:
-        if log_probabilities.ndim != 3 or lengths.shape != log_probabilities.shape[:1]:
-            raise DataError(
-                "expected log-probabilities [batch, frames, labels] and lengths [batch], got shapes "
-                f"{list(log_probabilities.shape)} and {list(lengths.shape)}"
-            )
-        positions = torch.arange(log_probabilities.shape[1], device=log_probabilities.device)
-        valid = positions < lengths.to(log_probabilities.device).unsqueeze(1)  # [batch, frames]
+        require_batch(log_probabilities, lengths)
+        valid = valid_frames(lengths.to(log_probabilities.device), log_probabilities.shape[1])
         posteriors = log_probabilities.detach()[valid].double().exp()  # [valid frames, labels]
         _check(posteriors)
         if total is not None and len(total) != posteriors.shape[1]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from memrix.asr.counts import is_count
+from memrix.asr.counts import count_problems
 from memrix.errors import DataError
 from memrix.toolkit import shown
 
@@ -46,11 +46,7 @@ class SearchSettings:
     log_add: bool = False
 
     def __post_init__(self) -> None:
-        problems = [
-            f"{name} is a whole number from 1 to {WIDEST}, got {shown(value)}"
-            for name, value in (("beam_size", self.beam_size), ("token_beam", self.token_beam))
-            if not is_count(value, 1, WIDEST)
-        ]
+        problems = count_problems(self, ("beam_size", "token_beam"), 1, WIDEST)
         if not _is_number(self.threshold, 0, LARGEST_THRESHOLD) or self.threshold == 0:
             problems.append(
                 f"threshold is a positive number up to {LARGEST_THRESHOLD:g}, such as 14, got {shown(self.threshold)}"

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutput
 
-from memrix.asr.speech_model import finite
+from memrix.asr.features import finite
+from memrix.asr.outside import PlainText
 
 TOKENS_PER_SECOND = 5.0
 TOKENS_TO_SPARE = 8
 """Cap on the length of a transcript. 5 tokens per second are about 225 words per minute, half as fast again
 as ordinary English; the spare ones leave room for spelling in short clips. A repetition loop can then do little
 more than double a transcript, and no reference of the Asterisk prompts is within 8 tokens of the cap."""
+
+
+Token = Annotated[int, Field(ge=0, le=1 << 24)]
 
 
 @dataclass(frozen=True)
@@ -31,11 +36,11 @@ class Decoding:
         prefix: before the first word of a text.
     """
 
-    prompt: tuple[int, ...]
-    end: int
-    never: tuple[int, ...] = ()
-    never_first: tuple[int, ...] = ()
-    prefix: str = ""
+    prompt: Annotated[tuple[Token, ...], Field(min_length=1, max_length=64)]
+    end: Token
+    never: tuple[Token, ...] = ()
+    never_first: tuple[Token, ...] = ()
+    prefix: PlainText = ""
 
 
 @torch.no_grad()

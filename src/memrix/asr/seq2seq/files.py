@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import torch
-from pydantic import Field
-from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import AutoConfig, AutoModelForSpeechSeq2Seq, PreTrainedTokenizerFast
 
+from memrix.asr.labels import read_tokenizer
 from memrix.asr.model_folders import require_no_code, require_sizes
 from memrix.asr.outside import PlainText, Schema
 from memrix.asr.recognizer_schema import RecognizerDescription
 from memrix.asr.seq2seq.decoding import Decoding
 from memrix.asr.seq2seq.model import SequenceToSequence
-from memrix.asr.seq2seq.parts import features_of
+from memrix.asr.seq2seq.parts import Pretrained, features_of
 from memrix.errors import DataError
-
-_Token = Annotated[int, Field(ge=0, le=1 << 24)]
-
-
-class _Decoding(Schema):
-    prompt: list[_Token] = Field(min_length=1, max_length=64)
-    end: _Token
-    never: list[_Token]
-    never_first: list[_Token]
-    prefix: PlainText
-
-    def built(self) -> Decoding:
-        """The same, as a model has it."""
-        return Decoding(tuple(self.prompt), self.end, tuple(self.never), tuple(self.never_first), self.prefix)
 
 
 class _Model(Schema):
@@ -40,7 +25,7 @@ class _Model(Schema):
     source: PlainText
     config: dict[str, Any]
     features: dict[str, Any]
-    decoding: _Decoding
+    decoding: Decoding
 
 
 class _Labels(Schema):
@@ -78,14 +63,9 @@ class Seq2SeqDescription(RecognizerDescription):
             raise DataError(f"its decoding names the token {max(tokens)}, beyond its vocabulary")
         with torch.random.fork_rng(devices=[]):
             network = AutoModelForSpeechSeq2Seq.from_config(known, trust_remote_code=False)
-        return SequenceToSequence(
-            network,
-            PreTrainedTokenizerFast(tokenizer_object=_tokenizer(self.labels.tokenizer)),
-            features_of(features),
-            decoding.built(),
-            self.model.checkpoint,
-            self.model.source,
-        )
+        tokenizer = PreTrainedTokenizerFast(tokenizer_object=read_tokenizer(self.labels.tokenizer))
+        parts = Pretrained(network, tokenizer, features_of(features), self.model.source)
+        return SequenceToSequence(parts, decoding, self.model.checkpoint)
 
 
 def _require_fit(declared: Any, tensors: Mapping[str, Tensor]) -> None:  # noqa: ANN401 - transformers has no type
@@ -102,10 +82,3 @@ def _require_fit(declared: Any, tensors: Mapping[str, Tensor]) -> None:  # noqa:
     values = sum(value.numel() for value in declared.parameters())
     if values > held:
         raise DataError(f"its model has {values} weights, and the file {held} values")
-
-
-def _tokenizer(text: str) -> Tokenizer:
-    try:
-        return Tokenizer.from_str(text)
-    except Exception as error:  # broad, because the tokenizer's Rust core raises bare Exceptions
-        raise DataError(f"its tokenizer cannot be read ({error})") from error

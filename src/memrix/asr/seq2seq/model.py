@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from memrix.asr.audio import SAMPLE_RATE
 from memrix.asr.corpus import WINDOW_SECONDS, listing
-from memrix.asr.models.masking import valid_frames
+from memrix.asr.features import finite, valid_frames
 from memrix.asr.scoring import count_errors
 from memrix.asr.seq2seq.decoding import TOKENS_PER_SECOND, TOKENS_TO_SPARE, Decoding, encoded_speech, greedy_tokens
-from memrix.asr.speech_model import SpeechBatch, SpeechModel, SpeechOutputs, Window, finite
+from memrix.asr.seq2seq.parts import Pretrained
+from memrix.asr.speech_model import SpeechBatch, SpeechModel, SpeechOutputs, Window
 from memrix.errors import DataError
 
 if TYPE_CHECKING:
@@ -31,33 +32,23 @@ class SequenceToSequence(SpeechModel):
     """An encoder of speech and a decoder that writes tokens, one window a clip.
 
     Args:
-        network: whatever ``AutoModelForSpeechSeq2Seq`` builds.
-        tokenizer: of transformers, fast.
-        features: extractor of transformers.
+        parts: whatever ``AutoModelForSpeechSeq2Seq`` builds, with its tokenizer and features.
         decoding: tokens of the decoder.
         checkpoint: name that the model was loaded by.
-        source: where its weights came from, with hash or revision.
     """
 
     kind = "sequence-to-sequence"
     unit = "word"
     has_encoder = True
 
-    def __init__(
-        self,
-        network: Any,  # noqa: ANN401 - transformers has no type for these
-        tokenizer: Any,  # noqa: ANN401
-        features: Any,  # noqa: ANN401
-        decoding: Decoding,
-        checkpoint: str,
-        source: str,
-    ) -> None:
+    network: Any  # transformers has no type for these
+
+    def __init__(self, parts: Pretrained, decoding: Decoding, checkpoint: str) -> None:
         super().__init__()
-        self.network = network
-        self.tokenizer = tokenizer
-        self.features = features
+        self.network = network = parts.model
+        self.tokenizer, self.features = tokenizer, features = parts.tokenizer, parts.features
         self.decoding = decoding
-        self.source = source
+        self.source = parts.source
         config = network.config
         self._positions = next((n for name in _POSITIONS if (n := getattr(config, name, None))), _MOST_TOKENS)
         self._fixed = hasattr(features, "n_samples")  # a window of that length, whatever the clip
@@ -72,7 +63,7 @@ class SequenceToSequence(SpeechModel):
             "model": {
                 "kind": self.kind,
                 "checkpoint": checkpoint,
-                "source": source,
+                "source": self.source,
                 "config": {**config.to_diff_dict(), "model_type": config.model_type},
                 "features": features.to_dict(),
                 "decoding": asdict(decoding),
@@ -91,11 +82,7 @@ class SequenceToSequence(SpeechModel):
         return int(self._positions - len(self.decoding.prompt) + 1)
 
     def targets(self, text: str) -> list[int]:
-        """Tokens of a text and the end.
-
-        Raises:
-            DataError: more than the decoder has positions for.
-        """
+        """Tokens of a text and the end; DataError if they are more than the decoder has positions for."""
         tokens = self._encode(text)
         if len(tokens) >= self._room:
             raise DataError(f"the transcript has {len(tokens)} tokens, at most {self._room - 1} fit; cut the clip")
@@ -126,11 +113,7 @@ class SequenceToSequence(SpeechModel):
         return samples / min(speeds) <= WINDOW_SECONDS * SAMPLE_RATE and len(targets) <= self._room
 
     def inputs(self, batch: SpeechBatch) -> dict[str, Tensor]:
-        """What the encoder takes, by its names.
-
-        Raises:
-            DataError: a clip that is longer than a window.
-        """
+        """What the encoder takes, by its names; DataError for a clip that is longer than a window."""
         longest = int(WINDOW_SECONDS * SAMPLE_RATE)
         for name, samples in zip(batch.ids, batch.samples.tolist(), strict=True):
             if samples > longest:
@@ -184,23 +167,15 @@ class SequenceToSequence(SpeechModel):
 
     @torch.no_grad()
     def encode(self, batch: SpeechBatch) -> Tensor:
-        """Encoder output, ``[batch, frames, width]``; frames that the encoder says are padding are 0.
-
-        Raises:
-            ConversionError: the output is not finite.
-        """
-        output = self.network.get_encoder()(**self.inputs(batch))  # type: ignore[operator]
+        """Encoder output, ``[batch, frames, width]``; frames that the encoder says are padding are 0."""
+        output = self.network.get_encoder()(**self.inputs(batch))
         encoded = finite(output.last_hidden_state, "encoder output")
         mask = getattr(output, "attention_mask", None)
         return encoded if mask is None else encoded * mask.unsqueeze(2)
 
     @torch.no_grad()
     def transcribe(self, batch: SpeechBatch, encoder_output: Tensor) -> list[str]:
-        """Greedy transcripts; the duration of each clip caps their length.
-
-        Raises:
-            ConversionError: the decoder's output is not finite.
-        """
+        """Greedy transcripts; the duration of each clip caps their length."""
         caps = [self._cap(samples / SAMPLE_RATE) for samples in batch.samples.tolist()]
         found = greedy_tokens(self.network, encoder_output, caps, self.decoding, self._mask(batch))
         return [self._decode(tokens) for tokens in found]
@@ -210,9 +185,6 @@ class SequenceToSequence(SpeechModel):
         """Negative log likelihood of each reference in nats (float64), and its tokens; both ``[batch]``.
 
         The end of the text counts as a token; the prompt does not.
-
-        Raises:
-            ConversionError: the decoder's output is not finite.
         """
         logits = self.network(
             **encoded_speech(encoder_output, self._mask(batch)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -41,8 +40,3 @@ def features_of(settings: Mapping[str, Any]) -> Any:  # noqa: ANN401 - transform
     if kind is None:
         raise DataError(f"its features are of {shown(name)}, which transformers does not have")
     return kind.from_dict(dict(settings))
-
-
-def in_one_line(error: Exception) -> str:
-    """What an error says, in one line that leaves room for the fix."""
-    return textwrap.shorten(str(error) or type(error).__name__, 200, placeholder=" ...")

@@ -9,8 +9,7 @@ from lhotse import CutSet
 import memrix
 from memrix import Hardware
 from memrix.asr.speech_model import SpeechModel
-from memrix.asr.training.batches import training_plan
-from memrix.asr.training.data import SpeechData
+from memrix.asr.training.data import SpeechData, training_plan
 from memrix.toolkit import former_names
 
 

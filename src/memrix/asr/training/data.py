@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Sequence
 
 import torch
 from lhotse import CutSet
+from lhotse.cut import Cut
+from lhotse.dataset import DynamicBucketingSampler
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
 from memrix.asr.audio import SAMPLE_RATE
@@ -14,10 +18,79 @@ from memrix.asr.augmentation import Augmentation, change_speed
 from memrix.asr.corpora.recordings import samples_of
 from memrix.asr.features import frames_of
 from memrix.asr.seeds import derive
-from memrix.asr.speech_model import Example, SpeechBatch, SpeechModel
-from memrix.asr.training.batches import Joined
+from memrix.asr.speech_model import Example, SpeechBatch, SpeechModel, Window, padded_batches
+
+_BUCKETS = 20
+
+Joined = tuple[str, ...]
+"""Ids of utterances that are one after the other; of most models, of one utterance."""
 
 _SHIFT = SAMPLE_RATE // 100  # samples of a frame of features
+
+
+def training_plan(
+    cuts: CutSet, model: SpeechModel, seconds: float, seed: int, epoch: int, speed: float = 1.0
+) -> list[list[Joined]]:
+    """Utterances, or windows of several, of every batch of an epoch.
+
+    Args:
+        cuts: the utterances.
+        model: whose windows utterances are joined to, if it has any.
+        seconds: of audio in a batch, at most; a window counts as a whole one.
+        seed: of the order.
+        epoch: another epoch has another order.
+        speed: the slowest one, at which a window must still be long enough.
+    """
+    if model.window is not None:
+        order = sorted(cuts, key=lambda cut: derive(seed, "order", str(epoch), cut.id))
+        return _window_batches(order, model, model.window, seconds, speed)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="You are using DynamicBucketingSampler with an eagerly read")
+        sampler = DynamicBucketingSampler(
+            cuts,
+            max_duration=seconds,
+            num_buckets=min(_BUCKETS, len(cuts)),  # utterances of a batch are of similar length
+            shuffle=True,
+            seed=seed,
+            # Every process plans all batches and takes its part of each: their number does not change the batches.
+            world_size=1,
+            rank=0,
+        )
+    sampler.set_epoch(epoch)
+    return [[(cut.id,) for cut in batch] for batch in sampler]
+
+
+def evaluation_plan(cuts: CutSet, model: SpeechModel, seconds: float) -> list[list[Joined]]:
+    """Utterances of every batch, shortest first, or windows of several, as in training, in the order of their ids.
+
+    Args:
+        cuts: the utterances.
+        model: whose windows utterances are joined to, if it has any.
+        seconds: of audio in a batch with its padding, at most.
+    """
+    if model.window is not None:
+        return _window_batches(sorted(cuts, key=lambda cut: str(cut.id)), model, model.window, seconds)
+    lengths = sorted((cut.duration, cut.id) for cut in cuts)
+    return padded_batches((((name,), length) for length, name in lengths), seconds)
+
+
+def _window_batches(
+    cuts: Iterable[Cut], model: SpeechModel, window: Window, seconds: float, speed: float = 1.0
+) -> list[list[Joined]]:
+    """Utterances in this order as windows, each of as many as fit, in batches of so many seconds; one at least."""
+    lengths = ((cut.id, cut.duration / speed, len(model.targets(cut.supervisions[0].text))) for cut in cuts)
+    windows, size = [tuple(names) for names in window.filled(lengths)], max(1, int(seconds / window.seconds))
+    return [windows[start : start + size] for start in range(0, len(windows), size)]
+
+
+def padded_audio(cuts: Iterable[Cut]) -> tuple[Tensor, Tensor]:
+    """Audio of utterances, ``[batch, samples]``, padded at the end, and how many samples of each are valid.
+
+    Raises:
+        DataError: audio that cannot be read.
+    """
+    clips = [torch.from_numpy(samples_of(cut)) for cut in cuts]
+    return pad_sequence(clips, batch_first=True), torch.tensor([len(clip) for clip in clips])
 
 
 class SpeechData(Dataset[Example]):

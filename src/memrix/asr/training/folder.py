@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from memrix.asr.content import content_of, hash_of
 from memrix.asr.corpora.prepared import open_corpus
 from memrix.asr.files import write_whole
+from memrix.asr.kept import content_of, hash_of
 from memrix.asr.outside import json_of
 from memrix.asr.recognizer_files import recognizer_digest
 from memrix.asr.training.settings import TrainingSettings
@@ -29,7 +29,11 @@ def check_folder(folder: Path, settings: TrainingSettings) -> None:
     wanted = settings.model_dump(mode="json")
     # What it starts from is known by its content, as folders may be moved; so are utterances, as a corpus may be
     # moved or prepared anew.
-    wanted[_START_HASH] = None if settings.start is None else _hash_of_start(settings.start)
+    remedy = f"the recognizer {settings.start!r} to start from cannot be used; name a file that `memrix train` wrote"
+    try:
+        wanted[_START_HASH] = None if settings.start is None else recognizer_digest(settings.start)
+    except CheckpointError as error:
+        raise CheckpointError(f"{remedy}: {error}") from error
     try:
         folder.mkdir(parents=True, exist_ok=True)
         known = _known_settings(folder)
@@ -89,12 +93,3 @@ def _as_now(known: dict[str, Any]) -> dict[str, Any]:
         return {**TrainingSettings.from_dict(settings).model_dump(mode="json"), **hashes}
     except SettingsError:  # of a newer memrix, or edited: the differences say which
         return known
-
-
-def _hash_of_start(start: str) -> str:
-    try:
-        return recognizer_digest(start)
-    except CheckpointError as error:
-        raise CheckpointError(
-            f"the recognizer {start!r} to start from cannot be used; name a file that `memrix train` wrote: {error}"
-        ) from error

@@ -13,25 +13,22 @@ from lightning.fabric import Fabric
 from lightning.fabric.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
+import memrix
 from memrix.asr.recognizer_files import load_weights, save_recognizer
 from memrix.asr.seeds import derive
 from memrix.asr.speech_model import SpeechBatch
 from memrix.asr.training import stages
-from memrix.asr.training.batches import Joined, training_plan
-from memrix.asr.training.best import BestEpochs
-from memrix.asr.training.data import SpeechData
-from memrix.asr.training.devices import require_devices
+from memrix.asr.training.data import Joined, SpeechData, evaluation_plan, training_plan
 from memrix.asr.training.folder import RESULT, STATE, check_folder
-from memrix.asr.training.interruption import interruptible
-from memrix.asr.training.news import Epoch, Report, Step
+from memrix.asr.training.news import Epoch, Report, Step, Validation, validate
 from memrix.asr.training.objective import Objective
-from memrix.asr.training.schedule import learning_rate
 from memrix.asr.training.settings import TrainingSettings
-from memrix.asr.training.setup import prepare_training, validation_data
-from memrix.asr.training.state import optimizer_state, read_state, write_state
-from memrix.asr.training.validation import Validation, validate
+from memrix.asr.training.setup import prepare_training, require_devices
+from memrix.asr.training.state import BestEpochs, interruptible, optimizer_state, read_state, write_state
 from memrix.errors import CheckpointError, SettingsError
 from memrix.toolkit import file_path
+
+VALIDATION_SECONDS = 120.0
 
 
 def train(settings: TrainingSettings, folder: str | Path, report: Report = lambda news: None) -> Path:
@@ -82,17 +79,15 @@ class _Training:
         self._report(self._setup)
         self._recognizer = self._setup.recognizer
         self._data = SpeechData(self._setup.train, self._recognizer, settings.augmentation, settings.seed)
-        self._dev_data, self._dev_batches = validation_data(self._setup)
+        self._dev_data = SpeechData(self._setup.dev, self._recognizer, None)
+        self._dev_batches = evaluation_plan(self._setup.dev, self._recognizer, VALIDATION_SECONDS)
         self._best = BestEpochs(folder / "best", settings.average)
         self._epoch, self._batch = 0, 0
         self._loss, self._labels = 0.0, 0  # of the epoch so far
         self._history: list[dict[str, Any]] = []
         self._stage = stages.stage_of(settings, 0)
-        state = self._read_state()
-        if state is None:
-            self._begin(self._new_optimizer())
-        else:
-            self._begin(self._resumed(state))
+        kept = folder / STATE
+        self._begin(self._resumed(read_state(kept)) if kept.is_file() else self._new_optimizer())
         self._kept = time.monotonic()
 
     def _resumed(self, state: dict[str, Any]) -> torch.optim.Optimizer:
@@ -141,7 +136,8 @@ class _Training:
     def _run_epoch(self, interrupted: list[bool]) -> None:
         began = time.monotonic()
         settings = self._settings
-        stages.set_epoch(self._recognizer, self._epoch)
+        if self._recognizer.is_low_bit:
+            memrix.set_epoch(self._recognizer.network, self._epoch)
         plan = training_plan(
             self._setup.train,
             self._recognizer,
@@ -158,11 +154,7 @@ class _Training:
         )
         self._model.train()
         for batch in loader:
-            rate = learning_rate(
-                (self._epoch + self._batch / len(plan)) / settings.epochs,
-                settings.optimizer.learning_rates,
-                settings.optimizer.phases,
-            )
+            rate = settings.optimizer.rate((self._epoch + self._batch / len(plan)) / settings.epochs)
             for group in self._optimizer.param_groups:
                 group["lr"] = rate
             total = sum(len(self._data.targets_of(names)) for names in plan[self._batch])
@@ -185,7 +177,7 @@ class _Training:
             self._fabric.clip_gradients(self._model, self._optimizer, max_norm=settings.optimizer.gradient_clip)
             self._optimizer.step()
             self._optimizer.zero_grad()
-            self._fabric.log_dict({"loss": loss / total, "rate": rate}, step=self._steps(len(plan)))
+            self._fabric.log_dict({"loss": loss / total, "rate": rate}, step=self._epoch * len(plan) + self._batch)
             self._report(Step(self._epoch, settings.epochs, self._batch, len(plan), loss / total, rate))
             self._loss, self._labels, self._batch = self._loss + loss, self._labels + total, self._batch + 1
             stop = bool(self._fabric.all_reduce(torch.tensor(float(any(interrupted))), reduce_op="sum") > 0)
@@ -246,9 +238,6 @@ class _Training:
             for item in self._history
         ]
 
-    def _steps(self, batches: int) -> int:
-        return self._epoch * batches + self._batch
-
     def _keep(self) -> None:
         if self._fabric.is_global_zero:
             write_state(
@@ -264,7 +253,3 @@ class _Training:
                 },
             )
         self._kept = time.monotonic()
-
-    def _read_state(self) -> dict[str, Any] | None:
-        path = self._folder / STATE
-        return read_state(path) if path.is_file() else None

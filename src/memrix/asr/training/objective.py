@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import kl_div, log_softmax
 
-from memrix.asr.models.masking import valid_frames
+from memrix.asr.features import valid_frames
 from memrix.asr.speech_model import SpeechBatch, SpeechModel, SpeechOutputs
 from memrix.asr.training.settings import DistillationSettings
 

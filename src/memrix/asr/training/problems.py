@@ -17,7 +17,7 @@ def problem_lines(error: ValidationError, kind: type[BaseModel]) -> list[str]:
 def _line(problem: Any, kind: type[BaseModel]) -> str:  # noqa: ANN401 - of pydantic's own kind of table
     place = ".".join(_walked(kind, problem["loc"])[0])
     if problem["type"] == "extra_forbidden":
-        known = _settings(_walked(kind, problem["loc"][:-1])[1])
+        known = dict.fromkeys(name for part in _walked(kind, problem["loc"][:-1])[1] for name in part.model_fields)
         return (
             f"there is no setting {place!r}{closest(str(problem['loc'][-1]), known)}; those that exist are "
             f"{', '.join(known)}"
@@ -57,7 +57,3 @@ def _tables(annotation: Any) -> list[type[BaseModel]]:  # noqa: ANN401 - whateve
 def _tag(kind: type[BaseModel]) -> Any:  # noqa: ANN401 - a default may be anything
     field = kind.model_fields.get("kind")
     return None if field is None else field.default
-
-
-def _settings(kinds: list[type[BaseModel]]) -> list[str]:
-    return list(dict.fromkeys(name for kind in kinds for name in kind.model_fields))

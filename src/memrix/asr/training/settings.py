@@ -6,10 +6,9 @@ import dataclasses
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+import numpy as np
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     FiniteFloat,
     PlainSerializer,
@@ -19,9 +18,9 @@ from pydantic import (
 
 from memrix import Hardware, Quantization
 from memrix.asr.augmentation import Augmentation
-from memrix.asr.former import present_settings
+from memrix.asr.former import SETTINGS, in_present_names
 from memrix.asr.models.settings import ModelChoice
-from memrix.asr.outside import PlainText
+from memrix.asr.outside import PlainText, Settings
 from memrix.asr.recipes import read_settings
 from memrix.asr.training.problems import problem_lines
 from memrix.errors import SettingsError
@@ -60,11 +59,7 @@ HardwareTable = Annotated[Hardware, BeforeValidator(hardware_of), PlainSerialize
 QuantizationTable = Annotated[Quantization, BeforeValidator(_quantization), PlainSerializer(Quantization.to_dict)]
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-
-
-class LabelSettings(_Settings):
+class LabelSettings(Settings):
     """The labels of the model.
 
     Attributes:
@@ -76,7 +71,7 @@ class LabelSettings(_Settings):
     size: int = Field(256, ge=2, le=1 << 20)
 
 
-class OptimizerSettings(_Settings):
+class OptimizerSettings(Settings):
     """RAdam with decoupled weight decay; the defaults are those of arXiv 2505.24721.
 
     Attributes:
@@ -90,6 +85,11 @@ class OptimizerSettings(_Settings):
     phases: tuple[FiniteFloat, ...] = (0.44, 0.44, 0.12)
     weight_decay: FiniteFloat = Field(1e-2, ge=0, le=_LARGEST)
     gradient_clip: float = Field(1.0, gt=0, le=_LARGEST)
+
+    def rate(self, progress: float) -> float:
+        """The rate at a share of the training, from 0 to 1: straight lines between the points."""
+        ends = np.concatenate([[0.0], np.cumsum(self.phases)])
+        return float(np.interp(progress, ends, self.learning_rates))
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -105,7 +105,7 @@ class OptimizerSettings(_Settings):
         return self
 
 
-class DistillationSettings(_Settings):
+class DistillationSettings(Settings):
     """Learning from the float model that a low-bit model starts from.
 
     Attributes:
@@ -127,7 +127,7 @@ class DistillationSettings(_Settings):
         return self.logits > 0 or self.encoder > 0
 
 
-class TrainingSettings(_Settings):
+class TrainingSettings(Settings):
     """All settings of a training.
 
     Attributes:
@@ -188,7 +188,7 @@ class TrainingSettings(_Settings):
     @model_validator(mode="before")
     @classmethod
     def _in_present_names(cls, table: Any) -> Any:  # noqa: ANN401
-        return present_settings(table)
+        return in_present_names(table, SETTINGS)
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

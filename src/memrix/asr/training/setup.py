@@ -5,22 +5,23 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import torch
 from lhotse import CutSet
+from lightning.fabric.accelerators import CUDAAccelerator, MPSAccelerator
 
-from memrix import Quantization
 from memrix.asr.corpora.prepared import open_corpus
+from memrix.asr.labels import Labels, PhonemeLabels, SubwordLabels
+from memrix.asr.models.conformer import PRESETS
+from memrix.asr.models.settings import Seq2SeqSettings
+from memrix.asr.pronunciation import corpus_pronunciations
+from memrix.asr.recognizer import new_recognizer
 from memrix.asr.recognizer_files import load_recognizer
+from memrix.asr.seeds import derive
 from memrix.asr.speech_model import SpeechModel
 from memrix.asr.training import stages
-from memrix.asr.training.batches import Joined, evaluation_batches, joined, window_batches
-from memrix.asr.training.data import SpeechData
-from memrix.asr.training.making import new_model
-from memrix.asr.training.settings import TrainingSettings
+from memrix.asr.training.settings import LabelSettings, TrainingSettings
 from memrix.errors import CheckpointError, DataError, SettingsError
-
-VALIDATION_SECONDS = 120.0
 
 
 @dataclass
@@ -68,19 +69,13 @@ def prepare_training(settings: TrainingSettings) -> TrainingSetup:
 
 def _learnable(cuts: CutSet, model: SpeechModel, speeds: tuple[float, ...]) -> tuple[CutSet, list[str]]:
     """Utterances that the model can learn from, and the ids of the others."""
-    short = [
-        cut.id
-        for cut in cuts
-        if not model.can_learn(cut.num_samples, model.targets(cut.supervisions[0].text), speeds)
-    ]
-    left_out = set(short)
-    kept = CutSet.from_cuts(cut for cut in cuts if cut.id not in left_out)
-    if not len(kept):
+    fits = {cut.id: model.can_learn(cut.num_samples, model.targets(cut.supervisions[0].text), speeds) for cut in cuts}
+    if not any(fits.values()):
         raise DataError(
             "every training utterance is too short for its transcript, or too long for the model; check that they "
             "belong together"
         )
-    return kept, short
+    return CutSet.from_cuts(cut for cut in cuts if fits[cut.id]), [name for name, fit in fits.items() if not fit]
 
 
 def _teacher(settings: TrainingSettings, model: SpeechModel) -> SpeechModel | None:
@@ -107,11 +102,15 @@ def _teacher(settings: TrainingSettings, model: SpeechModel) -> SpeechModel | No
 
 def _check_start(model: SpeechModel, settings: TrainingSettings) -> None:
     """What is asked for must be what the recognizer to start from is."""
-    known: dict[str, Any] = model.description
     problems = model.differences(settings)
     if model.is_low_bit and settings.method == "float":
         problems.append("its weights are quantized, and the method `float` starts from a float recognizer")
-    elif model.is_low_bit and _lacks_output_ranges(known["quantization"], settings.quantization):
+    elif (
+        model.is_low_bit
+        and settings.quantization.observer == "fixed"
+        and settings.quantization.output_quantizers
+        and not model.description["quantization"]["output_quantizers"]
+    ):
         problems.append(
             "its outputs have no ranges, and the observer `fixed` finds none; set `quantization.output_quantizers` "
             "to false, or take another observer"
@@ -123,14 +122,63 @@ def _check_start(model: SpeechModel, settings: TrainingSettings) -> None:
         )
 
 
-def _lacks_output_ranges(known: dict[str, Any], asked: Quantization) -> bool:
-    return asked.observer == "fixed" and asked.output_quantizers and not known["output_quantizers"]
+def new_model(settings: TrainingSettings, train: CutSet, dev: CutSet) -> SpeechModel:
+    """A pretrained sequence-to-sequence model, or a CTC network with labels for the texts.
+
+    Raises:
+        AssetError: pretrained weights that are out of reach.
+        SettingsError: labels for a model that brings its own.
+    """
+    if not isinstance(settings.model, Seq2SeqSettings):
+        labels = _labels(settings, train, dev)
+        with torch.random.fork_rng():
+            torch.manual_seed(derive(settings.seed, "weights"))
+            return new_recognizer(settings.model or PRESETS["paper"], labels)
+    if settings.labels is not None:
+        raise SettingsError(f"{settings.model.checkpoint} brings its own tokenizer; leave out the setting labels")
+    from memrix.asr.seq2seq.pretrained import load_seq2seq  # imports transformers, which takes seconds
+
+    return load_seq2seq(settings.model.checkpoint)
 
 
-def validation_data(setup: TrainingSetup) -> tuple[SpeechData, list[list[Joined]]]:
-    """The held-out utterances, and how they are batched: joined to windows as those of training are."""
-    data, model = SpeechData(setup.dev, setup.recognizer, None), setup.recognizer
-    if model.window is None:
-        return data, [[(name,) for name in ids] for ids in evaluation_batches(setup.dev, VALIDATION_SECONDS)]
-    windows = joined(sorted(setup.dev, key=lambda cut: cut.id), model, model.window)
-    return data, window_batches(windows, model.window, VALIDATION_SECONDS)
+def _labels(settings: TrainingSettings, train: CutSet, dev: CutSet) -> Labels:
+    texts = [cut.supervisions[0].text for cut in train]
+    kind = settings.labels or LabelSettings()
+    if kind.kind == "subwords":
+        return SubwordLabels.trained(texts, kind.size)
+    texts += [cut.supervisions[0].text for cut in dev]
+    return PhonemeLabels(corpus_pronunciations(settings.corpus, settings.dictionaries, texts))
+
+
+def require_devices(settings: TrainingSettings) -> None:
+    """Hold what the settings ask for against this machine.
+
+    Raises:
+        SettingsError: the accelerator or so many devices of it are not there, or the precision needs another one.
+    """
+    there = _accelerators()
+    # In Lightning's order of preference.
+    asked = next(iter(there), "cpu") if settings.accelerator == "auto" else settings.accelerator
+    found = " and ".join(f"{count} of {name!r}" for name, count in there.items()) or "no accelerator besides its CPU"
+    problems = []
+    if asked != "cpu" and asked not in there:
+        problems.append(f"accelerator {asked!r}: this machine has {found}; take another one, or 'auto'")
+    elif asked != "cpu" and settings.devices > there[asked]:
+        problems.append(f"devices {settings.devices} of {asked!r}: this machine has {found}; ask for no more")
+    if asked == "cpu" and settings.precision == "bf16":
+        problems.append(
+            f"precision 'bf16' needs a GPU, and accelerator {settings.accelerator!r} is the CPU here: this machine "
+            f"has {found}; take precision '32'"
+        )
+    if problems:
+        raise SettingsError("this training cannot run here:\n  " + "\n  ".join(problems))
+
+
+def _accelerators() -> dict[str, int]:
+    """How many there are of each kind that is there."""
+    counts = {
+        # Lightning counts them without starting CUDA, which would forbid processes to fork.
+        "mps": int(MPSAccelerator.is_available()),
+        "cuda": CUDAAccelerator.auto_device_count(),
+    }
+    return {name: count for name, count in counts.items() if count}

@@ -7,9 +7,7 @@ from fnmatch import fnmatchcase
 
 from lhotse import CutSet
 
-import memrix
 from memrix import Hardware, Quantization
-from memrix.asr.recognizer_files import quantize_recognizer
 from memrix.asr.speech_model import SpeechModel
 from memrix.asr.training.calibration import calibrate_recognizer
 from memrix.asr.training.settings import TrainingSettings
@@ -54,7 +52,7 @@ def stage_of(settings: TrainingSettings, epoch: int) -> Stage:
 def enter(model: SpeechModel, stage: Stage, settings: TrainingSettings) -> None:
     """Give a model the fake quantizers of a stage; ranges and steps that are still right are kept."""
     if stage.hardware is not None:
-        quantize_recognizer(model, stage.hardware, stage.quantization)
+        model.quantize(stage.hardware, stage.quantization)
     freeze(model, settings)
 
 
@@ -92,9 +90,3 @@ def freeze(model: SpeechModel, settings: TrainingSettings) -> None:
             )
         for part in found:
             part.requires_grad_(requires_grad=False)
-
-
-def set_epoch(model: SpeechModel, epoch: int) -> None:
-    """Tell the fake quantizers, if there are any, how far the training is."""
-    if model.is_low_bit:
-        memrix.set_epoch(model.network, epoch)

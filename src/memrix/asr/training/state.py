@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import Field, FiniteFloat, ValidationError
 from torch import Tensor
 
 from memrix.asr.files import disk_is_full, whole_file
-from memrix.asr.former import present_state
+from memrix.asr.former import STATE, in_present_names
 from memrix.asr.kept import Count
-from memrix.asr.outside import told
+from memrix.asr.outside import Schema, told
+from memrix.asr.speech_model import SpeechModel
 from memrix.errors import CheckpointError
+from memrix.toolkit import FileKind, read_archive, write_archive
 
 FORMAT = 1
 
@@ -26,9 +30,7 @@ _LONGEST_DESCRIPTION = 64 << 20
 _MOST_EPOCHS = 100_000
 
 
-class _Epoch(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
-
+class _Epoch(Schema):
     epoch: Annotated[int, Field(ge=0, le=_MOST_EPOCHS)]
     loss: FiniteFloat
     dev_loss: float  # may be infinite where an utterance is too short for its labels
@@ -36,17 +38,13 @@ class _Epoch(BaseModel):
     seconds: Annotated[FiniteFloat, Field(ge=0)]
 
 
-class _Optimizer(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=True)
-
+class _Optimizer(Schema):
     state: dict[int, dict[Literal["step", "exp_avg", "exp_avg_sq"], Tensor]]
     param_groups: list[dict[str, Any]]
 
 
-class _State(BaseModel):
+class _State(Schema):
     """What a state must be; the weights themselves are held against the recognizer that takes them."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=True)
 
     format: Literal[1]
     recognizer: dict[str, Tensor]
@@ -83,7 +81,7 @@ def read_state(path: Path) -> dict[str, Any]:
     """
     try:
         _require_measure(path)
-        state: dict[str, Any] = present_state(torch.load(path, map_location="cpu", weights_only=True))
+        state: dict[str, Any] = in_present_names(torch.load(path, map_location="cpu", weights_only=True), STATE)
         version = state["format"]
     except Exception as error:  # broad, because damaged pickles end in errors of every kind
         raise _damaged(path, f"{type(error).__name__}: {str(error)[:80]}") from error
@@ -134,3 +132,70 @@ def _damaged(path: Path, reason: str) -> CheckpointError:
     return CheckpointError(
         f"the state of the training in {path} is damaged ({reason}); remove it to train from the start"
     )
+
+
+_EPOCH = FileKind("weights of an epoch", "`memrix train`", "`memrix train`")
+
+
+class BestEpochs:
+    """Weights of the epochs with the lowest error, in a folder; the others are removed.
+
+    Args:
+        folder: where they are kept.
+        count: how many.
+    """
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self._folder = folder
+        self._count = count
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def update(self, epoch: int, recognizer: SpeechModel, errors: Sequence[float]) -> None:
+        """Keep the weights after ``epoch`` if they are among the best; ``errors`` has one value an epoch."""
+        best = self.epochs(errors)
+        if epoch in best:
+            write_archive(self._path(epoch), dict(recognizer.state_dict()), {"epoch": epoch})
+        for path in self._folder.glob("epoch-*.safetensors"):
+            if path not in {self._path(other) for other in best}:
+                path.unlink()
+
+    def epochs(self, errors: Sequence[float]) -> list[int]:
+        """The best epochs, best first; of equals, the later one. Those of infinite error do not count."""
+        candidates = [epoch for epoch, error in enumerate(errors) if math.isfinite(error)]
+        return sorted(candidates, key=lambda epoch: (errors[epoch], -epoch))[: self._count]
+
+    def average(self, errors: Sequence[float]) -> dict[str, Tensor]:
+        """Mean of the weights of the best epochs; integers are those of the best."""
+        states = [read_archive(self._path(epoch), _EPOCH)[0] for epoch in self.epochs(errors)]
+        return {
+            name: torch.stack([state[name].double() for state in states]).mean(dim=0).to(value.dtype)
+            if value.is_floating_point()
+            else value
+            for name, value in states[0].items()
+        }
+
+    def _path(self, epoch: int) -> Path:
+        return self._folder / f"epoch-{epoch:04d}.safetensors"
+
+
+@contextmanager
+def interruptible() -> Iterator[list[bool]]:
+    """Signals to stop are noted, so that a step is finished and the state kept; the second one stops at once."""
+    noted: list[bool] = []
+
+    def note(number: int, frame: object) -> None:
+        if noted:
+            raise KeyboardInterrupt
+        noted.append(True)
+
+    former = {}
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            former[number] = signal.signal(number, note)
+    except ValueError:  # not the main thread: whoever runs this handles signals
+        pass
+    try:
+        yield noted
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)

@@ -4,10 +4,8 @@
                                                                                           text, JSON, .trn, .ctm
 
 - ``windows``: a recording as windows, read piece by piece.
-- ``models``: recognizers by name, with all that they need to write words.
-- ``transcriber``: a recognizer, and the same on a chip; transcripts of files.
+- ``transcriber``: a recognizer, and the same on a chip; transcripts of files, whose windows share batches.
 - ``transcripts``: what is said where.
-- ``journal``: windows that are done are kept, so that an interrupted transcription goes on.
 - ``settings``, ``run``: what `memrix transcribe` does: a recognizer as it is, and beside it on a chip.
 - ``documents``: transcripts as text, JSON, and the formats of NIST's scoring tools.
 """

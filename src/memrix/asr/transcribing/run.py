@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import memrix
 from memrix.asr.audio import check_ends
 from memrix.asr.corpus import listing
-from memrix.asr.evaluation.reporting import Reporter, SilentReporter
-from memrix.asr.provenance import code_fingerprint, versions
+from memrix.asr.evaluation.reporting import Reporter
+from memrix.asr.files import cache_dir
+from memrix.asr.journal import Journal
+from memrix.asr.kept import hash_of
+from memrix.asr.provenance import chip_description, code_fingerprint, versions
 from memrix.asr.trained_recognizers import is_trained
-from memrix.asr.transcribing.journal import Journal
 from memrix.asr.transcribing.settings import TranscriptionSettings
-from memrix.asr.transcribing.transcriber import Transcriber
-from memrix.asr.transcribing.transcripts import Transcript
+from memrix.asr.transcribing.transcriber import Transcriber, transcribed
+from memrix.asr.transcribing.transcripts import Transcript, WindowsRecord
 from memrix.errors import DataError, SettingsError
 
 
@@ -93,8 +93,9 @@ def transcribe_files(
 ) -> TranscriptionResult:
     """Transcribe recordings by the recognizer as it is, and on a chip if there is hardware.
 
-    A chip is calibrated on the beginning of these recordings. Every finished batch of windows is kept in the cache
-    folder: the same call, interrupted and repeated, goes on where it stopped and gives the same text.
+    A chip is calibrated on the beginning of these recordings. Windows of several recordings share a batch. Every
+    finished batch is kept in the cache folder: the same call, interrupted and repeated, goes on where it stopped and
+    gives the same text.
 
     Args:
         settings: recognizer and chip.
@@ -109,38 +110,53 @@ def transcribe_files(
         SettingsError: bits per weight that the model was not trained with.
         AssetError, CheckpointError: the model cannot be loaded.
     """
-    reporter = reporter or SilentReporter()
+    reporter = reporter or Reporter()
     paths = require_files(files)
+    transcribers = _transcribers(settings, paths, reporter)
+    journals = [(each, _journal(each, paths, fresh)) for each in transcribers]
+    rows: list[Row] = []
+    problems: list[str] = []
+    shapes = map(check_ends, paths)
+    with reporter.stage("transcribing", round(sum(shape.frames / shape.rate for shape in shapes))) as advance:
+        for _, found in transcribed(journals, paths, advance):
+            if isinstance(found, DataError):
+                problems.append(str(found))
+                continue
+            rows += (new := [_row(*each, settings) for each in zip(transcribers, found, strict=True)])
+            finished(new)
+    hardware = transcribers[-1].hardware
+    return TranscriptionResult(
+        rows=tuple(rows),
+        problems=tuple(problems),
+        model=transcribers[0].model.source,
+        settings=settings.to_dict(),
+        hardware=None if hardware is None else hardware.to_dict(),
+        versions=versions(),
+    )
+
+
+def _transcribers(settings: TranscriptionSettings, paths: Sequence[Path], reporter: Reporter) -> list[Transcriber]:
+    """The recognizer as it is, and on a chip, as far as settings want them."""
     with reporter.stage("loading", 1) as advance:
         # Of several recognizers, bits say which one; of one they are those of the chip.
         bits = settings.weight_bits if is_trained(settings.model) else None
         digital = Transcriber.open(settings.model, weight_bits=bits, batch_size=settings.batch_size)
         advance(1)
-    _require_trained_bits(digital, settings)
-    transcribers: list[Transcriber] = [] if settings.chip_only else [digital]
+    trained, asked = digital.weight_bits, settings.weight_bits
+    if trained is not None and asked is not None and asked != trained:
+        raise SettingsError(
+            f"{settings.model} was trained with weights of {trained:g} bits, and weight_bits is {asked:g}; leave it "
+            "out, or give a model of these bits"
+        )
+    transcribers = [] if settings.chip_only else [digital]
     if settings.chip is not None:
-        transcribers.append(_programmed(digital, settings.chip, settings.seed, paths, reporter))
-    rows: list[Row] = []
-    problems: list[str] = []
-    for path in paths:
-        try:
-            found = [
-                _row(each, settings, path, Journal.of(_described(each, path, paths), fresh=fresh), reporter)
-                for each in transcribers
-            ]
-        except DataError as error:
-            problems.append(str(error))
-            continue
-        rows += found
-        finished(found)
-    return TranscriptionResult(
-        rows=tuple(rows),
-        problems=tuple(problems),
-        model=digital.model.source,
-        settings=settings.to_dict(),
-        hardware=_plain(transcribers[-1].hardware),
-        versions=versions(),
-    )
+        with reporter.stage("calibrating and programming", 1) as advance:
+            # The total is known only once the first cells are written, so progress goes by share.
+            chip = digital.on_chip(
+                settings.chip, paths, seed=settings.seed, progress=lambda written, cells, _: advance(written / cells)
+            )
+        transcribers.append(chip)
+    return transcribers
 
 
 def require_files(files: Iterable[str | Path]) -> list[Path]:
@@ -165,66 +181,27 @@ def require_files(files: Iterable[str | Path]) -> list[Path]:
     return paths
 
 
-def _require_trained_bits(transcriber: Transcriber, settings: TranscriptionSettings) -> None:
-    trained, asked = transcriber.weight_bits, settings.weight_bits
-    if trained is not None and asked is not None and asked != trained:
-        raise SettingsError(
-            f"{settings.model} was trained with weights of {trained:g} bits, and weight_bits is {asked:g}; leave it "
-            "out, or give a model of these bits"
-        )
-
-
-def _programmed(
-    digital: Transcriber, hardware: memrix.Hardware, seed: int, paths: Sequence[Path], reporter: Reporter
-) -> Transcriber:
-    with reporter.stage("calibrating and programming", 1) as advance:
-        # The total is known only once the first cells are written, so progress goes by share.
-        return digital.on_chip(
-            hardware, paths, seed=seed, progress=lambda written, cells, layer: advance(written / cells)
-        )
-
-
-def _plain(hardware: memrix.Hardware | None) -> dict[str, Any] | None:
-    return None if hardware is None else hardware.to_dict()
-
-
-def _described(transcriber: Transcriber, path: Path, paths: Sequence[Path]) -> dict[str, Any]:
-    """Everything that the transcript of a recording depends on."""
-    hardware = transcriber.hardware
-    on_chip = hardware and {
-        "hardware": hardware.to_dict(),
-        "device": repr(dataclasses.asdict(hardware.parameters)),
-        "seed": transcriber.seed,
-        "calibration": [_identity(each) for each in paths],
-    }
-    return {
-        "recording": _identity(path),
+def _journal(transcriber: Transcriber, paths: Sequence[Path], fresh: bool) -> Journal[WindowsRecord]:
+    """What is kept of these recordings: another journal for anything else that transcripts depend on."""
+    description = {
+        "recordings": [[str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns] for path in paths],
         "model": transcriber.model.source,
         "batch_size": transcriber.batch_size,
-        "decoding": transcriber.decoding,
-        "chip": on_chip,
+        "decoding": transcriber.model.words_by and transcriber.model.words_by.fingerprint,
+        "chip": chip_description(transcriber.hardware),
+        "seed": transcriber.seed,
         "versions": versions(),
         "code": code_fingerprint(),
     }
+    folder = cache_dir() / "transcriptions"
+    folder.mkdir(exist_ok=True)
+    return Journal(folder / f"{hash_of(description)}.jsonl", WindowsRecord, fresh=fresh)
 
 
-def _identity(path: Path) -> list[Any]:
-    status = path.stat()
-    return [str(path.resolve()), status.st_size, status.st_mtime_ns]
-
-
-def _row(
-    transcriber: Transcriber, settings: TranscriptionSettings, path: Path, journal: Journal, reporter: Reporter
-) -> Row:
+def _row(transcriber: Transcriber, transcript: Transcript, settings: TranscriptionSettings) -> Row:
     bits, on_chip = transcriber.weight_bits, transcriber.hardware is not None
-    digital: Literal["float", "quantized"] = "float" if bits is None else "quantized"
-    shape = check_ends(path)
-    with reporter.stage(
-        f"{path.name}: {'chip' if on_chip else digital}", round(shape.frames / shape.rate)
-    ) as advance:
-        transcript = transcriber.transcribe(path, advance, journal)
     return Row(
-        execution="chip" if on_chip else digital,
+        execution="chip" if on_chip else "float" if bits is None else "quantized",
         hardware=settings.hardware_name if on_chip else None,
         weight_bits=bits,
         chip=settings.seed if on_chip else None,

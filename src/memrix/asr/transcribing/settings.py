@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from memrix.asr.counts import LARGEST_SEED, MOST, is_count
-from memrix.errors import DataError, SettingsError
-from memrix.toolkit import shown
+from memrix.asr.counts import LARGEST_SEED, count_problems
+from memrix.errors import SettingsError
 
 # `memrix --help` reads the fields below: torch is imported by the methods that need it.
 if TYPE_CHECKING:
@@ -32,8 +31,7 @@ class TranscriptionSettings:
         batch_size: number of windows of 30 s that are transcribed at a time.
 
     Raises:
-        SettingsError: hardware that there is not, or settings of a chip without hardware.
-        DataError: counts that are invalid.
+        SettingsError: hardware that there is not, settings of a chip without hardware, or counts that are invalid.
     """
 
     model: str = "whisper-tiny.en"
@@ -44,11 +42,12 @@ class TranscriptionSettings:
     batch_size: int = 4
 
     def __post_init__(self) -> None:
-        if not is_count(self.batch_size, 1, MOST):
-            raise DataError(f"batch_size is a whole number from 1 to {MOST}, got {shown(self.batch_size)}")
-        if not is_count(self.seed, 0, LARGEST_SEED):
-            raise DataError(f"seed is a whole number from 0 to {LARGEST_SEED}, got {shown(self.seed)}")
-        of_chip = self.weight_bits is not None and not _is_trained(self.model)
+        problems = count_problems(self, ("batch_size",)) + count_problems(self, ("seed",), 0, LARGEST_SEED)
+        if problems:
+            raise SettingsError("; ".join(problems))
+        from memrix.asr.trained_recognizers import is_trained
+
+        of_chip = self.weight_bits is not None and not is_trained(self.model)
         if self.hardware is None and (of_chip or self.chip_only):
             given = "weight_bits" if of_chip else "chip_only"
             raise SettingsError(f"{given} is a setting of a chip, and there is none; give its hardware")
@@ -74,9 +73,3 @@ class TranscriptionSettings:
         """The settings as plain data, without the description of the chip."""
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "hardware"}
         return {**fields, "hardware_name": self.hardware_name}
-
-
-def _is_trained(model: str) -> bool:
-    from memrix.asr.trained_recognizers import is_trained
-
-    return is_trained(model)

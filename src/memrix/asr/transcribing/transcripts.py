@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from memrix.asr.kept import Count, Seconds, Text
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -15,9 +17,24 @@ class Segment:
         text: empty where it is silent.
     """
 
-    start: float
-    end: float
-    text: str
+    start: Seconds
+    end: Seconds
+    text: Text
+
+
+@dataclass(frozen=True)
+class WindowsRecord:
+    """What is said in a batch of windows, as it is kept on disk.
+
+    Attributes:
+        index: number of the first window.
+        segments: what is said in each.
+        seconds: time that the recognizer took.
+    """
+
+    index: Count
+    segments: tuple[Segment, ...]
+    seconds: Seconds
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ SILENCE = 2.0**-12
 """Of full scale, -72 dB: the noise of 16-bit recordings is below, any speech that was recorded above."""
 _SEARCHED = 10.0  # s at the end of a window, in which it is cut
 _PAUSE = 0.1  # s that are to be quiet
+_SHORTEST = round(0.1 * SAMPLE_RATE)  # samples that a recognizer gets; a shorter window is padded with silence
 
 Samples = npt.NDArray[np.float32]
 
@@ -26,14 +27,31 @@ class AudioWindow:
     """A part of a recording.
 
     Attributes:
+        path: of the recording.
         index: number of the window.
         first: its first sample, at 16 kHz.
         audio: at 16 kHz, ``[samples]``.
+        text: what was found in it.
     """
 
+    path: Path
     index: int
     first: int
     audio: Samples
+    text: str = ""
+
+    @property
+    def id(self) -> str:
+        """How errors call it."""
+        return f"the window of {self.path} from {self.start:.1f} s"
+
+    def samples(self) -> Samples:
+        """The audio as a recognizer takes it."""
+        return np.pad(self.audio, (0, max(0, _SHORTEST - len(self.audio))))
+
+    def duration(self) -> float:
+        """In s."""
+        return self.end - self.start
 
     @property
     def start(self) -> float:
@@ -51,29 +69,30 @@ class AudioWindow:
         return float(np.abs(self.audio).max()) < SILENCE
 
 
-def windows_of(path: Path, seconds: float = WINDOW_SECONDS) -> Iterator[AudioWindow]:
+def windows_of(path: Path, index: int = 0, seconds: float = WINDOW_SECONDS) -> Iterator[AudioWindow]:
     """The windows of a recording, one after the other, which together are all of it.
 
     Args:
         path: of the audio file.
+        index: number of the first window.
         seconds: length of a window at most. One that others follow is cut in its last third, at the quietest place.
 
     Raises:
         DataError: the file cannot be read, is damaged or empty, or holds nothing but silence.
     """
     longest = round(seconds * SAMPLE_RATE)
-    index, first, silent = 0, 0, True
+    first, silent = 0, True
     waiting = np.empty(0, dtype=np.float32)
     for piece in audio_pieces(path):
         waiting = np.concatenate([waiting, piece])
         while len(waiting) > longest:
             cut = _quietest(waiting[:longest])
-            window = AudioWindow(index, first, waiting[:cut])
+            window = AudioWindow(path, index, first, waiting[:cut])
             silent = silent and window.silent
             yield window
             index, first, waiting = index + 1, first + cut, waiting[cut:]
     if len(waiting):
-        window = AudioWindow(index, first, waiting)
+        window = AudioWindow(path, index, first, waiting)
         silent = silent and window.silent
         if not silent:
             yield window

@@ -1,10 +1,5 @@
 """Former place of ``memrix.asr.evaluation.run``, for one version."""
 
-from memrix.toolkit import former_names
+from memrix.toolkit import former_module
 
-__getattr__ = former_names(
-    __name__,
-    {
-        "evaluate": "memrix.asr.evaluation.run.evaluate",
-    },
-)
+__getattr__ = former_module(__name__, "memrix.asr.evaluation.run")

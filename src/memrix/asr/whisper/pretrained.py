@@ -1,12 +1,5 @@
-"""Former place of ``memrix.asr.seq2seq.loading``, for one version."""
+"""Former place of ``memrix.asr.seq2seq.pretrained``, for one version."""
 
-from memrix.toolkit import former_names
+from memrix.toolkit import former_module
 
-__getattr__ = former_names(
-    __name__,
-    {
-        "Pretrained": "memrix.asr.seq2seq.parts.Pretrained",
-        "load_pretrained": "memrix.asr.seq2seq.loading.load_pretrained",
-        "read_wheel": "memrix.asr.whisper.wheel.read_wheel",
-    },
-)
+__getattr__ = former_module(__name__, "memrix.asr.seq2seq.pretrained")

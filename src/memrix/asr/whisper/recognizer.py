@@ -1,10 +1,11 @@
-"""Former place of loaders of Whisper, for one version."""
+"""Former place of ``memrix.asr.seq2seq.pretrained``, for one version."""
 
-from memrix.toolkit import former_names
+from memrix.toolkit import former_module
 
-__getattr__ = former_names(
+__getattr__ = former_module(
     __name__,
+    "memrix.asr.seq2seq.pretrained",
     {
-        "load_recognizer": "memrix.asr.seq2seq.pretrained.load_seq2seq",
+        "load_recognizer": "load_seq2seq",
     },
 )

@@ -1,11 +1,11 @@
 """Former place of ``memrix.asr.evaluation.reporting``, for one version."""
 
-from memrix.toolkit import former_names
+from memrix.toolkit import former_module
 
-__getattr__ = former_names(
+__getattr__ = former_module(
     __name__,
+    "memrix.asr.evaluation.reporting",
     {
-        "Reporter": "memrix.asr.evaluation.reporting.Reporter",
-        "SilentReporter": "memrix.asr.evaluation.reporting.SilentReporter",
+        "SilentReporter": "Reporter",
     },
 )

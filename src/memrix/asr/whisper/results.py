@@ -1,13 +1,5 @@
 """Former place of ``memrix.asr.evaluation.results``, for one version."""
 
-from memrix.toolkit import former_names
+from memrix.toolkit import former_module
 
-__getattr__ = former_names(
-    __name__,
-    {
-        "EvaluationResult": "memrix.asr.evaluation.results.EvaluationResult",
-        "Execution": "memrix.asr.evaluation.records.Execution",
-        "Row": "memrix.asr.evaluation.results.Row",
-        "summarize": "memrix.asr.evaluation.results.summarize",
-    },
-)
+__getattr__ = former_module(__name__, "memrix.asr.evaluation.results")

@@ -1,10 +1,5 @@
 """Former place of ``memrix.asr.evaluation.settings``, for one version."""
 
-from memrix.toolkit import former_names
+from memrix.toolkit import former_module
 
-__getattr__ = former_names(
-    __name__,
-    {
-        "EvaluationSettings": "memrix.asr.evaluation.settings.EvaluationSettings",
-    },
-)
+__getattr__ = former_module(__name__, "memrix.asr.evaluation.settings")

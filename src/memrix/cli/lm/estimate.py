@@ -34,7 +34,7 @@ def estimate(
     """
     from memrix._support.tables import columns
     from memrix.asr.search.estimation import check_estimation, estimate as estimate_from
-    from memrix.asr.search.sentences import check_texts, sentences_of
+    from memrix.asr.search.perplexity import check_texts, sentences_of
 
     check_estimation(output, order)
     check_texts(texts)

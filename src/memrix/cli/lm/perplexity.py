@@ -21,8 +21,7 @@ def perplexity(language_model: Path, text: Path, /) -> None:
     """
     from memrix._support.tables import columns
     from memrix.asr.search.language_model import open_language_model
-    from memrix.asr.search.perplexity import perplexity as perplexity_of
-    from memrix.asr.search.sentences import check_texts, sentences_of
+    from memrix.asr.search.perplexity import check_texts, perplexity as perplexity_of, sentences_of
 
     check_texts([text])
     found = perplexity_of(open_language_model(language_model), sentences_of([text]))

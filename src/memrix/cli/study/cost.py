@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from memrix.asr.experiment.cost_settings import CostSettings
+from memrix.asr.evaluation.settings import CostSettings
 from memrix.cli.arguments import check_hardware, check_input
 from memrix.cli.messages import message
 from memrix.cli.options import JsonFile, Threads, options_from
@@ -50,18 +50,11 @@ def cost(
     settings = CostSettings(**given)
     use_threads(threads)
 
-    from memrix.asr.experiment.costs import costs_of_utterances
+    from memrix.asr.evaluation.costs import costs_of_utterances
     from memrix.cli.display import TerminalReporter
     from memrix.hardware import Hardware
 
-    reporter, most = TerminalReporter(), settings.limit
-    with reporter.stage("utterances", most) as done:
-        result = costs_of_utterances(
-            settings,
-            Hardware.named(hardware),
-            say=reporter.note,
-            progress=lambda number, total: done(most * number / total),
-        )
+    result = costs_of_utterances(settings, Hardware.named(hardware), TerminalReporter())
     print(f"{settings.chip or hardware}: {result.said}\n\n{result.costs}")
     if json is not None:
         json.write_text(dumps(result.to_dict(), indent=2) + "\n", encoding="utf-8")

@@ -3,8 +3,8 @@
 import pytest
 
 from memrix.asr.recipes import read_settings
-from memrix.asr.training.options import changed
 from memrix.asr.training.settings import TrainingSettings
+from memrix.cli.training_options import changed
 from memrix.errors import SettingsError
 
 

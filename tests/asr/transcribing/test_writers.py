@@ -5,8 +5,8 @@ import pytest
 import soundfile
 
 import memrix
+from memrix.asr.evaluation.opening import open_writer
 from memrix.asr.scoring import count_errors
-from memrix.asr.transcribing.models import open_writer
 from memrix.asr.transcribing.run import transcribe_files
 from memrix.asr.transcribing.settings import TranscriptionSettings
 from memrix.asr.transcribing.transcriber import Transcriber
@@ -27,7 +27,7 @@ def low_bit():
 
 def test_bits_say_which_of_several_recognizers(low_bit):
     assert low_bit.weight_bits == 3
-    assert low_bit.decoding
+    assert low_bit.model.words_by
     with pytest.raises(
         SettingsError, match="recognizers with weights of 4, 3 bits and in float, and weight_bits is 7"
     ):

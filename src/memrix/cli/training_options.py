@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,8 +75,10 @@ def changed(table: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any
         hardware["weight_bits"] = int(hardware["weight_bits"])
     if hardware or "hardware" in given:
         # Bits and ranges that a recipe has for its chip are meant for another chip, too.
+        known = table.get("hardware", "paper")
+        known = {"preset": known} if isinstance(known, str) else dict(known)
         preset = {"preset": given["hardware"]} if "hardware" in given else {}
-        found["hardware"] = {**_table(table.get("hardware", "paper")), **preset, **hardware}
+        found["hardware"] = {**known, **preset, **hardware}
         if "method" not in given and found.get("method", "float") == "float":
             found["method"] = "quantization-aware"
     parts = {
@@ -90,20 +93,12 @@ def changed(table: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any
     return found
 
 
-def _table(hardware: Any) -> dict[str, Any]:  # noqa: ANN401 - a name or a table
-    return {"preset": hardware} if isinstance(hardware, str) else dict(hardware)
-
-
 def _step(text: str) -> list[float]:
     bits, separator, epochs = text.partition(":")
-    try:
-        if not separator:
-            raise ValueError
-        return [float(bits), int(epochs)]
-    except ValueError as error:
-        raise SettingsError(
-            f"--annealing takes bits:epochs separated by commas, such as 8:1,4:2; got {shown(text)}"
-        ) from error
+    with suppress(ValueError):
+        if separator:
+            return [float(bits), int(epochs)]
+    raise SettingsError(f"--annealing takes bits:epochs separated by commas, such as 8:1,4:2; got {shown(text)}")
 
 
 def _scaled(optimizer: Mapping[str, Any], peak: float) -> dict[str, Any]:
