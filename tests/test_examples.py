@@ -35,6 +35,16 @@ def test_digits_run_from_end_to_end(tmp_path):
 
 
 @pytest.mark.slow
+def test_layers_of_a_vision_transformer_are_studied_from_end_to_end(tmp_path):
+    document = tmp_path / "layers.md"
+    load("digits")
+    assert load("digits_layers").main(["--steps", "30", "--chips", "2", "--output", str(document)]) == 0
+    text = document.read_text()
+    assert "| blocks.0.self_attn.v_proj |" in text
+    assert "| bits of each layer, as many cells |" in text
+
+
+@pytest.mark.slow
 def test_aging_chips_run_from_end_to_end(tmp_path):
     document = tmp_path / "aging.md"
     load("digits")

@@ -18,7 +18,8 @@ one message.
     pack                                  trained recognizers as small files
     corpus, lm                            groups of commands: corpora, language models
     device/                               fit, show, protocols, example
-    study/                                causes, cost, wires; layer: what studies of one layer share
+    study/                                causes, cost, wires; layer: what studies of one layer share;
+                                          sensitivity, attribution, allocate; layers: what these share
     options, arguments, outputs, threads  what commands take and write
     display, training_display             progress
     tables, messages                      results

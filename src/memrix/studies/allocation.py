@@ -89,7 +89,8 @@ def allocate(
     held = collected(batches)
     subject = prepare(model, hardware, held, measured, layers=layers, calibration=calibration)
     factory = ChipFactory(subject, held, measured, range(seed, seed + chips), split, budget == "energy")
-    return _Search(factory, options, budget, progress or (lambda what: None)).result(hardware, limit)
+    described = hardware if isinstance(hardware, Hardware) and layers is None else None
+    return _Search(factory, options, budget, progress or (lambda what: None)).result(described, limit)
 
 
 def _options(bits: Sequence[float]) -> list[float]:
@@ -118,7 +119,8 @@ class _Search:
     def metric(self) -> Metric:
         return self.factory.metric
 
-    def result(self, hardware: HardwareChoice, limit: float | None) -> Allocation:
+    def result(self, hardware: Hardware | None, limit: float | None) -> Allocation:
+        """The bits, in the one description of the chip or, without one, in one for each layer."""
         self.report("the hardware as given")
         given = self.factory.measured("as given", self.subject.hardware)
         if limit is None:
@@ -268,14 +270,21 @@ class _Search:
             return self.metric.gain(limit, chips.mean) >= 0
         return self._cost(chips) <= _SAME * limit
 
-    def _described(self, hardware: HardwareChoice, bits: Mapping[str, float]) -> HardwareChoice:
-        """One description of the chip where there was one, or else one for each layer."""
-        if not isinstance(hardware, Hardware) or hardware.layers:
+    def _described(self, hardware: Hardware | None, bits: Mapping[str, float]) -> HardwareChoice:
+        if hardware is None:
             return self.subject.by_alias(self.factory.hardware(bits))
-        changes = {"adc.per_layer": True} if self.factory.split else {}
+        split = {"adc.per_layer": True} if self.factory.split else {}
         own = {
-            alias: {"weight_bits": bits[name]}
+            alias: {**_changes(hardware, alias), "weight_bits": bits[name], **split}
             for name in self.subject.hardware
             for alias in self.subject.aliases[name]
         }
-        return hardware.replace(layers=own, **changes)
+        # Of patterns that match a layer, the last one counts.
+        others = {pattern: changes for pattern, changes in hardware.layers.items() if pattern not in own}
+        return hardware.replace(layers={**others, **own})
+
+
+def _changes(hardware: Hardware, pattern: str) -> Mapping[str, Any]:
+    """What a description says of a pattern itself."""
+    changes = hardware.layers.get(pattern, {})
+    return {} if isinstance(changes, str) else changes

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+_TOLD = 2  # causes of a layer
 _MOST_LAYERS = 20  # in a printed table
 _NOTABLE = 5e-4  # of the error power: smaller shares would print as 0.0%
 
@@ -156,7 +157,7 @@ class Attribution:
         return draw_attribution(self)
 
     def __str__(self) -> str:
-        tables = [columns(self._cause_rows), self._said_of_sum, columns(self._layer_rows)]
+        tables = [columns(self._cause_rows), self._said_of_sum, explained(self._layer_rows)]
         advice = [explained(self._remedy_rows), self._advice] if self.remedies else []
         return "\n\n".join([self._said, *tables, *advice])
 
@@ -203,7 +204,7 @@ class Attribution:
 
     @property
     def _layer_rows(self) -> list[tuple[str, ...]]:
-        head = ("layer", "error", "SQNR", "largest causes", "", "", "explained")
+        head = ("layer", "error", "SQNR", "explained", "largest causes")
         left = len(self.layers) - _MOST_LAYERS
         more = [(f"and {left} with less error", *[""] * (len(head) - 1))] if left > 0 else []
         return [head, *(_layer_row(layer) for layer in self.layers[:_MOST_LAYERS]), *more]
@@ -222,10 +223,10 @@ class Attribution:
 
 
 def _layer_row(layer: LayerCauses) -> tuple[str, ...]:
-    largest = [f"{each.cause} {_of_all(each.share, layer.error)}" for each in layer.causes[:3] if each.share > 0]
+    shares = ((each.cause, each.share / layer.error if layer.error else 0.0) for each in layer.causes[:_TOLD])
+    largest = [f"{cause} {share:.0%}" for cause, share in shares if share > 0]
     sqnr = "exact" if math.isinf(layer.sqnr) else f"{layer.sqnr:.1f} dB"
-    filled = [*largest, "", "", ""][:3]
-    return (layer.name, _percent(layer.error), sqnr, *filled, f"{layer.explained:.1%}")
+    return (layer.name, _percent(layer.error), sqnr, f"{layer.explained:.1%}", ", ".join(largest))
 
 
 def _record(layer: LayerCauses) -> dict[str, Any]:

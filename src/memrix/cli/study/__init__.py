@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from cyclopts import App
 
+from memrix.cli.study.allocate import allocate
+from memrix.cli.study.attribution import attribution
 from memrix.cli.study.causes import causes
 from memrix.cli.study.cost import cost
+from memrix.cli.study.sensitivity import sensitivity
 from memrix.cli.study.wires import wires
 
 app = App(
@@ -13,6 +16,9 @@ app = App(
     help="Measure what a chip loses, to which cause, and what its readings cost.",
     help_format="markdown",
 )
+app.command(allocate)
+app.command(attribution)
 app.command(causes)
 app.command(cost)
+app.command(sensitivity)
 app.command(wires)
