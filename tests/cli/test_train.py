@@ -81,7 +81,7 @@ def test_a_wrong_name_lists_the_recipes_that_exist(tmp_path, capsys):
     assert main(["train", "--config", "smll", "--output", str(tmp_path / "run")]) == EXIT_ERROR
     said = capsys.readouterr().err
     assert "(did you mean 'small'?)" in said
-    assert "the recipes medium, paper, small" in said
+    assert "recipes librispeech, medium, paper, small" in said
 
 
 def test_a_corpus_that_was_not_prepared(tmp_path, capsys, monkeypatch):

@@ -1,4 +1,4 @@
-"""Audio files as arrays at the sampling rate of the recognizers."""
+"""Audio files as arrays at the sampling rate of the recognizers, whole or piece by piece."""
 
 from __future__ import annotations
 

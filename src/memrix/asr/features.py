@@ -1,4 +1,4 @@
-"""Log-mel features of speech, on any torch device."""
+"""Log-mel features of speech, on any torch device, and which frames of a padded batch count."""
 
 from __future__ import annotations
 

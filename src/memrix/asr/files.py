@@ -1,4 +1,4 @@
-"""Files that are complete or absent, and their hashes."""
+"""Files that are complete or absent, their hashes, and the folder in which downloads are kept."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import BinaryIO
 
 import platformdirs
 
-from memrix.asr.outside import explained
-from memrix.errors import AssetError, DataError
+from memrix.asr.outside import explained, reason_of
+from memrix.errors import AssetError, DataError, MemrixError
 from memrix.toolkit import file_path
 
 CACHE_VARIABLE = "MEMRIX_CACHE"
@@ -44,12 +44,27 @@ def write_whole(path: Path, content: bytes) -> None:
         DataError: the disk is full, the place cannot be written to, or it is no path.
     """
     file_path(path, DataError, "the path of a file")
+    with writing(f"{path} cannot be written", "name another place"), whole_file(path) as stream:
+        stream.write(content)
+
+
+@contextmanager
+def writing(
+    what: str, fix: str, space: str = "free some space and run again", kind: type[MemrixError] = DataError
+) -> Iterator[None]:
+    """A block that writes, and does nothing else that could go wrong.
+
+    Args:
+        what: cannot be done where it fails; the reason follows.
+        fix: what to do.
+        space: what to do where the disk is full.
+        kind: of the error.
+    """
     try:
-        with whole_file(path) as stream:
-            stream.write(content)
-    except OSError as error:
-        fix = "free some space and run again" if disk_is_full(error) else "name another place"
-        raise DataError(f"{path} cannot be written ({error.strerror or error}); {fix}") from error
+        yield
+    except (OSError, RuntimeError) as error:
+        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+        raise kind(f"{what} ({reason_of(error)}); {space if full else fix}") from error
 
 
 def make_folder(path: Path, purpose: str = "") -> None:
@@ -60,11 +75,6 @@ def make_folder(path: Path, purpose: str = "") -> None:
     """
     with explained(DataError, " ".join(filter(None, (f"the folder {path} cannot be used", purpose))), "name another"):
         path.mkdir(parents=True, exist_ok=True)
-
-
-def disk_is_full(error: OSError) -> bool:
-    """Whether there was no space for what was written."""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def sha256_of(path: Path) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from memrix.asr.corpora.writing import write_corpus, write_cuts, writing
+from memrix.asr.corpora.writing import write_corpus, write_cuts, writing_corpus
 from memrix.errors import DataError
 from tests.asr.corpora.cuts import cut
 
@@ -18,7 +18,10 @@ from tests.asr.corpora.cuts import cut
     ],
 )
 def test_errors_of_the_disk_say_how_to_go_on(tmp_path, number, said):
-    with pytest.raises(DataError, match=rf"the folder {tmp_path} cannot be written to \({said}"), writing(tmp_path):
+    with (
+        pytest.raises(DataError, match=rf"the folder {tmp_path} cannot be written to \({said}"),
+        writing_corpus(tmp_path),
+    ):
         raise OSError(number, os.strerror(number))
 
 

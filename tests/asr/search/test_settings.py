@@ -21,7 +21,7 @@ from memrix.errors import DataError
     ],
 )
 def test_settings_out_of_range_are_refused(name, value):
-    with pytest.raises(DataError, match=rf"{name} is a .*, got {value}"):
+    with pytest.raises(DataError, match=rf"{name} (is|must be) a .*, got {value}"):
         SearchSettings(**{name: value})
 
 

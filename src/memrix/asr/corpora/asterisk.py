@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from memrix.asr.audio import duration_seconds
-from memrix.asr.corpora.preparation import Progress, Utterance, fixed_splits, prepare
+from memrix.asr.corpora.preparation import Progress, Utterance, fixed_splits, prepare, silent
 from memrix.asr.corpora.prepared import PreparedCorpus
 from memrix.asr.corpora.transcripts import has_digits, normalized
 from memrix.asr.corpus import WINDOW_SECONDS, Corpus, Utterance as Prompt
@@ -32,11 +32,7 @@ _SPOKEN_SIGNS = {"*": " star ", "#": " pound "}
 
 
 def prepare_asterisk(
-    folder: Path,
-    source: Path | None = None,
-    progress: Progress = lambda done, total: None,
-    *,
-    skip_bad: bool = False,
+    folder: Path, source: Path | None = None, progress: Progress = silent, *, skip_bad: bool = False
 ) -> PreparedCorpus:
     """Prepare the corpus; prompts with digits are left out, and counted in the description.
 

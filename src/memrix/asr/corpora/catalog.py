@@ -11,7 +11,7 @@ from memrix.asr.corpora.asterisk import asterisk, prepare_asterisk
 from memrix.asr.corpora.lhotse_manifests import LOOKED_FOR, prepare_manifests
 from memrix.asr.corpora.librispeech import prepare_librispeech
 from memrix.asr.corpora.own_recordings import read_folder, read_manifest
-from memrix.asr.corpora.preparation import Progress
+from memrix.asr.corpora.preparation import Progress, silent
 from memrix.asr.corpora.prepared import DESCRIPTION, MANIFEST, PreparedCorpus, corpora_folder, open_corpus
 from memrix.asr.corpora.queen import prepare_queen
 from memrix.asr.corpora.tedlium2 import prepare_tedlium2
@@ -54,17 +54,13 @@ _PREPARERS = {**FETCHED, **COPIES}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-def _silent(done: int, total: int) -> None:
-    pass
-
-
 def prepare_corpus(
     name: str,
     source: Path | None = None,
     output: Path | None = None,
     *,
     skip_bad: bool = False,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> PreparedCorpus:
     """A corpus, prepared for training; at once where it is there already.
 
@@ -127,7 +123,7 @@ def already_prepared(name: str, source: Path | None = None, output: Path | None 
 
 
 def load_corpus(
-    name_or_path: str, progress: Progress = _silent, part: str = "test", subset: str | None = None
+    name_or_path: str, progress: Progress = silent, part: str = "test", subset: str | None = None
 ) -> Corpus:
     """A corpus to evaluate: by name, a prepared folder, or the user's own manifest (``.jsonl``) or folder.
 

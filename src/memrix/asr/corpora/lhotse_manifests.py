@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from memrix.asr.audio import SAMPLE_RATE, Shape, check_ends
 from memrix.asr.corpora.manifest_lines import STAYS, parsed_cut, require_file_name
-from memrix.asr.corpora.preparation import Progress
+from memrix.asr.corpora.preparation import Progress, silent
 from memrix.asr.corpora.prepared import MANIFEST, SPLITS, PreparedCorpus
 from memrix.asr.corpora.transcripts import transcript
 from memrix.asr.corpora.writing import Collection, entries
@@ -29,7 +29,7 @@ def prepare_manifests(
     name: str,
     folder: Path,
     source: Path,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = silent,
     *,
     skip_bad: bool = False,
 ) -> PreparedCorpus:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from memrix.asr.corpora.manifest_lines import STAYS
-from memrix.asr.corpora.preparation import Progress
+from memrix.asr.corpora.preparation import Progress, silent
 from memrix.asr.corpora.prepared import PART, SPLITS, PreparedCorpus
 from memrix.asr.corpora.recordings import kept_recording, window
 from memrix.asr.corpora.transcripts import transcript
@@ -23,11 +23,7 @@ LICENSE = "CC-BY-4.0, Vassil Panayotov and others"
 
 
 def prepare_librispeech(
-    folder: Path,
-    source: Path | None = None,
-    progress: Progress = lambda done, total: None,
-    *,
-    skip_bad: bool = False,
+    folder: Path, source: Path | None = None, progress: Progress = silent, *, skip_bad: bool = False
 ) -> PreparedCorpus:
     """Write manifests: all parts ``train-*`` that are there for training, ``dev-*`` and ``test-*`` for the others.
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from memrix.asr.audio import SAMPLE_RATE
 from memrix.asr.corpora.prepared import PreparedCorpus
 from memrix.asr.corpora.recordings import window
-from memrix.asr.corpora.writing import Collection, writing
+from memrix.asr.corpora.writing import Collection, writing_corpus
 from memrix.asr.files import whole_file
 from memrix.errors import DataError
 
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 """Is told how many parts of how many are done."""
+
+
+def silent(done: int, total: int) -> None:
+    """Say nothing of it."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ def prepare(
     utterances: Sequence[Utterance],
     split_of: Mapping[str, str],
     description: Mapping[str, Any],
-    progress: Progress = lambda done, total: None,
+    progress: Progress = silent,
     *,
     skip_bad: bool = False,
 ) -> PreparedCorpus:
@@ -103,7 +107,7 @@ def _frames(folder: Path, utterance: Utterance) -> int:
         raise _UnusableError(error) from error
     buffer = io.BytesIO()
     soundfile.write(buffer, samples, SAMPLE_RATE, format="WAV", subtype="PCM_16")
-    with writing(folder):
+    with writing_corpus(folder):
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as stream:
             stream.write(buffer.getbuffer())

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from memrix.asr.audio import read_audio_stream
-from memrix.asr.corpora.preparation import Progress, Utterance, fixed_splits, prepare
+from memrix.asr.corpora.preparation import Progress, Utterance, fixed_splits, prepare, silent
 from memrix.asr.corpora.prepared import PreparedCorpus
 from memrix.asr.corpora.transcripts import has_digits, normalized
 from memrix.asr.corpora.writing import entries
@@ -162,11 +162,7 @@ def _segments(prefix: str, text: str, speaker: str) -> Iterator[Line]:
 
 
 def prepare_queen(
-    folder: Path,
-    source: Path | None = None,
-    progress: Progress = lambda done, total: None,
-    *,
-    skip_bad: bool = False,
+    folder: Path, source: Path | None = None, progress: Progress = silent, *, skip_bad: bool = False
 ) -> PreparedCorpus:
     """Prepare the corpus.
 

@@ -1,4 +1,4 @@
-"""Recordings of the user that stay where they are, and windows of them as utterances."""
+"""Recordings of the user that stay where they are, windows of them as utterances, and what reads them."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from memrix.asr.corpora.manifest_lines import STAYS
-from memrix.asr.corpora.preparation import Progress
+from memrix.asr.corpora.preparation import Progress, silent
 from memrix.asr.corpora.prepared import SPLITS, PreparedCorpus
 from memrix.asr.corpora.recordings import kept_recording, window
 from memrix.asr.corpora.transcripts import is_remark, transcript, with_joined_endings
@@ -43,11 +43,7 @@ class Segment:
 
 
 def prepare_tedlium2(
-    folder: Path,
-    source: Path | None = None,
-    progress: Progress = lambda done, total: None,
-    *,
-    skip_bad: bool = False,
+    folder: Path, source: Path | None = None, progress: Progress = silent, *, skip_bad: bool = False
 ) -> PreparedCorpus:
     """Write manifests of the official splits, and remember the pronunciation dictionary.
 

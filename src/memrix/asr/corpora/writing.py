@@ -1,18 +1,18 @@
-"""Files of a prepared corpus: each is whole or not there, and the description comes last."""
+"""Collects the utterances of a corpus and all of their problems, and writes it: each file is whole or not there."""
 
 from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from memrix.asr.corpora.prepared import DESCRIPTION, MANIFEST, SPLITS, PreparedCorpus
 from memrix.asr.corpora.statistics import split_statistics
 from memrix.asr.corpus import listing
-from memrix.asr.files import disk_is_full, whole_file
+from memrix.asr.files import whole_file, writing
 from memrix.errors import DataError
 from memrix.toolkit import listed
 
@@ -20,19 +20,10 @@ if TYPE_CHECKING:
     from lhotse import MonoCut
 
 
-@contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """A block that writes into a folder, and does nothing else that could go wrong.
-
-    Raises:
-        DataError: the disk is full, or the folder cannot be written to.
-    """
-    try:
-        yield
-    except OSError as error:
-        kept = "free some space and run again: what is done is kept"
-        fix = kept if disk_is_full(error) else "name another with --output"
-        raise DataError(f"the folder {folder} cannot be written to ({error.strerror or error}); {fix}") from error
+def writing_corpus(folder: Path) -> AbstractContextManager[None]:
+    """A block that writes into the folder of a corpus; DataError where it cannot."""
+    kept = "free some space and run again: what is done is kept"
+    return writing(f"the folder {folder} cannot be written to", "name another with --output", kept)
 
 
 def write_cuts(path: Path, cuts: Iterable[MonoCut]) -> None:
@@ -55,7 +46,7 @@ def write_corpus(
         **description,
         "statistics": split_statistics({split: cuts[split] for split in SPLITS if cuts.get(split)}),
     }
-    with writing(folder):
+    with writing_corpus(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for split in SPLITS:
             path = folder / MANIFEST.format(split)

@@ -1,4 +1,4 @@
-"""Recordings to transcribe as batches."""
+"""Recordings to transcribe as batches, and utterances joined to windows, as a model of windows learned from them."""
 
 from __future__ import annotations
 

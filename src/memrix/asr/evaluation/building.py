@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from torch import nn
 
@@ -17,10 +18,11 @@ from memrix.asr.evaluation.settings import EvaluationSettings
 from memrix.asr.speech_model import SpeechModel
 
 
+@dataclass
 class Networks:
     """Builds what is to be run from a float model, and from those that were trained with low-bit weights.
 
-    Args:
+    Attributes:
         settings: of the evaluation.
         recognizer: in float.
         low_bit: trained with low-bit weights, by their bits.
@@ -28,25 +30,17 @@ class Networks:
         reporter: hears about progress.
     """
 
-    def __init__(
-        self,
-        settings: EvaluationSettings,
-        recognizer: SpeechModel,
-        low_bit: Mapping[float, SpeechModel],
-        calibration: Sequence[Sequence[Clip]],
-        reporter: Reporter,
-    ) -> None:
-        self._settings = settings
-        self._recognizer = recognizer
-        self._low_bit = low_bit
-        self._calibration = calibration
-        self._reporter = reporter
-        self._calibrated: nn.Module | None = None
+    settings: EvaluationSettings
+    recognizer: SpeechModel
+    low_bit: Mapping[float, SpeechModel]
+    calibration: Sequence[Sequence[Clip]]
+    reporter: Reporter
+    _calibrated: nn.Module | None = field(default=None, init=False)
 
     def model_of(self, execution: Execution) -> SpeechModel:
         """What an execution is of: the float model, or one of low-bit weights."""
         bits = execution.weight_bits
-        return self._recognizer if bits is None else self._low_bit.get(bits, self._recognizer)
+        return self.recognizer if bits is None else self.low_bit.get(bits, self.recognizer)
 
     def hardware(self, execution: Execution) -> Hardware | None:
         """What an execution runs on: the first hardware for the quantized network, none in float.
@@ -55,15 +49,15 @@ class Networks:
         """
         if execution.weight_bits is None:
             return None
-        variants = self._settings.variants(execution.weight_bits)
+        variants = self.settings.variants(execution.weight_bits)
         hardware = variants[execution.hardware or next(iter(variants))]
         return as_trained(self.model_of(execution), hardware)
 
     def layers(self, hardware: Hardware) -> Choice:
         """Which layers go to that hardware, by the settings or else as the model has it."""
-        if self._settings.digital is None:
-            return self._recognizer.chip_choice(hardware)
-        return {"*": hardware, **dict.fromkeys(self._settings.digital)}
+        if self.settings.digital is None:
+            return self.recognizer.chip_choice(hardware)
+        return {"*": hardware, **dict.fromkeys(self.settings.digital)}
 
     def prepare(self, execution: Execution) -> nn.Module | None:
         """The calibrated network of an execution whose weights are not trained with low bits; None for others."""
@@ -71,7 +65,7 @@ class Networks:
         if hardware is None or self.model_of(execution).is_low_bit:
             return None
         if self._calibrated is None:
-            network = copy.deepcopy(self._recognizer.network)
+            network = copy.deepcopy(self.recognizer.network)
             self._calibrate(network, hardware)
             self._calibrated = network
         self._sample(self._calibrated, hardware)
@@ -104,8 +98,8 @@ class Networks:
 
     def _chip(self, execution: Execution, network: nn.Module, hardware: Hardware) -> nn.Module:
         assert execution.chip is not None
-        number = self._settings.seed + execution.chip
-        with self._reporter.stage(f"{execution}: programming", 1) as advance:
+        number = self.settings.seed + execution.chip
+        with self.reporter.stage(f"{execution}: programming", 1) as advance:
             # The total is known only once the first cells are written, so progress goes by share.
             return memrix.program(
                 network,
@@ -115,13 +109,13 @@ class Networks:
             )
 
     def _calibrate(self, network: nn.Module, hardware: Hardware, *, keep_ranges: bool = False) -> None:
-        inputs = (inputs_of(self._recognizer, batch) for batch in self._calibration)
-        with self._reporter.stage("calibration", len(self._calibration)) as advance:
+        inputs = (inputs_of(self.recognizer, batch) for batch in self.calibration)
+        with self.reporter.stage("calibration", len(self.calibration)) as advance:
             memrix.calibrate(
                 network,
                 inputs,
                 self.layers(hardware),
-                percentile=self._settings.percentile,
+                percentile=self.settings.percentile,
                 keep_ranges=keep_ranges,
                 progress=advance,
             )

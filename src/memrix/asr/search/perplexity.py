@@ -1,4 +1,4 @@
-"""How well a language model foresees a text."""
+"""How well a language model foresees a text, and the files of texts."""
 
 from __future__ import annotations
 

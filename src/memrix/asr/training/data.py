@@ -1,4 +1,4 @@
-"""Utterances as tensors, augmented by draws that depend on seed, epoch and id alone."""
+"""Utterances as batches of tensors: which ones follows from seed and epoch, augmentation from the id as well."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training tells of itself while it runs."""
+"""What a training tells of itself while it runs: its steps, and how good it is on held-out data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state of a training on disk: written whole, read without executing anything."""
+"""The state of a training on disk: written whole, read without executing anything; best epochs; signals to stop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import torch
 from pydantic import Field, FiniteFloat, ValidationError
 from torch import Tensor
 
-from memrix.asr.files import disk_is_full, whole_file
+from memrix.asr.files import whole_file, writing
 from memrix.asr.former import STATE, in_present_names
 from memrix.asr.kept import Count
 from memrix.asr.outside import Schema, told
@@ -62,15 +62,11 @@ def write_state(path: Path, state: dict[str, Any]) -> None:
     Raises:
         CheckpointError: the place cannot be written, the disk is full among other reasons.
     """
-    try:
-        with whole_file(path) as file:
-            torch.save({"format": FORMAT, **state}, file)
-            file.flush()
-            os.fsync(file.fileno())
-    except (OSError, RuntimeError) as error:
-        full = isinstance(error, OSError) and disk_is_full(error)
-        fix = "free some space and run the same command again" if full else "name another folder"
-        raise CheckpointError(f"the state of the training cannot be written to {path} ({error}); {fix}") from error
+    what, space = f"the state of the training cannot be written to {path}", "free some space and run again"
+    with writing(what, "name another folder", space, CheckpointError), whole_file(path) as file:
+        torch.save({"format": FORMAT, **state}, file)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def read_state(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Weights of a CTranslate2 Whisper under the names of ``WhisperForConditionalGeneration``."""
+"""Weights of a CTranslate2 Whisper (``model.bin``) under the names of ``WhisperForConditionalGeneration``."""
 
 from __future__ import annotations
 
