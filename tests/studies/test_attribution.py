@@ -7,7 +7,7 @@ import torch
 
 import memrix
 from memrix import ADC, Hardware, MetricError, SettingsError, Wires, attribution
-from memrix.studies.attribution import pairs_of
+from memrix.studies.cause_sets import orders, pairs_in, pairs_of
 from memrix.studies.causes import CAUSES, Cause, with_causes
 from memrix.studies.metric import Metric
 
@@ -82,6 +82,29 @@ def test_shares_are_those_of_vectors_that_are_added() -> None:
     assert shares["wires"] == pytest.approx(float(vectors["wires"] @ whole), rel=1e-3)
 
 
+def test_causes_in_random_orders_leave_no_residual() -> None:
+    model = network()
+    hardware = CHIP.replace(weight_bits=2, **{"adc.precision_bits": 1, "adc.offset_error": 1.0, "dac.bits": 4})
+    found = attribution(model, hardware, labeled(model), "loss", remedies=0, orders=2)
+    assert found.network.explained == pytest.approx(1)
+    assert found.network.residual == pytest.approx(0, abs=1e-9)
+    assert all(layer.explained == pytest.approx(1) for layer in found.layers)
+    ends = attribution(model, hardware, labeled(model), "loss", remedies=0)
+    for each in ends.network.causes[:3]:
+        assert found.network.of(each.cause).share == pytest.approx(each.share, abs=0.15 * found.network.error)
+
+
+def test_orders_are_random_and_add_what_is_required_first() -> None:
+    several = orders(CAUSES, 4)
+    assert len({tuple(cause.name for cause in order) for order in several}) == 4
+    assert [cause.name for cause in orders(CAUSES, 3)[2]] == [cause.name for cause in several[2]]
+    for order in several:
+        assert sorted(cause.name for cause in order) == sorted(cause.name for cause in CAUSES)
+        for cause, (having, lacking) in pairs_in(order).items():
+            with_causes(CHIP, having)
+            assert having == [*lacking, cause]
+
+
 def test_no_set_of_causes_lacks_what_one_of_them_requires() -> None:
     for cause in CAUSES:
         for having, lacking in pairs_of(cause, CAUSES):
@@ -146,12 +169,13 @@ def test_weights_that_were_trained_keep_their_integers() -> None:
     ("changes", "error", "message"),
     [
         ({"remedies": -1}, SettingsError, "remedies must be"),
+        ({"orders": -1}, SettingsError, "orders must be"),
         ({"metric": lambda model, batch: model(batch[0]).sum()}, SettingsError, "it is not known whether"),
         ({"metric": Metric(lambda model, batch: model(batch[0]).sum() / 0, "sum", False)}, MetricError, "infinite"),
         ({"batches": []}, MetricError, "no batch"),
         ({"metric": "acuracy"}, SettingsError, "did you mean 'accuracy'"),
     ],
-    ids=["remedies", "direction", "infinite", "empty", "name"],
+    ids=["remedies", "orders", "direction", "infinite", "empty", "name"],
 )
 def test_bad_input_is_told(changes: dict[str, object], error: type[Exception], message: str) -> None:
     model = network()

@@ -30,7 +30,7 @@ its own table. Drawing is separate, so that a study needs no matplotlib::
     model, Hardware, batches, Metric --> studied (a calibrated copy, hardware by layer)
         |
         +-- sensitivity: one layer on the chip, one layer digital --> sensitivity_result --+-- layer_charts
-        +-- attribution: causes (one on, one off) ------------------> attribution_result --+
+        +-- attribution: cause_sets (one on, one off) --------------> attribution_result --+
         |       recommendation: remedies, measured               |
         +-- allocation: bits of each layer, by frontier --------> allocation_result
                 allocation_chips: the chips that are compared

@@ -7,22 +7,26 @@ differences::
     (E({c}) - E({})) / 2 + (E(all) - E(all without c)) / 2
 
 gives every cause its own term and half of each of its pairs: the Shapley value, whose sum over the causes is
-``E(all)``. What the sum lacks is the residual, from three causes and more that act together.
+``E(all)``. What the sum lacks is the residual, from three causes and more that act together. The Shapley value of
+these is the mean of what a cause adds in any order of the causes, which random orders estimate.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from statistics import fmean
 from typing import Any
 
 from torch import nn
 
+from memrix._support.validation import require_integer
 from memrix.model.batches import collected
 from memrix.model.patterns import HardwareChoice, Layers
 from memrix.studies.arguments import require_arguments
 from memrix.studies.attribution_result import Attribution, CauseShare, LayerCauses
-from memrix.studies.causes import ACTIVATIONS, CAUSES, WEIGHTS, Cause, dependents, required, with_causes
+from memrix.studies.cause_sets import names_of, orders as orders_of, pairs_in, pairs_of, sets_of
+from memrix.studies.causes import ACTIVATIONS, CAUSES, WEIGHTS, Cause, with_causes
 from memrix.studies.compared import Comparisons, Switching, compare
 from memrix.studies.metric import Metric, MetricChoice
 from memrix.studies.recommendation import measured_remedies, require_remedies
@@ -43,6 +47,7 @@ def attribution(
     *,
     layers: Layers = None,
     calibration: Iterable[Any] | None = None,
+    orders: int = 0,
     remedies: int = 6,
     chips: int = 1,
     seed: int = 0,
@@ -62,6 +67,8 @@ def attribution(
         layers: the layers on the chip, as for ``memrix.program``.
         calibration: batches for ``memrix.calibrate`` if the model is not calibrated for this hardware, or for that of
             a remedy; by default the inputs of the metric.
+        orders: in how many random orders causes are added one after the other. Their shares are then means over the
+            orders, which leave no residual; each order takes as many more chips as there are causes.
         remedies: how many changes of the hardware are measured, beginning with the one that promises most.
         chips: number of chips, over which figures are means.
         seed: of the first chip; the others follow.
@@ -75,13 +82,16 @@ def attribution(
     require_arguments(chips=chips, seed=seed)
     measured, seeds = Metric.of(metric), range(seed, seed + chips)
     require_remedies(remedies)
+    require_integer("orders", orders, 0, 1000)
     measured.gain(0.0, 0.0)  # which needs a direction
     held = collected(batches)
     subject = prepare(model, hardware, held, measured, layers=layers, calibration=calibration)
     acting = [cause for cause in CAUSES if any(cause.acts_on(chip) for chip in subject.hardware.values())]
-    report = _counting(progress, chips * len(_sets(acting)))
-    found = [_Sets(subject, held, measured, each, acting, report).measured() for each in seeds]
-    split = _result(found, acting, measured)
+    in_orders = orders_of(acting, orders)
+    sets = sets_of(acting, in_orders)
+    report = _counting(progress, chips * len(sets))
+    found = [_Sets(subject, held, measured, each, acting, report).measured(sets) for each in seeds]
+    split = _result(found, acting, in_orders, measured)
     found_remedies = measured_remedies(
         split.network, hardware, subject, held, measured, seeds, remedies, progress=progress
     )
@@ -100,13 +110,13 @@ class _Sets:
     report: Report
     known: dict[frozenset[str], Comparisons] = field(default_factory=dict)
 
-    def measured(self) -> dict[frozenset[str], Comparisons]:
+    def measured(self, sets: Sequence[Sequence[Cause]]) -> dict[frozenset[str], Comparisons]:
         whole = self.subject.programmed(self.subject.hardware, self.seed)
         # All sets are read with the converters of the whole chip.
         fixed = {name: _with_adc_of(whole, name, chip) for name, chip in self.subject.hardware.items()}
-        for causes in _sets(self.acting):
+        for causes in sets:
             self.report(_said(causes, self.acting))
-            self.known[_names(causes)] = self._measured(causes, whole, fixed)
+            self.known[names_of(causes)] = self._measured(causes, whole, fixed)
         return self.known
 
     def _measured(self, causes: Sequence[Cause], whole: SwitchedChip, fixed: ByLayer) -> Comparisons:
@@ -123,27 +133,6 @@ class _Sets:
 def _with_adc_of(chip: SwitchedChip, name: str, hardware: Any) -> Any:  # noqa: ANN401
     adc = chip.layers[name].memrix.programmed.crossbar.circuit.adc
     return hardware.replace(adc=replace(adc, per_layer=False))
-
-
-def _sets(acting: Sequence[Cause]) -> list[list[Cause]]:
-    """All causes, which is first; then for each cause the sets that its share is the difference of, each once."""
-    sets: dict[frozenset[str], list[Cause]] = {_names(acting): list(acting)}
-    for cause in acting:
-        for pair in pairs_of(cause, acting):
-            for causes in pair:
-                sets.setdefault(_names(causes), causes)
-    return list(sets.values())
-
-
-def pairs_of(cause: Cause, acting: Sequence[Cause]) -> tuple[tuple[list[Cause], list[Cause]], ...]:
-    """Sets with a cause and without it: with what it requires alone, and with all that does not require it."""
-    needed = [other for other in required(cause) if other in acting]
-    others = [other for other in acting if other not in (cause, *dependents(cause))]
-    return (([*needed, cause], needed), ([*others, cause], others))
-
-
-def _names(causes: Iterable[Cause]) -> frozenset[str]:
-    return frozenset(cause.name for cause in causes)
 
 
 def _said(causes: Sequence[Cause], acting: Sequence[Cause]) -> str:
@@ -168,11 +157,14 @@ def _counting(progress: Callable[[int, int, str], None] | None, total: int) -> R
 
 
 def _result(
-    found: Sequence[Mapping[frozenset[str], Comparisons]], acting: Sequence[Cause], metric: Metric
+    found: Sequence[Mapping[frozenset[str], Comparisons]],
+    acting: Sequence[Cause],
+    in_orders: Sequence[Sequence[Cause]],
+    metric: Metric,
 ) -> Attribution:
-    whole = [each[_names(acting)] for each in found]
+    whole = [each[names_of(acting)] for each in found]
     names = list(dict.fromkeys(name for each in whole for name in each.layers))
-    split = {name: _split(found, acting, metric, name) for name in (NETWORK, *names)}
+    split = {name: _split(found, acting, in_orders, metric, name) for name in (NETWORK, *names)}
     worst = sorted(names, key=lambda name: split[name].error, reverse=True)
     return Attribution(
         metric=metric.name,
@@ -185,7 +177,11 @@ def _result(
 
 
 def _split(
-    found: Sequence[Mapping[frozenset[str], Comparisons]], acting: Sequence[Cause], metric: Metric, name: str
+    found: Sequence[Mapping[frozenset[str], Comparisons]],
+    acting: Sequence[Cause],
+    in_orders: Sequence[Sequence[Cause]],
+    metric: Metric,
+    name: str,
 ) -> LayerCauses:
     """The error of a layer, or of the network, by cause: means over the chips."""
 
@@ -193,13 +189,13 @@ def _split(
         """Error power as a share of that of the outputs."""
         shares = []
         for each in found:
-            measured = each[_names(causes)]
+            measured = each[names_of(causes)]
             shares.append((measured.layers[name] if name else measured.switchings[0].network).relative)
         return sum(shares) / len(shares)
 
     def cost(causes: Sequence[Cause]) -> float:
         """How much worse the metric is than without errors."""
-        measured = [each[_names(causes)] for each in found]
+        measured = [each[names_of(causes)] for each in found]
         losses = [metric.gain(each.switchings[0].metric.mean, each.reference.mean) for each in measured]
         return sum(losses) / len(losses)
 
@@ -209,6 +205,7 @@ def _split(
             rows.append(CauseShare(cause.name, 0.0, 0.0, 0.0, 0.0))
             continue
         (first, needed), (last, others) = pairs_of(cause, acting)
+        added = [pairs_in(order)[cause] for order in in_orders]
         rows.append(
             CauseShare(
                 cause.name,
@@ -216,6 +213,7 @@ def _split(
                 removed=power(last) - power(others),
                 cost_alone=0.0 if name else cost(first) - cost(needed),
                 gain_removed=0.0 if name else cost(last) - cost(others),
+                in_orders=fmean(power(having) - power(lacking) for having, lacking in added) if added else None,
             )
         )
     return LayerCauses(name, power(acting), tuple(sorted(rows, key=lambda row: row.share, reverse=True)))

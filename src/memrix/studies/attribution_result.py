@@ -32,6 +32,7 @@ class CauseShare:
             other.
         cost_alone: the same of the metric, of a network: how much worse it is.
         gain_removed: how much better it becomes.
+        in_orders: error power that it adds in random orders of the causes, mean; None where these were not measured.
     """
 
     cause: str
@@ -39,11 +40,12 @@ class CauseShare:
     removed: float
     cost_alone: float
     gain_removed: float
+    in_orders: float | None = None
 
     @property
     def share(self) -> float:
-        """The error power of this cause: the mean of ``alone`` and ``removed``."""
-        return (self.alone + self.removed) / 2
+        """The error power of this cause: the mean in random orders, or else the mean of ``alone`` and ``removed``."""
+        return (self.alone + self.removed) / 2 if self.in_orders is None else self.in_orders
 
     @property
     def cost(self) -> float:

@@ -15,9 +15,12 @@ class AttributionSettings(LayerStudySettings):
     """Causes of error.
 
     Attributes:
+        orders: random orders in which causes are added one after the other, which leave no residual. Each takes as
+            many more chips as there are causes.
         remedies: how many changes of the hardware are measured, those that promise most.
     """
 
+    orders: int = 0
     remedies: int = 6
 
 
