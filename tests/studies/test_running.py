@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +58,21 @@ def test_a_trial_that_always_ends_its_process_fails_alone(expected):
 def first_batch(number):
     """Mean loss of the first batch in a trial."""
     return float(swept().rows[number].measured.values[:8].mean())
+
+
+@pytest.mark.slow
+def test_a_study_that_is_killed_loses_no_finished_trial(expected, tmp_path):
+    code = (
+        "import os, signal; from tests.studies.test_running import swept\n"
+        f"swept(folder={str(tmp_path)!r}, progress=lambda done, total, text: "
+        "os.kill(os.getpid(), signal.SIGKILL) if done == 7 else None)"
+    )
+    killed = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2])
+    assert killed.returncode == -signal.SIGKILL
+    told = []
+    result = swept(folder=tmp_path, progress=lambda done, total, text: told.append("from the folder" in text))
+    assert told == [True] * 7 + [False] * 5
+    assert figures(result) == expected
 
 
 @pytest.mark.slow

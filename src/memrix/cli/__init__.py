@@ -19,7 +19,8 @@ one message.
     corpus, lm                            groups of commands: corpora, language models
     device/                               fit, show, protocols, example
     study/                                causes, cost, wires; layer: what studies of one layer share;
-                                          sensitivity, attribution, allocate; layers: what these share
+                                          sensitivity, attribution, allocate; layers: what these share;
+                                          sweep, chips; many_chips: what these share; functions: of a user's files
     options, arguments, outputs, threads  what commands take and write
     display, training_display             progress
     tables, messages                      results

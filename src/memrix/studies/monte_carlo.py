@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,9 @@ def _measured(study: Study, hardware: HardwareChoice, chips: int, seed: int, sto
     study.require_programmable({"this hardware": hardware})
     digital = study.digital()
     trials = [Trial({}, hardware, number, Seeds.of(seed + number)) for number in range(chips)]
-    rows = [TrialRow.of(trials[number], outcome) for number, outcome in stop.until(study.outcomes(trials))]
+    rows = [
+        TrialRow.of(trials[number], outcome) for number, outcome in stop.until(study.outcomes(trials, stop.enough))
+    ]
     if all(row.measured is None for row in rows):
         raise MetricError(f"all {len(rows)} chips have failed; the first: {rows[0].failure}")
     result = MonteCarloResult(
@@ -106,23 +108,22 @@ class _Stop:
     confidence: float
     reached: bool | None = None
 
-    def until(self, outcomes: Iterator[tuple[int, Outcome]]) -> list[tuple[int, Outcome]]:
-        """The outcomes of the first chips, in order, as many as are needed; what else is running is ended."""
+    def enough(self) -> bool:
+        """Whether no further chip is needed."""
+        return self.reached is True
+
+    def until(self, outcomes: Iterable[tuple[int, Outcome]]) -> list[tuple[int, Outcome]]:
+        """The outcomes of the first chips, in order, as many as are needed."""
         asked = self.half_width is not None or self.relative is not None
         self.reached = False if asked else None
         found: dict[int, Outcome] = {}
         complete = 0  # chips without a gap before them: which finish first must not decide when to stop
-        try:
-            for number, outcome in outcomes:
-                found[number] = outcome
-                while complete in found:
-                    complete += 1
-                    if asked and self._narrow([found[each] for each in range(complete)]):
-                        self.reached = True
-                        return [(each, found[each]) for each in range(complete)]
-        finally:
-            outcomes.close()  # type: ignore[attr-defined]
-        return sorted(found.items())
+        for number, outcome in outcomes:
+            found[number] = outcome
+            while asked and not self.reached and complete in found:
+                complete += 1
+                self.reached = self._narrow([found[each] for each in range(complete)])
+        return sorted(found.items())[: complete if self.reached else None]
 
     def _narrow(self, outcomes: list[Outcome]) -> bool:
         figures = [outcome.figure for outcome in outcomes if outcome.figure is not None]

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import socket
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -75,28 +76,39 @@ class _Runner:
     threads: int
     options: dict[str, Any]
 
-    def outcomes(self, subject: Subject, trials: Sequence[Trial]) -> Iterator[tuple[int, Outcome]]:
+    def outcomes(
+        self, subject: Subject, trials: Sequence[Trial], enough: Callable[[], bool] | None = None
+    ) -> Iterator[tuple[int, Outcome]]:
         """The number of each trial, and what became of it, in the order in which they finish.
+
+        Args:
+            subject: of all trials.
+            trials: to be run.
+            enough: asked before each trial that is begun; None: all are run.
 
         Raises:
             SettingsError: the model, the batches or the metric cannot be sent to other processes.
         """
         if self.options:
-            yield from self._elsewhere(subject, trials)
+            yield from self._elsewhere(subject, trials, enough)
             return
         for number, trial in enumerate(trials):
+            if enough is not None and enough():
+                return
             with computing_with(self.threads):
                 outcome = subject.run(trial)
             yield number, outcome
 
-    def _elsewhere(self, subject: Subject, trials: Sequence[Trial]) -> Iterator[tuple[int, Outcome]]:
+    def _elsewhere(
+        self, subject: Subject, trials: Sequence[Trial], enough: Callable[[], bool] | None
+    ) -> Iterator[tuple[int, Outcome]]:
         parcel = np.frombuffer(_pickled(subject), np.uint8)
         name = hashlib.sha256(parcel.data).hexdigest()
         left = dict(enumerate(trials))
-        while left:
+        while left and not (enough is not None and enough()):
             before = len(left)
             try:
-                for number, outcome in self._parallel(parcel, name, left):
+                for number, outcome in self._parallel(parcel, name, left, enough):
                     del left[number]
                     yield number, outcome
             except Exception as error:
@@ -111,24 +123,31 @@ class _Runner:
     ) -> Iterator[tuple[int, Outcome]]:
         for number, trial in left.items():
             try:
-                yield from self._parallel(parcel, name, {number: trial})
+                yield from self._parallel(parcel, name, {number: trial}, None)
             except Exception as error:
                 if not _is_loss(error):
                     raise
                 yield number, Outcome(None, f"{type(error).__name__}: {_LOST}")
 
     def _parallel(
-        self, parcel: np.ndarray[Any, Any], name: str, trials: dict[int, Trial]
+        self,
+        parcel: np.ndarray[Any, Any],
+        name: str,
+        trials: dict[int, Trial],
+        enough: Callable[[], bool] | None,
     ) -> Iterator[tuple[int, Outcome]]:
         import joblib
 
         options = dict(self.options)
         if "client" in options:  # every worker has a copy, so that none is lost with another one
             options["scatter"] = [parcel]
-        tasks = (joblib.delayed(_run)(parcel, name, self.threads, number, trial) for number, trial in trials.items())
+        # Where it may be enough at any time, few trials are sent ahead; else all, for workers that come later.
+        ahead = "all" if enough is None else "2 * n_jobs"
+        begun = itertools.takewhile(lambda _: enough is None or not enough(), list(trials.items()))
+        tasks = (joblib.delayed(_run)(parcel, name, self.threads, number, trial) for number, trial in begun)
         with joblib.parallel_config(**options):
             parallel = joblib.Parallel(
-                batch_size=1, pre_dispatch="all", return_as="generator_unordered", mmap_mode="r"
+                batch_size=1, pre_dispatch=ahead, return_as="generator_unordered", mmap_mode="r"
             )
             outcomes = parallel(tasks)
             try:

@@ -79,10 +79,14 @@ class Study:
         self._keep(_DIGITAL, Outcome(measured))
         return measured
 
-    def outcomes(self, trials: Sequence[Trial]) -> Iterator[tuple[int, Outcome]]:
+    def outcomes(
+        self, trials: Sequence[Trial], enough: Callable[[], bool] | None = None
+    ) -> Iterator[tuple[int, Outcome]]:
         """The number of each trial, and what became of it, in the order in which they finish.
 
-        What is wrong with the trials is an error before any of them runs.
+        Args:
+            trials: to be run, or read from the folder.
+            enough: asked before each trial that is begun; None: all are run.
 
         Raises:
             SettingsError: lists the trials that cannot run; or a library or a cluster is not there.
@@ -98,11 +102,11 @@ class Study:
             done += 1
             self._tell(done, trials, number, outcome)
             yield number, outcome
-        if not left:
+        if not left or (enough is not None and enough()):
             return
         with connected(self._execution) as runner:
             subject = self._subject([trials[number] for number in left])
-            for place, outcome in runner.outcomes(subject, [trials[number] for number in left]):
+            for place, outcome in runner.outcomes(subject, [trials[number] for number in left], enough):
                 number = left[place]
                 self._keep(trials[number], outcome)
                 done += 1

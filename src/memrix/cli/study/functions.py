@@ -17,6 +17,30 @@ from memrix.errors import DataError, MemrixError, SettingsError
 _MODULES: dict[Path, ModuleType] = {}
 
 
+NAMED_METRICS = ("accuracy", "loss")
+_REQUIRED = ("model", "batches")
+
+
+def check_functions(given: dict[str, Any]) -> None:
+    """Check the options that name a model, batches, a metric and calibration batches, before torch is imported.
+
+    Raises:
+        MemrixError: one is missing, or names what is not there.
+    """
+    for name in _REQUIRED:
+        if name not in given:
+            raise SettingsError(f"--{name} is missing; name a function in a Python file: --{name} net.py:make_{name}")
+    metric = given.get("metric", NAMED_METRICS[0])
+    if metric not in NAMED_METRICS and ":" not in metric:
+        raise SettingsError(
+            f"--metric must be {' or '.join(NAMED_METRICS)}, or a function in a Python file, such as net.py:metric, "
+            f"got {metric!r}{closest(metric, NAMED_METRICS)}"
+        )
+    for name in ("model", "batches", "metric", "calibration"):
+        if name in given and given[name] not in NAMED_METRICS:
+            split_name(f"--{name}", given[name])
+
+
 def split_name(option: str, text: str) -> tuple[Path, str]:
     """The file and the function of ``file.py:function``; the file is there.
 

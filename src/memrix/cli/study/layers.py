@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 from cyclopts import Parameter
 
 from memrix._support.lazy import installed_version
-from memrix._support.records import closest
 from memrix.cli.arguments import check_hardware
 from memrix.cli.messages import message
 from memrix.cli.outputs import check_results
-from memrix.cli.study.functions import function_of, made, split_name
+from memrix.cli.study.functions import NAMED_METRICS, check_functions, function_of, made
 from memrix.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from memrix.hardware import Hardware
     from memrix.studies.metric import Metric
 
-NAMED_METRICS = ("accuracy", "loss")
 ChartFile = Annotated[Path | None, Parameter(help="Chart to write: PNG, SVG or PDF.")]
 _REQUIRED = ("model", "batches")
 
@@ -73,24 +71,14 @@ def check_layer_study(given: dict[str, Any], hardware: str, json: Path | None, c
     Raises:
         MemrixError: an argument is missing, or names what is not there; or a file cannot be written.
     """
-    for name in _REQUIRED:
-        if name not in given:
-            raise SettingsError(f"--{name} is missing; name a function in a Python file: --{name} net.py:make_{name}")
+    check_functions(given)
     metric = given.get("metric", LayerStudySettings.metric)
-    if metric not in NAMED_METRICS and ":" not in metric:
-        raise SettingsError(
-            f"--metric must be {' or '.join(NAMED_METRICS)}, or a function in a Python file, such as net.py:metric, "
-            f"got {metric!r}{closest(metric, NAMED_METRICS)}"
-        )
     if metric not in NAMED_METRICS and "better" not in given:
         raise SettingsError("--better is missing: whether a larger or a smaller figure of --metric is better")
     if given.get("better", "larger") not in ("larger", "smaller"):
         raise SettingsError(f"--better must be larger or smaller, got {given['better']!r}")
     if metric in NAMED_METRICS and "better" in given:
         raise SettingsError(f"--better belongs to a function of your own; which {metric} is better is known")
-    for name in ("model", "batches", "metric", "calibration"):
-        if name in given and given[name] not in NAMED_METRICS:
-            split_name(f"--{name}", given[name])
     check_hardware(hardware)
     check_results(json, chart)
 
