@@ -140,6 +140,52 @@ def test_a_module_of_the_user_is_known_by_its_text(tmp_path, monkeypatch):
     assert len(set(found)) == 4
 
 
+def test_a_module_that_a_function_imports_when_called_counts(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def metric(model, batch):
+        from late_helper import half
+
+        return half(batch)
+
+    found = []
+    for factor in (2, 3):
+        (tmp_path / "late_helper.py").write_text(f"def half(x):\n    return x / {factor}\n")
+        sys.modules.pop("late_helper", None)
+        importlib.invalidate_caches()
+        found.append(of(metric))
+    assert found[0] != found[1]
+    sys.modules.pop("late_helper", None)
+
+
+def test_a_folder_of_modules_counts_by_the_modules_that_are_used(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "own_folder").mkdir()
+    found = []
+    for factor in (2, 3):
+        (tmp_path / "own_folder" / "inner.py").write_text(f"def half(x):\n    return x / {factor}\n")
+        for name in ("own_folder", "own_folder.inner"):
+            sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+        found.append(of(importlib.import_module("own_folder.inner") and sys.modules["own_folder"]))
+    assert found[0] != found[1]
+
+
+def test_a_library_that_is_imported_meanwhile_changes_nothing():
+    def metric(model, batch):
+        import wave
+
+        from torch.utils import bundled_inputs
+
+        return wave, bundled_inputs
+
+    for name in ("wave", "torch.utils.bundled_inputs"):
+        sys.modules.pop(name, None)
+    before = of(metric)
+    metric(None, None)
+    assert of(metric) == before
+
+
 def load(name: str, folder: Path):
     spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
     module = importlib.util.module_from_spec(spec)

@@ -5,7 +5,7 @@ Equal fingerprints mean equal content. What is hashed:
 - tensors and arrays: type, shape and every byte, on whatever device they are;
 - functions: their compiled code, defaults, the values of closures, and of the globals that the code reads, at any
   depth; of functions and classes of installed libraries the name and the version of the library;
-- modules that a function of yours refers to: the text of their file and of those files of yours that they import;
+- modules that a function of yours refers to or imports: the text of their file and of your files they import;
 - other objects: class and state, as pickling sees them. Of an ``nn.Module`` neither its mode nor numbers of hooks.
 
 What has no such content, such as an open file or a generator, is an error: two that differ could not be told apart.
@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from memrix._support.validation import shown
 from memrix.errors import SettingsError
-from memrix.studies.source import builtins_of, file_texts, globals_read, is_library, library_name
+from memrix.studies.source import builtins_of, file_texts, globals_read, is_library, library_name, modules_imported
 
 _PLAIN = (bool, int, float, complex, str, bytes, bytearray, range, slice, type(None), type(...), type(NotImplemented))
 _TORCH_PLAIN = (torch.dtype, torch.device, torch.layout, torch.memory_format)
@@ -155,6 +155,7 @@ class _Hasher:
             *closure,
             self._table("globals", read, name),
             self._table("attributes", {key: v for key, v in vars(function).items() if key != "__wrapped__"}, name),
+            self._table("imports", modules_imported(function), name),
             repr(unknown).encode(),
         )
 

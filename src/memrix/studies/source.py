@@ -5,9 +5,13 @@ from __future__ import annotations
 import builtins
 import dis
 import functools
+import importlib
+import importlib.util
 import sys
 import sysconfig
 import types
+from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +42,19 @@ def globals_read(code: types.CodeType) -> frozenset[str]:
     return frozenset(own).union(*map(globals_read, inner))
 
 
+def modules_imported(function: types.FunctionType) -> dict[str, types.ModuleType | None]:
+    """Modules of the user's own that a function imports when it is called, by name; None: not one of these."""
+    package = function.__globals__.get("__package__") or ""
+    found: dict[str, types.ModuleType | None] = {}
+    for level, name, items in _imports(function.__code__):
+        full = importlib.util.resolve_name("." * level + name, package) if level else name
+        found[full] = _imported(full)
+        for item in items:  # submodules; other items are in the module
+            if isinstance(part := _imported(f"{full}.{item}"), types.ModuleType):
+                found[f"{full}.{item}"] = part
+    return dict(sorted(found.items()))
+
+
 def builtins_of(function: types.FunctionType) -> dict[str, Any]:
     """What a function finds where it finds no global."""
     found = function.__globals__.get("__builtins__", builtins)
@@ -61,6 +78,28 @@ def file_texts(module: types.ModuleType) -> dict[str, bytes | None]:
     return {name: _text(each) for name, each in sorted(found.items())}
 
 
+def _imports(code: types.CodeType) -> Iterator[tuple[int, str, tuple[str, ...]]]:
+    """Level, module and items of each import statement in a function and those inside of it."""
+    before: list[Any] = [None, None]  # the two values that an import takes: its level, and its items
+    for each in dis.get_instructions(code):
+        if each.opname == "IMPORT_NAME":
+            level, items = before
+            yield level or 0, str(each.argval), tuple(items or ())
+        if each.opname.startswith("LOAD_"):
+            before = [before[1], each.argval]
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _imports(constant)
+
+
+def _imported(name: str) -> types.ModuleType | None:
+    """A module of the user's own; a library is known by its name, which is part of the code that imports it."""
+    try:
+        return None if _is_library_module(name.partition(".")[0]) else importlib.import_module(name)
+    except ImportError:
+        return None
+
+
 @functools.cache
 def _is_library_module(name: str) -> bool:
     root = name.partition(".")[0]
@@ -68,11 +107,29 @@ def _is_library_module(name: str) -> bool:
         return False
     if root == "memrix" or root in sys.stdlib_module_names:
         return True
-    module = sys.modules.get(name) or sys.modules.get(root)
-    file = getattr(module, "__file__", None)
-    if file is None:  # built in, or a module that a notebook made
-        return getattr(module, "__path__", None) is not None
-    return any(Path(file).is_relative_to(folder) for folder in _library_folders())
+    return any(_all_of_libraries(_places(each)) for each in (root, name))
+
+
+def _all_of_libraries(places: list[str]) -> bool:
+    inside = [any(Path(place).is_relative_to(folder) for folder in _library_folders()) for place in places]
+    return bool(inside) and all(inside)
+
+
+def _places(name: str) -> list[str]:
+    """The file of a module, or the folders of a package that has none; whether it is imported or not."""
+    module = sys.modules.get(name)
+    try:
+        spec = importlib.util.find_spec(name) if module is None else getattr(module, "__spec__", None)
+    except (ImportError, ValueError):
+        spec = None
+    file = getattr(module, "__file__", None) or (spec.origin if spec is not None and spec.has_location else None)
+    if file is not None:
+        return [file]
+    return [str(folder) for folder in getattr(module or spec, "__path__", None) or _folders(spec)]
+
+
+def _folders(spec: ModuleSpec | None) -> list[str]:
+    return list(spec.submodule_search_locations or ()) if spec is not None else []
 
 
 @functools.cache
@@ -92,7 +149,10 @@ def _version(root: str) -> str:
 
 
 def _text(module: types.ModuleType) -> bytes | None:
+    file = getattr(module, "__file__", None)
+    if file is None and getattr(module, "__path__", None) is not None:  # a folder with nothing but modules in it
+        return b""
     try:
-        return Path(getattr(module, "__file__", None) or "").read_bytes()
+        return Path(file or "").read_bytes()
     except OSError:
         return None
