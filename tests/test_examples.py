@@ -45,6 +45,12 @@ def test_layers_of_a_vision_transformer_are_studied_from_end_to_end(tmp_path):
 
 
 @pytest.mark.slow
+def test_bits_of_a_language_model_are_allocated(capsys):
+    assert load("language_layers").main(["--steps", "20", "--chips", "2"]) == 0
+    assert "allocated, other text and chips" in capsys.readouterr().out
+
+
+@pytest.mark.slow
 def test_aging_chips_run_from_end_to_end(tmp_path):
     document = tmp_path / "aging.md"
     load("digits")
