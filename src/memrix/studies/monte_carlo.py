@@ -51,7 +51,7 @@ def monte_carlo(
     confidence.
 
     Args:
-        model: float, quantized or calibrated; it is not changed.
+        model: float, or quantized and calibrated; it is not changed.
         hardware: the chip or chips, as for ``program``.
         batches: as the metric takes them.
         metric: as for ``memrix.sweep``.

@@ -42,7 +42,7 @@ def sweep(
     A trial that fails is recorded with its error, and the others go on. The model is not changed.
 
     Args:
-        model: float, quantized or calibrated.
+        model: float, or quantized and calibrated.
         hardware: the chip or chips, as for ``program``.
         batches: as the metric takes them; pairs of inputs and targets for metrics with names.
         metric: ``function(model, batch)`` -> values of the items, a ``Metric``, ``"loss"`` or ``"accuracy"``.
