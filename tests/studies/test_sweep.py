@@ -239,7 +239,6 @@ def test_a_metric_that_cannot_be_told_apart_needs_an_identity(tmp_path):
         ({"hardware": {"nothing": HARDWARE}}, SettingsError, "'nothing' matches no layer"),
         ({"calibration": []}, memrix.CalibrationError, "no batch to calibrate"),
     ],
-    ids=str,
 )
 def test_bad_arguments_are_told(changes, error, message):
     arguments = {"model": network(), "hardware": HARDWARE, "batches": pairs(), "metric": "loss", "settings": BITS}

@@ -73,7 +73,7 @@ def _conformer(figures: Path, chart: Path, *, fresh: bool, threads: int | None) 
     from memrix.cli.evaluate import execute
 
     bits = open_trained(TRAINED).settings()["weight_bits"]
-    settings = EvaluationSettings(TRAINED, CORPUS, HARDWARE, bits, limit=UTTERANCES)
+    settings = EvaluationSettings(model=TRAINED, corpus=CORPUS, hardware=HARDWARE, weight_bits=bits, limit=UTTERANCES)
     execute(settings, json=figures, chart=chart, fresh=fresh, threads=threads)
 
 

@@ -60,6 +60,7 @@ def test_options_replace_what_a_recipe_says():
         ("[experiment]\nchips = 0\n", "chips must be a whole number from 1 on"),
         ("[experiment.hardware]\na = {preset = 'paper', adc = {rang_bits = 3}}\n", "did you mean 'range_bits'"),
         ("[experiment]\nhardware = ['paper', 'tuned']\nhardware_names = ['one']\n", "one name for each of 2 chips"),
+        ("[experiment]\nhardware_names = [4, 3]\nhardware = ['paper', 'tuned']\n", r"got \(4, 3\)"),
         ("[experiment]\nhardware_names = ['a', 'a']\nhardware = ['paper', 'tuned']\n", "each another one"),
     ],
 )

@@ -33,7 +33,6 @@ class EvaluationSettings:
             files, or a manifest: JSON lines with `audio` and `text`.
         hardware: the chips: presets (paper, physical, tuned, realistic, ideal) or TOML or JSON files. Their bits per
             weight are replaced.
-        hardware_names: what tables call them. By default as they were given.
         weight_bits: bits per weight, 1.5 for ternary weights. At each of them, the network is quantized and
             programmed on chips. Trained recognizers bring their own default.
         low_bit: recognizers trained with low-bit weights, as bits:file, such as 4:run/model.safetensors. At other
@@ -67,6 +66,7 @@ class EvaluationSettings:
         dictionaries: files of pronunciations for words that the dictionaries of the corpus lack.
         beam: number of hypotheses that decoding of a CTC model keeps. By default 100, or the number tuned with the
             trained recognizers.
+        hardware_names: what tables call the chips. By default as they were given.
 
     Raises:
         SettingsError: lists every invalid setting.
@@ -75,7 +75,6 @@ class EvaluationSettings:
     model: str = "whisper-tiny.en"
     corpus: str = "asterisk"
     hardware: tuple[Hardware | str, ...] = ("paper",)
-    hardware_names: tuple[str, ...] = ()
     weight_bits: tuple[float, ...] = (8, 6, 5, 4)
     low_bit: tuple[str, ...] = ()
     chips: int = 1
@@ -96,6 +95,7 @@ class EvaluationSettings:
     language_model: str | None = None
     dictionaries: tuple[str, ...] = ()
     beam: int | None = None
+    hardware_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         given: object = self.hardware
@@ -114,11 +114,11 @@ class EvaluationSettings:
             problems.append(f"weight_bits must be numbers of bits, each once, got {self.weight_bits!r}")
         if not self.hardware:
             problems.append("hardware must name at least one chip, such as 'paper'")
-        names = self.hardware_names
-        if names and (len(names) != len(self.hardware) or len(set(names)) < len(names) or not all(names)):
+        names = [name for name in self.hardware_names if isinstance(name, str) and name]
+        if self.hardware_names and not len(set(names)) == len(self.hardware_names) == len(self.hardware):
             problems.append(
                 f"hardware_names must be one name for each of {len(self.hardware)} chips, each another one, got "
-                f"{names!r}"
+                f"{self.hardware_names!r}"
             )
         problems += [
             f"an ADC is precision/range, such as 4/4, got {text!r}" for text in self.adc if not _ADC.fullmatch(text)
