@@ -16,7 +16,7 @@ from benchmarks.report import Table
 from benchmarks.timing import median_ratio, take_turns
 from benchmarks.wires import BOUNDS, COMPENSATED, DONE, OHMS, without_fits
 
-ROUNDS = 5
+ROUNDS = 3
 
 
 def run() -> Table:

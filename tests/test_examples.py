@@ -65,6 +65,7 @@ def test_aging_chips_run_from_end_to_end(tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_a_chip_over_two_processes_is_the_chip_of_one():
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
     told = subprocess.run(

@@ -62,6 +62,7 @@ def test_hardware_of_a_mapping_stays_one_and_keeps_what_else_it_says() -> None:
     assert not any(chip.adc.per_layer for chip in found.hardware.values())
 
 
+@pytest.mark.slow
 def test_a_budget_of_energy_is_kept() -> None:
     model = Uneven().eval()
     found = allocate(model, CHIP, labeled(model), "loss", "energy", **FEW)
@@ -71,6 +72,7 @@ def test_a_budget_of_energy_is_kept() -> None:
     assert found.allocated.mean < found.given.mean
 
 
+@pytest.mark.slow
 def test_the_fewest_cells_for_a_loss() -> None:
     model = network()
     batches = labeled(model)

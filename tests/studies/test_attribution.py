@@ -82,6 +82,7 @@ def test_shares_are_those_of_vectors_that_are_added() -> None:
     assert shares["wires"] == pytest.approx(float(vectors["wires"] @ whole), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_causes_in_random_orders_leave_no_residual() -> None:
     model = network()
     hardware = CHIP.replace(weight_bits=2, **{"adc.precision_bits": 1, "adc.offset_error": 1.0, "dac.bits": 4})

@@ -205,6 +205,7 @@ def test_what_has_no_content_is_refused_where_it_is(value):
         fingerprint(metric, "the metric")
 
 
+@pytest.mark.slow
 def test_another_process_finds_the_same():
     code = (
         "import torch, memrix; from torch import nn; from memrix.studies.fingerprint import fingerprint\n"

@@ -103,6 +103,7 @@ def test_exact_weights_of_a_trained_model_are_its_quantized_ones() -> None:
     assert found.error < 1e-3  # of activations alone
 
 
+@pytest.mark.slow
 def test_readings_that_switch_cells_begin_with_the_same_cells_for_every_layer() -> None:
     model = network()
     disturbed = CHIP.replace(**{"device.read_disturb": True, "dac.vmax": 0.6})
