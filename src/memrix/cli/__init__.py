@@ -20,7 +20,8 @@ one message.
     device/                               fit, show, protocols, example
     study/                                causes, cost, wires; layer: what studies of one layer share;
                                           sensitivity, attribution, allocate; layers: what these share;
-                                          sweep, chips; many_chips: what these share; functions: of a user's files
+                                          sweep, chips; many_chips: what these share;
+                                          model_study, functions: what both share, of a user's files
     options, arguments, outputs, threads  what commands take and write
     display, training_display             progress
     tables, messages                      results

@@ -12,6 +12,7 @@ from memrix.hardware import Hardware
 from memrix.model.patterns import HardwareChoice
 from memrix.studies.allocation_chips import MeasuredChips
 from memrix.studies.estimates import t_interval
+from memrix.studies.rows import interval_cell
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -148,7 +149,14 @@ class Allocation:
             gain = "" if chips is self.allocated else _with_interval(*self.gain(chips))
             cost = [f"{chips.energy:.4g}"] if energy else []
             rows.append(
-                (chips.name, f"{chips.cells:,}", *cost, f"{chips.mean:.5g}", _interval(chips.estimate.interval), gain)
+                (
+                    chips.name,
+                    f"{chips.cells:,}",
+                    *cost,
+                    f"{chips.mean:.5g}",
+                    interval_cell(chips.estimate.interval),
+                    gain,
+                )
             )
         return [head, *rows]
 
@@ -157,10 +165,6 @@ class Allocation:
         better = "larger" if self.higher_is_better else "smaller"
         chips = len(self.allocated.measured)
         return f"{self.metric} {self.reference:.5g} without a chip; {better} is better; mean of {chips} chips"
-
-
-def _interval(interval: tuple[float, float] | None) -> str:
-    return "" if interval is None else f"{interval[0]:.4g} to {interval[1]:.4g}"
 
 
 def _with_interval(gain: float, interval: tuple[float, float] | None) -> str:

@@ -12,7 +12,8 @@ from memrix.cli.messages import message
 from memrix.cli.options import options_from
 from memrix.cli.outputs import check_output
 from memrix.cli.study.layer import Figures
-from memrix.cli.study.layers import ChartFile, LayerStudySettings, check_layer_study, run_layer_study, unnumbered
+from memrix.cli.study.layers import LayerStudySettings, check_layer_study, run_layer_study, unnumbered
+from memrix.cli.study.model_study import ChartFile
 from memrix.errors import SettingsError
 
 if TYPE_CHECKING:

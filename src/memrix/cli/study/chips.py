@@ -7,8 +7,8 @@ from typing import Any
 
 from memrix.cli.options import options_from
 from memrix.cli.study.layer import Figures
-from memrix.cli.study.layers import ChartFile
 from memrix.cli.study.many_chips import StudySettings, check_study, run_study
+from memrix.cli.study.model_study import ChartFile
 
 
 @dataclass(frozen=True)

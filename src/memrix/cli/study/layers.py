@@ -2,67 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from json import dumps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from cyclopts import Parameter
-
-from memrix._support.lazy import installed_version
-from memrix.cli.arguments import check_hardware
-from memrix.cli.messages import message
-from memrix.cli.outputs import check_results
-from memrix.cli.study.functions import NAMED_METRICS, check_functions, function_of, made
+from memrix.cli.study.functions import NAMED_METRICS, function_of
+from memrix.cli.study.model_study import (
+    ModelStudySettings,
+    Result,
+    check_model_study,
+    made_arguments,
+    write_results,
+)
 from memrix.errors import SettingsError
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from memrix.hardware import Hardware
     from memrix.studies.metric import Metric
 
-ChartFile = Annotated[Path | None, Parameter(help="Chart to write: PNG, SVG or PDF.")]
-_REQUIRED = ("model", "batches")
-
 
 @dataclass(frozen=True)
-class LayerStudySettings:
-    """A model, data and a metric.
+class LayerStudySettings(ModelStudySettings):
+    """A model, data and a metric that says which figures are better.
 
     Attributes:
-        model: function without arguments that returns the model, as file.py:function.
-        batches: function without arguments that returns the batches, likewise.
-        metric: accuracy or loss, for batches of inputs and targets, or a function (model, batch) that returns the
-            values of the items, as file.py:function.
-        better: larger or smaller: which figures of that function are better.
-        calibration: function without arguments that returns batches of inputs, for layers that are not calibrated. By
-            default these are the inputs that the metric gives the model.
+        better: larger or smaller: which figures of a function of your own are better.
         digital: name patterns of layers that stay digital, separated by commas.
         chips: number of chips.
-        seed: seed of the first chip; the next have the next seeds.
     """
 
-    model: str | None = None
-    batches: str | None = None
-    metric: str = "accuracy"
     better: str | None = None
-    calibration: str | None = None
     digital: tuple[str, ...] = ()
     chips: int = 1
-    seed: int = 0
-
-
-class Result(Protocol):
-    """What was found."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings and lists."""
-
-    def plot(self) -> Figure:
-        """A chart."""
 
 
 def check_layer_study(given: dict[str, Any], hardware: str, json: Path | None, chart: Path | None) -> None:
@@ -71,7 +43,7 @@ def check_layer_study(given: dict[str, Any], hardware: str, json: Path | None, c
     Raises:
         MemrixError: an argument is missing, or names what is not there; or a file cannot be written.
     """
-    check_functions(given)
+    check_model_study(given, hardware, json, chart)
     metric = given.get("metric", LayerStudySettings.metric)
     if metric not in NAMED_METRICS and "better" not in given:
         raise SettingsError("--better is missing: whether a larger or a smaller figure of --metric is better")
@@ -79,8 +51,6 @@ def check_layer_study(given: dict[str, Any], hardware: str, json: Path | None, c
         raise SettingsError(f"--better must be larger or smaller, got {given['better']!r}")
     if metric in NAMED_METRICS and "better" in given:
         raise SettingsError(f"--better belongs to a function of your own; which {metric} is better is known")
-    check_hardware(hardware)
-    check_results(json, chart)
 
 
 def run_layer_study(
@@ -105,26 +75,15 @@ def run_layer_study(
     Raises:
         MemrixError: input that cannot be used.
     """
+    from memrix.cli.display import TerminalReporter
     from memrix.hardware import Hardware
 
-    options = dict(given)
-    model, batches = (made(f"--{name}", options.pop(name)) for name in _REQUIRED)
-    metric = _metric(options.pop("metric", LayerStudySettings.metric), options.pop("better", None))
-    if "calibration" in options:
-        options["calibration"] = made("--calibration", options["calibration"])
+    model, batches, name, options = made_arguments(given)
+    metric = _metric(name, options.pop("better", None))
     chip = _with_digital(Hardware.named(hardware), options.pop("digital", ()))
-    with _shown() as say:
-        result = study(model, chip, batches, metric, **options, progress=progress(say))
+    result = study(model, chip, batches, metric, **options, progress=progress(TerminalReporter().note))
     print(result)
-    if json is not None:
-        about = {"arguments": given, "hardware_given": chip.to_dict(), "memrix": installed_version("memrix")}
-        json.write_text(dumps({**result.to_dict(), **about}, indent=2) + "\n", encoding="utf-8")
-        message(f"figures: {json}")
-    if chart is not None:
-        from memrix.studies.device_charts.style import save
-
-        save(result.plot(), chart)
-        message(f"chart: {chart}")
+    write_results(result, {"arguments": given, "hardware_given": chip.to_dict()}, json=json, chart=chart)
     return result
 
 
@@ -148,10 +107,3 @@ def numbered(say: Callable[[str], None]) -> Callable[[int, int, str], None]:
 def unnumbered(say: Callable[[str], None]) -> Callable[[str], None]:
     """What studies call that do not know how many steps they take."""
     return say
-
-
-@contextmanager
-def _shown() -> Iterator[Callable[[str], None]]:
-    from memrix.cli.display import TerminalReporter
-
-    yield TerminalReporter().note

@@ -5,30 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from json import dumps
 from pathlib import Path
 from typing import Any
 
-from memrix._support.lazy import installed_version
-from memrix.cli.arguments import check_hardware
 from memrix.cli.messages import message
-from memrix.cli.outputs import check_folder, check_results
-from memrix.cli.study.functions import NAMED_METRICS, check_functions, function_of, made
-from memrix.cli.study.layers import Result
+from memrix.cli.outputs import check_folder
+from memrix.cli.study.functions import NAMED_METRICS, function_of
+from memrix.cli.study.model_study import (
+    ModelStudySettings,
+    Result,
+    check_model_study,
+    made_arguments,
+    write_results,
+)
 
 
 @dataclass(frozen=True)
-class StudySettings:
+class StudySettings(ModelStudySettings):
     """A model, data and a metric, and where trials run.
 
     Attributes:
-        model: function without arguments that returns the model, as file.py:function.
-        batches: function without arguments that returns the batches, likewise.
-        metric: accuracy or loss, for batches of inputs and targets, or a function (model, batch) that returns the
-            values of the items, as file.py:function.
-        calibration: function without arguments that returns batches of inputs, for layers without activation ranges.
-            By default these are the inputs that the metric gives the model.
-        seed: seed of the first chip; the next have the next seeds.
         folder: folder of finished trials: the same command runs those that are missing. Its table is results.csv, and
             results.parquet.
         jobs: number of processes.
@@ -37,11 +33,6 @@ class StudySettings:
         confidence: confidence of intervals.
     """
 
-    model: str | None = None
-    batches: str | None = None
-    metric: str = "accuracy"
-    calibration: str | None = None
-    seed: int = 0
     folder: str = "results"
     jobs: int = 1
     dask: str | None = None
@@ -55,9 +46,7 @@ def check_study(given: dict[str, Any], hardware: str, json: Path | None, chart: 
     Raises:
         MemrixError: an argument is missing, or names what is not there; or a file cannot be written.
     """
-    check_functions(given)
-    check_hardware(hardware)
-    check_results(json, chart)
+    check_model_study(given, hardware, json, chart)
     check_folder(Path(given.get("folder", StudySettings.folder)))
 
 
@@ -84,27 +73,15 @@ def run_study(
     """
     from memrix.hardware import Hardware
 
-    options = dict(given)
-    model, batches = (made(f"--{name}", options.pop(name)) for name in ("model", "batches"))
-    metric = options.pop("metric", StudySettings.metric)
-    metric = metric if metric in NAMED_METRICS else function_of("--metric", metric)
-    if "calibration" in options:
-        options["calibration"] = made("--calibration", options["calibration"])
+    model, batches, name, options = made_arguments(given)
+    metric = name if name in NAMED_METRICS else function_of("--metric", name)
     options.setdefault("folder", StudySettings.folder)
     chip = Hardware.named(hardware)
     with _shown_progress() as progress:
         result = study(model, chip, batches, metric, *arguments, **options, progress=progress)
     print(result)
     message(f"trials: {options['folder']}")
-    if json is not None:
-        about = {"arguments": given, "hardware": chip.to_dict(), "memrix": installed_version("memrix")}
-        json.write_text(dumps({**result.to_dict(), **about}, indent=2) + "\n", encoding="utf-8")
-        message(f"figures: {json}")
-    if chart is not None:
-        from memrix.studies.device_charts.style import save
-
-        save(result.plot(), chart)
-        message(f"chart: {chart}")
+    write_results(result, {"arguments": given, "hardware": chip.to_dict()}, json=json, chart=chart)
 
 
 @contextmanager

@@ -7,7 +7,8 @@ from typing import Any
 
 from memrix.cli.options import options_from
 from memrix.cli.study.layer import Figures
-from memrix.cli.study.layers import ChartFile, LayerStudySettings, check_layer_study, numbered, run_layer_study
+from memrix.cli.study.layers import LayerStudySettings, check_layer_study, numbered, run_layer_study
+from memrix.cli.study.model_study import ChartFile
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from cyclopts import Parameter
 from memrix._support.wording import shown
 from memrix.cli.options import options_from
 from memrix.cli.study.layer import Figures
-from memrix.cli.study.layers import ChartFile
 from memrix.cli.study.many_chips import StudySettings, check_study, run_study
+from memrix.cli.study.model_study import ChartFile
 from memrix.errors import SettingsError
 
 Values = Annotated[
