@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Iterable, Sequence
 
@@ -62,3 +63,15 @@ def _shortened(text: str, width: int) -> str:
         return text
     # The end of a layer's name tells more than its beginning.
     return _ELLIPSIS + text[len(text) - width + 1 :]
+
+
+def decibels(sqnr: float | None, missing: str) -> str:
+    """A ratio of signal to noise in dB, as a cell; of a layer without errors, and of one that has none, in words."""
+    if sqnr is None:
+        return missing
+    return "exact" if math.isinf(sqnr) else f"{sqnr:.1f} dB"
+
+
+def error_percent(share: float) -> str:
+    """An error as a share, as a cell, with three digits."""
+    return f"{100 * share:.3g} %"

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from memrix._support.notebooks import data_frame, html_table, html_text
-from memrix._support.tables import columns, percent
+from memrix._support.tables import columns, decibels, percent
 from memrix.costing import Costs
 from memrix.model.digital import DigitalSummary, digital_html, digital_table
 from memrix.model.layer_summary import LayerSummary
@@ -171,7 +171,7 @@ class Summary:
         else:
             shared.append("not read yet")
         if any(layer.sqnr is not None for layer in layers):
-            table["SQNR"] = [*(_decibels(layer.sqnr) for layer in layers), ""]
+            table["SQNR"] = [*(decibels(layer.sqnr, "not run") for layer in layers), ""]
         rows = list(zip(*([title, *cells] for title, cells in table.items()), strict=True))
         return rows, f"all layers: {', '.join(shared)}" if layers and shared else ""
 
@@ -221,9 +221,3 @@ def _scales(layer: LayerSummary) -> str:
 
 def _count(number: int | None) -> str:
     return "not known" if number is None else f"{number:,}"
-
-
-def _decibels(sqnr: float | None) -> str:
-    if sqnr is None:
-        return "not run"
-    return "exact" if sqnr == math.inf else f"{sqnr:.1f} dB"

@@ -20,7 +20,7 @@ its own table. Drawing is separate, so that a study needs no matplotlib::
         |     (arguments: what all studies check)
         +-- sweep.sweep (grid: settings) ------------> sweep_result.SweepResult -----------+-- rows: CSV, Parquet
         +-- monte_carlo.monte_carlo (when to stop) -> monte_carlo_result.MonteCarloResult +-- estimates: intervals
-                                       trial_table.TrialTable: what both results share
+        |                                              trial_table.TrialTable: what both share
         |                                                                                 +-- study_charts
         +-- study.Study: trials (trials.Trial) that a folder has are read, the others run, and each is kept at once
               preparation: a calibrated copy, and the model without a chip

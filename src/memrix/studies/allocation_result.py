@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from memrix._support.notebooks import data_frame, html_table, html_text
-from memrix._support.tables import columns, markdown
+from memrix._support.tables import columns, error_percent, markdown
 from memrix.hardware import Hardware
 from memrix.model.patterns import HardwareChoice
 from memrix.studies.allocation_chips import MeasuredChips
@@ -135,7 +135,7 @@ class Allocation:
     def _layer_rows(self) -> list[tuple[str, ...]]:
         head = ("layer", "bits", "cells", "error alone")
         rows = [
-            (layer.name, f"{layer.bits:g}", f"{layer.cells:,}", f"{100 * layer.error:.3g} %") for layer in self.layers
+            (layer.name, f"{layer.bits:g}", f"{layer.cells:,}", error_percent(layer.error)) for layer in self.layers
         ]
         return [head, *rows]
 

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from memrix._support.notebooks import data_frame, html_table, html_text
-from memrix._support.tables import columns, explained, markdown
+from memrix._support.tables import columns, decibels, error_percent, explained, markdown
 from memrix.studies.remedies import MeasuredRemedy
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ class Attribution:
         many = f", mean of {len(self.chip)} chips" if len(self.chip) > 1 else ""
         return (
             f"{self.metric} {self.reference:.4g} without errors, {fmean(self.chip):.4g} on the chip{many}; "
-            f"error power of the outputs: {_percent(self.network.error)}"
+            f"error power of the outputs: {error_percent(self.network.error)}"
         )
 
     @property
@@ -181,8 +181,8 @@ class Attribution:
         network = self.network
         return (
             f"The causes add up to {network.explained:.1%} of the error power, with a residual of "
-            f"{_percent(network.residual)}; acting together adds {_percent(network.interaction)} to the sum of each "
-            f"alone."
+            f"{error_percent(network.residual)}; acting together adds {error_percent(network.interaction)} to the "
+            f"sum of each alone."
         )
 
     @property
@@ -194,8 +194,8 @@ class Attribution:
                 (
                     each.cause,
                     _of_all(each.share, self.network.error),
-                    _percent(each.alone),
-                    _percent(each.removed),
+                    error_percent(each.alone),
+                    error_percent(each.removed),
                     f"{each.cost_alone:+.3g}",
                     f"{each.gain_removed:+.3g}",
                 )
@@ -227,8 +227,13 @@ class Attribution:
 def _layer_row(layer: LayerCauses) -> tuple[str, ...]:
     shares = ((each.cause, each.share / layer.error if layer.error else 0.0) for each in layer.causes[:_TOLD])
     largest = [f"{cause} {share:.0%}" for cause, share in shares if share > 0]
-    sqnr = "exact" if math.isinf(layer.sqnr) else f"{layer.sqnr:.1f} dB"
-    return (layer.name, _percent(layer.error), sqnr, f"{layer.explained:.1%}", ", ".join(largest))
+    return (
+        layer.name,
+        error_percent(layer.error),
+        decibels(layer.sqnr, ""),
+        f"{layer.explained:.1%}",
+        ", ".join(largest),
+    )
 
 
 def _record(layer: LayerCauses) -> dict[str, Any]:
@@ -240,10 +245,6 @@ def _record(layer: LayerCauses) -> dict[str, Any]:
         "interaction": layer.interaction,
         "causes": [{**asdict(each), "share": each.share, "cost": each.cost} for each in layer.causes],
     }
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"
 
 
 def _of_all(share: float, error: float) -> str:

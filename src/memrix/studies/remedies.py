@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from memrix._support.tables import error_percent
 from memrix.hardware import Hardware
 from memrix.model.patterns import HardwareChoice
 
@@ -85,7 +86,7 @@ class MeasuredRemedy:
     def row(self) -> tuple[str, ...]:
         """Cells of a table."""
         cells = "the same" if self.cells == self.cells_before else f"x{self.cells / self.cells_before:.2f}"
-        power = f"{100 * self.error_before:.3g} % -> {100 * self.error:.3g} %"
+        power = f"{error_percent(self.error_before)} -> {error_percent(self.error)}"
         against = f"{self.text} (against {' and '.join(self.causes[:_MOST_CAUSES])})"
         return (power, f"{self.before:.4g}", f"{self.after:.4g}", cells, against)
 

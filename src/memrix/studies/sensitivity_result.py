@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
 from memrix._support.notebooks import data_frame, html_table, html_text
-from memrix._support.tables import columns, markdown
+from memrix._support.tables import columns, decibels, error_percent, markdown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -152,8 +151,8 @@ class Sensitivity:
                     f"{row.cost:+.4g}" + ("" if row.deviation is None else f" ± {row.deviation:.2g}"),
                     f"{fmean(row.alone):.4g}",
                     f"{fmean(row.digital):.4g}",
-                    f"{100 * row.error_alone:.3g} %",
-                    "not reached" if row.sqnr is None else "exact" if math.isinf(row.sqnr) else f"{row.sqnr:.1f} dB",
+                    error_percent(row.error_alone),
+                    decibels(row.sqnr, "not reached"),
                 )
                 for row in self.groups
             ),
