@@ -4,11 +4,11 @@ For packages that build on memrix as ``memrix.asr`` does. Every function that re
 file, what is wrong with it, and how to fix it.
 
 - Paths and texts: ``file_path``, ``is_folder``, ``is_file``, ``read_text``, ``parse_json``, ``parse_toml``,
-  ``ENCODING``.
+  ``ENCODING``; ``whole_file`` to write.
 - Tensors and a description in one file: ``write_archive``, ``read_archive``, ``content_digest``, ``FileKind``.
 - Messages: ``shown`` (a value in one short line), ``closest`` ("did you mean ...?"), ``listed`` (names, and how many
   more).
-- Names that have changed: ``former_names`` of a module, ``former_module`` for the place where one was,
+- Names that have changed: ``former_names`` of a module, ``former_modules`` for the places where some were,
   ``formerly`` and ``with_former_names`` of a dataclass, ``warn_renamed`` of anything else.
 """
 
@@ -17,9 +17,18 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from memrix._support.documents import ENCODING, file_path, is_file, is_folder, parse_json, parse_toml, read_text
+from memrix._support.documents import (
+    ENCODING,
+    file_path,
+    is_file,
+    is_folder,
+    parse_json,
+    parse_toml,
+    read_text,
+    whole_file,
+)
 from memrix._support.records import closest
-from memrix._support.renamed import former_module, former_names, formerly, warn_renamed, with_former_names
+from memrix._support.renamed import former_modules, former_names, formerly, warn_renamed, with_former_names
 from memrix._support.tables import listed
 from memrix._support.wording import shown
 
@@ -32,7 +41,7 @@ __all__ = [
     "closest",
     "content_digest",
     "file_path",
-    "former_module",
+    "former_modules",
     "former_names",
     "formerly",
     "is_file",
@@ -44,6 +53,7 @@ __all__ = [
     "read_text",
     "shown",
     "warn_renamed",
+    "whole_file",
     "with_former_names",
     "write_archive",
 ]

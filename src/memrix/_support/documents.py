@@ -1,14 +1,16 @@
-"""JSON, TOML and text files: read whole, or refused with the name of the file and what is wrong with it."""
+"""JSON, TOML and text files: read whole or refused, with the name of the file and what is wrong; written whole."""
 
 from __future__ import annotations
 
 import json
 import os
+import secrets
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 from memrix._support.wording import shown
 from memrix.errors import MemrixError
@@ -68,6 +70,22 @@ def read_text(path: Path) -> str:
         ValueError: it is not UTF-8.
     """
     return path.read_text(encoding=ENCODING)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write, which is there once the block ends well.
+
+    Raises:
+        OSError: it cannot be written; whoever knows what the file is for says how to fix it.
+    """
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with partial.open("wb") as stream:
+            yield stream
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def parse_json(text: str) -> Any:  # noqa: ANN401

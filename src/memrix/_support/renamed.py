@@ -8,6 +8,10 @@ import importlib
 import sys
 import warnings
 from collections.abc import Callable, Mapping
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_loader
+from types import ModuleType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -38,23 +42,41 @@ def former_names(module: str, renamed: Mapping[str, str]) -> Callable[[str], Any
     return get
 
 
-def former_module(module: str, home: str, renamed: Mapping[str, str] | None = None) -> Callable[[str], Any]:
-    """A ``__getattr__`` for the former place of a module: it gives what is in the present one.
+def former_modules(package: str, homes: Mapping[str, str], renamed: Mapping[str, Mapping[str, str]]) -> None:
+    """Let modules be imported from where they were: each gives what is in the present one, and warns.
 
     Args:
-        module: ``__name__`` of the former place.
-        home: name of the present one.
-        renamed: present names in it by former ones, where these differ.
+        package: whose modules they are; both places are named from there.
+        homes: present places by former ones.
+        renamed: present names in a module by former ones, where these differ, by the former place.
     """
+    sys.meta_path.append(
+        _FormerModules(
+            {f"{package}.{place}": (f"{package}.{home}", renamed.get(place, {})) for place, home in homes.items()}
+        )
+    )
 
-    def get(name: str) -> Any:  # noqa: ANN401
-        present, place = (renamed or {}).get(name, name), importlib.import_module(home)
-        if name.startswith("_") or not hasattr(place, present):
-            raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        warn_renamed(f"{module}.{name}", f"{home}.{present}")
-        return getattr(place, present)
 
-    return get
+class _FormerModules(MetaPathFinder, Loader):
+    """Finds modules at their former places, each with its present one and the names that have changed in it."""
+
+    def __init__(self, homes: Mapping[str, tuple[str, Mapping[str, str]]]) -> None:
+        self._homes = homes
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> ModuleSpec | None:
+        return spec_from_loader(fullname, self) if fullname in self._homes else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        home, renamed = self._homes[module.__name__]
+
+        def get(name: str) -> Any:  # noqa: ANN401
+            present, place = renamed.get(name, name), importlib.import_module(home)
+            if name.startswith("_") or not hasattr(place, present):
+                raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
+            warn_renamed(f"{module.__name__}.{name}", f"{home}.{present}")
+            return getattr(place, present)
+
+        module.__getattr__ = get  # type: ignore[method-assign]
 
 
 def formerly(name: str | None = None, *, values: Mapping[str, str] | None = None) -> dict[str, Any]:

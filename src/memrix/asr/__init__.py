@@ -34,3 +34,37 @@ Where to look:
 
 Needs the extra ``asr``: ``pip install "memrix[asr]"``. Nothing heavy is imported here; import the modules themselves.
 """
+
+from memrix.toolkit import former_modules
+
+former_modules(
+    __name__,
+    {
+        "recogniser": "recognizer",
+        "recogniser_files": "recognizer_files",
+        "corpora.catalogue": "corpora.catalog",
+        "experiment.trained": "trained_recognizers",
+        "whisper.evaluation": "evaluation.run",
+        "whisper.pretrained": "seq2seq.pretrained",
+        "whisper.recognizer": "seq2seq.pretrained",
+        "whisper.reporting": "evaluation.reporting",
+        "whisper.results": "evaluation.results",
+        "whisper.settings": "evaluation.settings",
+    },
+    {
+        "recogniser": {"Recogniser": "Recognizer"},
+        "recogniser_files": {
+            "new_recogniser": "new_recognizer",
+            "quantize_recogniser": "quantize_recognizer",
+            "save_recogniser": "save_recognizer",
+            "load_recogniser": "load_recognizer",
+            "recogniser_digest": "recognizer_digest",
+        },
+        "experiment.trained": {
+            "TrainedRecognisers": "TrainedRecognizers",
+            "shipped_recognisers": "shipped_recognizers",
+        },
+        "whisper.recognizer": {"load_recognizer": "load_seq2seq"},
+        "whisper.reporting": {"SilentReporter": "Reporter"},
+    },
+)

@@ -1,40 +1,20 @@
-"""Files that are complete or absent, their hashes, and the folder in which downloads are kept."""
+"""What is written, hashes of files, and the folder in which downloads are kept."""
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
-import secrets
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import BinaryIO
 
 import platformdirs
 
-from memrix.asr.outside import explained, reason_of
+from memrix.asr.outside import explained
 from memrix.errors import AssetError, DataError, MemrixError
-from memrix.toolkit import file_path
+from memrix.toolkit import file_path, whole_file
 
 CACHE_VARIABLE = "MEMRIX_CACHE"
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write, which is there once the block ends well.
-
-    Raises:
-        OSError: it cannot be written; whoever knows what the file is for says how to fix it.
-    """
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with partial.open("wb") as stream:
-            yield stream
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -48,10 +28,9 @@ def write_whole(path: Path, content: bytes) -> None:
         stream.write(content)
 
 
-@contextmanager
 def writing(
     what: str, fix: str, space: str = "free some space and run again", kind: type[MemrixError] = DataError
-) -> Iterator[None]:
+) -> AbstractContextManager[None]:
     """A block that writes, and does nothing else that could go wrong.
 
     Args:
@@ -60,11 +39,7 @@ def writing(
         space: what to do where the disk is full.
         kind: of the error.
     """
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
-        raise kind(f"{what} ({reason_of(error)}); {space if full else fix}") from error
+    return explained(kind, what, fix, (OSError, RuntimeError), full=space)
 
 
 def make_folder(path: Path, purpose: str = "") -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import gzip
 import io
 import re
@@ -98,7 +99,12 @@ def json_of(content: bytes) -> Any:  # noqa: ANN401
 
 @contextmanager
 def explained(
-    kind: type[MemrixError], what: str, fix: str = "", caught: type[Exception] | tuple[type[Exception], ...] = OSError
+    kind: type[MemrixError],
+    what: str,
+    fix: str = "",
+    caught: type[Exception] | tuple[type[Exception], ...] = OSError,
+    *,
+    full: str = "",
 ) -> Iterator[None]:
     """A block whose errors of other libraries are told as one of memrix.
 
@@ -107,12 +113,15 @@ def explained(
         what: went wrong; the reason follows.
         fix: what to do.
         caught: errors that are told; those of ``kind`` pass.
+        full: what to do instead where the disk is full.
     """
     try:
         yield
     except caught as error:
         if isinstance(error, kind):
             raise
+        if full and getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            fix = full
         raise kind(f"{what} ({reason_of(error)}){'; ' if fix else ''}{fix}") from error
 
 
@@ -158,6 +167,18 @@ def _told(problem: Any) -> str:  # noqa: ANN401
 
 
 @contextmanager
+def unpacked(path: Path) -> Iterator[io.BufferedReader[Any]]:
+    """The content of a file; gzip is seen from how it begins. Errors are those of reading."""
+    with path.open("rb") as file:
+        zipped = file.read(len(GZIP)) == GZIP
+        file.seek(0)
+        with io.BufferedReader(
+            cast(io.RawIOBase, gzip.GzipFile(fileobj=file) if zipped else file), 1 << 20
+        ) as stream:
+            yield stream
+
+
+@contextmanager
 def unpacked_lines(path: Path, remedy: str) -> Iterator[Iterator[str]]:
     """The lines of a UTF-8 file, with their ends and without a byte-order mark; gzip is seen from how it begins.
 
@@ -166,13 +187,8 @@ def unpacked_lines(path: Path, remedy: str) -> Iterator[Iterator[str]]:
             text does; ``remedy`` says how to fix a damaged file.
     """
     try:
-        with path.open("rb") as file:
-            zipped = file.read(len(GZIP)) == GZIP
-            file.seek(0)
-            size = path.stat().st_size
-            unpacked = cast(io.RawIOBase, gzip.GzipFile(fileobj=file) if zipped else file)
-            with io.BufferedReader(unpacked, 1 << 20) as stream:
-                yield _decoded(path, stream, max(ALWAYS_FINE, LARGEST_RATIO * size))
+        with unpacked(path) as stream:
+            yield _decoded(path, stream, max(ALWAYS_FINE, LARGEST_RATIO * path.stat().st_size))
     except FileNotFoundError as error:
         raise DataError(f"no file at {path}; check the path") from error
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:

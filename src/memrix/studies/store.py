@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import torch
 
 from memrix._support.archive import FileKind, read_archive, write_archive
-from memrix._support.documents import file_path, load_tree, parse_json
+from memrix._support.documents import file_path, load_tree, parse_json, whole_file
 from memrix._support.lazy import installed_version
 from memrix.errors import CheckpointError, DataError
 from memrix.studies.metric import Measured
@@ -141,15 +140,10 @@ class Folder:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file that is whole or is not there."""
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with partial.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(path) as file:
+        file.write(text.encode())
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _versions(part: str, known: dict[str, Any], own: dict[str, Any]) -> str:

@@ -18,8 +18,8 @@ from memrix.asr.audio import SAMPLE_RATE
 from memrix.asr.corpora.prepared import PreparedCorpus
 from memrix.asr.corpora.recordings import window
 from memrix.asr.corpora.writing import Collection, writing_corpus
-from memrix.asr.files import whole_file
 from memrix.errors import DataError
+from memrix.toolkit import whole_file
 
 if TYPE_CHECKING:
     from lhotse import MonoCut

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 from memrix.asr.corpora.prepared import DESCRIPTION, MANIFEST, SPLITS, PreparedCorpus
 from memrix.asr.corpora.statistics import split_statistics
 from memrix.asr.corpus import listing
-from memrix.asr.files import whole_file, writing
+from memrix.asr.files import writing
 from memrix.errors import DataError
-from memrix.toolkit import listed
+from memrix.toolkit import listed, whole_file
 
 if TYPE_CHECKING:
     from lhotse import MonoCut

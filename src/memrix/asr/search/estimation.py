@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from memrix.asr.corpus import listing
-from memrix.asr.files import whole_file
 from memrix.asr.outside import explained, text_problem
 from memrix.asr.search.decoder_library import load_kenlm
 from memrix.asr.search.language_model import (
@@ -27,7 +26,7 @@ from memrix.asr.search.language_model import (
 from memrix.asr.search.lexicon import RESERVED
 from memrix.asr.search.ngram_tools import find_estimator
 from memrix.errors import AssetError, DataError
-from memrix.toolkit import file_path
+from memrix.toolkit import file_path, whole_file
 
 SUFFIXES = (".arpa", ".arpa.gz")
 

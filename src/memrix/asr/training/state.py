@@ -15,13 +15,13 @@ import torch
 from pydantic import Field, FiniteFloat, ValidationError
 from torch import Tensor
 
-from memrix.asr.files import whole_file, writing
+from memrix.asr.files import writing
 from memrix.asr.former import STATE, in_present_names
 from memrix.asr.kept import Count
 from memrix.asr.outside import Schema, told
 from memrix.asr.speech_model import SpeechModel
 from memrix.errors import CheckpointError
-from memrix.toolkit import FileKind, read_archive, write_archive
+from memrix.toolkit import FileKind, read_archive, whole_file, write_archive
 
 FORMAT = 1
 

@@ -1,5 +1,0 @@
-"""Former place of ``memrix.asr.evaluation.run``, for one version."""
-
-from memrix.toolkit import former_module
-
-__getattr__ = former_module(__name__, "memrix.asr.evaluation.run")
