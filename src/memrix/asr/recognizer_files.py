@@ -10,11 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 import memrix
-from memrix import Hardware, Quantization
 from memrix.asr.bases import base_of, completed, described_onto, require_base, source_of
 from memrix.asr.corpus import listing
 from memrix.asr.former import present_tensors
@@ -27,7 +25,6 @@ from memrix.toolkit import (
     file_path,
     former_names,
     read_archive,
-    warn_renamed,
     write_archive,
 )
 
@@ -39,14 +36,8 @@ _SHOWN = 20  # differences that an error lists
 _RECOGNIZER = FileKind("recognizer", "`memrix train`", "`memrix train`")
 
 
-def chip_choice(recognizer: SpeechModel, hardware: Hardware) -> dict[str, Hardware | None]:
-    """Which layers go to that hardware: all but those that stay digital."""
-    return recognizer.chip_choice(hardware)
-
-
-def quantize_recognizer(recognizer: SpeechModel, hardware: Hardware, quantization: Quantization) -> None:
-    """Put fake quantizers into the layers that go to a chip; the description says so."""
-    recognizer.quantize(hardware, quantization)
+chip_choice, quantize_recognizer = SpeechModel.chip_choice, SpeechModel.quantize
+"""Methods of a model as functions."""
 
 
 def save_recognizer(
@@ -56,7 +47,6 @@ def save_recognizer(
     *,
     packed: bool = False,
     base: SpeechModel | None = None,
-    half: bool = False,
 ) -> None:
     """Write a recognizer.
 
@@ -69,26 +59,21 @@ def save_recognizer(
             is to go on from is better kept whole.
         base: the pretrained model that a packed recognizer was trained from. Of tensors that it has too only a
             SHA-256 is written, and others in full precision; loading needs it.
-        half: former way to a smaller file, which all weights at half precision make; ``packed`` makes a smaller one.
 
     Raises:
         CheckpointError: the place cannot be written, or the base is no model that the recognizer was trained from.
         ConversionError: a weight that is to be packed is NaN or infinite.
     """
     tensors: Mapping[str, Tensor] = recognizer.state_dict()
-    if half:
-        warn_renamed("save_recognizer(half=True)", "save_recognizer(packed=True)")
-        tensors = {name: value.half() if value.dtype is torch.float32 else value for name, value in tensors.items()}
     if packed:
         other_bits = None if recognizer.is_low_bit else FLOAT_BITS
         tensors = memrix.pack_weights(recognizer, other_bits=other_bits, half=base is None, base=base)
     description = {"kind": recognizer.kind, **recognizer.description, "training": dict(training or {})}
     if packed and base is not None:
         require_base(base, recognizer, tensors)
-        description = described_onto(base, description)
-        write_archive(path, tensors, description, BASE_FORMAT)
-        return
-    write_archive(path, tensors, description, PACKED_FORMAT if packed else 1)
+        write_archive(path, tensors, described_onto(base, description), BASE_FORMAT)
+    else:
+        write_archive(path, tensors, description, PACKED_FORMAT if packed else 1)
 
 
 def load_recognizer(path: str | Path, *, base: SpeechModel | None = None) -> tuple[SpeechModel, dict[str, Any]]:
@@ -112,16 +97,12 @@ def load_recognizer(path: str | Path, *, base: SpeechModel | None = None) -> tup
     try:
         tensors = memrix.unpack_weights(recognizer, tensors, base=base)
     except CheckpointError as error:
+        what = f"the weights of {str(path)!r} are damaged; write the recognizer again"
         if base is not None:
-            raise CheckpointError(f"{str(path)!r} cannot be loaded onto {source_of(base)}: {error}") from error
-        raise CheckpointError(
-            f"the weights of {str(path)!r} are damaged; write the recognizer again: {error}"
-        ) from error
-    load_weights(
-        recognizer,
-        {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()},
-        str(path),
-    )
+            what = f"{str(path)!r} cannot be loaded onto {source_of(base)}"
+        raise CheckpointError(f"{what}: {error}") from error
+    full = {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
+    load_weights(recognizer, full, str(path))
     return recognizer.eval(), training
 
 
