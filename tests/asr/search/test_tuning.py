@@ -29,15 +29,14 @@ def dev(search):
     return utterances, search.with_settings(settings).transcribe_each(utterances)
 
 
-@pytest.mark.parametrize("method", ["grid", "coordinate"])
-def test_scales_without_errors_are_found(search, dev, method):
-    found = tune(search, *dev, lm_scales=LM_SCALES, prior_scales=PRIOR_SCALES, method=method)
+def test_scales_without_errors_are_found(search, dev):
+    found = tune(search, *dev, lm_scales=LM_SCALES, prior_scales=PRIOR_SCALES)
     assert (found.best.lm_scale, found.best.prior_scale) == (1.0, 0.3)
     assert found.best.beam_size == 50
     best = next(point for point in found.points if (point.lm_scale, point.prior_scale) == (1.0, 0.3))
     assert (best.errors, best.word_error_rate) == (0, 0.0)
     assert sum(point.errors > 0 for point in found.points) > 3
-    assert len(found.points) == (12 if method == "grid" else len(set(found.points)))
+    assert len(found.points) == len(set(found.points))
     assert found.at_edge == ()
 
 
@@ -48,7 +47,6 @@ def test_progress_is_told_after_each_pair(search, dev):
         *dev,
         lm_scales=(1.0, 2.0),
         prior_scales=(0.3,),
-        method="grid",
         progress=lambda done, total, point: told.append((done, total, point)),
     )
     assert told == [(1, 2, found.points[0]), (2, 2, found.points[1])]
@@ -62,7 +60,7 @@ def test_a_best_value_at_the_end_of_what_was_tried_is_told(search, dev):
 
 def test_of_equally_good_scales_the_smaller_are_taken(search):
     silence = [np.log(np.array([[0.95, 0.01, 0.01, 0.01, 0.01, 0.01]])).repeat(3, axis=0)]
-    found = tune(search, silence, ["tea"], lm_scales=(1.0, 0.5), prior_scales=(0.3, 0.1), method="grid")
+    found = tune(search, silence, ["tea"], lm_scales=(1.0, 0.5), prior_scales=(0.3, 0.1))
     assert (found.best.lm_scale, found.best.prior_scale) == (0.5, 0.1)
 
 
@@ -79,8 +77,6 @@ def test_what_cannot_be_tuned_is_refused(search, dev):
         tune(search, utterances, references, lm_scales=(), prior_scales=(-1,))
     with pytest.raises(DataError, match="needs reference words"):
         tune(search, utterances[:1], ["..."])
-    with pytest.raises(DataError, match="coordinate or grid, got 'random'"):
-        tune(search, *dev, method="random")
     alone = BeamSearch(SYMBOLS, Lexicon(WORDS), None, SearchSettings(prior_scale=0.0))
     with pytest.raises(DataError, match="needs the prior of the labels"):
         tune(alone, utterances, references)

@@ -99,12 +99,10 @@ class BeamSearch:
 
         import joblib
 
-        parts = _dealt(emissions, joblib.effective_n_jobs(n_jobs) * _CHUNKS_PER_JOB)
-        found = joblib.Parallel(n_jobs=n_jobs, backend="loky")(
-            joblib.delayed(self._transcribe)([emissions[i] for i in part]) for part in parts
-        )
-        texts = dict(zip((i for part in parts for i in part), (text for part in found for text in part), strict=True))
-        return [texts[i] for i in range(len(emissions))]
+        parts = min(len(emissions), joblib.effective_n_jobs(n_jobs) * _CHUNKS_PER_JOB)
+        transcribe = joblib.delayed(self._transcribe)
+        found = joblib.Parallel(n_jobs=n_jobs)(transcribe(emissions[start::parts]) for start in range(parts))
+        return [found[i % parts][i // parts] for i in range(len(emissions))]
 
     def __getstate__(self) -> dict[str, Any]:
         # The network cannot be sent to another process, which builds it once and knows it again by this key. It is
@@ -143,12 +141,6 @@ def _checked_prior(prior: Tensor | npt.NDArray[np.floating], labels: int) -> npt
             f"{total:.4g}; give the result of label_prior"
         )
     return array
-
-
-def _dealt(emissions: Sequence[Emissions], parts: int) -> list[list[int]]:
-    """Positions of utterances in parts of much the same length, the longest utterances first."""
-    by_length = sorted(range(len(emissions)), key=lambda i: -len(emissions[i]))
-    return [by_length[start::parts] for start in range(min(parts, len(by_length)))]
 
 
 def _network(resources: Resources) -> Network:

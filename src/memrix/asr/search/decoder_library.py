@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import gzip
 import os
 import shutil
 import sys
@@ -14,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from memrix.asr.outside import GZIP, explained
+from memrix.asr.outside import explained, unpacked
 from memrix.asr.search.language_model import arpa_problem, is_binary
 from memrix.errors import AssetError, DataError
 from memrix.toolkit import file_path
@@ -69,22 +68,12 @@ def load_kenlm(path: Path, words: Sequence[str]) -> KenLM:
 @contextmanager
 def _without_byte_order_mark(path: Path) -> Iterator[Path]:
     """A file that KenLM can read, which takes a byte-order mark for text: the same, or a copy for the time being."""
-    mark = codecs.BOM_UTF8
-    with path.open("rb") as file:
-        start = file.read(len(mark))
-        if start != mark and not start.startswith(GZIP):
-            yield path
-            return
-        file.seek(0)
-        with gzip.GzipFile(fileobj=file) if start != mark else file as content:
-            if content.read(len(mark)) != mark:
-                yield path
-                return
-            with tempfile.TemporaryDirectory(prefix="memrix-lm-") as folder:
-                plain = Path(folder) / "plain.arpa"
-                with plain.open("wb") as target:
-                    shutil.copyfileobj(content, target)
-                yield plain
+    with unpacked(path) as content, tempfile.TemporaryDirectory(prefix="memrix-lm-") as folder:
+        if content.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8:
+            path = Path(folder) / "plain.arpa"
+            with path.open("wb") as target:
+                shutil.copyfileobj(content, target)
+        yield path
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -54,33 +54,43 @@ def arpa_problem(path: Path) -> str | None:
     Whoever loads them takes memory for as many as the header says, and takes any number for a probability.
 
     Raises:
-        DataError: it cannot be read, or its header or unigrams cannot be right.
+        DataError: it cannot be read, or its header cannot be right.
     """
     with arpa_lines(path) as lines:
         counts = _read_counts(path, lines)
-        for order, stated in enumerate(counts, start=1):
-            problem = _section_problem(lines, order, stated, longest=order == len(counts))
-            if problem is not None:
-                return problem
-    return None
+        orders = range(1, len(counts) + 1)
+        return next((problem for order in orders for problem in _problems(lines, order, counts, set())), None)
 
 
-def _section_problem(lines: Iterator[str], order: int, stated: int, *, longest: bool) -> str | None:
-    """What is wrong with the n-grams of an order, whose heading was read; the next heading is read, too."""
-    found, heading = 0, "\\end\\" if longest else f"\\{order + 1}-grams:"
+def _problems(lines: Iterator[str], order: int, counts: Sequence[int], words: set[str]) -> Iterator[str]:
+    """What is wrong with the n-grams of an order, whose heading was read; the next heading is read, too.
+
+    Unigrams are added to ``words``.
+    """
+    found, stated = 0, counts[order - 1]
+    kind = "unigram" if order == 1 else f"{order}-gram"
+    heading = "\\end\\" if order == len(counts) else f"\\{order + 1}-grams:"
     for line in lines:
         if line.startswith("\\"):
             if found != stated:
-                return f"{found} {order}-grams where the header says {stated}"
-            return None if line == heading else f"{line[:40]!r} where {heading} is expected"
+                yield f"{found} {kind}s where the header says {stated}"
+            if line != heading:
+                yield f"{line[:40]!r} where {heading} is expected"
+            return
         fields = arpa_fields(line)
         if not fields:
             continue
         found += 1
         numbers = (fields[0], *fields[order + 1 :])
-        if len(fields) < order + 1 or len(numbers) > 2 or not all(map(_is_number, numbers)) or float(fields[0]) > 0:
-            return f"{line[:60]!r} is no {order}-gram with a logarithm of its probability"
-    return f"End of file within the {order}-grams: {found} where the header says {stated}"
+        if len(fields) < order + 1 or len(numbers) > 2 or not all(map(_is_number, numbers)):
+            yield f"{line[:60]!r} is no {kind}: a logarithm, {order} words and maybe a backoff are expected"
+        elif float(fields[0]) > 0:
+            yield f"{line[:60]!r} has a probability above 1"
+        elif order == 1 and fields[1] in words:
+            yield f"the unigram {fields[1]} occurs twice"
+        elif order == 1:
+            words.add(fields[1])
+    yield f"End of file: it ends within the {kind}s, {found} where the header says {stated}"
 
 
 def _read_counts(path: Path, lines: Iterator[str]) -> tuple[int, ...]:
@@ -103,26 +113,6 @@ def _read_counts(path: Path, lines: Iterator[str]) -> tuple[int, ...]:
             f"expected, got counts for the orders {list(counts)}; estimate it again"
         )
     return tuple(counts.values())
-
-
-def _read_unigrams(lines: Iterator[str]) -> tuple[set[str], list[str]]:
-    unigrams: set[str] = set()
-    problems: list[str] = []
-    for line in lines:
-        if line.startswith("\\"):
-            return unigrams, problems
-        fields = arpa_fields(line)
-        if not fields:
-            continue
-        if len(fields) not in (2, 3) or not all(_is_number(field) for field in (fields[0], *fields[2:])):
-            problems.append(f"{line[:60]!r} is no unigram: a logarithm, a word and maybe a backoff are expected")
-        elif float(fields[0]) > 0:
-            problems.append(f"{line[:60]!r} has a probability above 1")
-        elif fields[1] in unigrams:
-            problems.append(f"the unigram {fields[1]} occurs twice")
-        else:
-            unigrams.add(fields[1])
-    return unigrams, [*problems, "it ends within the unigrams"]
 
 
 def _is_number(field: str) -> bool:
@@ -190,9 +180,8 @@ def open_language_model(path: Path) -> LanguageModel:
         return LanguageModel(path, None, None, None)
     with arpa_lines(path) as lines:
         counts = _read_counts(path, lines)
-        unigrams, problems = _read_unigrams(lines)
-    if len(unigrams) != counts[0] and not problems:
-        problems.append(f"{len(unigrams)} unigrams where the header says {counts[0]}")
+        unigrams: set[str] = set()
+        problems = list(_problems(lines, 1, counts, unigrams))
     problems += [f"the mark {mark} is missing" for mark in SENTENCE_MARKS if mark not in unigrams]
     if problems:
         raise DataError(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +28,6 @@ Scales = tuple[float, float]
 
 Ranking = tuple[int, float, float]
 """Errors and scales; the least is the best."""
-
-Method = Literal["coordinate", "grid"]
 
 
 @dataclass(frozen=True)
@@ -70,11 +67,13 @@ def tune(
     *,
     lm_scales: Sequence[float] = LM_SCALES,
     prior_scales: Sequence[float] = PRIOR_SCALES,
-    method: Method = "coordinate",
     n_jobs: int = 1,
     progress: Callable[[int, int, TuningPoint], None] | None = None,
 ) -> Tuning:
     """Search utterances with pairs of scales; the other settings stay those of ``search``.
+
+    All values of one scale are tried at the best of the other, turn by turn, until no value is better. The search
+    begins at the scales nearest to those of ``search``.
 
     Args:
         search: its network and prior are used throughout.
@@ -82,8 +81,6 @@ def tune(
         references: the transcript of each utterance.
         lm_scales: of the language model.
         prior_scales: of the label prior.
-        method: ``grid`` tries all pairs. ``coordinate`` tries all values of one scale at the best of the other, turn
-            by turn, until no value is better; it begins at the scales nearest to those of ``search``.
         n_jobs: processes that search at once; -1 for one on each core.
         progress: called after each pair with how many were tried, how many there are at most, and the result.
 
@@ -94,8 +91,6 @@ def tune(
     axes = _checked_axes(search, lm_scales, prior_scales)
     if len(log_probabilities) != len(references):
         raise DataError(f"{len(log_probabilities)} utterances and {len(references)} references; each needs its own")
-    if method not in get_args(Method):
-        raise DataError(f"scales are tuned by {' or '.join(get_args(Method))}, got {method!r}")
     if not any(count_errors(said, "").words for said in references):
         raise DataError("a word error rate needs reference words, got none; give utterances with words")
     tried: dict[Scales, TuningPoint] = {}
@@ -111,8 +106,7 @@ def tune(
                 progress(len(tried), len(axes[0]) * len(axes[1]), point)
         return (tried[scales].errors, *scales)
 
-    pairs = itertools.product(*axes) if method == "grid" else _turns(search.settings, axes, errors_at)
-    best = min(pairs, key=errors_at)
+    best = min(_turns(search.settings, axes, errors_at), key=errors_at)
     at_edge = tuple(
         name
         for name, scale, axis in zip(("lm_scale", "prior_scale"), best, axes, strict=True)
