@@ -9,16 +9,18 @@ import io
 import re
 import textwrap
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pydantic_core import PydanticCustomError
 
 from memrix.errors import DataError, MemrixError
 from memrix.toolkit import ENCODING, file_path, parse_json, read_text, shown
+
+T = TypeVar("T")
 
 _UNUSABLE = re.compile("[\0\ud800-\udfff]")
 _PROBLEMS_SHOWN = 5
@@ -82,10 +84,10 @@ def plain_text(path: Path) -> str:
     """The text of a UTF-8 file, without its byte-order mark.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: it is not UTF-8, or holds NUL.
+        DataError: it cannot be read, is not UTF-8, or holds NUL; whoever knows what the file is for names it.
     """
-    return _checked(read_text(path))
+    with explained(DataError, "not readable as UTF-8 text", caught=(OSError, ValueError)):
+        return _checked(read_text(path))
 
 
 def json_of(content: bytes) -> Any:  # noqa: ANN401
@@ -132,6 +134,18 @@ def about(name: str) -> Iterator[None]:
         yield
     except DataError as error:
         raise DataError(f"{name}: {error}") from error
+
+
+def read_each(lines: Iterable[str], read: Callable[[str, int], T]) -> tuple[list[T], list[str]]:
+    """What is made of lines that are not blank, each given with its number; and what is wrong with the others."""
+    found: list[T] = []
+    problems: list[str] = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            found += [read(line, number)] if line.strip() else []
+        except DataError as error:
+            problems.append(f"line {number}: {error}")
+    return found, problems
 
 
 def reason_of(error: Exception) -> str:

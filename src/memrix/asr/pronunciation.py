@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from memrix.asr.corpora.prepared import PreparedCorpus, open_corpus
-from memrix.asr.outside import explained, text_problem
+from memrix.asr.outside import explained, read_each, text_problem
 from memrix.asr.packages import fetch_from_wheel
 from memrix.errors import DataError
 from memrix.toolkit import ENCODING, file_path
@@ -59,22 +59,20 @@ def read_dictionary(path: str | Path) -> Pronunciations:
 def parse_dictionary(lines: Iterable[str], source: str) -> Pronunciations:
     """The dictionary in these lines; see ``read_dictionary``."""
     found: dict[str, list[tuple[str, ...]]] = {}
-    problems = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip() or line.startswith(_COMMENTS):
-            continue
+
+    def read(line: str, number: int) -> None:
         problem = text_problem(line)
         if problem is not None:
-            problems.append(f"line {number}: {problem}")
-            continue
+            raise DataError(problem)
         word, *phonemes = line.split()
         if not phonemes:
-            problems.append(f"line {number}: {word!r} has no phonemes")
-            continue
+            raise DataError(f"{word!r} has no phonemes")
         way = tuple(_STRESS.sub("", phoneme.upper()) for phoneme in phonemes)
         ways = found.setdefault(_ALTERNATIVE.sub("", word.lower()), [])
         if way not in ways:
             ways.append(way)
+
+    _, problems = read_each(("" if line.startswith(_COMMENTS) else line for line in lines), read)
     if problems:
         raise DataError(f"the dictionary {source} has lines that cannot be used:\n  " + "\n  ".join(problems))
     if not found:

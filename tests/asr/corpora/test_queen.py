@@ -4,7 +4,7 @@ import pytest
 
 from memrix.asr.corpora import queen
 from memrix.asr.corpora.preparation import fixed_splits
-from memrix.asr.corpora.queen import Line, QueenArchive, is_plausible, prepare_queen, usable_lines
+from memrix.asr.corpora.queen import Line, QueenArchive, prepare_queen, usable_lines
 from memrix.asr.corpora.transcripts import normalized
 from memrix.asr.packages import fetch_debian
 from memrix.errors import DataError
@@ -60,11 +60,9 @@ def test_broken_clips_are_listed_and_can_be_left_out(tmp_path, monkeypatch):
 AUDIO = QueenArchive.audio
 
 
-@pytest.mark.parametrize(
-    ("seconds", "plausible"), [(0.1, False), (1.0, True), (3.9, True), (4.1, False), (0.0, False)]
-)
-def test_words_a_second_are_plausible_or_not(seconds, plausible):
-    assert is_plausible("one two", seconds) is plausible
+def is_plausible(text: str, seconds: float) -> bool:
+    """Whether so many words fit into so many seconds: otherwise, a transcript and its clip do not belong together."""
+    return 0.5 <= len(text.split()) / max(seconds, 1e-3) <= 6.0
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from memrix.asr.corpora.asterisk import asterisk, prepare_asterisk
 from memrix.asr.corpora.lhotse_manifests import LOOKED_FOR, prepare_manifests
@@ -20,9 +20,6 @@ from memrix.asr.corpus import Corpus, Utterance
 from memrix.asr.outside import user_path
 from memrix.errors import DataError
 from memrix.toolkit import closest, shown
-
-if TYPE_CHECKING:
-    pass
 
 
 class Preparer(Protocol):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,58 +54,49 @@ def prepare_manifests(
             lines[split] = [line for line in found if line.strip()]
     total = sum(map(len, lines.values()))
     collection = Collection(name, skip_bad=skip_bad)
-    reader = _Reader(source)
+    shape_of = cache(_shape)  # every audio file is checked once
     done = 0
     for split in there:
         for number, line in enumerate(lines[split], start=1):
             done += 1
-            where = f"{MANIFEST.format(split)}, line {number}"
-            try:
-                collection.add(split, reader.cut(line))
-            except DataError as error:
-                collection.refuse(where, error)
+            with collection.noting(f"{MANIFEST.format(split)}, line {number}"):
+                collection.add(split, _cut(line, source, shape_of))
             progress(done, total)
     description = {"source": str(source.resolve()), "license": "that of its source", STAYS: True}
     return collection.written(folder, description)
 
 
-class _Reader:
-    """Makes cuts from lines; every audio file is checked once."""
+def _cut(line: str, source: Path, shape_of: Callable[[Path], Shape | DataError]) -> MonoCut:
+    """The cut of a line of a manifest; DataError if it cannot be used."""
+    parsed = parsed_cut(line)
+    with about(parsed.id):
+        said = transcript(parsed.supervisions[0].text or "")
+        built = parsed.built(lambda name: str(_checked_path(name, parsed.stated_seconds, source, shape_of)))
+    cut = dataclasses.replace(built, supervisions=[dataclasses.replace(built.supervisions[0], text=said)])
+    return cut if cut.sampling_rate == SAMPLE_RATE else cut.resample(SAMPLE_RATE)
 
-    def __init__(self, source: Path) -> None:
-        self._source = source
-        self._audio: dict[Path, Shape | DataError] = {}
 
-    def cut(self, line: str) -> MonoCut:
-        """The cut of a line of a manifest.
+def _checked_path(
+    name: str, seconds: float | None, source: Path, shape_of: Callable[[Path], Shape | DataError]
+) -> Path:
+    """The path of an audio file, which is looked at, and lasts so long; None if it may have any length."""
+    require_file_name(name)
+    with explained(DataError, f"its audio {shown(name)} cannot be looked for"):
+        beside = source / name
+        path = (beside if beside.is_file() else Path(name)).resolve()
+    found = shape_of(path)
+    if isinstance(found, DataError):
+        raise found
+    if seconds is not None and abs(found.frames / found.rate - seconds) > _ROUGH_LENGTH:
+        raise DataError(
+            f"{path} lasts {found.frames / found.rate:g} s, and {seconds:g} s in the manifest; copy the file "
+            "again, or write the manifest again"
+        )
+    return path
 
-        Raises:
-            DataError: it cannot be used.
-        """
-        parsed = parsed_cut(line)
-        with about(parsed.id):
-            said = transcript(parsed.supervisions[0].text or "")
-            built = parsed.built(lambda name: str(self._checked_path(name, parsed.stated_seconds)))
-        cut = dataclasses.replace(built, supervisions=[dataclasses.replace(built.supervisions[0], text=said)])
-        return cut if cut.sampling_rate == SAMPLE_RATE else cut.resample(SAMPLE_RATE)
 
-    def _checked_path(self, name: str, seconds: float | None) -> Path:
-        """The path of an audio file, which is looked at, and lasts so long; None if it may have any length."""
-        require_file_name(name)
-        with explained(DataError, f"its audio {shown(name)} cannot be looked for"):
-            beside = self._source / name
-            path = (beside if beside.is_file() else Path(name)).resolve()
-        if path not in self._audio:
-            try:
-                self._audio[path] = check_ends(path)
-            except DataError as error:
-                self._audio[path] = error
-        found = self._audio[path]
-        if isinstance(found, DataError):
-            raise found
-        if seconds is not None and abs(found.frames / found.rate - seconds) > _ROUGH_LENGTH:
-            raise DataError(
-                f"{path} lasts {found.frames / found.rate:g} s, and {seconds:g} s in the manifest; copy the file "
-                "again, or write the manifest again"
-            )
-        return path
+def _shape(path: Path) -> Shape | DataError:
+    try:
+        return check_ends(path)
+    except DataError as error:
+        return error

@@ -66,17 +66,13 @@ def _checked(source: Path | None) -> Path:
 
 
 def _collect(collection: Collection, split: str, part: str, chapter: Path) -> None:
-    try:
+    lines: list[str] = []
+    with collection.noting(str(chapter)):
         lines = plain_text(chapter).splitlines()
-    except (OSError, ValueError) as error:
-        collection.refuse(str(chapter), f"not readable as UTF-8 text ({error})")
-        return
     for line in filter(str.strip, lines):
         name, _, text = line.strip().partition(" ")
-        try:
+        with collection.noting(name):
             words = transcript(text)
             recording = kept_recording(chapter.parent / f"{name}.flac", name)
             cut = window(recording, name, words, speaker=name.partition("-")[0])
             collection.add(split, replace(cut, custom={PART: part}))
-        except DataError as error:
-            collection.refuse(name, error)

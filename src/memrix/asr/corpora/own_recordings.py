@@ -6,7 +6,7 @@ from pathlib import Path
 
 from memrix.asr.corpora.manifest_lines import require_file_name
 from memrix.asr.corpus import Corpus, Utterance, listing
-from memrix.asr.outside import explained, plain_text, user_path
+from memrix.asr.outside import about, explained, plain_text, read_each, user_path
 from memrix.errors import DataError
 from memrix.toolkit import parse_json
 
@@ -22,30 +22,19 @@ def read_manifest(path: Path) -> Corpus:
     Raises:
         DataError: every line that cannot be used, with its number; or no lines at all.
     """
-    utterances: list[Utterance] = []
-    problems: list[str] = []
     seen: dict[str, int] = {}
-    with explained(DataError, f"the manifest {path} is not readable as UTF-8 text", caught=(OSError, ValueError)):
-        lines = plain_text(path).split("\n")
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        entry = _parse(line)
-        if isinstance(entry, str):
-            problems.append(f"line {number}: {entry}")
-            continue
-        audio, text, name = entry
+
+    def read(line: str, number: int) -> Utterance:
+        audio, text, name = _parsed(line)
         if name in seen:
-            problems.append(f"line {number}: the id {name!r} is taken by line {seen[name]}")
-            continue
+            raise DataError(f"the id {name!r} is taken by line {seen[name]}")
         seen[name] = number
-        try:
-            require_file_name(audio)
-            place = path.parent / user_path(audio, DataError, "the path of its audio")
-        except DataError as error:
-            problems.append(f"line {number}: {error}")
-            continue
-        utterances.append(Utterance(name, place, text))
+        require_file_name(audio)
+        return Utterance(name, path.parent / user_path(audio, DataError, "the path of its audio"), text)
+
+    with about(f"the manifest {path}"):
+        lines = plain_text(path).split("\n")
+    utterances, problems = read_each(lines, read)
     if problems:
         raise DataError(f"the manifest {path} has lines that cannot be used; fix or remove:{listing(problems)}")
     if not utterances:
@@ -71,12 +60,13 @@ def read_folder(folder: Path) -> Corpus:
     problems: list[str] = []
     for audio in recordings:
         transcript = audio.with_suffix(".txt")
+        if not transcript.is_file():
+            problems.append(f"{audio.relative_to(folder)}: no transcript {transcript.name} next to it")
+            continue
         try:
             text = " ".join(plain_text(transcript).split())
-        except FileNotFoundError:
-            problems.append(f"{audio.relative_to(folder)}: no transcript {transcript.name} next to it")
-        except (OSError, ValueError) as error:
-            problems.append(f"{transcript.relative_to(folder)}: not readable as UTF-8 text ({error})")
+        except DataError as error:
+            problems.append(f"{transcript.relative_to(folder)}: {error}")
         else:
             name = audio.relative_to(folder).with_suffix("").as_posix()
             utterances.append(Utterance(name, audio, text))
@@ -85,21 +75,17 @@ def read_folder(folder: Path) -> Corpus:
     return Corpus(folder.resolve().name, tuple(utterances), f"folder {folder}")
 
 
-def _parse(line: str) -> tuple[str, str, str] | str:
-    """Audio path, text and id of a line; or what is wrong with it."""
-    try:
+def _parsed(line: str) -> tuple[str, str, str]:
+    """Audio path, text and id of a line; DataError says what is wrong with it."""
+    with explained(DataError, "not JSON", caught=ValueError):
         entry = parse_json(line)
-    except ValueError as error:
-        return f"not JSON ({error})"
     if not isinstance(entry, dict):
-        return f"expected an object with `audio` and `text`, got {line.strip()[:40]}"
+        raise DataError(f"expected an object with `audio` and `text`, got {line.strip()[:40]}")
     wrong = [
         f"`{key}` must be text that is not empty, got {entry.get(key)!r}"
         for key in ("audio", "text", "id")
-        if key != "id" or "id" in entry
-        if not (isinstance(entry.get(key), str) and entry[key].strip())
+        if (key != "id" or key in entry) and not (isinstance(entry.get(key), str) and entry[key].strip())
     ]
     if wrong:
-        return "; ".join(wrong)
-    audio, text = str(entry["audio"]), str(entry["text"])
-    return audio, " ".join(text.split()), str(entry.get("id", audio))
+        raise DataError("; ".join(wrong))
+    return entry["audio"], " ".join(entry["text"].split()), entry.get("id", entry["audio"])

@@ -76,42 +76,40 @@ def prepare(
     """
     collection = Collection(name, skip_bad=skip_bad)
     for number, utterance in enumerate(utterances, start=1):
-        try:
-            frames = _frames(folder, utterance)
-        except _UnusableError as error:
-            collection.refuse(utterance.id, error)
-        else:
+        path, frames, samples = folder / _audio_name(utterance), 0, None
+        with collection.noting(utterance.id):
+            if not utterance.text.strip():
+                raise DataError("it has no transcript")
+            frames = _frames(path)
+            samples = None if frames else utterance.samples()
+        if samples is not None:
+            frames = len(samples)
+            _write(folder, path, samples)
+        if frames:
             collection.add(split_of[utterance.id], _cut(utterance, frames))
         progress(number, len(utterances))
     return collection.written(folder, description)
 
 
-class _UnusableError(Exception):
-    """What is wrong with one utterance; a disk that is full is not."""
-
-
-def _frames(folder: Path, utterance: Utterance) -> int:
-    """Length of the utterance's audio file, which is written unless it is there."""
+def _frames(path: Path) -> int:
+    """Length of an audio file; 0 where there is none, or one that was damaged since it was written at a stroke."""
     import soundfile
 
-    if not utterance.text.strip():
-        raise _UnusableError("it has no transcript")
-    path = folder / _audio_name(utterance)
-    # Whole, as it was written at a stroke; one that was damaged since is written anew.
     with suppress(soundfile.LibsndfileError):
-        if path.is_file():
-            return int(soundfile.info(path).frames)
-    try:
-        samples = utterance.samples()
-    except DataError as error:
-        raise _UnusableError(error) from error
+        return int(soundfile.info(path).frames)
+    return 0
+
+
+def _write(folder: Path, path: Path, samples: npt.NDArray[np.float32]) -> None:
+    """Write an audio file; that the disk is full is no problem of its utterance."""
+    import soundfile
+
     buffer = io.BytesIO()
     soundfile.write(buffer, samples, SAMPLE_RATE, format="WAV", subtype="PCM_16")
     with writing_corpus(folder):
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as stream:
             stream.write(buffer.getbuffer())
-    return len(samples)
 
 
 def _audio_name(utterance: Utterance) -> str:

@@ -17,7 +17,7 @@ from memrix.asr.corpus import listing
 from memrix.asr.files import cache_dir
 from memrix.asr.former import CORPUS, in_present_names
 from memrix.asr.kept import Count
-from memrix.asr.outside import PlainText, Schema, about, json_of, reason_of, unpacked_lines, user_path
+from memrix.asr.outside import PlainText, Schema, about, json_of, read_each, reason_of, unpacked_lines, user_path
 from memrix.errors import DataError
 from memrix.toolkit import closest
 
@@ -118,18 +118,14 @@ class PreparedCorpus:
     def _read(self, manifest: Path) -> list[MonoCut]:
         path_of = cache(partial(audio_path, self.folder, stay=self.description.get(STAYS) is True))
         cuts: dict[str, MonoCut] = {}
-        problems: list[str] = []
+
+        def read(line: str, number: int) -> None:
+            cut = _utterance(line, lambda name: str(path_of(name)))
+            if cuts.setdefault(cut.id, cut) is not cut:
+                raise DataError(f"another utterance has the id {cut.id!r}")
+
         with unpacked_lines(manifest, "prepare the corpus again") as lines:
-            for number, line in enumerate(lines, start=1):
-                if not line.strip():
-                    continue
-                try:
-                    cut = _utterance(line, lambda name: str(path_of(name)))
-                    if cut.id in cuts:
-                        raise DataError(f"another utterance has the id {cut.id!r}")
-                    cuts[cut.id] = cut
-                except DataError as error:
-                    problems.append(f"line {number}: {error}")
+            _, problems = read_each(lines, read)
         if problems:
             raise DataError(
                 f"{manifest} has lines that cannot be used; prepare the corpus again:{listing(problems, _SHOWN)}"

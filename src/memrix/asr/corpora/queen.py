@@ -45,8 +45,6 @@ LICENSE = (
 _PACKAGE = "flight-of-the-amazon-queen"
 _HASHES = {"1.0.0-9": "40c08fd258d6fe95c46c1eaf5e9137f84ba330657995a281bd887c94a560a0f1"}
 _ARCHIVE = "usr/share/scummvm/flight-of-the-amazon-queen/queen.1c"
-_SLOWEST, _FASTEST = 0.5, 6.0
-"""Words a second; beyond, a transcript and its clip do not belong together, and are in no split."""
 
 
 @dataclass(frozen=True)
@@ -219,11 +217,6 @@ def usable_lines(lines: Iterable[Line]) -> tuple[list[Line], dict[str, int]]:
         else:
             kept.append(line)
     return kept, dict(left_out)
-
-
-def is_plausible(text: str, seconds: float) -> bool:
-    """Whether so many words fit into so many seconds."""
-    return _SLOWEST <= len(text.split()) / max(seconds, 1e-3) <= _FASTEST
 
 
 def _samples(archive: QueenArchive, name: str) -> npt.NDArray[np.float32]:

@@ -79,8 +79,8 @@ def read_stm(path: Path, problems: list[str]) -> Iterator[Segment]:
     """Segments of a talk; those not to be scored have an empty text; lines that cannot be used become problems."""
     try:
         lines = plain_text(path).splitlines()
-    except (OSError, ValueError) as error:
-        problems.append(f"{path} is not readable as UTF-8 text ({error})")
+    except DataError as error:
+        problems.append(f"{path}: {error}")
         return
     for number, line in enumerate(lines, start=1):
         if not line.strip() or line.startswith(_COMMENT):
@@ -120,25 +120,18 @@ def _checked(source: Path | None) -> Path:
 
 def _collect(collection: Collection, split: str, folder: Path, name: str, left_out: Counter[str]) -> None:
     audio, text = folder / "sph" / f"{name}.sph", folder / "stm" / f"{name}.stm"
-    missing = [path for path in (audio, text) if not path.is_file()]
-    if missing:
-        collection.refuse(name, f"{missing[0]} is missing; copy the talk again")
-        return
-    try:
+    with collection.noting(name):
+        missing = [path for path in (audio, text) if not path.is_file()]
+        if missing:
+            raise DataError(f"{missing[0]} is missing; copy the talk again")
         recording = kept_recording(audio, name)
-    except DataError as error:
-        collection.refuse(name, error)
-        return
-    for segment in read_stm(text, collection.problems):
-        if segment.text == _IGNORED:
-            left_out["not to be scored"] += 1
-        elif is_remark(segment.text):
-            left_out["without words"] += 1
-        else:
-            try:
-                words = transcript(with_joined_endings(segment.text))
-                collection.add(
-                    split, window(recording, segment.id, words, segment.speaker, segment.start, segment.end)
-                )
-            except DataError as error:
-                collection.refuse(segment.id, error)
+        for segment in read_stm(text, collection.problems):
+            if segment.text == _IGNORED:
+                left_out["not to be scored"] += 1
+            elif is_remark(segment.text):
+                left_out["without words"] += 1
+            else:
+                with collection.noting(segment.id):
+                    words = transcript(with_joined_endings(segment.text))
+                    cut = window(recording, segment.id, words, segment.speaker, segment.start, segment.end)
+                    collection.add(split, cut)

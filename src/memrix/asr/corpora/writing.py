@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -86,6 +86,14 @@ class Collection:
     def refuse(self, what: str, why: object) -> None:
         """Note that something cannot be used."""
         self.problems.append(f"{what}: {why}")
+
+    @contextmanager
+    def noting(self, what: str) -> Iterator[None]:
+        """A block that may find that something cannot be used, which is noted."""
+        try:
+            yield
+        except DataError as error:
+            self.refuse(what, error)
 
     def written(self, folder: Path, description: Mapping[str, Any]) -> PreparedCorpus:
         """Write the corpus; what was left out is in its description.
