@@ -94,7 +94,7 @@ def test_settings_of_an_experiment():
         ("whisper.reporting", "SilentReporter", "evaluation.reporting.Reporter"),
         ("experiment.trained", "shipped_recognisers", "trained_recognizers.shipped_recognizers"),
         ("experiment.trained", "open_trained", "trained_recognizers.open_trained"),
-        ("training.calibration", "calibrate_recogniser", "training.calibration.calibrate_recognizer"),
+        ("training.calibration", "calibrate_recogniser", "training.stages.calibrate_recognizer"),
         ("training.settings", "OptimiserSettings", "training.settings.OptimizerSettings"),
         ("corpora.transcripts", "normalised", "corpora.transcripts.normalized"),
         ("text", "normalise", "text.normalize"),

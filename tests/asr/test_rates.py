@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from memrix.asr.audio import Resampler, audio_pieces, read_audio
+from memrix.asr.audio import audio_pieces, read_audio, resampled
 
 
 @pytest.mark.parametrize("rate", [8000, 11_025, 16_000, 22_050, 44_100, 48_000, 96_000])
@@ -18,6 +18,5 @@ def test_pieces_are_the_recording(rate, seconds, tmp_path):
 
 @pytest.mark.parametrize("samples", [0, 1, 5])
 def test_a_recording_shorter_than_the_filter(samples):
-    resampler = Resampler(44_100, 16_000)
-    given = [resampler.push(np.ones(samples, dtype=np.float32)), resampler.finish()]
+    given = resampled([np.ones(samples, dtype=np.float32)], 44_100)
     assert sum(map(len, given)) == -(-samples * 160 // 441)

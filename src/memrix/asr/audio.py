@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import gcd
@@ -41,53 +41,42 @@ _UNKNOWN_SIZE = 0x7FFF_0000
 """Writers to a pipe, which cannot know the size, state one from here on."""
 
 
-class Resampler:
-    """Takes samples of one rate, and gives those of another as soon as their neighbors are known.
+def resampled(pieces: Iterable[Samples], rate: int, wanted: int = SAMPLE_RATE) -> Iterator[Samples]:
+    """Samples of another rate, given as soon as their neighbors are known; a piece may be empty.
 
     Args:
+        pieces: ``[samples]`` each.
         rate: of the samples that are taken, in Hz.
         wanted: of those that are given, in Hz.
     """
+    common = gcd(rate, wanted)
+    up, down = wanted // common, rate // common
+    if up == down:
+        yield from pieces
+        return
+    from scipy.signal import resample_poly
 
-    def __init__(self, rate: int, wanted: int) -> None:
-        common = gcd(rate, wanted)
-        self._up, self._down = wanted // common, rate // common
-        reach = -(-_HALF_LENGTH * max(self._up, self._down) // self._up) + 1
-        # Pieces begin where a sample that is taken and one that is given fall together.
-        self._context = -(-reach // self._down) * self._down
-        self._kept = np.empty(0, dtype=np.float32)
-        self._given = 0  # samples of the kept ones whose counterparts are given
+    reach = -(-_HALF_LENGTH * max(up, down) // up) + 1
+    # Pieces begin where a sample that is taken and one that is given fall together.
+    context = -(-reach // down) * down
+    kept, given = np.empty(0, dtype=np.float32), 0  # of the kept samples, the counterparts of these are given
+    for piece, is_last in _with_last(pieces):
+        kept = np.concatenate([kept, piece])
+        ready = len(kept) if is_last else (len(kept) - context) // down * down
+        if ready > given:
+            end = None if is_last else ready // down * up
+            yield np.asarray(resample_poly(kept, up, down)[given // down * up : end], dtype=np.float32)
+            dropped = max(ready - context, 0)
+            kept, given = kept[dropped:], ready - dropped
 
-    def push(self, samples: Samples) -> Samples:
-        """The samples that can be given now that these are known too; ``[samples]``, and maybe none."""
-        if self._up == self._down:
-            return samples
-        self._kept = np.concatenate([self._kept, samples])
-        ready = (len(self._kept) - self._context) // self._down * self._down
-        if ready <= self._given:
-            return np.empty(0, dtype=np.float32)
-        found = self._resampled()[self._counterpart(self._given) : self._counterpart(ready)]
-        dropped = max(ready - self._context, 0)
-        self._kept, self._given = self._kept[dropped:], ready - dropped
-        return found
 
-    def finish(self, samples: Samples | None = None) -> Samples:
-        """The samples that are left, after the last ones were taken, which may be given here."""
-        kept = self._kept if samples is None else np.concatenate([self._kept, samples])
-        self._kept = kept
-        found = self._resampled()[self._counterpart(self._given) :]
-        self._kept, self._given = np.empty(0, dtype=np.float32), 0
-        return found
-
-    def _resampled(self) -> Samples:
-        if self._up == self._down or not len(self._kept):
-            return self._kept
-        from scipy.signal import resample_poly
-
-        return np.asarray(resample_poly(self._kept, self._up, self._down), dtype=np.float32)
-
-    def _counterpart(self, samples: int) -> int:
-        return samples // self._down * self._up
+def _with_last(pieces: Iterable[Samples]) -> Iterator[tuple[Samples, bool]]:
+    """Pieces, and whether each is the last one."""
+    waiting: list[Samples] = []
+    for piece in pieces:
+        yield from ((before, False) for before in waiting)
+        waiting = [piece]
+    yield from ((before, True) for before in waiting)
 
 
 def read_audio(path: Path, start: float = 0.0, seconds: float | None = None) -> npt.NDArray[np.float32]:
@@ -151,15 +140,16 @@ def audio_pieces(path: Path, seconds: float = 10.0) -> Iterator[npt.NDArray[np.f
         DataError: as ``read_audio`` does, once the place is reached.
     """
     with _opened(path) as file:
-        resampler = Resampler(file.samplerate, SAMPLE_RATE)
-        done, frames = 0, max(1, round(seconds * file.samplerate))
-        while len(channels := file.read(frames, dtype="float32", always_2d=True)):  # [frames, channels]
-            yield np.clip(
-                resampler.push(_mono(channels, f"{path}, from {done / file.samplerate:g} s on,")), -1.0, 1.0
-            )
-            done += len(channels)
-        _require_complete(file, str(path), done, file.frames)
-        yield np.clip(resampler.finish(), -1.0, 1.0)
+        for piece in resampled(_pieces(file, path, max(1, round(seconds * file.samplerate))), file.samplerate):
+            yield np.clip(piece, -1.0, 1.0)
+
+
+def _pieces(file: soundfile.SoundFile, path: Path, frames: int) -> Iterator[Samples]:
+    done = 0
+    while len(channels := file.read(frames, dtype="float32", always_2d=True)):  # [frames, channels]
+        yield _mono(channels, f"{path}, from {done / file.samplerate:g} s on,")
+        done += len(channels)
+    _require_complete(file, str(path), done, file.frames)
 
 
 def read_audio_stream(stream: BinaryIO, name: str) -> npt.NDArray[np.float32]:
@@ -181,7 +171,7 @@ def _decoded(file: soundfile.SoundFile, name: str, frames: int | None = None) ->
     channels = file.read(-1 if frames is None else frames, dtype="float32", always_2d=True)  # [frames, channels]
     rate, expected = file.samplerate, file.frames if frames is None else frames
     _require_complete(file, name, len(channels), expected)
-    return np.clip(Resampler(rate, SAMPLE_RATE).finish(_mono(channels, name)), -1.0, 1.0)
+    return np.clip(next(resampled([_mono(channels, name)], rate)), -1.0, 1.0)
 
 
 def _require_complete(file: soundfile.SoundFile, name: str, found: int, expected: int) -> None:

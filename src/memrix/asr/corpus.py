@@ -117,16 +117,12 @@ def check_audio(
     for utterance in corpus.utterances:
         try:
             seconds = len(utterance.samples()) / SAMPLE_RATE
+            if longest_seconds is not None and seconds > longest_seconds:
+                limit = f"at most {longest_seconds:g} s are transcribed at once; cut it"
+                raise DataError(f"{utterance.audio} lasts {seconds:.1f} s, {limit}")
+            good.append(utterance)
         except DataError as error:
             problems.append(f"{utterance.id}: {error}")
-            continue
-        if longest_seconds is not None and seconds > longest_seconds:
-            problems.append(
-                f"{utterance.id}: {utterance.audio} lasts {seconds:.1f} s, at most {longest_seconds:g} s are "
-                "transcribed at once; cut it"
-            )
-            continue
-        good.append(utterance)
     if problems and not (skip_bad and good):
         fix = "none is left" if skip_bad else "fix them, or leave them out with --skip-bad"
         raise DataError(

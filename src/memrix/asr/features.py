@@ -34,9 +34,8 @@ class LogMel(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", message="Setting snip_edges"
-            )  # about lhotse's own manifests of features
+            # About lhotse's own manifests of features.
+            warnings.filterwarnings("ignore", message="Setting snip_edges")
             self._spectrum = Wav2FFT(
                 SAMPLE_RATE,
                 frame_length=_WINDOW_SECONDS,

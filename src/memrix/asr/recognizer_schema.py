@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field, ValidationError
-from torch import Tensor
+from torch import Tensor, nn
 
 from memrix import Hardware, Quantization
 from memrix.asr.labels import BLANK, Labels, PhonemeLabels, SubwordLabels, require_own_tokenizer
@@ -157,8 +156,13 @@ def _require_fit(model: CtcSettings, labels: Labels, tensors: Mapping[str, Tenso
             f"its model is to be fetched from {shown(model.checkpoint)}; a recognizer contains its weights"
         )
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
-        declared = sum(value.numel() for value in build_network(model, len(labels.symbols)).parameters())
+        require_held(build_network(model, len(labels.symbols)), tensors)
+
+
+def require_held(declared: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Raise DataError for a network of more weights than tensors have values; it may lie on the device ``meta``."""
+    values = sum(value.numel() for value in declared.parameters())
     # A byte of packed integers holds four at most.
-    held = sum(math.prod(value.shape) * (4 if value.dtype is torch.uint8 else 1) for value in tensors.values())
-    if declared > held:
-        raise DataError(f"its model has {declared} weights, and the file {held} values")
+    held = sum(value.numel() * (4 if value.dtype is torch.uint8 else 1) for value in tensors.values())
+    if values > held:
+        raise DataError(f"its model has {values} weights, and the file {held} values")

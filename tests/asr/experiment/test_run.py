@@ -22,7 +22,7 @@ from memrix.asr.evaluation.report import to_markdown
 from memrix.asr.evaluation.reporting import Reporter
 from memrix.asr.experiment.run import run_experiment
 from memrix.asr.recognizer_files import load_recognizer, open_recognizer, quantize_recognizer, save_recognizer
-from memrix.asr.training.calibration import calibrate_recognizer
+from memrix.asr.training.stages import calibrate_recognizer
 from memrix.errors import CheckpointError, DataError
 from memrix.hardware import Hardware
 from tests.asr.experiment.conftest import Listener
@@ -281,7 +281,7 @@ def test_chips_hold_the_integers_that_the_network_was_trained_with(quick, done):
     recognizer = open_recognizer(str(done.folder / "float" / "model.safetensors"))
     corpus = open_corpus(quick().corpus)
     trained = Hardware.preset("physical").replace(weight_bits=2, weight_range="mean-square-error")
-    calibrate_recognizer(recognizer, trained, corpus.cuts("train").to_eager(), batches=1, seconds=10.0)
+    calibrate_recognizer(recognizer, trained, corpus.cuts("train").to_eager())
     quantize_recognizer(recognizer, trained, memrix.Quantization())
     recognizer.eval()
     settings = quick(hardware=("ideal",), weight_bits=(2,)).evaluation("float", {})

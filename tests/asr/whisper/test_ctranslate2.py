@@ -1,4 +1,3 @@
-import io
 import struct
 
 import numpy as np
@@ -51,13 +50,6 @@ def test_scalars_and_aliases_are_read():
     assert variables["other"].item() == 6
 
 
-def test_bytes_files_and_paths_are_read_alike(tmp_path):
-    data = model(variable("w", MATRIX.astype("<f4"), 0))
-    (tmp_path / "model.bin").write_bytes(data)
-    for source in (data, io.BytesIO(data), tmp_path / "model.bin"):
-        np.testing.assert_array_equal(read_model(source)["w"].numpy(), MATRIX)
-
-
 def test_a_model_cut_off_at_any_byte_is_an_error():
     data = model(variable("w", MATRIX.astype("<f4"), 0), aliases=(("other", "w"),))
     for length in range(len(data)):
@@ -88,8 +80,3 @@ def test_a_size_that_does_not_fit_the_shape_is_an_error():
 def test_an_alias_of_nothing_is_an_error():
     with pytest.raises(AssetError, match="'other' stands for 'w'"):
         read_model(model(aliases=(("other", "w"),)))
-
-
-def test_a_missing_file_is_an_error(tmp_path):
-    with pytest.raises(AssetError, match="No such file"):
-        read_model(tmp_path / "model.bin")

