@@ -185,14 +185,12 @@ def _checked_settings(folder: Path) -> Mapping[str, Any]:
 
 
 def _table(path: Path) -> Any:  # noqa: ANN401
-    try:
+    if not path.exists():
+        raise AssetError(f"there is no {path.name} in {path.parent}")
+    with explained(AssetError, f"{path} cannot be read", caught=(OSError, ValueError)):
         if path.stat().st_size > _LARGEST_JSON:
             raise AssetError(f"{path} is larger than {_LARGEST_JSON} bytes, which no settings of a model are")
         return json_of(path.read_bytes())
-    except FileNotFoundError as error:
-        raise AssetError(f"there is no {path.name} in {path.parent}") from error
-    except (OSError, ValueError) as error:
-        raise AssetError(f"{path} cannot be read ({error})") from error
 
 
 def _weight_files(folder: Path) -> tuple[Path, ...]:

@@ -163,15 +163,15 @@ def refusal(sentence: str) -> PydanticCustomError:
 
 def told(error: ValidationError) -> str:
     """What pydantic found wrong, in one line."""
-    problems = [_told(problem) for problem in error.errors()[:_PROBLEMS_SHOWN]]
+    problems = [told_of(each, ".".join(map(str, each["loc"]))) for each in error.errors()[:_PROBLEMS_SHOWN]]
     left = error.error_count() - len(problems)
     return "; ".join(problems) + (f"; and {left} more" if left else "")
 
 
-def _told(problem: Any) -> str:  # noqa: ANN401
+def told_of(problem: Any, place: str) -> str:  # noqa: ANN401 - of pydantic's own kind of table
+    """What a problem that pydantic found says; ``place`` is where it is, as whoever reads it knows it."""
     if problem["type"] == _REFUSED:
         return str(problem["msg"])
-    place = ".".join(str(part) for part in problem["loc"])
     cause = problem.get("ctx", {}).get("error")
     if cause is None:
         said = f"{problem['msg']}, got {shown(problem['input'])}"

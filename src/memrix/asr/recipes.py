@@ -64,11 +64,7 @@ def experiment_in(table: dict[str, Any], source: str) -> dict[str, Any]:
 
 
 def _read(name_or_file: str | Path) -> tuple[dict[str, Any], str]:
-    """A recipe or TOML file, and how to call it in a message.
-
-    Raises:
-        SettingsError: there is neither, or the file cannot be read or is not valid TOML.
-    """
+    """A recipe or TOML file, and how to call it in a message."""
     path = file_path(name_or_file, SettingsError, "the path of settings")
     name = str(path)
     if name in recipe_names() and not path.is_file():

@@ -127,9 +127,10 @@ def execute(
 
 def _require_used(settings: ExperimentSettings, given: Collection[str], brought: Collection[float]) -> None:
     """Raise SettingsError where options tell of a training, and there is none."""
+    low_bit = not set(settings.weight_bits) <= {*settings.low_bit_files, *brought}
     used = {
-        "epochs": settings.trains_float,
-        **dict.fromkeys(("low_bit_epochs", "weight_range", "weight_noise"), settings.trains_low_bit(brought)),
+        "epochs": settings.recognizer is None,
+        **dict.fromkeys(("low_bit_epochs", "weight_range", "weight_noise"), low_bit),
     }
     idle = [option_of(name) for name, is_used in used.items() if name in given and not is_used]
     if idle:

@@ -118,18 +118,14 @@ def batch_of(model: SpeechModel, clips: Sequence[Clip], *, written: bool = True)
     """
     if not clips:
         raise DataError("a batch needs at least one utterance, got none")
-    return SpeechBatch.of([_example(model, clip, written) for clip in clips])
+    hidden, examples = torch.zeros(0, model.bins, dtype=torch.bool), []
+    for clip in clips:
+        with about(clip.id):
+            targets = torch.tensor(model.targets(model.words(clip.text)) if written else [], dtype=torch.long)
+        examples.append(Example(clip.id, clip.text, torch.from_numpy(clip.samples()), targets, hidden))
+    return SpeechBatch.of(examples)
 
 
 def inputs_of(model: SpeechModel, clips: Sequence[Clip]) -> Any:  # noqa: ANN401 - whatever the network takes
     """What the network takes of clips. A decoder reads their texts, a position for each token that it would write."""
     return model.calibration_inputs(batch_of(model, clips, written=model.has_encoder))
-
-
-def _example(model: SpeechModel, clip: Clip, written: bool) -> Example:
-    with about(clip.id):
-        targets = model.targets(model.words(clip.text)) if written else []
-    hidden = torch.zeros(0, model.bins, dtype=torch.bool)
-    return Example(
-        clip.id, clip.text, torch.from_numpy(clip.samples()), torch.tensor(targets, dtype=torch.long), hidden
-    )

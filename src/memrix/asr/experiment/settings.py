@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -77,15 +77,6 @@ class ExperimentSettings(EvaluationSettings):
                 except MemrixError as error:
                     problems += [str(error)] if str(error) not in problems else []
         return problems
-
-    @property
-    def trains_float(self) -> bool:
-        """Whether the float recognizer is to be trained."""
-        return self.recognizer is None
-
-    def trains_low_bit(self, known: Collection[float] = ()) -> bool:
-        """Whether recognizers with low-bit weights are to be trained, beside those that are known by their bits."""
-        return not set(self.weight_bits) <= {*self.low_bit_files, *known}
 
     def float_training(self) -> TrainingSettings:
         """The training in float: the recipe of the model.

@@ -9,8 +9,13 @@ from memrix.errors import DataError
 from memrix.toolkit import shown
 
 WIDEST = 1 << 20  # hypotheses, or labels; the search keeps them all in memory
-LARGEST_THRESHOLD = 1e6  # nats; nothing is dropped
 LARGEST_SCALE = 1e4
+_RANGES = {
+    "threshold": (1e-6, 1e6),  # nats; nothing is dropped
+    "lm_scale": (0, LARGEST_SCALE),
+    "prior_scale": (0, LARGEST_SCALE),
+    "word_score": (-LARGEST_SCALE, LARGEST_SCALE),
+}
 
 
 @dataclass(frozen=True)
@@ -47,18 +52,10 @@ class SearchSettings:
 
     def __post_init__(self) -> None:
         problems = count_problems(self, ("beam_size", "token_beam"), 1, WIDEST)
-        if not _is_number(self.threshold, 0, LARGEST_THRESHOLD) or self.threshold == 0:
-            problems.append(
-                f"threshold is a positive number up to {LARGEST_THRESHOLD:g}, such as 14, got {shown(self.threshold)}"
-            )
         problems += [
-            f"{name} is a number from {lowest:g} to {LARGEST_SCALE:g}, got {shown(value)}"
-            for name, value, lowest in (
-                ("lm_scale", self.lm_scale, 0),
-                ("prior_scale", self.prior_scale, 0),
-                ("word_score", self.word_score, -LARGEST_SCALE),
-            )
-            if not _is_number(value, lowest, LARGEST_SCALE)
+            f"{name} is a number from {low:g} to {high:g}, got {shown(value)}"
+            for name, (low, high) in _RANGES.items()
+            if not _is_number(value := getattr(self, name), low, high)
         ]
         logical: object = self.log_add
         if not isinstance(logical, bool):

@@ -6,7 +6,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from memrix.toolkit import closest, shown
+from memrix.asr.outside import told_of
+from memrix.toolkit import closest
 
 
 def problem_lines(error: ValidationError, kind: type[BaseModel]) -> list[str]:
@@ -26,10 +27,7 @@ def _line(problem: Any, kind: type[BaseModel]) -> str:  # noqa: ANN401 - of pyda
         kinds = [_tag(part) for part in _walked(kind, problem["loc"])[1]]
         found = problem["ctx"]["tag"]
         return f"{place}.kind must be one of {', '.join(map(repr, kinds))}, got {found!r}{closest(found, kinds)}"
-    cause = problem.get("ctx", {}).get("error")
-    if cause is not None:
-        return (f"{place}: {cause}" if place else str(cause)).replace("\n", "\n  ")
-    return f"{place}: {problem['msg']}, got {shown(problem['input'])}"
+    return told_of(problem, place).replace("\n", "\n  ")
 
 
 def _walked(kind: type[BaseModel], path: tuple[int | str, ...]) -> tuple[list[str], list[type[BaseModel]]]:

@@ -7,18 +7,18 @@ import os
 import signal
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import Field, FiniteFloat, ValidationError
+from pydantic import Field, FiniteFloat
 from torch import Tensor
 
 from memrix.asr.files import writing
 from memrix.asr.former import STATE, in_present_names
 from memrix.asr.kept import Count
-from memrix.asr.outside import Schema, told
+from memrix.asr.outside import Schema, explained
 from memrix.asr.speech_model import SpeechModel
 from memrix.errors import CheckpointError
 from memrix.toolkit import FileKind, read_archive, whole_file, write_archive
@@ -75,23 +75,20 @@ def read_state(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: the file is damaged, of a newer version, or holds something else.
     """
-    try:
+    with _sound(path):
         _require_measure(path)
         state: dict[str, Any] = in_present_names(torch.load(path, map_location="cpu", weights_only=True), STATE)
         version = state["format"]
-    except Exception as error:  # broad, because damaged pickles end in errors of every kind
-        raise _damaged(path, f"{type(error).__name__}: {str(error)[:80]}") from error
-    if isinstance(version, int) and version > FORMAT:
-        raise CheckpointError(f"{path} is of a newer memrix (format {version}, known up to {FORMAT}); update memrix")
-    try:
+        if isinstance(version, int) and version > FORMAT:
+            raise CheckpointError(
+                f"{path} is of a newer memrix (format {version}, known up to {FORMAT}); update memrix"
+            )
         checked = _State.model_validate(state)
-    except ValidationError as error:
-        raise _damaged(path, told(error)) from error
-    if len(checked.history) != checked.epoch or any(item.epoch != i for i, item in enumerate(checked.history)):
-        raise _damaged(path, f"{len(checked.history)} epochs in its history, and epoch {checked.epoch} under way")
-    for name, value in checked.recognizer.items():
-        if value.layout is not torch.strided or value.is_meta:
-            raise _damaged(path, f"{name} is no plain tensor")
+        if [item.epoch for item in checked.history] != list(range(checked.epoch)):
+            raise ValueError(f"{len(checked.history)} epochs in its history, and epoch {checked.epoch} under way")
+        for name, value in checked.recognizer.items():
+            if value.layout is not torch.strided or value.is_meta:
+                raise ValueError(f"{name} is no plain tensor")
     return state
 
 
@@ -103,12 +100,13 @@ def optimizer_state(
     Raises:
         CheckpointError: the state is of other parameters.
     """
-    for number, tensors in kept["state"].items():
-        shape = parameters[number].shape if 0 <= number < len(parameters) else None
-        for name, value in tensors.items():
-            expected = torch.Size([]) if name == "step" else shape
-            if value.shape != expected or not value.is_floating_point() or not math.isfinite(float(value.sum())):
-                raise _damaged(path, f"{name} of parameter {number} is of another shape, or not finite")
+    with _sound(path):
+        for number, tensors in kept["state"].items():
+            shape = parameters[number].shape if 0 <= number < len(parameters) else None
+            for name, value in tensors.items():
+                expected = torch.Size([]) if name == "step" else shape
+                if value.shape != expected or not value.is_floating_point() or not math.isfinite(float(value.sum())):
+                    raise ValueError(f"{name} of parameter {number} is of another shape, or not finite")
     return {"state": kept["state"], "param_groups": own["param_groups"]}
 
 
@@ -124,10 +122,10 @@ def _require_measure(path: Path) -> None:
         raise ValueError("its description is longer than any")
 
 
-def _damaged(path: Path, reason: str) -> CheckpointError:
-    return CheckpointError(
-        f"the state of the training in {path} is damaged ({reason}); remove it to train from the start"
-    )
+def _sound(path: Path) -> AbstractContextManager[None]:
+    """A block that reads a state; broad, because damaged pickles end in errors of every kind."""
+    what = f"the state of the training in {path} is damaged"
+    return explained(CheckpointError, what, "remove it to train from the start", Exception)
 
 
 _EPOCH = FileKind("weights of an epoch", "`memrix train`", "`memrix train`")
