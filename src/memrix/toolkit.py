@@ -7,7 +7,8 @@ file, what is wrong with it, and how to fix it.
   ``ENCODING``; ``whole_file`` to write.
 - Tensors and a description in one file: ``write_archive``, ``read_archive``, ``content_digest``, ``FileKind``.
 - Messages: ``shown`` (a value in one short line), ``closest`` ("did you mean ...?"), ``listed`` (names, and how many
-  more).
+  more), ``listing`` (problems, a line for each), ``explained`` (a block whose errors of other libraries become one of
+  memrix, with ``reason_of`` in it).
 - Names that have changed: ``former_names`` of a module, ``former_modules`` for the places where some were,
   ``formerly`` and ``with_former_names`` of a dataclass, ``warn_renamed`` of anything else.
 """
@@ -30,7 +31,7 @@ from memrix._support.documents import (
 from memrix._support.records import closest
 from memrix._support.renamed import former_modules, former_names, formerly, warn_renamed, with_former_names
 from memrix._support.tables import listed
-from memrix._support.wording import shown
+from memrix._support.wording import explained, listing, reason_of, shown
 
 if TYPE_CHECKING:
     from memrix._support.archive import FileKind, content_digest, read_archive, write_archive
@@ -40,6 +41,7 @@ __all__ = [
     "FileKind",
     "closest",
     "content_digest",
+    "explained",
     "file_path",
     "former_modules",
     "former_names",
@@ -47,10 +49,12 @@ __all__ = [
     "is_file",
     "is_folder",
     "listed",
+    "listing",
     "parse_json",
     "parse_toml",
     "read_archive",
     "read_text",
+    "reason_of",
     "shown",
     "warn_renamed",
     "whole_file",

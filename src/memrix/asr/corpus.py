@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from memrix.asr.audio import SAMPLE_RATE, duration_seconds, read_audio
 from memrix.asr.kept import hash_of
 from memrix.asr.outside import text_problem
 from memrix.errors import DataError
+from memrix.toolkit import listing as listing
 
 WINDOW_SECONDS = 30.0
 """Longest clip that a recognizer transcribes at once (Whisper's window)."""
@@ -92,14 +92,6 @@ class Corpus:
         # A file that is missing is reported by `check_audio`.
         sizes = {item.audio: item.audio.stat().st_size if item.audio.is_file() else -1 for item in self.utterances}
         return hash_of(*sorted((item.id, item.text, sizes[item.audio], *item.part) for item in self.utterances))
-
-
-def listing(problems: Iterable[str], most: int | None = None) -> str:
-    """Problems as the indented lines that end an error message; of many, the first."""
-    lines = list(problems)
-    if most is not None and len(lines) > most:
-        lines = [*lines[:most], f"and {len(lines) - most} more"]
-    return "".join(f"\n  {line}" for line in lines)
 
 
 def check_audio(

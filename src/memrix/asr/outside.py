@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import codecs
-import errno
 import gzip
 import io
 import re
-import textwrap
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
 
@@ -18,7 +17,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pydantic_core import PydanticCustomError
 
 from memrix.errors import DataError, MemrixError
-from memrix.toolkit import ENCODING, file_path, parse_json, read_text, shown
+from memrix.toolkit import (
+    ENCODING,
+    explained as plain_explained,
+    file_path,
+    parse_json,
+    read_text,
+    reason_of as plain_reason,
+    shown,
+)
 
 T = TypeVar("T")
 
@@ -100,34 +107,6 @@ def json_of(content: bytes) -> Any:  # noqa: ANN401
 
 
 @contextmanager
-def explained(
-    kind: type[MemrixError],
-    what: str,
-    fix: str = "",
-    caught: type[Exception] | tuple[type[Exception], ...] = OSError,
-    *,
-    full: str = "",
-) -> Iterator[None]:
-    """A block whose errors of other libraries are told as one of memrix.
-
-    Args:
-        kind: of the error.
-        what: went wrong; the reason follows.
-        fix: what to do.
-        caught: errors that are told; those of ``kind`` pass.
-        full: what to do instead where the disk is full.
-    """
-    try:
-        yield
-    except caught as error:
-        if isinstance(error, kind):
-            raise
-        if full and getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
-            fix = full
-        raise kind(f"{what} ({reason_of(error)}){'; ' if fix else ''}{fix}") from error
-
-
-@contextmanager
 def about(name: str) -> Iterator[None]:
     """A block whose errors about data begin with a name."""
     try:
@@ -150,10 +129,11 @@ def read_each(lines: Iterable[str], read: Callable[[str, int], T]) -> tuple[list
 
 def reason_of(error: Exception) -> str:
     """What an error says, in one line that leaves room for the fix."""
-    if isinstance(error, ValidationError):
-        return told(error)
-    said = getattr(error, "strerror", None) or getattr(error, "error_string", None) or str(error)
-    return textwrap.shorten(said or type(error).__name__, 200, placeholder=" ...")
+    return told(error) if isinstance(error, ValidationError) else plain_reason(error)
+
+
+explained = partial(plain_explained, reason=reason_of)
+"""``memrix.toolkit.explained``, which tells of pydantic's errors, too."""
 
 
 def refusal(sentence: str) -> PydanticCustomError:

@@ -12,7 +12,7 @@ from memrix.asr.corpora.prepared import PreparedCorpus, open_corpus
 from memrix.asr.outside import explained, read_each, text_problem
 from memrix.asr.packages import fetch_from_wheel
 from memrix.errors import DataError
-from memrix.toolkit import ENCODING, file_path
+from memrix.toolkit import ENCODING, file_path, listing
 
 Pronunciations = Mapping[str, tuple[tuple[str, ...], ...]]
 
@@ -74,7 +74,7 @@ def parse_dictionary(lines: Iterable[str], source: str) -> Pronunciations:
 
     _, problems = read_each(("" if line.startswith(_COMMENTS) else line for line in lines), read)
     if problems:
-        raise DataError(f"the dictionary {source} has lines that cannot be used:\n  " + "\n  ".join(problems))
+        raise DataError(f"the dictionary {source} has lines that cannot be used:{listing(problems)}")
     if not found:
         raise DataError(f"the dictionary {source} is empty; expected lines such as `hello HH AH L OW`")
     return {word: tuple(ways) for word, ways in found.items()}

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from memrix._support.wording import listing
 from memrix.checkpoint.base import SHA256, Base, borrowed, lent, weights_of
 from memrix.checkpoint.packable import Packable, in_integers_alone, parameter_names, quantized_weights
 from memrix.checkpoint.packed_matrix import PARTS, Parts, matrix_of, parts_of
@@ -125,7 +126,7 @@ def unpacked(
             problems.append(f"{name}: {error}")
     problems += [f"{name}: some of its rows are missing" for name, value in made.items() if bool(value.isnan().any())]
     if problems:
-        raise CheckpointError("these packed weights cannot be unpacked:\n  " + "\n  ".join(problems))
+        raise CheckpointError(f"these packed weights cannot be unpacked:{listing(problems)}")
     made |= from_base
     return {**found, **{name: in_type(value, types.get(name)) for name, value in made.items()}}
 

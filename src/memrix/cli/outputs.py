@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from memrix._support.wording import explained
 from memrix.errors import DataError
 
 CHART_FORMATS = (".png", ".svg", ".pdf")
@@ -74,9 +75,7 @@ def _require_name(path: Path) -> None:
 
 
 def _require_place(path: Path, folder: Path) -> None:
-    try:
+    with explained(DataError, f"{path} cannot be written", "name another place"):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
-    except OSError as error:
-        raise DataError(f"{path} cannot be written ({error.strerror or error}); name another place") from error

@@ -12,6 +12,7 @@ from memrix._support.documents import file_path, load_tree, parse_toml
 from memrix._support.records import closest
 from memrix._support.schema import kinds
 from memrix._support.validation import is_number, shown
+from memrix._support.wording import listing
 from memrix.errors import SettingsError
 
 BUILT_IN = Path(__file__).with_name("constants.toml")
@@ -176,7 +177,7 @@ def _checked(tree: Mapping[str, Any], what: str, *, complete: bool = False) -> d
             if not wrong:
                 found[name] = Constant(**{**tree[name], "value": float(tree[name]["value"])})
     if problems:
-        raise SettingsError(f"{what} are invalid:\n  " + "\n  ".join(problems))
+        raise SettingsError(f"{what} are invalid:{listing(problems)}")
     return found
 
 

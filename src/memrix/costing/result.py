@@ -12,6 +12,7 @@ from memrix._support.documents import file_path
 from memrix._support.notebooks import data_frame, html_table, html_text
 from memrix._support.tables import columns, markdown
 from memrix._support.validation import require_integer
+from memrix._support.wording import explained
 from memrix.costing.constants import CostConstants
 from memrix.costing.counts import DigitalCounts, LayerCounts
 from memrix.costing.layer_costs import CAUSES, LayerCosts
@@ -183,12 +184,8 @@ class Costs:
             DataError: the file cannot be written.
         """
         target = file_path(path, DataError, "the path of costs")
-        try:
+        with explained(DataError, f"costs cannot be written to {str(path)!r}", "name another place"):
             target.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise DataError(
-                f"costs cannot be written to {str(path)!r} ({error.strerror or error}); name another place"
-            ) from error
 
     def to_frame(self) -> Any:  # noqa: ANN401 - of pandas
         """A ``pandas.DataFrame`` with a row for each layer on crossbars, in SI units, for one input.

@@ -16,6 +16,7 @@ from memrix._support.documents import file_path, load_tree, parse_json, parse_to
 from memrix._support.records import merged, nested, toml
 from memrix._support.renamed import in_present_names
 from memrix._support.validation import shown
+from memrix._support.wording import listing
 from memrix.crossbar import ProgrammingProtocol, ResetSet
 from memrix.crossbar.protocols import PROTOCOLS, protocol_name
 from memrix.crossbar.protocols.registry import require_registered, unknown_protocol
@@ -49,7 +50,7 @@ def from_table(kind: type[Hardware], settings: dict[str, Any], base: Hardware | 
     problems: list[str] = []
     hardware = build_hardware(kind, plain, problems, complete=False)
     if problems or hardware is None:
-        raise SettingsError("this hardware description cannot be used:\n  " + "\n  ".join(problems))
+        raise SettingsError(f"this hardware description cannot be used:{listing(problems)}")
     return hardware
 
 

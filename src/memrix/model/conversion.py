@@ -10,6 +10,7 @@ from torch import nn
 from memrix._support.random import Seeds
 from memrix._support.tables import listed
 from memrix._support.validation import require_integer
+from memrix._support.wording import listing
 from memrix.crossbar.columns import FEWEST_VECTORS
 from memrix.errors import CalibrationError, ConversionError, SettingsError
 from memrix.model.contents import Contents
@@ -238,7 +239,7 @@ def counting(progress: Callable[[int, int, str], None] | None, total: int) -> Ca
 def _require_readiness(selected: list[Selected]) -> None:
     foreign = foreign_steps(selected)
     if foreign:
-        raise ConversionError("the layers cannot be programmed as asked:\n  " + "\n  ".join(foreign))
+        raise ConversionError(f"the layers cannot be programmed as asked:{listing(foreign)}")
     missing = [layer.name for layer in selected if not has_range(layer)]
     if missing:
         raise CalibrationError(

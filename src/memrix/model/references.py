@@ -12,6 +12,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from memrix._support.wording import listing
 from memrix.errors import ConversionError
 from memrix.model.contents import Contents, Held, attributes, target_of
 
@@ -54,7 +55,7 @@ def require_live_functions(contents: Contents, adopted: Adopted, *, copied: bool
     """Raise ConversionError that lists the ``stale_functions``."""
     stale = stale_functions(contents, adopted, copied=copied)
     if stale:
-        raise ConversionError("this model cannot be converted as asked:\n  " + "\n  ".join(stale))
+        raise ConversionError(f"this model cannot be converted as asked:{listing(stale)}")
 
 
 def _frozen(method: types.MethodType, adopted: Adopted) -> str | None:

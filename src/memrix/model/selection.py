@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from memrix._support.tables import listed
+from memrix._support.wording import listing
 from memrix.errors import ConversionError, CoverageWarning
 from memrix.hardware import Hardware
 from memrix.model.inventory import Candidate, candidate_layers, digital_reason, require_module
@@ -156,7 +157,7 @@ def select(model: nn.Module, hardware: HardwareChoice, layers: Layers, *, anew: 
     """
     found = plan(model, hardware, layers, anew=anew)
     if found.problems:
-        raise ConversionError("the layers cannot be mapped as asked:\n  " + "\n  ".join(found.problems))
+        raise ConversionError(f"the layers cannot be mapped as asked:{listing(found.problems)}")
     warn_of_digital(model, found.skipped, stacklevel=4)
     return list(found.selected)
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from memrix._support.building import build
 from memrix._support.renamed import formerly, with_former_names
 from memrix._support.validation import require_choice, require_integer, require_number
+from memrix._support.wording import listing
 from memrix.errors import SettingsError
 from memrix.quantization.least_error import least_error_range
 
@@ -85,7 +86,7 @@ class Quantization:
         problems: list[str] = []
         built = build(cls, table, "", problems)
         if built is None:
-            raise SettingsError("this quantization cannot be used:\n  " + "\n  ".join(problems))
+            raise SettingsError(f"this quantization cannot be used:{listing(problems)}")
         return built
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from memrix._support.records import closest
 from memrix._support.tables import listed
 from memrix._support.validation import shown
+from memrix._support.wording import listing
 from memrix.errors import SettingsError
 from memrix.hardware import Hardware
 from memrix.hardware.parts import settings_of
@@ -48,7 +49,7 @@ def chips_of(settings: Settings, hardware: HardwareChoice) -> list[tuple[dict[st
             problems.setdefault(str(error), []).append(described(combination))
     if problems:
         told = [f"{listed(where, _MOST_TOLD)}: {problem}" for problem, where in problems.items()]
-        raise SettingsError("this sweep cannot run:\n  " + "\n  ".join(told))
+        raise SettingsError(f"this sweep cannot run:{listing(told)}")
     return chips
 
 
@@ -123,7 +124,7 @@ def _require_known(names: list[Any], hardware: HardwareChoice) -> None:
         elif name != root and root in names:
             problems.append(f"{root!r} and {name!r} are both given, and the first holds the second; give one of them")
     if problems:
-        raise SettingsError("this sweep cannot run:\n  " + "\n  ".join(problems))
+        raise SettingsError(f"this sweep cannot run:{listing(problems)}")
 
 
 def _changed(hardware: HardwareChoice, changes: Mapping[str, Any]) -> HardwareChoice:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from memrix._support.random import Seeds
 from memrix._support.tables import listed
+from memrix._support.wording import listing
 from memrix.errors import CalibrationError, SettingsError
 from memrix.hardware import Hardware
 from memrix.model.calibration import calibrate
@@ -43,7 +44,7 @@ def require_programmable(model: nn.Module, chips: Mapping[str, HardwareChoice]) 
             problems.setdefault(problem, []).append(name)
     if problems:
         told = [f"{listed(names, _MOST_TOLD)}: {problem}" for problem, names in problems.items()]
-        raise SettingsError("these trials cannot run:\n  " + "\n  ".join(told))
+        raise SettingsError(f"these trials cannot run:{listing(told)}")
 
 
 class Preparation:

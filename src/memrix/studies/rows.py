@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from memrix._support.wording import explained
 from memrix.errors import DataError, MemrixError, SettingsError
 from memrix.studies.grid import short
 from memrix.studies.metric import Measured
@@ -89,10 +90,8 @@ def write_csv(path: str | Path, records: Sequence[Mapping[str, Any]]) -> None:
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
     writer.writerows(records)
-    try:
+    with explained(DataError, f"{str(path)!r} cannot be written", "name another place"):
         write_text(Path(path), text.getvalue())
-    except OSError as error:
-        raise DataError(f"{str(path)!r} cannot be written ({error.strerror}); name another place") from error
 
 
 def write_parquet(path: str | Path, records: Sequence[Mapping[str, Any]]) -> None:

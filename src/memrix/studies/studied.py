@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from memrix._support.wording import listing
 from memrix.errors import MetricError, SettingsError
 from memrix.hardware import Hardware
 from memrix.model.batches import collected
@@ -125,7 +126,7 @@ def named_groups(
     if not everything:
         problems = ["there is no group; leave groups out to study each layer"]
     if problems:
-        raise SettingsError("the groups cannot be formed:\n  " + "\n  ".join(problems))
+        raise SettingsError(f"the groups cannot be formed:{listing(problems)}")
     return {
         group: tuple(name for name in names if any(name in matching(each, names) for each in many))
         for group, many in patterns.items()

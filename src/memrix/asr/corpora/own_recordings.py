@@ -88,4 +88,5 @@ def _parsed(line: str) -> tuple[str, str, str]:
     ]
     if wrong:
         raise DataError("; ".join(wrong))
-    return entry["audio"], " ".join(entry["text"].split()), entry.get("id", entry["audio"])
+    audio, text = str(entry["audio"]), str(entry["text"])
+    return audio, " ".join(text.split()), str(entry.get("id", audio))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from memrix.asr.counts import LARGEST_SEED, count_problems
 from memrix.errors import MemrixError, SettingsError
-from memrix.toolkit import shown, warn_renamed
+from memrix.toolkit import listing, shown, warn_renamed
 
 # `memrix --help` reads the fields below: torch is imported by the methods that need it.
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class EvaluationSettings:
         object.__setattr__(self, "low_bit", _as_texts(self.low_bit))
         problems = self._problems()
         if problems:
-            raise SettingsError("these settings cannot be used:\n  " + "\n  ".join(problems))
+            raise SettingsError(f"these settings cannot be used:{listing(problems)}")
 
     def _problems(self) -> list[str]:
         """Everything that is invalid."""

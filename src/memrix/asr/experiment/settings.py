@@ -10,7 +10,7 @@ from memrix.asr.counts import MOST, count_problems, is_count
 from memrix.asr.evaluation.settings import EvaluationSettings
 from memrix.asr.recipes import read_experiment, read_settings, recipe_names
 from memrix.errors import MemrixError, SettingsError
-from memrix.toolkit import closest, formerly, is_file, is_folder, with_former_names
+from memrix.toolkit import closest, formerly, is_file, is_folder, listing, with_former_names
 
 # `memrix --help` reads the fields below: torch is imported by the methods that need it.
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def experiment_of(model: str) -> dict[str, Any]:
     known = [of.name for of in fields(ExperimentSettings) if of.name != "model"]
     problems = [f"there is no setting {name!r}{closest(name, known)}" for name in given if name not in known]
     if problems:
-        raise SettingsError(f"the table [experiment] of {model!r} cannot be used:\n  " + "\n  ".join(problems))
+        raise SettingsError(f"the table [experiment] of {model!r} cannot be used:{listing(problems)}")
     return given
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from memrix.asr.counts import count_problems
 from memrix.errors import DataError
-from memrix.toolkit import shown
+from memrix.toolkit import listing, shown
 
 WIDEST = 1 << 20  # hypotheses, or labels; the search keeps them all in memory
 LARGEST_SCALE = 1e4
@@ -61,8 +61,6 @@ class SearchSettings:
         if not isinstance(logical, bool):
             problems.append(f"log_add is true or false, got {shown(self.log_add)}")
         if problems:
-            from memrix.asr.corpus import listing  # with numpy, which `memrix --help` does not wait for
-
             raise DataError(f"the settings of the search cannot be used:{listing(problems)}")
 
 

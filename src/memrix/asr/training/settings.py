@@ -24,7 +24,7 @@ from memrix.asr.outside import PlainText, Settings
 from memrix.asr.recipes import read_settings
 from memrix.asr.training.problems import problem_lines
 from memrix.errors import SettingsError
-from memrix.toolkit import former_names, warn_renamed
+from memrix.toolkit import former_names, listing, warn_renamed
 
 _LARGEST = 1e12
 """No rate, decay or norm is above: single precision squares them."""
@@ -249,8 +249,7 @@ class TrainingSettings(Settings):
         try:
             return cls.model_validate(table)
         except ValidationError as error:
-            problems = "\n  ".join(problem_lines(error, cls))
-            raise SettingsError(f"{source} cannot be used:\n  {problems}") from error
+            raise SettingsError(f"{source} cannot be used:{listing(problem_lines(error, cls))}") from error
 
     @classmethod
     def load(cls, name_or_file: str | Path) -> TrainingSettings:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 from memrix._support.renamed import warn_renamed
 from memrix._support.schema import kinds
 from memrix._support.validation import shown
+from memrix._support.wording import listing
 from memrix.crossbar.protocols.open_loop import Ideal, ResetSet
 from memrix.crossbar.protocols.protocol import ProgrammingProtocol
 from memrix.crossbar.protocols.reset_ramp import ResetRamp
@@ -85,7 +86,7 @@ def register_protocol(protocol: _T) -> _T:
     _require_free(name, protocol)
     problems = _unstorable(protocol)
     if problems:
-        raise SettingsError(f"protocol {called} cannot be written to files:\n  " + "\n  ".join(problems))
+        raise SettingsError(f"protocol {called} cannot be written to files:{listing(problems)}")
     PROTOCOLS[name] = protocol
     return protocol
 

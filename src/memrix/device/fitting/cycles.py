@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from memrix._support.wording import listing
 from memrix.device.fitting.layout import COLUMNS, FEATURE_COLUMNS, HIGH_CURVE, LOW_CURVE
 from memrix.device.parameters import FEATURES, HRS, Array
 from memrix.errors import DataError
@@ -67,7 +68,7 @@ class Cycles:
             if not np.all(np.isfinite(getattr(self, name))):
                 problems.append(f"{name} holds numbers that are not finite")
         if problems:
-            raise DataError("these cannot be switching cycles:\n  " + "\n  ".join(problems))
+            raise DataError(f"these cannot be switching cycles:{listing(problems)}")
 
     @property
     def count(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from memrix._support.tables import listed
+from memrix._support.wording import listing
 from memrix.device.fitting.cycles import Cycles
 from memrix.device.fitting.layout import FEATURE_COLUMNS, HIGH_CURVE, LOW_CURVE
 from memrix.device.parameters import FEATURES, RESET_VOLTAGE
@@ -59,7 +60,7 @@ def require_usable(cycles: Cycles, *, read_voltage: float, full_reset_voltage: f
 
 def _require(problems: list[str]) -> None:
     if problems:
-        raise DataError("the model cannot be fitted to these cycles:\n  " + "\n  ".join(problems))
+        raise DataError(f"the model cannot be fitted to these cycles:{listing(problems)}")
 
 
 def _unusable(cycles: Cycles, read_voltage: float, full_reset_voltage: float) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from memrix._support.wording import explained
 from memrix.device import DeviceParameters
 from memrix.errors import DataError
 
@@ -39,13 +40,9 @@ def save(figure: Figure, path: Path) -> Path:
     Raises:
         DataError: the file cannot be written.
     """
-    try:
+    with explained(DataError, f"the chart {path} cannot be written", "name another folder"):
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=150)
-    except OSError as error:
-        raise DataError(
-            f"the chart {path} cannot be written ({error.strerror or error}); name another folder"
-        ) from error
     return path
 
 
