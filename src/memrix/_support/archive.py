@@ -141,6 +141,10 @@ def content_digest(path: str | Path, kind: FileKind) -> str:
     Files of one content may differ: safetensors writes the entries of its header in any order. What a file says of
     its content is checked by ``read_archive``, not here.
 
+    Args:
+        path: of the file.
+        kind: what the file must be.
+
     Raises:
         CheckpointError: the file is missing, cut short, of a newer memrix, or not of memrix.
     """

@@ -26,12 +26,20 @@ Place = tuple[str | int, ...]
 
 
 def is_folder(name: str | Path) -> bool:
-    """Whether there is a folder of this name, which may be one that no file system has."""
+    """Whether there is a folder of this name.
+
+    Args:
+        name: a path, which may be one that no file system has.
+    """
     return os.path.isdir(name)
 
 
 def is_file(name: str | Path) -> bool:
-    """Likewise a file."""
+    """Whether there is a file of this name.
+
+    Args:
+        name: a path, which may be one that no file system has.
+    """
     return os.path.isfile(name)
 
 
@@ -65,6 +73,9 @@ def file_path(path: object, error: type[MemrixError], what: str) -> Path:
 def read_text(path: Path) -> str:
     """The text of a UTF-8 file, without the byte-order mark that some editors put before it.
 
+    Args:
+        path: of the file.
+
     Raises:
         OSError: the file cannot be read.
         ValueError: it is not UTF-8.
@@ -91,6 +102,9 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 def parse_json(text: str) -> Any:  # noqa: ANN401
     """The tree of a JSON text; NaN and infinities are numbers, as Python writes them.
 
+    Args:
+        text: of the whole file.
+
     Raises:
         ValueError: the text is not JSON, a field is given twice, or it is nested deeper than any file of memrix, or a
             number is longer. The message names the field.
@@ -105,6 +119,9 @@ def parse_json(text: str) -> Any:  # noqa: ANN401
 
 def parse_toml(text: str) -> dict[str, Any]:
     """The tree of a TOML text.
+
+    Args:
+        text: of the whole file.
 
     Raises:
         ValueError: the text is not TOML, or it is nested deeper than any file of memrix, or a number is longer.

@@ -17,7 +17,12 @@ _LARGE = 1e6  # from here on numbers are written as people write them: 1e8 Hz
 
 
 def closest(name: str, known: Iterable[str]) -> str:
-    """``(did you mean 'x'?)`` with a leading blank, or nothing when no known name is near."""
+    """``(did you mean 'x'?)`` with a leading blank, or nothing when no known name is near.
+
+    Args:
+        name: that nothing has.
+        known: the names that there are.
+    """
     matches = difflib.get_close_matches(str(name), list(known), n=1)
     return f" (did you mean {matches[0]!r}?)" if matches else ""
 

@@ -20,7 +20,13 @@ _NAME, _VALUES = "former name", "former values"
 
 
 def warn_renamed(old: str, new: str, stacklevel: int = 3) -> None:
-    """Warn that a name was renamed: ``stacklevel`` 3 is the caller of the function that calls this one."""
+    """Warn that a name was renamed.
+
+    Args:
+        old: the former name, as users write it.
+        new: the present one.
+        stacklevel: whose line the warning names; 3 is the caller of the function that calls this one.
+    """
     warnings.warn(f"{old} was renamed: use {new}", DeprecationWarning, stacklevel=stacklevel)
 
 
@@ -80,7 +86,12 @@ class _FormerModules(MetaPathFinder, Loader):
 
 
 def formerly(name: str | None = None, *, values: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Metadata of a dataclass field: the name that it had before, or present values by their former names."""
+    """Metadata of a dataclass field that has been renamed, or some of whose values have.
+
+    Args:
+        name: the former name of the field.
+        values: present values by their former names.
+    """
     return {_NAME: name, _VALUES: values or {}}
 
 
@@ -116,7 +127,11 @@ def in_present_names(kind: type[Any], table: Mapping[str, Any], stacklevel: int 
 
 
 def with_former_names(kind: type[T]) -> type[T]:
-    """Decorate a dataclass: its constructor and its attributes also know what its fields were called before."""
+    """Decorate a dataclass: its constructor and its attributes also know what its fields were called before.
+
+    Args:
+        kind: the dataclass, with ``formerly`` as the metadata of renamed fields.
+    """
     construct = kind.__init__
     fields: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(kind)  # type: ignore[arg-type]
     order = [field.name for field in fields if field.init and not field.kw_only]
@@ -131,7 +146,7 @@ def with_former_names(kind: type[T]) -> type[T]:
 
     kind.__init__ = accept  # type: ignore[method-assign]
     for old, new in former_fields(kind).items():
-        setattr(kind, old, property(_former_attribute(kind.__name__, old, new)))
+        setattr(kind, old, property(_former_attribute(kind.__name__, old, new), doc=f"The former name of ``{new}``."))
     return kind
 
 

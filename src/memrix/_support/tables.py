@@ -38,7 +38,12 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:
-    """Names with commas; of many, the first."""
+    """Names with commas; of many, the first and the number of the others.
+
+    Args:
+        names: in the order in which they are listed.
+        most: names to be listed at most.
+    """
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 

@@ -13,7 +13,11 @@ _LONGEST = 60  # characters of a value that a message shows
 
 
 def shown(value: object) -> str:
-    """A value as a message shows it: one short line, whatever was given."""
+    """A value as a message shows it: one short line, whatever was given.
+
+    Args:
+        value: any object.
+    """
     try:
         text = " ".join(repr(value).split())
     except Exception:  # numbers of thousands of digits have no text, and a user's object may raise anything

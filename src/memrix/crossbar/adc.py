@@ -28,9 +28,10 @@ class ADC:
     the columns and corrects them.
 
     Attributes:
-        precision_bits: steps of ``2**-precision_bits``.
-        range_bits: readings are clipped at ``2**(range_bits - 1)`` on either side.
-        gain: amplification in front of the converter, undone digitally: steps and range become finer by it.
+        precision_bits: bits of precision: steps of ``2**-precision_bits``.
+        range_bits: bits of range: readings are clipped at ``2**(range_bits - 1)`` on either side.
+        gain: amplification in front of the converter, a factor that is undone digitally: steps and range become finer
+            by it.
         per_layer: whether ``memrix.program`` gives every layer the split of the bits and the gain that suit its
             readings best; bits in all stay the same. ``memrix.calibrate`` collects the inputs that this takes.
         offset_error: standard deviation of the offset of a converter, in LSB.
@@ -40,8 +41,8 @@ class ADC:
             below the end of the range.
         noise: input-referred noise of a conversion: its standard deviation in LSB.
         stuck_lsb: share of the converters whose lowest bit is always 0.
-        columns_per_converter: neighboring columns of a tile that share one converter and its errors, and are
-            converted one after the other.
+        columns_per_converter: number of neighboring columns of a tile that share one converter and its errors, and
+            are converted one after the other.
     """
 
     precision_bits: int = 4

@@ -84,12 +84,13 @@ class Drift:
 
     Attributes:
         seconds: time since programming, in s; 0: as programmed.
-        exponent: mean of ``nu`` over cells.
-        exponent_spread: its standard deviation over cells; drawn with the chip.
+        exponent: mean of the exponent ``nu`` of the power law over cells.
+        exponent_spread: standard deviation of the exponent over cells; drawn with the chip.
         reference_seconds: ``t0``, the time after programming at which the conductances are those programmed, in s.
         log_loss: mean loss of the logarithmic law, as a share of the window for each e-fold of time.
-        log_spread: growth of its standard deviation over cells, likewise; drawn with the chip.
-        spread: its standard deviation at ``t0``, as a share of the window.
+        log_spread: growth of the standard deviation of that loss over cells, as a share of the window for each e-fold
+            of time; drawn with the chip.
+        spread: standard deviation of that loss at ``t0``, as a share of the window.
     """
 
     seconds: float = 0.0

@@ -24,8 +24,8 @@ class Tile:
     Each of the two arrays has ``rows`` x ``columns`` cells. Each column of a tile has its own ADC conversions.
 
     Attributes:
-        rows: word lines, that is inputs.
-        columns: bit lines, that is outputs.
+        rows: number of word lines, that is of inputs.
+        columns: number of bit lines, that is of outputs.
     """
 
     rows: int = 128

@@ -34,7 +34,8 @@ class Relaxation:
 
     Attributes:
         share: standard deviation over cells, as a share of the current of a nominal ON cell.
-        time_constant: in s; 0: the cells have relaxed before converters and columns are fitted to them.
+        time_constant: time constant of the move, in s; 0: the cells have relaxed before converters and columns are
+            fitted to them.
     """
 
     share: float = 0.0
@@ -81,7 +82,7 @@ class TelegraphNoise:
         share: standard deviation of the change of a cell's current by all traps, as a share of the current of a
             nominal ON cell.
         shortest: time constant of the fastest traps, in s.
-        longest: of the slowest ones, in s; the same as ``shortest`` for one kind of traps.
+        longest: time constant of the slowest traps, in s; the same as ``shortest`` for one kind of traps.
     """
 
     share: float = 0.0

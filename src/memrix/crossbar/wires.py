@@ -28,19 +28,19 @@ class Wires:
     ground. Typical are 0.1 to 0.35 ohm a cell for thick metal at relaxed pitch, and 1 to 5 ohm at a pitch of 40 nm.
 
     Attributes:
-        ohms_per_cell: from cell to cell along word lines and along bit lines, and from a driver or sense amplifier to
-            the first cell.
-        word_line_ohms: the same of word lines alone; by default ``ohms_per_cell``.
-        bit_line_ohms: the same of bit lines alone; by default ``ohms_per_cell``.
-        driver_ohms: of a driver.
-        sense_ohms: of a sense amplifier.
+        ohms_per_cell: resistance in ohm from cell to cell along word lines and along bit lines, and from a driver or
+            sense amplifier to the first cell.
+        word_line_ohms: the same in ohm for word lines alone; by default ``ohms_per_cell``.
+        bit_line_ohms: the same in ohm for bit lines alone; by default ``ohms_per_cell``.
+        driver_ohms: resistance of a driver, in ohm.
+        sense_ohms: resistance of a sense amplifier, in ohm.
         arrays: ``separate`` arrays hold the positive and the negative cells of a tile, or ``interleaved`` columns of
             one array do.
         drive: word lines have drivers on ``one-side``, or on ``both-sides``.
-        rows_at_once: rows of a tile that are read at once, a divisor of ``tile.rows``; all by default. Fewer rows put
-            less current on bit lines, and each part of a tile has its own ADC conversions, which are added digitally.
-            The cells of other rows carry no current: their access transistors are off, or their word lines float
-            between bit lines near ground. Bit lines are as long as ever.
+        rows_at_once: number of rows of a tile that are read at once, a divisor of ``tile.rows``; all by default.
+            Fewer rows put less current on bit lines, and each part of a tile has its own ADC conversions, which are
+            added digitally. The cells of other rows carry no current: their access transistors are off, or their word
+            lines float between bit lines near ground. Bit lines are as long as ever.
     """
 
     ohms_per_cell: float = 0.0

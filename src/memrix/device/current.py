@@ -49,12 +49,15 @@ class CellCurrent:
     """Currents in A, over voltages in V, of cells whose state is ``r`` (0: low-, 1: high-resistance extreme).
 
     ``I(r, U) = (1 - r) I_LL(U) + r I_HH(U)`` (Hennen et al., 10.1109/TED.2024.3427616).
+
+    Attributes:
+        parameters: of the device, with the polynomials ``I_LL`` and ``I_HH``.
     """
 
     parameters: DeviceParameters
 
     def of(self, state: Values, voltage: Values) -> Values:
-        """Mean current of cells, both arguments broadcast."""
+        """Mean current in A of cells in a state ``r`` at a voltage in V; both arguments broadcast."""
         return self.low_resistance(voltage) + state * self.slope(voltage)
 
     def low_resistance(self, voltage: Values) -> Values:

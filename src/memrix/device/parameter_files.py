@@ -31,6 +31,9 @@ _DOUBLED = 2 * len(FEATURES)
 def load_parameters(source: str = SYNAPTOGEN) -> DeviceParameters:
     """Read device parameters from the ``synaptogen`` package, or from a JSON file of the same layout.
 
+    Args:
+        source: ``synaptogen``, or the path of the file.
+
     Raises:
         SettingsError: the file is missing, is not JSON, or lists every field that is missing or inconsistent.
     """
@@ -50,6 +53,10 @@ def load_parameters(source: str = SYNAPTOGEN) -> DeviceParameters:
 
 def save_parameters(parameters: DeviceParameters, path: str | Path) -> None:
     """Write device parameters to a JSON file that ``load_parameters`` reads.
+
+    Args:
+        parameters: of a device.
+        path: of the file, which is replaced if it exists.
 
     Raises:
         SettingsError: the file cannot be written.

@@ -39,6 +39,12 @@ def pulse_voltages(parameters: DeviceParameters) -> PulseVoltages:
     One magnitude for both signs, as for the measured device (-2 V and +2 V): a third beyond the voltage of a complete
     reset and the SET and RESET voltages of 999 in 1,000 cycles, rounded up to a tenth of a volt. It never lies beyond
     ``PULSE_RANGE``; ``switching_shares`` tells whether it is enough.
+
+    Args:
+        parameters: of the device.
+
+    Returns:
+        The SET and the RESET voltage, in V.
     """
     sets, resets = _thresholds(parameters)
     reach = max(
@@ -83,7 +89,12 @@ def switching_shares(
 
 @functools.lru_cache(maxsize=32)
 def reset_share(parameters: DeviceParameters, voltage: float) -> float:
-    """Which share of the cells of a device, from 0 to 1, begins a RESET below a voltage in V, complete or not."""
+    """Share of the cells of a device, from 0 to 1, that begin a RESET below a voltage, complete or not.
+
+    Args:
+        parameters: of the device.
+        voltage: in V.
+    """
     return float((_thresholds(parameters)[1] < voltage).double().mean())
 
 

@@ -36,16 +36,18 @@ class Device:
 
     Attributes:
         parameters: ``synaptogen`` (the measured device) or the path of a JSON file of the same layout.
-        temperature: of readings, in K. It acts on their thermal noise, and on currents by the energies below; cells
-            are programmed and verified at 300 K, and neither their thresholds nor what wires take follow it.
-        bandwidth: of a reading, in Hz.
+        temperature: temperature of readings, in K. It acts on their thermal noise, and on currents by the energies
+            below. Cells are programmed and verified at 300 K. Neither their thresholds nor the resistance of wires
+            depend on it.
+        bandwidth: bandwidth of a reading, in Hz. A reading takes ``1 / (2 * bandwidth)``.
         read_disturb: whether readings switch cells whose thresholds are within the voltages that their word line has
             carried, less what wires take. Each cell within reach takes about 120 bytes. Cells programmed by ``ideal``
             are not disturbed.
-        on_activation_energy: of the current of ON cells, in eV: Arrhenius, ``G(T) = G(300 K) exp(-E / k (1 / T -
-            1 / 300 K))``. The device was measured at room temperature alone: the energies are yours, and by default
-            the currents do not change. Converters and columns are fitted at ``temperature``.
-        off_activation_energy: the same of OFF cells. Cells in between are interpolated.
+        on_activation_energy: activation energy of the current of ON cells, in eV: ``G(T) = G(300 K) exp(-E / k
+            (1 / T - 1 / 300 K))``. The device was measured at room temperature alone: the energies are yours, and
+            by default the currents do not change. Converters and columns are fitted at ``temperature``.
+        off_activation_energy: activation energy of the current of OFF cells, in eV. Cells in between are
+            interpolated.
     """
 
     parameters: Annotated[str, FileName()] = SYNAPTOGEN

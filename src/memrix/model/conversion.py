@@ -85,7 +85,11 @@ def quantize(
 
 
 def set_epoch(model: nn.Module, epoch: int) -> None:
-    """Set the epoch of a quantized model, counted from 0: weight noise may start at an epoch.
+    """Set the epoch of a quantized model: weight noise may start at an epoch.
+
+    Args:
+        model: prepared by ``quantize``.
+        epoch: counted from 0.
 
     Raises:
         ConversionError: the model is not a module, or has no quantized layer.
@@ -174,6 +178,10 @@ def reseed(model: nn.Module, *, read: int) -> None:
     The noise of training (weight noise, device resampling) follows torch's default generator, as dropout does: for a
     quantized model in training mode use ``torch.manual_seed``.
 
+    Args:
+        model: the chip.
+        read: seed of the read noise.
+
     Raises:
         ConversionError: the model is not a module, or no layer of it runs on a chip or is quantized.
     """
@@ -194,6 +202,9 @@ def reseed(model: nn.Module, *, read: int) -> None:
 
 def reset_statistics(chip: nn.Module) -> None:
     """Set the counts of ADC conversions of a chip to zero.
+
+    Args:
+        chip: a programmed model.
 
     Raises:
         ConversionError: the model is not a module, or no layer of it runs on a chip.

@@ -55,13 +55,21 @@ from memrix.nn.registry import Handler, register, register_composite
 
 # The classes of adopted layers, by name: for isinstance, and for reprs.
 QuantizedLinear = adopted_class(QuantizedLayer, nn.Linear)
+"""A fake-quantized ``torch.nn.Linear``."""
 MemristorLinear = adopted_class(CrossbarLayer, nn.Linear)
+"""A ``torch.nn.Linear`` on a chip."""
 MemristorConv1d = adopted_class(CrossbarLayer, nn.Conv1d)
+"""A ``torch.nn.Conv1d`` on a chip."""
 MemristorConv2d = adopted_class(CrossbarLayer, nn.Conv2d)
+"""A ``torch.nn.Conv2d`` on a chip."""
 MemristorConv3d = adopted_class(CrossbarLayer, nn.Conv3d)
+"""A ``torch.nn.Conv3d`` on a chip."""
 MemristorConvTranspose1d = adopted_class(CrossbarLayer, nn.ConvTranspose1d)
+"""A ``torch.nn.ConvTranspose1d`` on a chip."""
 MemristorConvTranspose2d = adopted_class(CrossbarLayer, nn.ConvTranspose2d)
+"""A ``torch.nn.ConvTranspose2d`` on a chip."""
 MemristorEmbedding = adopted_class(CrossbarLayer, nn.Embedding)
+"""A ``torch.nn.Embedding`` whose rows are read from a chip."""
 
 __all__ = [
     "Composite",

@@ -61,12 +61,20 @@ _COMPOSITES: dict[type[nn.Module] | str, Composite] = {}
 
 
 def register(handler: Handler) -> None:
-    """Make a layer type known to every verb."""
+    """Make a layer type, and its subclasses, known to every function of memrix.
+
+    Args:
+        handler: the layer type, and its geometry.
+    """
     _HANDLERS[handler.layer] = handler
 
 
 def register_composite(composite: Composite) -> None:
-    """Register a layer type that is decomposed into submodules, each of which is mapped by its own handler."""
+    """Register a layer type that is decomposed into submodules, each of which is mapped by its own handler.
+
+    Args:
+        composite: the layer type, its decomposed counterpart, and its submodules.
+    """
     _COMPOSITES[composite.layer] = composite
 
 

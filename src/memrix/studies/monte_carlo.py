@@ -60,7 +60,12 @@ def monte_carlo(
         relative: the same as a share of the mean.
         seed: of the first chip; the next have the next seeds.
         folder: where finished trials are kept; that of a sweep of the same model, batches and metric can be used.
-        jobs, dask, threads, confidence, calibration, progress: as for ``memrix.sweep``.
+        jobs: processes on this machine.
+        dask: address of the scheduler of a Dask cluster, or a ``distributed.Client``.
+        threads: of torch for each trial; with another number, figures may differ in the last digits.
+        confidence: of intervals, as a share.
+        calibration: batches of inputs for layers without ranges; None: the inputs that the metric gives the model.
+        progress: called with the number of finished trials, that of all, and what became of the last one.
 
     Raises:
         SettingsError: an argument is not valid, the model cannot be programmed, or the cluster is not there.

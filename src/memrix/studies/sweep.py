@@ -54,7 +54,7 @@ def sweep(
         jobs: processes on this machine.
         dask: address of the scheduler of a Dask cluster, or a ``distributed.Client``.
         threads: of torch for each trial; with another number, figures may differ in the last digits.
-        confidence: of intervals.
+        confidence: of intervals, as a share.
         calibration: batches of inputs for layers without ranges; None: the inputs that the metric gives the model.
         progress: called with the number of finished trials, that of all, and what became of the last one.
 

@@ -29,9 +29,11 @@ class ResetSet:
     The energy reported is the expected one: cells are drawn from their distribution after the pulses.
 
     Attributes:
-        pulse_width: s.
-        set_voltage: of a pulse that makes a cell ON, in V; None: ``memrix.device.pulse_voltages`` of the device.
-        reset_voltage: the same of one that makes it OFF.
+        pulse_width: width of every pulse, in s.
+        set_voltage: voltage of a SET pulse, which makes a cell ON, in V; None: that of
+            ``memrix.device.pulse_voltages``.
+        reset_voltage: voltage of a RESET pulse, which makes a cell OFF, in V; None: that of
+            ``memrix.device.pulse_voltages``.
     """
 
     name: ClassVar[str] = "reset-set"
@@ -94,7 +96,13 @@ class ResetSet:
 
 
 def reset_set(cells: Cells, on: Tensor, pulses: PulseVoltages) -> None:
-    """RESET all cells, then SET those of ``on`` (bool, of the cells' shape)."""
+    """RESET all cells, then SET some of them.
+
+    Args:
+        cells: fresh or programmed.
+        on: the cells to SET, bool of the cells' shape.
+        pulses: voltages of both pulses.
+    """
     cells.apply_voltage(pulses.reset)
     cells.apply_voltage(pulses.set, where=on)
 
@@ -106,8 +114,8 @@ class Ideal:
     No reading switches it. The nominal states are the means of reset-set.
 
     Attributes:
-        compensate_wires: whether cells are programmed to levels that the wires of their array turn into the weights
-            that were wanted, see ``memrix.crossbar.compensation``.
+        compensate_wires: whether cells are programmed to levels that the wires of their array turn into the wanted
+            weights, see ``memrix.crossbar.compensation``.
     """
 
     name: ClassVar[str] = "ideal"

@@ -25,7 +25,12 @@ def fresh_means(parameters: DeviceParameters) -> tuple[float, float]:
 
 @functools.lru_cache(maxsize=64)
 def population_means(protocol: ProgrammingProtocol, parameters: DeviceParameters) -> tuple[float, float]:
-    """Mean state of ON and of OFF cells that a protocol has programmed."""
+    """Mean state ``r`` of ON and of OFF cells that a protocol has programmed, from a large population.
+
+    Args:
+        protocol: programs the population.
+        parameters: of the device.
+    """
 
     def program(targets: Tensor, chip: Stream, programming: Stream) -> Tensor:
         programmed = protocol.program(targets, parameters, chip=chip, programming=programming)

@@ -38,7 +38,11 @@ _FROZEN = "must be a frozen dataclass, since hardware is compared and hashed; pu
 
 
 def protocol_name(name: str) -> str:
-    """The present name of a protocol; a former one warns."""
+    """The present name of a protocol; a former one warns.
+
+    Args:
+        name: a present or former name, or any other, which is returned unchanged.
+    """
     if name in _FORMER:
         warn_renamed(f"programming={name!r}", f"programming={_FORMER[name]!r}")
     return _FORMER.get(name, name)

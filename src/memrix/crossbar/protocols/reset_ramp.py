@@ -42,22 +42,25 @@ class ResetRamp:
     Cells that are off in the end are reset, SET and ramped again.
 
     Attributes:
-        step: between pulses, in V.
-        rounds: ramps at most.
+        step: voltage between two pulses of the ramp, in V.
+        rounds: number of ramps at most.
         on: current of an ON cell, as a share of that of a nominal ON cell of reset-set at the test voltage: a little
             below it, because a ramp only leads downwards.
-        off: the same of an OFF cell: high enough for the cells whose OFF current is large to reach it.
+        off: current of an OFF cell, as a share of the same current: high enough for the cells whose OFF current is
+            large to reach it.
         start: first voltage of the ramp, in V.
-        stop: no voltage of the ramp is higher, in V.
-        test_voltage: at which cells are read back, in V.
-        tolerance: within which a cell passes verification, in the same shares.
-        read_bits: of the converter that reads back.
-        read_bandwidth: of a reading, in Hz; its noise is physical, at 300 K.
-        pulse_width: s.
-        set_voltage: of a pulse that makes a cell ON, in V; None: ``memrix.device.pulse_voltages`` of the device.
-        reset_voltage: the same of one that makes it OFF.
-        compensate_wires: whether cells are programmed to levels that the wires of their array turn into the weights
-            that were wanted, see ``memrix.crossbar.compensation``.
+        stop: highest voltage of the ramp, in V.
+        test_voltage: voltage at which cells are read back, in V.
+        tolerance: deviation within which a cell passes verification, as a share of the same current.
+        read_bits: bits of the converter that reads cells back.
+        read_bandwidth: bandwidth of reading a cell back, in Hz; its noise is physical, at 300 K.
+        pulse_width: width of every pulse, in s.
+        set_voltage: voltage of a SET pulse, which makes a cell ON, in V; None: that of
+            ``memrix.device.pulse_voltages``.
+        reset_voltage: voltage of a RESET pulse, which makes a cell OFF, in V; None: that of
+            ``memrix.device.pulse_voltages``.
+        compensate_wires: whether cells are programmed to levels that the wires of their array turn into the wanted
+            weights, see ``memrix.crossbar.compensation``.
     """
 
     name: ClassVar[str] = "reset-ramp"

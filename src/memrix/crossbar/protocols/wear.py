@@ -39,10 +39,12 @@ class PreCycled:
     polarity of a tile.
 
     Attributes:
-        cycles: of pre-cycling, 15 pulses each, as in arXiv 2505.24721.
-        pulse_width: s.
-        set_voltage: of a pulse that makes a cell ON, in V; None: ``memrix.device.pulse_voltages`` of the device.
-        reset_voltage: the same of one that makes it OFF.
+        cycles: number of cycles of pre-cycling, 15 pulses each, as in arXiv 2505.24721.
+        pulse_width: width of every pulse, in s.
+        set_voltage: voltage of a SET pulse, which makes a cell ON, in V; None: that of
+            ``memrix.device.pulse_voltages``.
+        reset_voltage: voltage of a RESET pulse, which makes a cell OFF, in V; None: that of
+            ``memrix.device.pulse_voltages``.
     """
 
     name: ClassVar[str] = "pre-cycled"

@@ -31,14 +31,17 @@ class WriteVerify:
     off takes both pulses again, and so draws another cycle.
 
     Attributes:
-        rounds: of verification at most.
-        test_voltage: at which cells are read back, in V.
-        tolerance: on either side, as a share of the current of a nominal ON cell at the test voltage.
-        read_bits: of the converter that reads back.
-        read_bandwidth: of a reading, in Hz; its noise is physical, at 300 K.
-        pulse_width: s.
-        set_voltage: of a pulse that makes a cell ON, in V; None: ``memrix.device.pulse_voltages`` of the device.
-        reset_voltage: the same of one that makes it OFF.
+        rounds: number of rounds of verification at most.
+        test_voltage: voltage at which cells are read back, in V.
+        tolerance: deviation on either side at which a cell passes, as a share of the current of a nominal ON cell at
+            the test voltage.
+        read_bits: bits of the converter that reads cells back.
+        read_bandwidth: bandwidth of reading a cell back, in Hz; its noise is physical, at 300 K.
+        pulse_width: width of every pulse, in s.
+        set_voltage: voltage of a SET pulse, which makes a cell ON, in V; None: that of
+            ``memrix.device.pulse_voltages``.
+        reset_voltage: voltage of a RESET pulse, which makes a cell OFF, in V; None: that of
+            ``memrix.device.pulse_voltages``.
     """
 
     name: ClassVar[str] = "write-verify"
