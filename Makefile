@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-slow lint bench clean
+.PHONY: demo test test-slow lint docs bench clean
 
 # torch goes first and alone: its pinned CPU build keeps every later request from pulling a CUDA build.
 $(READY): pyproject.toml constraints.txt
@@ -19,7 +19,7 @@ demo: $(READY)
 	$(BIN)/memrix demo
 
 # Two processes share the cores, each on one thread; tests of threads set their number.
-test: lint
+test: lint docs
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal
 
 test-slow: $(READY)
@@ -29,6 +29,10 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Strict: a broken link or anchor, a name without a docstring and a setting without a unit are errors.
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 OMP_NUM_THREADS=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

@@ -2,36 +2,14 @@
 
 from pathlib import Path
 
-INK, SOFT, ACCENT, PALE = "#333333", "#8a8a8a", "#0072b2", "#e8f1f8"
+from drawing import ACCENT, INK, SOFT, box, cell, line, picture, text
+
 LINES = [150 + 62 * i for i in range(4)]  # y of the word lines
 # Two tiles, one for each bit slice, each with the differential pairs of two outputs: x of every pair of bit lines.
 TILES = [[(230, 266), (330, 366)], [(470, 506), (570, 606)]]
 SUMS = [338, 498]  # x of the digital sum of each output
 # Weights 3, -1, 0, 2 and -2, 1, 3, -1: their magnitudes have a bit for each slice, most significant first.
 WEIGHTS = [[3, -1, 0, 2], [-2, 1, 3, -1]]
-
-
-def text(x: float, y: float, words: str, size: int = 13, color: str = INK, anchor: str = "middle") -> str:
-    """A line of text around, or from, a point."""
-    return f'<text x="{x}" y="{y}" font-size="{size}" fill="{color}" text-anchor="{anchor}">{words}</text>'
-
-
-def line(x1: float, y1: float, x2: float, y2: float, color: str = INK, width: float = 1.5) -> str:
-    """A straight line."""
-    return f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="{color}" stroke-width="{width}"/>'
-
-
-def box(x: float, y: float, width: float, height: float, label: str, fill: str = PALE) -> str:
-    """A rectangle with a word in it."""
-    shape = f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="4" fill="{fill}" stroke="{INK}"/>'
-    return shape + text(x + width / 2, y + height / 2 + 5, label)
-
-
-def cell(x: float, y: float, on: bool) -> str:
-    """A memristor where a word line crosses a bit line: filled if it is ON."""
-    return (
-        f'<circle cx="{x}" cy="{y}" r="8" fill="{ACCENT if on else "#ffffff"}" stroke="{ACCENT}" stroke-width="2"/>'
-    )
 
 
 def column(pair: tuple[int, int], output: int, bit: int, heights: tuple[int, int, int, int]) -> list[str]:
@@ -106,8 +84,7 @@ def drawing() -> str:
         (total + 21, "then scaled by weight and input step"),
     ]
     shapes += [text(656, y, words, 12, anchor="start") for y, words in steps]
-    head = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 960 630" font-family="Helvetica, Arial, sans-serif">'
-    return "\n".join([head, '<rect width="960" height="630" fill="#ffffff"/>', *shapes, "</svg>"]) + "\n"
+    return picture(960, 630, shapes)
 
 
 if __name__ == "__main__":
