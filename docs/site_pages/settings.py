@@ -72,6 +72,7 @@ def _section(
     effects, hints = effects_of(kind), get_type_hints(kind)
     yield f"{'#' * level} {title}\n"
     yield _code(inspect.getdoc(kind).split("\n\n")[0].replace("\n", " ")) + "\n"
+    yield '<div class="settings" markdown>\n'
     yield "| setting | type | unit | default | effect |"
     yield "| --- | --- | --- | --- | --- |"
     for field in dataclasses.fields(kind):
@@ -86,7 +87,7 @@ def _section(
             )
         cells = [f"`{name}`", _type(hints[field.name]), unit or "", _default(field), _code(effect)]
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-    yield ""
+    yield "\n</div>\n"
 
 
 def effects_of(kind: type[Any]) -> dict[str, str]:

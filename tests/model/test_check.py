@@ -84,7 +84,7 @@ def test_every_problem_is_listed_at_once(tmp_path):
     for text in (
         "'nobody' matches no layer",
         "'mix' cannot be mapped: Bilinear has no crossbar counterpart for its weight; leave it out of the selection; "
-        "a layer type of your own can be given one: 'How to add a layer' in CONTRIBUTING.md",
+        "a layer type of your own can be given one: 'Add your own layer' in the documentation (docs/own-layer.md)",
         "'first' and 'again' share one weight",
         "NaN or infinite values: second;",
         "'nowhere.json' cannot be read",
@@ -148,7 +148,7 @@ def test_layers_that_stay_digital_are_listed_and_those_without_counterpart_noted
         "these layers cannot be mapped and stay digital (reasons below): mix; to silence this, name the layers to map"
     )
     assert noted(check, f"{told}: layers=[...]")
-    how = "a layer type of your own can be given one: 'How to add a layer' in CONTRIBUTING.md"
+    how = "a layer type of your own can be given one: 'Add your own layer' in the documentation (docs/own-layer.md)"
     assert str(check).endswith(f"\n{how}")
     assert f"<p>{how.replace(chr(39), '&#x27;')}</p>" in check._repr_html_()
     assert how not in str(memrix.check(nn.Sequential(nn.Linear(4, 2), nn.Embedding(3, 4)), PHYSICAL))

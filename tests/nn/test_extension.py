@@ -1,4 +1,4 @@
-"""A layer from outside of memrix: the example of CONTRIBUTING.md, with everything that a user does with it."""
+"""A layer from outside of memrix: as docs/own-layer.md explains, with everything that a user does with it."""
 
 import copy
 from typing import Any

@@ -67,8 +67,8 @@ class Hardware:
         wires: resistances around the cells; none by default.
         dac: word-line converters; their bits are those of the activations.
         adc: bit-line converters.
-        noise: of a reading: ``physical``, ``legacy`` (as in arXiv 2505.24721's library: its constants, and
-            one number per cell that the items of the batch axis share) or ``off``.
+        noise: noise of a reading: ``physical``; ``legacy``, as in arXiv 2505.24721's library: its constants, and one
+            number per cell that the items of the batch axis share; or ``off``.
         faults: stuck cells; none by default.
         relaxation: of cells after their verification; none by default.
         telegraph: random telegraph noise of the cells; none by default.

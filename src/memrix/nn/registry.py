@@ -54,7 +54,9 @@ class Handler:
 
 
 NO_COUNTERPART = "has no crossbar counterpart"
-HOW_TO_ADD = "a layer type of your own can be given one: 'How to add a layer' in CONTRIBUTING.md"
+HOW_TO_ADD = (
+    "a layer type of your own can be given one: 'Add your own layer' in the documentation (docs/own-layer.md)"
+)
 
 _HANDLERS: dict[type[nn.Module] | str, Handler] = {}
 _COMPOSITES: dict[type[nn.Module] | str, Composite] = {}

@@ -25,7 +25,7 @@ function of them and of its number, so results depend neither on blocks nor on t
 
 A protocol of a user's own has that interface and is registered by ``memrix.register_protocol``; the names of
 ``__all__`` below are public, for it to be built from. One of memrix is listed in ``registry``; ``wear`` is a short
-example. Step by step: CONTRIBUTING.md, "How to add a programming protocol".
+example. Step by step: docs/own-protocol.md; for one of memrix, CONTRIBUTING.md.
 """
 
 from memrix._support.renamed import former_names

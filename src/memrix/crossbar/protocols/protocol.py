@@ -57,7 +57,7 @@ class ProgrammingProtocol(Protocol):
     """How the cells of a chip are programmed: the interface of a protocol.
 
     A protocol is a frozen dataclass of its settings. ``memrix.register_protocol`` makes its name known to files.
-    CONTRIBUTING.md, "How to add a programming protocol", has examples.
+    docs/own-protocol.md, "Add a programming protocol", has examples.
 
     Two more attributes let ``memrix.check`` tell beforehand what will go wrong, or take long: ``require_device``, a
     method that raises SettingsError unless the protocol can program a device of given parameters, and
