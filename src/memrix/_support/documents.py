@@ -87,6 +87,9 @@ def read_text(path: Path) -> str:
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """A file to write, which is there once the block ends well.
 
+    Args:
+        path: of the file.
+
     Raises:
         OSError: it cannot be written; whoever knows what the file is for says how to fix it.
     """

@@ -28,7 +28,12 @@ def shown(value: object) -> str:
 
 
 def listing(problems: Iterable[str], most: int | None = None) -> str:
-    """Problems as the indented lines that end an error message; of many, the first."""
+    """Problems as the indented lines that end an error message; of many, the first.
+
+    Args:
+        problems: one line each.
+        most: problems to be listed at most; None: all.
+    """
     lines = list(problems)
     if most is not None and len(lines) > most:
         lines = [*lines[:most], f"and {len(lines) - most} more"]
@@ -36,7 +41,11 @@ def listing(problems: Iterable[str], most: int | None = None) -> str:
 
 
 def reason_of(error: Exception) -> str:
-    """What an error of another library says, in one line that leaves room for the fix."""
+    """What an error of another library says, in one line that leaves room for the fix.
+
+    Args:
+        error: any.
+    """
     said = getattr(error, "strerror", None) or getattr(error, "error_string", None) or str(error)
     return textwrap.shorten(said or type(error).__name__, 200, placeholder=" ...")
 
