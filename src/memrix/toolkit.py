@@ -4,7 +4,7 @@ For packages that build on memrix as ``memrix.asr`` does. Every function that re
 file, what is wrong with it, and how to fix it.
 
 - Paths and texts: ``file_path``, ``is_folder``, ``is_file``, ``read_text``, ``parse_json``, ``parse_toml``,
-  ``ENCODING``; ``whole_file`` to write.
+  ``ENCODING``; ``whole_file`` and ``write_whole`` to write, ``save_chart``.
 - Tensors and a description in one file: ``write_archive``, ``read_archive``, ``content_digest``, ``FileKind``.
 - Messages: ``shown`` (a value in one short line), ``closest`` ("did you mean ...?"), ``listed`` (names, and how many
   more), ``listing`` (problems, a line for each), ``explained`` (a block whose errors of other libraries become one of
@@ -18,6 +18,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from memrix._support.charts import save_chart
 from memrix._support.documents import (
     ENCODING,
     file_path,
@@ -27,6 +28,7 @@ from memrix._support.documents import (
     parse_toml,
     read_text,
     whole_file,
+    write_whole,
 )
 from memrix._support.records import closest
 from memrix._support.renamed import former_modules, former_names, formerly, warn_renamed, with_former_names
@@ -55,11 +57,13 @@ __all__ = [
     "read_archive",
     "read_text",
     "reason_of",
+    "save_chart",
     "shown",
     "warn_renamed",
     "whole_file",
     "with_former_names",
     "write_archive",
+    "write_whole",
 ]
 
 _ARCHIVE = "memrix._support.archive"

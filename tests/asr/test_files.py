@@ -44,3 +44,12 @@ def test_a_place_that_cannot_be_written_to_is_named(tmp_path):
     for place in ("folder", "gone/a", "file/a"):
         with pytest.raises(DataError, match=rf"{place} cannot be written \(.*; name another place"):
             write_whole(tmp_path / place, b"content")
+
+
+def test_a_device_stays_what_it_is_and_a_link_is_followed(tmp_path):
+    write_whole(Path(os.devnull), b"content")
+    assert not Path(os.devnull).is_file()
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    write_whole(tmp_path / "a", b"content")
+    assert (tmp_path / "a").is_symlink()
+    assert (tmp_path / "b").read_bytes() == b"content"

@@ -94,7 +94,7 @@ def draw_until(name, folder, seed):
     """Draw the charts before this one, whose place is taken."""
     (folder / name).mkdir()
     place = re.escape(str(folder / name))
-    with pytest.raises(DataError, match=rf"{place} cannot be written \(Is a directory\); name another folder"):
+    with pytest.raises(DataError, match=rf"{place} cannot be written \(Is a directory\); name another place"):
         draw_few(folder, seed=seed)
 
 
@@ -116,7 +116,7 @@ def test_another_seed_draws_other_charts(folder, tmp_path, drawn):
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(DataError, match=r"file/charts/iv_loops\.png cannot be written .*; name another folder"):
+    with pytest.raises(DataError, match=r"file/charts/iv_loops\.png cannot be written .*; name another place"):
         draw_few(tmp_path / "file" / "charts")
 
 

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
-from memrix._support.wording import shown
-from memrix.errors import MemrixError
+from memrix._support.wording import explained, shown
+from memrix.errors import DataError, MemrixError
 
 ENCODING = "utf-8-sig"
 """UTF-8, with or without the byte-order mark that some editors write."""
@@ -85,7 +85,7 @@ def read_text(path: Path) -> str:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write, which is there once the block ends well.
+    """A file to write, which is there once the block ends well; a pipe or device is written at once.
 
     Args:
         path: of the file.
@@ -93,6 +93,11 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     Raises:
         OSError: it cannot be written; whoever knows what the file is for says how to fix it.
     """
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        with path.open("wb") as stream:
+            yield stream
+        return
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with partial.open("wb") as stream:
@@ -102,17 +107,31 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         partial.unlink(missing_ok=True)
 
 
-def parse_json(text: str) -> Any:  # noqa: ANN401
-    """The tree of a JSON text; NaN and infinities are numbers, as Python writes them.
+def write_whole(path: str | Path, content: bytes, kind: type[MemrixError] = DataError) -> None:
+    """Write a file atomically: it is complete or absent.
 
     Args:
         text: of the whole file.
 
     Raises:
-        ValueError: the text is not JSON, a field is given twice, or it is nested deeper than any file of memrix, or a
-            number is longer. The message names the field.
+        MemrixError: of the kind given: the disk is full, the place cannot be written to, or it is no path.
+    """
+    place = file_path(path, kind, "the path of a file")
+    what, full = f"{path} cannot be written", "free some space and run again"
+    failures = (OSError, RuntimeError)  # links in a circle are the latter
+    with explained(kind, what, "name another place", failures, full=full), whole_file(place) as stream:
+        stream.write(content)
+
+
+def parse_json(text: str | bytes) -> Any:  # noqa: ANN401
+    """The tree of a JSON text or of the content of a file; NaN and infinities are numbers, as Python writes them.
+
+    Raises:
+        ValueError: the text is not UTF-8 or not JSON, a field is given twice, or it is nested deeper than any file of
+            memrix, or a number is longer. The message names the field.
     """
     try:
+        text = text.decode(ENCODING) if isinstance(text, bytes) else text
         tree = json.loads(text, object_pairs_hook=_table, parse_int=_integer)
     except RecursionError as error:
         raise ValueError(f"it is nested more than {_DEEPEST} levels deep") from error

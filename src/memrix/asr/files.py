@@ -5,41 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import platformdirs
 
 from memrix.asr.outside import explained
-from memrix.errors import AssetError, DataError, MemrixError
-from memrix.toolkit import file_path, whole_file
+from memrix.errors import AssetError, DataError
+from memrix.toolkit import write_whole as write_whole
 
 CACHE_VARIABLE = "MEMRIX_CACHE"
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file atomically: it is complete or absent.
-
-    Raises:
-        DataError: the disk is full, the place cannot be written to, or it is no path.
-    """
-    file_path(path, DataError, "the path of a file")
-    with writing(f"{path} cannot be written", "name another place"), whole_file(path) as stream:
-        stream.write(content)
-
-
-def writing(
-    what: str, fix: str, space: str = "free some space and run again", kind: type[MemrixError] = DataError
-) -> AbstractContextManager[None]:
-    """A block that writes, and does nothing else that could go wrong.
-
-    Args:
-        what: cannot be done where it fails; the reason follows.
-        fix: what to do.
-        space: what to do where the disk is full.
-        kind: of the error.
-    """
-    return explained(kind, what, fix, (OSError, RuntimeError), full=space)
 
 
 def make_folder(path: Path, purpose: str = "") -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 
-from memrix.asr.outside import PlainText, json_of, told
+from memrix.asr.outside import PlainText, told
+from memrix.toolkit import parse_json
 
 if TYPE_CHECKING:
     from lhotse import CutSet
@@ -50,7 +51,7 @@ def parse_kept(content: bytes) -> tuple[dict[str, Any], bool]:
     Raises:
         ValueError: no table of JSON, or other content than was written.
     """
-    table = json_of(content)
+    table = parse_json(content)
     if not isinstance(table, dict):
         raise ValueError("it holds no table")
     stated = table.pop(HASH, None)

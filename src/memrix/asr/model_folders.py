@@ -16,9 +16,9 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from memrix.asr.outside import explained, json_of, reason_of, user_path
+from memrix.asr.outside import explained, reason_of, user_path
 from memrix.errors import AssetError
-from memrix.toolkit import shown
+from memrix.toolkit import parse_json, shown
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -190,7 +190,7 @@ def _table(path: Path) -> Any:  # noqa: ANN401
     with explained(AssetError, f"{path} cannot be read", caught=(OSError, ValueError)):
         if path.stat().st_size > _LARGEST_JSON:
             raise AssetError(f"{path} is larger than {_LARGEST_JSON} bytes, which no settings of a model are")
-        return json_of(path.read_bytes())
+        return parse_json(path.read_bytes())
 
 
 def _weight_files(folder: Path) -> tuple[Path, ...]:

@@ -18,10 +18,8 @@ from pydantic_core import PydanticCustomError
 
 from memrix.errors import DataError, MemrixError
 from memrix.toolkit import (
-    ENCODING,
     explained as plain_explained,
     file_path,
-    parse_json,
     read_text,
     reason_of as plain_reason,
     shown,
@@ -95,15 +93,6 @@ def plain_text(path: Path) -> str:
     """
     with explained(DataError, "not readable as UTF-8 text", caught=(OSError, ValueError)):
         return _checked(read_text(path))
-
-
-def json_of(content: bytes) -> Any:  # noqa: ANN401
-    """What the content of a JSON file says.
-
-    Raises:
-        ValueError: it is not UTF-8, not JSON, nested too deeply, or has a number of too many digits.
-    """
-    return parse_json(content.decode(ENCODING))
 
 
 @contextmanager

@@ -8,17 +8,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from memrix._support.documents import file_path
+from memrix._support.documents import write_whole
 from memrix._support.notebooks import data_frame, html_table, html_text
 from memrix._support.tables import columns, markdown
 from memrix._support.validation import require_integer
-from memrix._support.wording import explained
 from memrix.costing.constants import CostConstants
 from memrix.costing.counts import DigitalCounts, LayerCounts
 from memrix.costing.layer_costs import CAUSES, LayerCosts
 from memrix.costing.tables import cause_rows, layer_rows, said
 from memrix.costing.units import in_joule, in_second, in_square_meter
-from memrix.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -183,9 +181,7 @@ class Costs:
         Raises:
             DataError: the file cannot be written.
         """
-        target = file_path(path, DataError, "the path of costs")
-        with explained(DataError, f"costs cannot be written to {str(path)!r}", "name another place"):
-            target.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
+        write_whole(path, f"{json.dumps(self.to_dict(), indent=2)}\n".encode())
 
     def to_frame(self) -> Any:  # noqa: ANN401 - of pandas
         """A ``pandas.DataFrame`` with a row for each layer on crossbars, in SI units, for one input.

@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from memrix._support.documents import file_path, parse_json, read_text
+from memrix._support.documents import file_path, parse_json, read_text, write_whole
 from memrix._support.preset_names import SYNAPTOGEN
 from memrix._support.records import closest
 from memrix._support.validation import shown
-from memrix._support.wording import explained
 from memrix.device.parameters import FEATURES, HRS, LRS, RESET_VOLTAGE, SET_VOLTAGE, Array, DeviceParameters
 from memrix.device.ranges import LEAST_READ_VOLTAGE
 from memrix.errors import SettingsError
@@ -62,8 +61,7 @@ def save_parameters(parameters: DeviceParameters, path: str | Path) -> None:
         SettingsError: the file cannot be written.
     """
     path = file_path(path, SettingsError, "the path of device parameters")
-    with explained(SettingsError, f"{str(path)!r} cannot be written", "name another place"):
-        path.write_text(format_parameters(parameters), encoding="utf-8")
+    write_whole(path, format_parameters(parameters).encode(), SettingsError)
 
 
 def format_parameters(parameters: DeviceParameters) -> str:

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from memrix._support.wording import explained
+from memrix._support.documents import write_whole
 from memrix.errors import DataError, MemrixError, SettingsError
 from memrix.studies.grid import short
 from memrix.studies.metric import Measured
-from memrix.studies.store import write_text
 from memrix.studies.trials import Outcome, Trial
 
 _COLUMNS = ("chip", "seed", "failure", "seconds")
@@ -90,8 +89,7 @@ def write_csv(path: str | Path, records: Sequence[Mapping[str, Any]]) -> None:
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
     writer.writerows(records)
-    with explained(DataError, f"{str(path)!r} cannot be written", "name another place"):
-        write_text(Path(path), text.getvalue())
+    write_whole(path, text.getvalue().encode())
 
 
 def write_parquet(path: str | Path, records: Sequence[Mapping[str, Any]]) -> None:

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from memrix.asr.outside import explained
 from memrix.errors import DataError
+from memrix.toolkit import save_chart
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 
 # Okabe and Ito's colors: told apart by color-blind readers and in gray.
 FLOAT = "#444444"
@@ -134,19 +132,6 @@ def wer_over_bits(result: Mapping[str, Any], path: Path) -> None:
     corpus, model = result["corpus"], Path(result["settings"]["model"]).name
     figure.suptitle(f"{model} on {corpus['name']}, {corpus['words']} words; bars: 95 % intervals")
     save_chart(figure, path)
-
-
-def save_chart(figure: Figure, path: Path) -> None:
-    """Write a chart; its folder is made if need be.
-
-    Raises:
-        DataError: the file cannot be written.
-    """
-    with explained(
-        DataError, f"the chart {path} cannot be written", "name a .png, .svg or .pdf", (OSError, ValueError)
-    ):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=150)
 
 
 def _draw_rates(

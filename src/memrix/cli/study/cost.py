@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from memrix._support.documents import write_whole
 from memrix.asr.evaluation.settings import CostSettings
 from memrix.cli.arguments import check_hardware, check_input
 from memrix.cli.messages import message
@@ -57,15 +58,15 @@ def cost(
     result = costs_of_utterances(settings, Hardware.named(hardware), TerminalReporter())
     print(f"{settings.chip or hardware}: {result.said}\n\n{result.costs}")
     if json is not None:
-        json.write_text(dumps(result.to_dict(), indent=2) + "\n", encoding="utf-8")
+        write_whole(json, f"{dumps(result.to_dict(), indent=2)}\n".encode())
         message(f"figures: {json}")
     if chart is not None:
         chip = Path(settings.chip).name if settings.chip else Path(hardware).stem
         what = f"one utterance of {result.seconds:.1f} s, {result.weight_bits:g}-bit weights, {chip}"
+        from memrix._support.charts import save_chart
         from memrix.studies.cost_chart import draw_costs
-        from memrix.studies.device_charts.style import save
 
-        save(draw_costs(result.costs, what), chart)
+        save_chart(draw_costs(result.costs, what), chart)
         message(f"chart: {chart}")
 
 

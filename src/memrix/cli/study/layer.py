@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from cyclopts import Parameter
 
+from memrix._support.documents import write_whole
 from memrix.cli.arguments import check_hardware
 from memrix.cli.messages import message
 from memrix.cli.outputs import check_distinct, check_output
@@ -61,5 +62,5 @@ def measure(
     print(found.to_markdown(), end="")
     if json is not None:
         figures = {**found.to_dict(), "layer": asdict(settings), "hardware": chip.to_dict()}
-        json.write_text(dumps(figures, indent=2) + "\n", encoding="utf-8")
+        write_whole(json, f"{dumps(figures, indent=2)}\n".encode())
         message(f"figures: {json}")

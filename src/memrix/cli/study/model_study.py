@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from cyclopts import Parameter
 
+from memrix._support.documents import write_whole
 from memrix._support.lazy import installed_version
 from memrix.cli.arguments import check_hardware
 from memrix.cli.messages import message
@@ -81,10 +82,10 @@ def write_results(result: Result, about: Mapping[str, Any], *, json: Path | None
     """Write the figures of a study as JSON, with what they are about, and its chart."""
     if json is not None:
         content = {**result.to_dict(), **about, "memrix": installed_version("memrix")}
-        json.write_text(dumps(content, indent=2) + "\n", encoding="utf-8")
+        write_whole(json, f"{dumps(content, indent=2)}\n".encode())
         message(f"figures: {json}")
     if chart is not None:
-        from memrix.studies.device_charts.style import save
+        from memrix._support.charts import save_chart
 
-        save(result.plot(), chart)
+        save_chart(result.plot(), chart)
         message(f"chart: {chart}")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from memrix._support.charts import save_chart
 from memrix.crossbar.protocols import ProgrammingProtocol
 from memrix.device import DeviceParameters
 from memrix.studies.device_behavior import current_voltage_loops, feature_history, protocol_currents
@@ -13,7 +14,6 @@ from memrix.studies.device_charts.features import draw_features
 from memrix.studies.device_charts.loops import draw_loops
 from memrix.studies.device_charts.memory import draw_memory
 from memrix.studies.device_charts.protocols import PROTOCOLS, TEST_VOLTAGE, draw_protocols, levels_of
-from memrix.studies.device_charts.style import save
 
 Progress = Callable[[str], None]
 
@@ -66,10 +66,10 @@ def draw_device(
     tell = progress or (lambda name: None)
     tell("sweeping devices")
     loops = current_voltage_loops(parameters, drawn.loop_devices, drawn.loop_cycles, seed=seed)
-    paths = [save(draw_loops(loops, parameters), folder / "iv_loops.png")]
+    paths = [save_chart(draw_loops(loops, parameters), folder / "iv_loops.png")]
     tell("switching devices back and forth")
     history = feature_history(parameters, drawn.devices, drawn.cycles, seed=seed)
-    paths.append(save(draw_features(history, parameters), folder / "features.png"))
+    paths.append(save_chart(draw_features(history, parameters), folder / "features.png"))
     currents = {}
     for name, protocol in drawn.protocols.items():
         tell(f"programming by {protocol.name}")
@@ -81,7 +81,7 @@ def draw_device(
             voltage=TEST_VOLTAGE,
             seed=seed,
         )
-    paths.append(save(draw_protocols(currents, parameters), folder / "protocols.png"))
+    paths.append(save_chart(draw_protocols(currents, parameters), folder / "protocols.png"))
     tell("correlating cycles")
-    paths.append(save(draw_memory(history, parameters), folder / "memory.png"))
+    paths.append(save_chart(draw_memory(history, parameters), folder / "memory.png"))
     return paths

@@ -1,13 +1,11 @@
-"""What the charts of a device have in common: colors, axes, and where they are saved."""
+"""What the charts of a device have in common: colors and axes."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from memrix._support.wording import explained
 from memrix.device import DeviceParameters
-from memrix.errors import DataError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,18 +30,6 @@ def clean(axes: Axes) -> None:
     """A light grid, and no frame above and to the right."""
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-
-
-def save(figure: Figure, path: Path) -> Path:
-    """Write a figure; its path.
-
-    Raises:
-        DataError: the file cannot be written.
-    """
-    with explained(DataError, f"the chart {path} cannot be written", "name another folder"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=150)
-    return path
 
 
 def logarithmic(axes: Axes, direction: Literal["x", "y"]) -> None:
