@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, pairwise
 from math import gcd
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -41,16 +42,15 @@ _UNKNOWN_SIZE = 0x7FFF_0000
 """Writers to a pipe, which cannot know the size, state one from here on."""
 
 
-def resampled(pieces: Iterable[Samples], rate: int, wanted: int = SAMPLE_RATE) -> Iterator[Samples]:
-    """Samples of another rate, given as soon as their neighbors are known; a piece may be empty.
+def resampled(pieces: Iterable[Samples], rate: int) -> Iterator[Samples]:
+    """Samples of any rate as those at 16 kHz, given as soon as their neighbors are known; a piece may be empty.
 
     Args:
         pieces: ``[samples]`` each.
         rate: of the samples that are taken, in Hz.
-        wanted: of those that are given, in Hz.
     """
-    common = gcd(rate, wanted)
-    up, down = wanted // common, rate // common
+    common = gcd(rate, SAMPLE_RATE)
+    up, down = SAMPLE_RATE // common, rate // common
     if up == down:
         yield from pieces
         return
@@ -60,23 +60,14 @@ def resampled(pieces: Iterable[Samples], rate: int, wanted: int = SAMPLE_RATE) -
     # Pieces begin where a sample that is taken and one that is given fall together.
     context = -(-reach // down) * down
     kept, given = np.empty(0, dtype=np.float32), 0  # of the kept samples, the counterparts of these are given
-    for piece, is_last in _with_last(pieces):
-        kept = np.concatenate([kept, piece])
+    for piece, following in pairwise(chain(pieces, [None])):
+        kept, is_last = np.concatenate([kept, cast(Samples, piece)]), following is None
         ready = len(kept) if is_last else (len(kept) - context) // down * down
         if ready > given:
             end = None if is_last else ready // down * up
             yield np.asarray(resample_poly(kept, up, down)[given // down * up : end], dtype=np.float32)
             dropped = max(ready - context, 0)
             kept, given = kept[dropped:], ready - dropped
-
-
-def _with_last(pieces: Iterable[Samples]) -> Iterator[tuple[Samples, bool]]:
-    """Pieces, and whether each is the last one."""
-    waiting: list[Samples] = []
-    for piece in pieces:
-        yield from ((before, False) for before in waiting)
-        waiting = [piece]
-    yield from ((before, True) for before in waiting)
 
 
 def read_audio(path: Path, start: float = 0.0, seconds: float | None = None) -> npt.NDArray[np.float32]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from functools import cache
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -45,12 +44,14 @@ class Journal(Generic[T]):
         self.batches: dict[int, T] = {}
         if path is not None and fresh:
             path.unlink(missing_ok=True)
+        adapter = TypeAdapter(kind)
         for number, line in enumerate(_complete_lines(path), start=1):
             try:
                 table, is_whole = parse_kept(line)
                 if not is_whole:
                     raise ValueError("it has no SHA-256")
-                self._remember(validated(_adapter(kind), table))
+                batch = validated(adapter, table)
+                self.batches.setdefault(batch.index, batch)
             except ValueError as error:
                 raise DataError(
                     f"line {number} of the journal {path} is not a finished batch ({error}); delete that file, "
@@ -64,15 +65,7 @@ class Journal(Generic[T]):
             # One unbuffered write a line: processes on the same journal do not tear each other's lines.
             with self.path.open("ab", buffering=0) as file:
                 file.write(line.encode() + b"\n")
-        self._remember(batch)
-
-    def _remember(self, batch: T) -> None:
         self.batches.setdefault(batch.index, batch)
-
-
-@cache
-def _adapter(kind: type[T]) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
 
 
 def _complete_lines(path: Path | None) -> list[bytes]:

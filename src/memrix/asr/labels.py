@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from memrix.asr.outside import PlainText, explained
@@ -164,21 +164,17 @@ def read_tokenizer(text: str) -> Tokenizer:
         return Tokenizer.from_str(text)
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore")
-
-
-class _Metaspace(_Part):
+class _Metaspace(BaseModel, strict=True, extra="ignore"):
     type: Literal["Metaspace"]
 
 
-class _BytePairs(_Part):
+class _BytePairs(BaseModel, strict=True, extra="ignore"):
     type: Literal["BPE"]
     vocab: dict[PlainText, int]
     dropout: None = None
 
 
-class _Tokenizer(_Part):
+class _Tokenizer(BaseModel, strict=True, extra="ignore"):
     """A tokenizer made by ``SubwordLabels.trained``: no normalizer, no patterns, only merges."""
 
     normalizer: None = None

@@ -75,10 +75,9 @@ def loading(what: str, fix: str) -> Iterator[None]:
     """Any failure of a loader as an AssetError: transformers and its file readers raise errors of many kinds."""
     try:
         yield
-    except AssetError as error:
-        raise AssetError(f"{what}: {error}; {fix}") from error
     except Exception as error:
-        raise AssetError(f"{what} ({reason_of(error)}); {fix}") from error
+        said = f": {error}" if isinstance(error, AssetError) else f" ({reason_of(error)})"
+        raise AssetError(f"{what}{said}; {fix}") from error
 
 
 def is_hub_name(name: str) -> bool:

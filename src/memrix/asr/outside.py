@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
 
 from memrix.errors import DataError, MemrixError
@@ -40,16 +40,12 @@ LARGEST_RATIO = 200
 ALWAYS_FINE = 64 << 20  # bytes that may be unpacked at any ratio
 
 
-class Schema(BaseModel):
+class Schema(BaseModel, frozen=True, strict=True, extra="forbid", arbitrary_types_allowed=True):
     """Base of what files of others may hold: these fields, of exactly these types, and nothing else."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", arbitrary_types_allowed=True)
 
-
-class Settings(BaseModel):
+class Settings(BaseModel, frozen=True, extra="forbid", arbitrary_types_allowed=True):
     """Base of what users write: these fields and no others."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
 def _checked(text: str) -> str:

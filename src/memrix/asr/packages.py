@@ -106,7 +106,12 @@ def fetch_debian(package: str, known: Mapping[str, str], *, instead: str = _OWN_
         _output("dpkg-deb", "--extract", str(archive), str(tree))
         (tree / _MARKER).write_text(sha256)
         home.mkdir(parents=True, exist_ok=True)
-        return _move_folder(tree, home / f"{package}_{version.replace(':', '%3a')}")
+        target = home / f"{package}_{version.replace(':', '%3a')}"
+        # One that is complete is of another process that has just finished the same work, others of a run cut off.
+        if not (target / _MARKER).is_file():
+            shutil.rmtree(target, ignore_errors=True)
+            tree.rename(target)
+        return target
 
 
 def _wheel_folder(requirement: str) -> Path:
@@ -182,15 +187,6 @@ def _indexed_hash(package: str, version: str) -> str:
         f"apt's index has no SHA-256 for {package} {version}, so the download cannot be checked; "
         "run `sudo apt-get update` and try again"
     )
-
-
-def _move_folder(tree: Path, target: Path) -> Path:
-    if target.exists():
-        # Left there by a run that was cut off, or by another process that has just finished the same work.
-        if (target / _MARKER).is_file():
-            return target
-        shutil.rmtree(target)
-    return tree.rename(target)
 
 
 def run_program(*command: str, folder: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:

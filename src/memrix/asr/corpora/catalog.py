@@ -158,9 +158,9 @@ def _prepared_folder(name_or_path: str) -> Path | None:
     """Where a prepared corpus is; None where something else is named, or it is not prepared."""
     path = user_path(name_or_path, DataError, "the name of a corpus")
     named = _NAME.fullmatch(name_or_path) is not None
-    if name_or_path in _PREPARERS or (named and _is_prepared(corpora_folder() / name_or_path)):
+    if name_or_path in _PREPARERS or (named and (corpora_folder() / name_or_path / DESCRIPTION).is_file()):
         path = corpora_folder() / name_or_path
-    return path if _is_prepared(path) else None
+    return path if (path / DESCRIPTION).is_file() else None
 
 
 def _reader(name_or_path: str, part: str = "test", subset: str | None = None) -> Callable[[Progress], Corpus]:
@@ -215,10 +215,6 @@ def _split(corpus: PreparedCorpus, split: str, subset: str | None = None) -> Cor
         utterances.append(Utterance(cut.id, Path(sources[0].source), cut.supervisions[0].text, **part))
     license = corpus.description.get("license", "license unknown")
     return Corpus(corpus.name, tuple(utterances), f"{corpus.description.get('source')} ({license}); split {split}")
-
-
-def _is_prepared(folder: Path) -> bool:
-    return (folder / DESCRIPTION).is_file()
 
 
 def _place(name: str, output: Path | None) -> Path:

@@ -207,10 +207,8 @@ class _Supervision(_Custom):
     alignment: dict[str, list[_WORD]] | None = None
 
 
-class _Features(BaseModel):
+class _Features(BaseModel, strict=True):
     """Features, which memrix computes itself: they are neither read nor taken over."""
-
-    model_config = ConfigDict(strict=True)
 
     storage_type: _LOCAL_STORAGE
 

@@ -8,7 +8,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import BaseModel, Field, FiniteFloat
 
 from memrix.asr.audio import SAMPLE_RATE
 from memrix.asr.corpora.manifest_lines import STAYS, audio_path, parsed_cut
@@ -42,7 +42,7 @@ class SplitFigures(Schema):
     speakers: Count
 
 
-class CorpusDescription(BaseModel):
+class CorpusDescription(BaseModel, strict=True, extra="allow"):
     """What memrix reads of a description; everything else is for people.
 
     Attributes:
@@ -54,8 +54,6 @@ class CorpusDescription(BaseModel):
         skipped: what could not be used.
         statistics: figures by split.
     """
-
-    model_config = ConfigDict(strict=True, extra="allow")
 
     name: Annotated[PlainText, Field(min_length=1)]
     source: PlainText | None = None

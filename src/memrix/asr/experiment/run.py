@@ -39,15 +39,11 @@ class ExperimentResult:
     trained: TrainedRecognizers
 
 
-def _silent() -> AbstractContextManager[Report]:
-    return nullcontext(lambda news: None)
-
-
 def run_experiment(
     settings: ExperimentSettings,
     folder: str | Path,
     reporter: Reporter | None = None,
-    training: TrainingReport = _silent,
+    training: TrainingReport = lambda: nullcontext(lambda news: None),
     *,
     fresh: bool = False,
 ) -> ExperimentResult:

@@ -71,7 +71,7 @@ def estimate(texts: Iterable[str], output: Path, order: int = 4) -> Estimate:
         count, words = _write_sentences(texts, sentences)
         program = find_estimator()
         smoothing = program.run(sentences, order, arpa)
-        if not program.shares_unknown:
+        if program.name == "tlm":
             arpa = _with_one_unknown_word(arpa, unseen_words(words))
         _check(open_language_model(arpa), words)
         _store(arpa, output)

@@ -48,11 +48,6 @@ class Estimator:
     program: Path
     libraries: Path | None = None
 
-    @property
-    def shares_unknown(self) -> bool:
-        """Whether it gives ``<unk>`` the probability of one unknown word; tlm gives it that of all."""
-        return self.name == "lmplz"
-
     def run(self, sentences: Path, order: int, arpa: Path) -> str:
         """Estimate from a file with one sentence a line into ``arpa``; the name of the smoothing.
 

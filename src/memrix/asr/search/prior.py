@@ -34,7 +34,14 @@ def label_prior(batches: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
         require_batch(log_probabilities, lengths)
         valid = valid_frames(lengths.to(log_probabilities.device), log_probabilities.shape[1])
         posteriors = log_probabilities.detach()[valid].double().exp()  # [valid frames, labels]
-        _check(posteriors)
+        sums = posteriors.sum(dim=1)
+        if not torch.isfinite(sums).all():
+            raise InputError("log-probabilities are not finite numbers; look for what went wrong in the model before")
+        if len(sums) and (farthest := float((sums - 1.0).abs().max())) > _ROUNDING:
+            raise DataError(
+                f"the probabilities of a frame sum to 1, here they miss it by up to {farthest:.3g}; give the output "
+                "of log_softmax"
+            )
         if total is not None and len(total) != posteriors.shape[1]:
             raise DataError(
                 f"batches with {len(total)} and with {posteriors.shape[1]} labels; all must be of one model"
@@ -46,15 +53,3 @@ def label_prior(batches: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
         raise DataError("a label prior needs at least one frame, got none; give log-probabilities of some recordings")
     # The probability of a label that never occurs may underflow, and decoding takes its logarithm.
     return (total / total.sum()).clamp_min(torch.finfo(torch.float64).tiny)
-
-
-def _check(posteriors: Tensor) -> None:
-    sums = posteriors.sum(dim=1)
-    if not torch.isfinite(sums).all():
-        raise InputError("log-probabilities are not finite numbers; look for what went wrong in the model before")
-    farthest = float((sums - 1.0).abs().max()) if len(sums) else 0.0
-    if farthest > _ROUNDING:
-        raise DataError(
-            f"the probabilities of a frame sum to 1, here they miss it by up to {farthest:.3g}; give the output of "
-            "log_softmax"
-        )
