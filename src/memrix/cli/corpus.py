@@ -33,6 +33,7 @@ def prepare(
     *,
     source: Path | None = None,
     output: Path | None = None,
+    format: str | None = None,
     skip_bad: Flag = False,
 ) -> None:
     """Prepare a corpus: manifests with fixed splits, audio at 16 kHz.
@@ -44,12 +45,15 @@ def prepare(
     ----------
     name
         queen or asterisk, which are downloaded; tedlium2 or librispeech, from your own copy; or any other name for
-        your own Lhotse manifests.
+        your own corpus.
     source
-        Folder of your copy: `TEDLIUM_release2`, `LibriSpeech`, the folder of `queen.1c`, or the folder of
-        `train.jsonl.gz`, `dev.jsonl.gz` and `test.jsonl.gz`.
+        Folder of your copy: `TEDLIUM_release2`, `LibriSpeech`, the folder of `queen.1c`, or the folder or manifest
+        of your own corpus.
     output
         Folder of the prepared corpus. By default one of that name in the cache.
+    format
+        Format of your own corpus: `lhotse`, `kaldi`, `audiofolder`, `nemo`, or `folder` for audio files with `.txt`
+        transcripts. By default it is found out.
     skip_bad
         Leave out unusable recordings, and list them.
     """
@@ -61,7 +65,9 @@ def prepare(
         _print_table(ready, ready.description["statistics"])
         return
     with progress_bar(f"preparing {name}") as progress:
-        corpus = prepare_corpus(name, source, output, skip_bad=skip_bad, progress=progress)
+        corpus = prepare_corpus(name, source, output, format=format, skip_bad=skip_bad, progress=progress)
+    if "splits" in corpus.description:
+        message(f"splits: {corpus.description['splits']}")
     for reason, count in corpus.description.get("left_out", {}).items():
         message(f"left out: {count} ({reason})")
     for problem in corpus.description.get("skipped", ()):

@@ -90,7 +90,7 @@ def test_audio_that_is_changed_in_reading_is_not_evaluated(tmp_path):
 def test_a_prepared_corpus_is_there_at_once(tmp_path, monkeypatch):
     source = write_manifests(tmp_path / "source")
     first = prepare_corpus("mine", source, skip_bad=True)
-    monkeypatch.setattr("memrix.asr.corpora.catalog.prepare_manifests", None)
+    monkeypatch.setattr("memrix.asr.corpora.catalog.prepare_own", None)
     assert prepare_corpus("mine", source) == first
     assert already_prepared("mine") == first
 
@@ -133,5 +133,5 @@ def test_names_that_cannot_be_prepared_are_explained(name, said):
 
 
 def test_a_mistyped_name_with_a_source_says_what_may_be_meant(tmp_path):
-    with pytest.raises(DataError, match=r"'tedlium' is none of .* \(did you mean 'tedlium2'\?\), so .* holds cache/"):
+    with pytest.raises(DataError, match=r"tedlium of your own \(did you mean 'tedlium2'\?\): looked .* holds cache/"):
         prepare_corpus("tedlium", tmp_path)

@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import Protocol
 
 from memrix.asr.corpora.asterisk import asterisk, prepare_asterisk
-from memrix.asr.corpora.lhotse_manifests import LOOKED_FOR, prepare_manifests
 from memrix.asr.corpora.librispeech import prepare_librispeech
+from memrix.asr.corpora.own_formats import FORMATS, find_format, prepare_own
 from memrix.asr.corpora.own_recordings import read_folder, read_manifest
 from memrix.asr.corpora.preparation import Progress, silent
-from memrix.asr.corpora.prepared import DESCRIPTION, MANIFEST, PreparedCorpus, corpora_folder, open_corpus
+from memrix.asr.corpora.prepared import DESCRIPTION, PreparedCorpus, corpora_folder, open_corpus
 from memrix.asr.corpora.queen import prepare_queen
 from memrix.asr.corpora.tedlium2 import prepare_tedlium2
-from memrix.asr.corpora.writing import entries
 from memrix.asr.corpus import Corpus, Utterance
-from memrix.asr.outside import user_path
+from memrix.asr.outside import about, user_path
 from memrix.errors import DataError
 from memrix.toolkit import closest, shown
 
@@ -56,6 +55,7 @@ def prepare_corpus(
     source: Path | None = None,
     output: Path | None = None,
     *,
+    format: str | None = None,
     skip_bad: bool = False,
     progress: Progress = silent,
 ) -> PreparedCorpus:
@@ -64,9 +64,10 @@ def prepare_corpus(
     Killed, the next call goes on: audio that is done is kept.
 
     Args:
-        name: queen, asterisk, tedlium2, librispeech, or a name of the user's own for manifests of lhotse.
-        source: the user's copy of the corpus, or the folder of the manifests.
+        name: queen, asterisk, tedlium2, librispeech, or another name for a corpus of the user's own.
+        source: the user's copy of the corpus, or the folder or manifest of the user's own.
         output: where to; by default a folder of that name in the cache.
+        format: of the user's own, one of ``memrix.asr.corpora.own_formats.FORMATS``; None finds it out.
         skip_bad: leave out what cannot be used; it is listed in the description.
         progress: called with the number of parts done, and the total.
 
@@ -83,18 +84,17 @@ def prepare_corpus(
         if folder.resolve() == source.resolve():
             raise DataError(f"{source} is what is read and cannot be written to as well; name another --output")
     if name in _PREPARERS:
+        if format is not None:
+            raise DataError(f"the format of {name} is known, got {shown(format)}; leave it out, or give another name")
         return _PREPARERS[name](folder, source, progress, skip_bad=skip_bad)
     if source is None:
         raise DataError(
             f"there is no corpus {name!r}{closest(name, _PREPARERS)}; expected {_accepted()}, or your own name "
-            f"and --source, a folder of lhotse's cuts {LOOKED_FOR}"
+            f"and --source, in one of the formats {', '.join(FORMATS)}"
         )
-    if not any((source / MANIFEST.format(split)).is_file() for split in ("train", "dev", "test")):
-        raise DataError(
-            f"{name!r} is none of {_accepted()}{closest(name, _PREPARERS)}, so lhotse's cuts {LOOKED_FOR} were "
-            f"looked for, and none found: {entries(source)}"
-        )
-    return prepare_manifests(name, folder, source, progress, skip_bad=skip_bad)
+    with about(f"the corpus {name} of your own{closest(name, _PREPARERS)}"):
+        found = find_format(source, format)
+    return prepare_own(name, folder, source, progress, found=found, skip_bad=skip_bad)
 
 
 def already_prepared(name: str, source: Path | None = None, output: Path | None = None) -> PreparedCorpus | None:

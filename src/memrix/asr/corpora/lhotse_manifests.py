@@ -80,10 +80,7 @@ def _checked_path(
     name: str, seconds: float | None, source: Path, shape_of: Callable[[Path], Shape | DataError]
 ) -> Path:
     """The path of an audio file, which is looked at, and lasts so long; None if it may have any length."""
-    require_file_name(name)
-    with explained(DataError, f"its audio {shown(name)} cannot be looked for"):
-        beside = source / name
-        path = (beside if beside.is_file() else Path(name)).resolve()
+    path = path_beside(source, name)
     found = shape_of(path)
     if isinstance(found, DataError):
         raise found
@@ -93,6 +90,18 @@ def _checked_path(
             "again, or write the manifest again"
         )
     return path
+
+
+def path_beside(folder: Path, name: str) -> Path:
+    """The path of an audio file that a file of others names: as seen from its folder, or from the current one.
+
+    Raises:
+        DataError: a URL, a pipe, or no name that a file can have.
+    """
+    require_file_name(name)
+    with explained(DataError, f"its audio {shown(name)} cannot be looked for"):
+        beside = folder / name
+        return (beside if beside.is_file() else Path(name)).resolve()
 
 
 def _shape(path: Path) -> Shape | DataError:

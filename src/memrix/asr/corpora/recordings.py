@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,27 @@ _SHORTEST = 0.01  # s
 
 _BACKEND, _VARIABLE = "LibsndfileBackend", "LHOTSE_AUDIO_BACKEND"
 _SHELLS = ("FfmpegSubprocessOpusBackend", "Sph2pipeSubprocessBackend")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An utterance as a source lists it.
+
+    Attributes:
+        id: of the utterance.
+        audio: its file as the source names it.
+        text: what is said, as it is written.
+        start: of the utterance in its file, in s.
+        end: in s; None is the end of the file.
+        speaker: None where the source does not tell.
+    """
+
+    id: str
+    audio: str
+    text: str
+    start: float = 0.0
+    end: float | None = None
+    speaker: str | None = None
 
 
 def kept_recording(path: Path, name: str) -> Recording:
@@ -46,7 +68,7 @@ def kept_recording(path: Path, name: str) -> Recording:
 
 
 def window(
-    recording: Recording, name: str, text: str, speaker: str, start: float = 0.0, end: float | None = None
+    recording: Recording, name: str, text: str, speaker: str | None, start: float = 0.0, end: float | None = None
 ) -> MonoCut:
     """A part of a recording with its transcript; no audio is copied.
 
@@ -54,7 +76,7 @@ def window(
         recording: of one channel.
         name: id of the utterance.
         text: normalized transcript.
-        speaker: who says it.
+        speaker: who says it; None where that is not known.
         start: in seconds.
         end: in seconds; None is the end of the recording.
 
