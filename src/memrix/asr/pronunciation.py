@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +15,9 @@ from memrix.errors import DataError
 from memrix.toolkit import ENCODING, file_path, listing
 
 Pronunciations = Mapping[str, tuple[tuple[str, ...], ...]]
+
+DERIVED = "derived.dict"
+"""In the folder of a corpus: what `memrix corpus pronounce` derived from spelling."""
 
 _CMU = ("pocketsphinx==5.1.1", "pocketsphinx/model/en-us/cmudict-en-us.dict")
 _CMU_SHA256 = "20b5c293e1f311fb375fe067e500ec5636f4fc7af5594967263696def9b23bfe"
@@ -120,8 +123,8 @@ def corpus_pronunciations(
     return {word: known[word] for word in words if word in known}
 
 
-def pronounced_words(corpus: PreparedCorpus) -> Container[str]:
-    """Words that have a pronunciation in one of the dictionaries that are used for a corpus.
+def pronounced_words(corpus: PreparedCorpus) -> Pronunciations:
+    """Words that have a pronunciation in one of the dictionaries that are used for a corpus, with it.
 
     Raises:
         DataError: the dictionary of the corpus cannot be used.
@@ -131,6 +134,10 @@ def pronounced_words(corpus: PreparedCorpus) -> Container[str]:
 
 
 def _dictionaries_of(corpus: PreparedCorpus) -> Pronunciations:
-    """Dictionaries of the corpus, then those that come with memrix."""
-    path = corpus.description.get("dictionary")
-    return merged({} if path is None else read_dictionary(path), own_dictionary(corpus.name))
+    """Dictionaries of the corpus, those that come with memrix, then what was derived."""
+    path, derived = corpus.description.get("dictionary"), corpus.folder / DERIVED
+    return merged(
+        {} if path is None else read_dictionary(path),
+        own_dictionary(corpus.name),
+        read_dictionary(derived) if derived.is_file() else {},
+    )

@@ -76,8 +76,9 @@ class Recognizer(SpeechModel):
         if missing:
             raise DataError(
                 f"{len(missing)} words cannot be spelled in the labels of this recognizer: {', '.join(missing)}; "
-                "give their pronunciations in your own dictionary (setting `dictionaries`), lines such as "
-                "`hello HH AH L OW`"
+                "derive their pronunciations with `memrix corpus pronounce`, give them in your own dictionary "
+                "(setting `dictionaries`), lines such as `hello HH AH L OW`, or train on subwords: "
+                'labels = {kind = "subwords"}'
             )
 
     def can_learn(self, samples: int, targets: Sequence[int], speeds: Sequence[float]) -> bool:

@@ -109,6 +109,33 @@ def show(name: str, *, json: Path | None = None) -> None:
         message(f"figures: {json}")
 
 
+@app.command
+def pronounce(name: str) -> None:
+    """Derive pronunciations of words that no dictionary has from their spelling.
+
+    They are written to `derived.dict` in the folder of the corpus, which its trainings and evaluations read. Correct
+    them there: of invented words, half are right. What is in the file stays when the command is given again.
+
+    Parameters
+    ----------
+    name
+        Name or folder of the corpus.
+    """
+    from memrix.asr.corpora.prepared import open_corpus
+    from memrix.asr.derived_pronunciations import write_derived
+    from memrix.asr.pronunciation import DERIVED
+
+    corpus = open_corpus(name)
+    derived, missing = write_derived(corpus)
+    for word, ways in derived.items():
+        message(f"{word} {' '.join(ways[0])}")
+    if missing:
+        message(f"no pronunciation was found for {', '.join(missing)}; write them into a dictionary of your own")
+    message(
+        f"{len(derived)} pronunciations were derived: {corpus.folder / DERIVED}" if derived else "nothing to derive"
+    )
+
+
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar on stderr for as long as the block lasts; nothing elsewhere than on a terminal."""

@@ -74,8 +74,9 @@ class WordFinder:
         if missing:
             raise DataError(
                 f"{len(missing)} words of the corpus cannot be spelled in the labels of the recognizer: "
-                f"{', '.join(missing)}; write their pronunciations into a file, a line for each such as "
-                f"'memrix M EH M R IH K S', and name it with --dictionaries (setting dictionaries)"
+                f"{', '.join(missing)}; derive their pronunciations with `memrix corpus pronounce`, or write them "
+                "into a file, a line for each such as 'memrix M EH M R IH K S', and name it with --dictionaries "
+                "(setting dictionaries)"
             )
         model = self._language_model()
         priors = {item.weight_bits: self._prior(item) for item in (floating, *low_bit)}
