@@ -18,6 +18,7 @@ FLOORS = [
     {"model"},
     {"checkpoint"},
     {"studies", "asr"},
+    {"reporting"},
     {"cli"},
 ]
 # llvmlite is the part of numba that takes instructions, and comes with it.

@@ -21,7 +21,8 @@ What is here:
 - Functions of a model: ``check``, ``calibrate``, ``quantize``, ``program``; of a quantized model: ``set_epoch``,
   ``pack_weights``, ``unpack_weights``; of a chip: ``summary``, ``costs``, ``write``, ``age``, ``recalibrate``,
   ``to_digital``, ``reseed``, ``reset_statistics``, ``save``, ``load``; of studies on many chips: ``sweep``,
-  ``monte_carlo``; of studies of layers and causes: ``sensitivity``, ``attribution``, ``allocate``. Their settings are
+  ``monte_carlo``; of studies of layers and causes: ``sensitivity``, ``attribution``, ``allocate``; of their results:
+  ``report``. Their settings are
   ``Quantization`` and ``Seeds``; their results ``Check``, ``Calibration``, ``Summary``, ``Costs`` (with its
   ``CostConstants``).
 - What studies measure is a ``Metric``; their results are ``SweepResult``, ``MonteCarloResult``, ``Sensitivity``,
@@ -101,6 +102,7 @@ if TYPE_CHECKING:
     from memrix.model.summaries import Summary as Summary, summary as summary
     from memrix.model.writing import write as write
     from memrix.quantization import Quantization as Quantization
+    from memrix.reporting.report import report as report
     from memrix.studies.allocation import allocate as allocate
     from memrix.studies.allocation_result import Allocation as Allocation
     from memrix.studies.attribution import attribution as attribution

@@ -15,6 +15,7 @@ one message.
     demo, evaluate, experiment, train     commands of speech recognition
     training_options                      what a training is asked for, beside a recipe
     transcribe                            recordings as text
+    report                                results as one HTML page
     pack                                  trained recognizers as small files
     corpus, lm                            groups of commands: corpora, language models
     device/                               fit, show, protocols, example

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from memrix._support.preset_names import PRESETS, SYNAPTOGEN, is_hardware_file, unknown_preset
 from memrix.errors import DataError, SettingsError
+
+_words: list[str] = []
+
+
+def remember_command(words: Sequence[str]) -> None:
+    """Take the arguments of the process over, for files that say how they were made."""
+    _words[:] = words
+
+
+def command() -> str:
+    """The command that is running, as it would be typed."""
+    return shlex.join(["memrix", *_words])
 
 
 def check_input(option: str, path: Path | None, expected: str) -> None:

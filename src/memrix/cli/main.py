@@ -10,6 +10,7 @@ from importlib.metadata import version
 from cyclopts import App, CycloptsError
 from rich.console import Console
 
+from memrix.cli.arguments import remember_command
 from memrix.cli.corpus import app as corpus_app
 from memrix.cli.demo import demo
 from memrix.cli.device import app as device_app
@@ -17,6 +18,7 @@ from memrix.cli.evaluate import evaluate
 from memrix.cli.experiment import app as experiment_app
 from memrix.cli.lm import app as lm_app
 from memrix.cli.pack import pack
+from memrix.cli.report import report
 from memrix.cli.study import app as study_app
 from memrix.cli.train import train
 from memrix.cli.transcribe import transcribe
@@ -41,6 +43,7 @@ app.command(device_app)
 app.command(evaluate)
 app.command(experiment_app)
 app.command(pack)
+app.command(report)
 app.command(study_app)
 app.command(train)
 app.command(transcribe)
@@ -50,6 +53,7 @@ app.command(lm_app)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with ``arguments`` (those of the process by default); the exit code."""
     errors = Console(stderr=True)
+    remember_command(sys.argv[1:] if arguments is None else arguments)
     try:
         status = app(
             arguments,

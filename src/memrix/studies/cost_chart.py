@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from memrix.costing import Costs
@@ -22,16 +22,22 @@ _REFERENCE = {
     "arithmetic": (f"digital, 8 bits: {REFERENCE['arithmetic']}", GRAY),
     "sram": (REFERENCE["sram"], "#CCCCCC"),
 }
+ELSEWHERE = {**_REFERENCE, "digital": ("layers that stay digital", BLACK)}
+"""Words and color of energies that are not spent on crossbars."""
 
 
-def energies(costs: Costs) -> dict[str, dict[str, float]]:
-    """Energy in J by cause of each layer on crossbars; of many, those that differ in numbers alone are added."""
+def energies(costs: Costs, parts: Iterable[str] = tuple(CAUSES)) -> dict[str, dict[str, float]]:
+    """Energy in J by cause of each layer on crossbars; of many, those that differ in numbers alone are added.
+
+    ``parts``: other figures of a layer, such as ``area`` in m².
+    """
+    parts = tuple(parts)
     names = [layer.name for layer in costs.by_layer]
     kinds = {name: re.sub(r"\d+", "*", name) if len(names) > MOST_BARS else name for name in names}
-    found: dict[str, dict[str, float]] = {kind: dict.fromkeys(CAUSES, 0.0) for kind in kinds.values()}
+    found: dict[str, dict[str, float]] = {kind: dict.fromkeys(parts, 0.0) for kind in kinds.values()}
     for layer in costs.by_layer:
-        for cause in CAUSES:
-            found[kinds[layer.name]][cause] += getattr(layer, cause)
+        for part in parts:
+            found[kinds[layer.name]][part] += getattr(layer, part)
     return found
 
 
@@ -47,17 +53,10 @@ def draw_costs(costs: Costs, what: str = "one input") -> Figure:
     rows = energies(costs)
     figure = Figure(figsize=(10, 3.4 + 0.27 * len(rows)), layout="constrained")
     layers, totals = figure.subplots(2, 1, height_ratios=[max(len(rows), 2), 3])
-    used = {cause: (words, COLORS[cause]) for cause, words in CAUSES.items() if costs.by_cause[cause]}
+    used = parts_of(costs)
     _stack(layers, rows, used)
     layers.set_ylabel("layers on crossbars")
-    reference = costs.reference
-    totals_rows = {
-        "all on crossbars": {cause: costs.by_cause[cause] for cause in CAUSES},
-        "the same, digital": {cause: reference[cause] for cause in _REFERENCE},
-    }
-    if costs.digital:
-        totals_rows["layers that stay digital"] = {"digital": costs.digital_energy}
-    _stack(totals, totals_rows, {**used, **_REFERENCE, "digital": ("layers that stay digital", BLACK)})
+    _stack(totals, totals_of(costs), {**used, **ELSEWHERE})
     for axes, keys in ((layers, used), (totals, _REFERENCE)):
         handles, labels = axes.get_legend_handles_labels()
         wanted = [words for words, _ in keys.values()]
@@ -65,6 +64,21 @@ def draw_costs(costs: Costs, what: str = "one input") -> Figure:
         axes.legend(handles, wanted, frameon=False, ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     figure.suptitle(f"Energy of {what}", fontsize=13, color=BLACK)
     return figure
+
+
+def parts_of(costs: Costs) -> dict[str, tuple[str, str]]:
+    """Words and color of each cause that takes energy."""
+    return {cause: (words, COLORS[cause]) for cause, words in CAUSES.items() if costs.by_cause[cause]}
+
+
+def totals_of(costs: Costs) -> dict[str, dict[str, float]]:
+    """Energy in J of all layers on crossbars, of the same products computed digitally, and of digital layers."""
+    reference = costs.reference
+    totals = {
+        "all on crossbars": {cause: costs.by_cause[cause] for cause in CAUSES},
+        "the same, digital": {cause: reference[cause] for cause in _REFERENCE},
+    }
+    return {**totals, **({"layers that stay digital": {"digital": costs.digital_energy}} if costs.digital else {})}
 
 
 def _stack(axes: Axes, rows: Mapping[str, Mapping[str, float]], parts: Mapping[str, tuple[str, str]]) -> None:

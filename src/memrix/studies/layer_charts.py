@@ -43,7 +43,7 @@ def draw_sensitivity(found: Sensitivity) -> Figure:
             for place, each in zip(places, costs, strict=True):
                 axes.plot([min(each), max(each)], [place + offset] * 2, color=BLACK, linewidth=1)
     axes.axvline(0, color=GRAY, linewidth=0.8)
-    axes.set_yticks(list(places), [_named(row.name) for row in rows])
+    axes.set_yticks(list(places), [named(row.name) for row in rows])
     axes.invert_yaxis()
     axes.margins(y=0.02)
     axes.set_xlabel(f"{found.metric} that the layer costs")
@@ -64,10 +64,12 @@ def draw_attribution(found: Attribution) -> Figure:
     layers = found.layers[:MOST_BARS]
     figure = Figure(figsize=(9, 2.9 + 0.36 * len(layers)), layout="constrained")
     network, parts = figure.subplots(2, 1, height_ratios=[1.2, max(len(layers), 2)])
-    causes = _drawn([found.network, *layers])
-    colors = {cause: _COLORS[number % len(_COLORS)] for number, cause in enumerate(causes)} | {_OTHERS: GRAY}
-    _stack(network, [found.network], ["network"], colors)
-    _stack(parts, layers, [_named(layer.name) for layer in layers], colors)
+    causes = bars_of([found.network, *layers])
+    _stack(
+        network, [found.network], ["network"], {cause: (color, all_[:1]) for cause, (color, all_) in causes.items()}
+    )
+    of_layers = {cause: (color, widths[1:]) for cause, (color, widths) in causes.items()}
+    _stack(parts, layers, [named(layer.name) for layer in layers], of_layers)
     parts.set_xlabel("error power, % of the power of the outputs")
     handles, labels = parts.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
@@ -78,17 +80,28 @@ def draw_attribution(found: Attribution) -> Figure:
     return figure
 
 
+def bars_of(bars: Sequence[LayerCauses]) -> dict[str, tuple[str, list[float]]]:
+    """Color of each cause that is drawn, and its width in each bar, in % of the power of the outputs.
+
+    The largest of the first bar comes first; small ones are together.
+    """
+    causes = _drawn(bars)
+    colors = {cause: _COLORS[number % len(_COLORS)] for number, cause in enumerate(causes)} | {_OTHERS: GRAY}
+    return {cause: (color, [100 * _width(bar, cause, colors) for bar in bars]) for cause, color in colors.items()}
+
+
 def _drawn(bars: Sequence[LayerCauses]) -> list[str]:
     """Causes that are more than a sliver of some bar, the largest of the network first."""
     notable = {each.cause for bar in bars for each in bar.causes if each.share > _LEAST * bar.error > 0}
     return [each.cause for each in bars[0].causes if each.cause in notable][: len(_COLORS)]
 
 
-def _stack(axes: Axes, bars: Sequence[LayerCauses], names: Sequence[str], colors: dict[str, str]) -> None:
+def _stack(
+    axes: Axes, bars: Sequence[LayerCauses], names: Sequence[str], causes: dict[str, tuple[str, list[float]]]
+) -> None:
     """Shares of causes from the left, negative ones to the left of 0; a line marks the measured error."""
     right, left = [0.0] * len(bars), [0.0] * len(bars)
-    for cause, color in colors.items():
-        widths = [100 * _width(bar, cause, colors) for bar in bars]
+    for cause, (color, widths) in causes.items():
         starts = [right[place] if width > 0 else left[place] for place, width in enumerate(widths)]
         axes.barh(range(len(bars)), widths, left=starts, color=color, label=cause, height=0.7)
         right = [start + max(width, 0.0) for start, width in zip(right, widths, strict=True)]
@@ -109,7 +122,8 @@ def _width(bar: LayerCauses, cause: str, colors: dict[str, str]) -> float:
     return sum(each.share for each in bar.causes if each.cause not in colors)
 
 
-def _named(name: str) -> str:
+def named(name: str) -> str:
+    """The name of a layer for an axis; of a long one, its end."""
     return name if len(name) <= 44 else "…" + name[-43:]
 
 
@@ -125,7 +139,7 @@ def draw_allocation(found: Allocation) -> Figure:
         bits.bar(left, layer.bits, width=width, align="edge", color=BLUE, edgecolor="white", linewidth=0.8)
         if width > _NAMED_WIDTH:
             middle, above = left + width / 2, layer.bits + 0.1
-            bits.text(middle, above, _named(layer.name), rotation=90, ha="center", va="bottom", fontsize=8)
+            bits.text(middle, above, named(layer.name), rotation=90, ha="center", va="bottom", fontsize=8)
         left += width
     most = max(layer.bits for layer in found.layers)
     bits.set(xlim=(0, 1), ylim=(0, 2 * most), xlabel="share of all cells", ylabel="bits of weights")

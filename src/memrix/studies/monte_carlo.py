@@ -93,7 +93,7 @@ def _measured(study: Study, hardware: HardwareChoice, chips: int, seed: int, sto
         study.metric.name, study.metric.higher_is_better, tuple(rows), digital, stop.confidence, stop.reached
     )
     if study.folder is not None:
-        write_table(study.folder.path, result.records())
+        write_table(study.folder.path, result.to_dict())
     return result
 
 

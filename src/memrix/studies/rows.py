@@ -6,17 +6,20 @@ import csv
 import importlib
 import importlib.util
 import io
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from memrix._support.documents import write_whole
+from memrix._support.lazy import installed_version
 from memrix.errors import DataError, MemrixError, SettingsError
 from memrix.studies.grid import short
 from memrix.studies.metric import Measured
 from memrix.studies.trials import Outcome, Trial
 
+RESULTS = "results.json"
 _COLUMNS = ("chip", "seed", "failure", "seconds")
 
 
@@ -115,11 +118,15 @@ def write_parquet(path: str | Path, records: Sequence[Mapping[str, Any]]) -> Non
         raise DataError(f"{str(path)!r} cannot be written ({error}); name another place") from error
 
 
-def write_table(folder: Path, records: Sequence[Mapping[str, Any]]) -> None:
-    """Write records into a folder: ``results.csv``, and ``results.parquet`` if pyarrow is installed."""
-    write_csv(folder / "results.csv", records)
+def write_table(folder: Path, result: Mapping[str, Any]) -> None:
+    """Write a result as plain numbers into a folder: ``results.json``, and its trials as ``results.csv`` and, if
+    pyarrow is installed, ``results.parquet``.
+    """
+    content = {**result, "memrix": installed_version("memrix")}
+    write_whole(folder / RESULTS, f"{json.dumps(content, indent=2)}\n".encode())
+    write_csv(folder / "results.csv", result["trials"])
     if importlib.util.find_spec("pyarrow") is not None:
-        write_parquet(folder / "results.parquet", records)
+        write_parquet(folder / "results.parquet", result["trials"])
 
 
 def figure_cell(figure: float | None) -> str:

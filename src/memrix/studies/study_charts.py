@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from memrix.studies.monte_carlo_result import MonteCarloResult
     from memrix.studies.sweep_result import Setting, SweepResult
 
-_COLORS = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, BLACK)
+COLORS = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, BLACK)
 _MARKERS = "os^Dv<>P*X"
 _SPREAD = 0.3  # of the distance of two values: lines beside each other, so that their bars can be seen
 
@@ -28,28 +28,47 @@ def draw_sweep(result: SweepResult) -> Figure:
     Raises:
         MemrixError: matplotlib is not installed.
     """
-    settings = [each for each in result.settings if each.estimate.mean is not None]
-    names = list(result.rows[0].settings)
-    values = {name: list(dict.fromkeys(short(each.settings[name]) for each in result.settings)) for name in names}
-    varied = [name for name in names if len(values[name]) > 1] or names[:1]
-    figure, axes = _new_figure(wide=max(len(values[varied[0]]) if varied else 1, 4))
-    lines: dict[str, list[Setting]] = {}
-    for each in settings:
-        lines.setdefault(described({name: each.settings[name] for name in varied[1:]}), []).append(each)
+    over, ticks, lines = lines_of(result)
+    figure, axes = _new_figure(wide=max(len(ticks), 4))
     for number, (label, line) in enumerate(lines.items()):
-        shift = _SPREAD * ((number + 0.5) / len(lines) - 0.5)
-        _draw_line(axes, number, label if varied[1:] else None, line, varied[:1], values, shift)
+        _draw_line(axes, number, label or None, line)
     _draw_digital(axes, result.digital.mean)
-    if varied:
-        ticks = values[varied[0]]
-        axes.set(xlabel=varied[0], xlim=(-0.5, len(ticks) - 0.5))
+    if over:
+        axes.set(xlabel=over, xlim=(-0.5, len(ticks) - 0.5))
         axes.set_xticks(range(len(ticks)), ticks)
     axes.set(ylabel=result.metric)
-    chips = max(each.estimate.chips for each in result.settings)
-    bars = f"; bars: {result.confidence:.0%} intervals over {chips} chips" if chips > 1 else ""
-    axes.set_title(f"{result.metric} over {varied[0] if varied else 'chips'}{bars}", fontsize=10, loc="left")
+    axes.set_title(title_of(result, over), fontsize=10, loc="left")
     axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
+
+
+def lines_of(result: SweepResult) -> tuple[str, list[str], dict[str, list[tuple[float, Setting]]]]:
+    """The first setting that varies, its values, and a line for each combination of the others by what these are.
+
+    The points of a line are at the numbers of the values, a little beside those of other lines. A sweep of nothing is
+    over ``""``.
+    """
+    names = list(result.rows[0].settings)
+    values = {name: list(dict.fromkeys(short(each.settings[name]) for each in result.settings)) for name in names}
+    first, *others = [name for name in names if len(values[name]) > 1] or names[:1] or [""]
+    lines: dict[str, list[Setting]] = {}
+    for each in result.settings:
+        if each.estimate.mean is not None:
+            label = described({name: each.settings[name] for name in others}) if others else ""
+            lines.setdefault(label, []).append(each)
+    placed = {}
+    for number, (label, line) in enumerate(lines.items()):
+        shift = _SPREAD * ((number + 0.5) / len(lines) - 0.5)
+        places = [values[first].index(short(each.settings[first])) + shift if first else 0.0 for each in line]
+        placed[label] = list(zip(places, line, strict=True))
+    return first, values.get(first, []), placed
+
+
+def title_of(result: SweepResult, over: str) -> str:
+    """What a chart of a sweep shows."""
+    chips = max(each.estimate.chips for each in result.settings)
+    bars = f"; bars: {result.confidence:.0%} intervals over {chips} chips" if chips > 1 else ""
+    return f"{result.metric} over {over or 'chips'}{bars}"
 
 
 def draw_chips(result: MonteCarloResult) -> Figure:
@@ -79,19 +98,11 @@ def draw_chips(result: MonteCarloResult) -> Figure:
     return figure
 
 
-def _draw_line(
-    axes: Axes,
-    number: int,
-    label: str | None,
-    line: Sequence[Setting],
-    first: Sequence[str],
-    values: dict[str, list[str]],
-    shift: float,
-) -> None:
-    places = [values[name].index(short(each.settings[name])) + shift for each in line for name in first] or [0.0]
-    means: list[Any] = [each.estimate.mean for each in line]
-    color, marker = _COLORS[number % len(_COLORS)], _MARKERS[number // len(_COLORS) % len(_MARKERS)]
-    bars = [each.estimate.half_width or 0.0 for each in line]
+def _draw_line(axes: Axes, number: int, label: str | None, line: Sequence[tuple[float, Setting]]) -> None:
+    places = [place for place, _ in line]
+    means: list[Any] = [each.estimate.mean for _, each in line]
+    color, marker = COLORS[number % len(COLORS)], _MARKERS[number // len(COLORS) % len(_MARKERS)]
+    bars = [each.estimate.half_width or 0.0 for _, each in line]
     axes.errorbar(
         places, means, yerr=bars, capsize=3, linewidth=1.2, markersize=5, label=label, color=color, marker=marker
     )

@@ -83,5 +83,5 @@ def _swept(
     rows = tuple(TrialRow.of(trial, outcomes[number]) for number, trial in enumerate(trials))
     result = SweepResult(study.metric.name, study.metric.higher_is_better, rows, digital, confidence)
     if study.folder is not None:
-        write_table(study.folder.path, result.records())
+        write_table(study.folder.path, result.to_dict())
     return result

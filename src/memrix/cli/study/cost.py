@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from memrix._support.documents import write_whole
 from memrix.asr.evaluation.settings import CostSettings
-from memrix.cli.arguments import check_hardware, check_input
+from memrix.cli.arguments import check_hardware, check_input, command
 from memrix.cli.messages import message
 from memrix.cli.options import JsonFile, Threads, options_from
 from memrix.cli.outputs import check_results
@@ -58,7 +58,7 @@ def cost(
     result = costs_of_utterances(settings, Hardware.named(hardware), TerminalReporter())
     print(f"{settings.chip or hardware}: {result.said}\n\n{result.costs}")
     if json is not None:
-        write_whole(json, f"{dumps(result.to_dict(), indent=2)}\n".encode())
+        write_whole(json, f"{dumps({**result.to_dict(), 'command': command()}, indent=2)}\n".encode())
         message(f"figures: {json}")
     if chart is not None:
         chip = Path(settings.chip).name if settings.chip else Path(hardware).stem

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,16 +18,15 @@ _MODULES: dict[Path, ModuleType] = {}
 
 
 NAMED_METRICS = ("accuracy", "loss")
-_REQUIRED = ("model", "batches")
 
 
-def check_functions(given: dict[str, Any]) -> None:
+def check_functions(given: dict[str, Any], required: Collection[str] = ("model", "batches")) -> None:
     """Check the options that name a model, batches, a metric and calibration batches, before torch is imported.
 
     Raises:
-        MemrixError: one is missing, or names what is not there.
+        MemrixError: one that is required is missing, or one names what is not there.
     """
-    for name in _REQUIRED:
+    for name in required:
         if name not in given:
             raise SettingsError(f"--{name} is missing; name a function in a Python file: --{name} net.py:make_{name}")
     metric = given.get("metric", NAMED_METRICS[0])

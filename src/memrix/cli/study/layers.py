@@ -80,7 +80,7 @@ def run_layer_study(
 
     model, batches, name, options = made_arguments(given)
     metric = _metric(name, options.pop("better", None))
-    chip = _with_digital(Hardware.named(hardware), options.pop("digital", ()))
+    chip = with_digital(Hardware.named(hardware), options.pop("digital", ()))
     result = study(model, chip, batches, metric, **options, progress=progress(TerminalReporter().note))
     print(result)
     write_results(result, {"arguments": given, "hardware_given": chip.to_dict()}, json=json, chart=chart)
@@ -95,7 +95,8 @@ def _metric(name: str, better: str | None) -> str | Metric:
     return Metric(function_of("--metric", name), higher_is_better=better == "larger")
 
 
-def _with_digital(chip: Hardware, patterns: tuple[str, ...]) -> Hardware:
+def with_digital(chip: Hardware, patterns: tuple[str, ...]) -> Hardware:
+    """A chip whose layers of these names stay digital."""
     return chip.replace(layers={**chip.layers, **dict.fromkeys(patterns, "digital")}) if patterns else chip
 
 

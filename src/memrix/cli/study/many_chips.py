@@ -16,6 +16,7 @@ from memrix.cli.study.model_study import (
     Result,
     check_model_study,
     made_arguments,
+    write_figures,
     write_results,
 )
 
@@ -25,8 +26,8 @@ class StudySettings(ModelStudySettings):
     """A model, data and a metric, and where trials run.
 
     Attributes:
-        folder: folder of finished trials: the same command runs those that are missing. Its table is results.csv, and
-            results.parquet.
+        folder: folder of finished trials: the same command runs those that are missing. Its table is results.json,
+            results.csv and results.parquet.
         jobs: number of processes.
         dask: address of the scheduler of a Dask cluster that runs the trials, such as tcp://10.0.0.1:8786.
         threads: number of CPU threads of each trial.
@@ -72,6 +73,7 @@ def run_study(
         MemrixError: input that cannot be used.
     """
     from memrix.hardware import Hardware
+    from memrix.studies.rows import RESULTS
 
     model, batches, name, options = made_arguments(given)
     metric = name if name in NAMED_METRICS else function_of("--metric", name)
@@ -81,7 +83,9 @@ def run_study(
         result = study(model, chip, batches, metric, *arguments, **options, progress=progress)
     print(result)
     message(f"trials: {options['folder']}")
-    write_results(result, {"arguments": given, "hardware": chip.to_dict()}, json=json, chart=chart)
+    about = {"arguments": given, "hardware": chip.to_dict()}
+    write_figures(result, about, Path(options["folder"]) / RESULTS)
+    write_results(result, about, json=json, chart=chart)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from memrix._support.documents import write_whole
 from memrix._support.lazy import installed_version
-from memrix.cli.arguments import check_hardware
+from memrix.cli.arguments import check_hardware, command
 from memrix.cli.messages import message
 from memrix.cli.outputs import check_results
 from memrix.cli.study.functions import check_functions, made
@@ -81,11 +81,16 @@ def made_arguments(given: Mapping[str, Any]) -> tuple[Any, Any, str, dict[str, A
 def write_results(result: Result, about: Mapping[str, Any], *, json: Path | None, chart: Path | None) -> None:
     """Write the figures of a study as JSON, with what they are about, and its chart."""
     if json is not None:
-        content = {**result.to_dict(), **about, "memrix": installed_version("memrix")}
-        write_whole(json, f"{dumps(content, indent=2)}\n".encode())
+        write_figures(result, about, json)
         message(f"figures: {json}")
     if chart is not None:
         from memrix._support.charts import save_chart
 
         save_chart(result.plot(), chart)
         message(f"chart: {chart}")
+
+
+def write_figures(result: Result, about: Mapping[str, Any], path: Path) -> None:
+    """Write the figures of a study as JSON, with what they are about and the command that has made them."""
+    content = {**result.to_dict(), **about, "command": command(), "memrix": installed_version("memrix")}
+    write_whole(path, f"{dumps(content, indent=2)}\n".encode())
