@@ -156,12 +156,17 @@ def allocation_charts(found: Allocation) -> list[Chart]:
 def cost_charts(costs: Costs) -> list[Chart]:
     """Energy of each layer by cause, of the whole chip beside the same products computed digitally, and area."""
     rows, areas = energies(costs), energies(costs, ("area",))
+    sums = "; *: sum of several" if any("*" in name for name in rows) else ""
     area = [1e6 * each["area"] for each in areas.values()]
     axes = {"xaxis": axis_of("area, mm²"), "yaxis": rows_of(list(areas)), "height": tall(len(areas))}
     return [
-        _energy("Energy of one input: layers on crossbars, by cause", rows, parts_of(costs)),
+        _energy(f"Energy of one input: layers on crossbars, by cause{sums}", rows, parts_of(costs)),
         _energy("Energy of one input: sums", totals_of(costs), {**parts_of(costs), **ELSEWHERE}),
-        Chart("Area of each layer: cells and converters", [bars_in_rows("area", area, BLUE, showlegend=False)], axes),
+        Chart(
+            f"Area of each layer: cells and converters{sums}",
+            [bars_in_rows("area", area, BLUE, showlegend=False)],
+            axes,
+        ),
     ]
 
 

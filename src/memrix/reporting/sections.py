@@ -20,7 +20,7 @@ from memrix.reporting.chip_figures import AdcHistogram, LevelStates, WiresMap, a
 from memrix.reporting.figures import Chart
 from memrix.reporting.reading import Found
 
-MOST_SMALL = 12  # histograms of layers
+MOST_SMALL = 6  # histograms of layers
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,8 @@ def sections(found: Sequence[Found], chip: Mapping[str, Part] | None) -> tuple[S
 
 def _part(found: Found, drawn: Callable[[Any], list[Chart]]) -> Part:
     try:
-        return Part(found.source, drawn(found.result), found.result._repr_html_())
+        advice = getattr(found.result, "advice", "")
+        return Part(found.source, drawn(found.result), found.result._repr_html_(), advice)
     except (ValueError, LookupError, ArithmeticError) as error:
         raise DataError(
             f"the figures of {found.source!r}, {found.kind}, cannot be shown: some are missing, or contradict others "

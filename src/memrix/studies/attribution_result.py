@@ -123,6 +123,14 @@ class Attribution:
         """What to change first: the measured remedy that gains most; None if none of them gains anything."""
         return self.remedies[0] if self.remedies and self.remedies[0].helps else None
 
+    @property
+    def advice(self) -> str:
+        """What to change first, in a sentence; empty where no change was measured."""
+        first = self.recommendation
+        if first is None:
+            return "None of the measured changes helps." if self.remedies else ""
+        return f"Change first: {first.text}. {self.metric} {first.before:.4g} -> {first.after:.4g}."
+
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists."""
         return {
@@ -160,12 +168,12 @@ class Attribution:
 
     def __str__(self) -> str:
         tables = [columns(self._cause_rows), self._said_of_sum, explained(self._layer_rows)]
-        advice = [explained(self._remedy_rows), self._advice] if self.remedies else []
+        advice = [explained(self._remedy_rows), self.advice] if self.remedies else []
         return "\n\n".join([self._said, *tables, *advice])
 
     def _repr_html_(self) -> str:
         tables = [html_table(self._cause_rows), html_text(self._said_of_sum), html_table(self._layer_rows)]
-        advice = [html_table(self._remedy_rows), html_text(self._advice)] if self.remedies else []
+        advice = [html_table(self._remedy_rows), html_text(self.advice)] if self.remedies else []
         return "\n".join([html_text(self._said), *tables, *advice])
 
     @property
@@ -215,13 +223,6 @@ class Attribution:
     def _remedy_rows(self) -> list[tuple[str, ...]]:
         head = ("error power", f"{self.metric} before", "after", "cells", "change")
         return [head, *(each.row for each in self.remedies)]
-
-    @property
-    def _advice(self) -> str:
-        first = self.recommendation
-        if first is None:
-            return "None of these changes helps."
-        return f"Change first: {first.text}. {self.metric} {first.before:.4g} -> {first.after:.4g}."
 
 
 def _layer_row(layer: LayerCauses) -> tuple[str, ...]:
