@@ -41,6 +41,7 @@ class ReportSettings(ModelStudySettings):
             with the inputs that the metric gives it, to show histograms of ADCs, energy and area.
         calibration: function without arguments that returns batches of inputs, to calibrate the model with, and to
             read the chip with where there are no batches.
+        seed: seed of the chip that is programmed.
         digital: name patterns of layers that stay digital, separated by commas.
         title: of the page.
     """
@@ -117,15 +118,12 @@ def _chip_of(given: dict[str, Any]) -> tuple[nn.Module, Sequence[Any] | None]:
     name = given.get("metric", ReportSettings.metric)
     metric = Metric.of(name if name in NAMED_METRICS else function_of("--metric", name))
     batches = list(made("--batches", given["batches"])) if "batches" in given else []
-    inputs: Sequence[Any] | None = (
-        list(made("--calibration", given["calibration"])) if "calibration" in given else None
-    )
-    prepared = Preparation(model, metric, batches, inputs)
-    if batches and inputs is None:
-        inputs = prepared.inputs
+    calibration = list(made("--calibration", given["calibration"])) if "calibration" in given else None
+    inputs = Preparation(model, metric, batches, None).inputs if batches else calibration
     if hardware is None:
         return memrix.load(given["chip"], model), inputs
     hardware = with_digital(hardware, given.get("digital", ()))
+    prepared = Preparation(model, metric, batches, inputs if calibration is None else calibration)
     if inputs is not None:
         prepared.calibrate([hardware])
     return memrix.program(prepared.model, hardware, seed=given.get("seed", ReportSettings.seed)), inputs
