@@ -11,6 +11,7 @@ from torch import nn
 
 from memrix._support.documents import file_path
 from memrix._support.validation import shown
+from memrix._support.wording import explained
 from memrix.errors import DataError, SettingsError
 from memrix.reporting.page import page, require_libraries
 from memrix.reporting.reading import found_in
@@ -66,10 +67,6 @@ def report(
     found = found_in(given)
     figures = None if chip is None else of_chip(chip, batches)
     text = page(title, sections(found, figures), found, command)
-    try:
+    with explained(DataError, f"the report {str(path)!r} cannot be written", "name another place"):
         write_text(target, text)
-    except OSError as error:
-        raise DataError(
-            f"the report cannot be written to {str(path)!r} ({error.strerror or error}); name another place"
-        ) from error
     return target

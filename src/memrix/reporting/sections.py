@@ -11,6 +11,7 @@ from torch import nn
 
 from memrix._support.notebooks import html_table
 from memrix._support.tables import percent
+from memrix._support.wording import explained
 from memrix.errors import DataError
 from memrix.model.costs import costs
 from memrix.model.summaries import summary
@@ -153,14 +154,10 @@ def sections(found: Sequence[Found], chip: Mapping[str, Part] | None) -> tuple[S
 
 
 def _part(found: Found, drawn: Callable[[Any], list[Chart]]) -> Part:
-    try:
+    what = f"the figures of {found.source!r}, {found.kind}, cannot be shown: some are missing, or contradict others"
+    with explained(DataError, what, "run its command again", (ValueError, LookupError, ArithmeticError)):
         advice = getattr(found.result, "advice", "")
         return Part(found.source, drawn(found.result), found.result._repr_html_(), advice)
-    except (ValueError, LookupError, ArithmeticError) as error:
-        raise DataError(
-            f"the figures of {found.source!r}, {found.kind}, cannot be shown: some are missing, or contradict others "
-            f"({type(error).__name__}: {error}); run its command again"
-        ) from error
 
 
 def of_chip(chip: nn.Module, batches: Iterable[Any] | None) -> dict[str, Part]:
