@@ -24,7 +24,7 @@ OF_CHIPS = [
     "load",
 ]
 RESULTS = ["Quantization", "Seeds", "Check", "Calibration", "Summary", "Costs", "CostConstants"]
-STUDIES = ["sweep", "monte_carlo", "sensitivity", "attribution", "allocate", "Metric"]
+STUDIES = ["sweep", "monte_carlo", "sensitivity", "attribution", "allocate", "report", "Metric"]
 FOUND = ["SweepResult", "MonteCarloResult", "Sensitivity", "Attribution", "Allocation"]
 SPEECH = {
     "transcribing.transcriber": ["Transcriber"],
@@ -53,8 +53,8 @@ PAGES = {
     ),
     "studies": (
         "Studies",
-        "Figures on many chips. How to use them: [Studies](../studies.md) and "
-        "[Which layer, which cause](../attribution.md).",
+        "Figures on many chips. How to use them: [Studies](../studies.md), "
+        "[Which layer, which cause](../attribution.md) and [One page of results](../report.md).",
     ),
     "layers": (
         "Layers",
