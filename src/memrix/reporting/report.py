@@ -9,14 +9,12 @@ from typing import Any
 
 from torch import nn
 
-from memrix._support.documents import file_path
+from memrix._support.documents import file_path, write_whole
 from memrix._support.validation import shown
-from memrix._support.wording import explained
 from memrix.errors import DataError, SettingsError
 from memrix.reporting.page import page, require_libraries
 from memrix.reporting.reading import found_in
 from memrix.reporting.sections import of_chip, sections
-from memrix.studies.store import write_text
 
 
 def report(
@@ -67,6 +65,5 @@ def report(
     found = found_in(given)
     figures = None if chip is None else of_chip(chip, batches)
     text = page(title, sections(found, figures), found, command)
-    with explained(DataError, f"the report {str(path)!r} cannot be written", "name another place"):
-        write_text(target, text)
+    write_whole(target, text.encode())
     return target
