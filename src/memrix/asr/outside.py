@@ -17,13 +17,7 @@ from pydantic import AfterValidator, BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
 
 from memrix.errors import DataError, MemrixError
-from memrix.toolkit import (
-    explained as plain_explained,
-    file_path,
-    read_text,
-    reason_of as plain_reason,
-    shown,
-)
+from memrix.toolkit import explained as plain_explained, file_path, read_text, reason_of as plain_reason, shown
 
 T = TypeVar("T")
 

@@ -19,14 +19,7 @@ from memrix.asr.former import present_tensors
 from memrix.asr.recognizer_schema import described_recognizer
 from memrix.asr.speech_model import SpeechModel
 from memrix.errors import CheckpointError
-from memrix.toolkit import (
-    FileKind,
-    content_digest,
-    file_path,
-    former_names,
-    read_archive,
-    write_archive,
-)
+from memrix.toolkit import FileKind, content_digest, file_path, former_names, read_archive, write_archive
 
 FLOAT_BITS = 11
 """Of the weights of a packed float recognizer, which change by at most 1/2046 of the largest of their output."""

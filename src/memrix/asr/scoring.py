@@ -233,7 +233,9 @@ def _exact(counts: Counts, words: Counts, confidence: float, *, signed: bool) ->
 
     chips, total = len(counts), int(words.sum())
     rate = float(counts.sum()) / (chips * total)
-    low, high = _binomial(round(abs(rate) * total), total, confidence)
+    errors = round(abs(rate) * total)
+    exact = stats.binomtest(min(errors, total), total).proportion_ci(confidence, method="exact")
+    low, high = float(exact.low), max(float(exact.high), errors / total)
     if signed and rate == 0.0:
         low = -high
     elif rate < 0.0:
@@ -242,10 +244,3 @@ def _exact(counts: Counts, words: Counts, confidence: float, *, signed: bool) ->
         return low, high
     of_chips = stats.t.ppf(_tails(confidence)[1], chips - 1) * np.sqrt(variances(counts, words).chips) / total
     return rate - float(np.hypot(rate - low, of_chips)), rate + float(np.hypot(high - rate, of_chips))
-
-
-def _binomial(errors: int, words: int, confidence: float) -> tuple[float, float]:
-    from scipy import stats
-
-    exact = stats.binomtest(min(errors, words), words).proportion_ci(confidence, method="exact")
-    return float(exact.low), max(float(exact.high), errors / words)

@@ -11,7 +11,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    TypeAdapter,
+    ValidationError,
+    create_model,
+    model_validator,
+)
 
 from memrix.asr.outside import PlainText, Schema, explained, refusal, text_problem, told
 from memrix.errors import DataError
@@ -93,29 +102,17 @@ def require_file_name(name: str) -> None:
     raise DataError(f"its audio {shown(name)} is {kind}, expected a file; write the audio into one")
 
 
-class _Resample(Schema):
-    source_sampling_rate: Rate
-    target_sampling_rate: Rate
+def _arguments(**types: Any) -> type[Schema]:  # noqa: ANN401 - whatever annotates a field
+    fields: Any = {name: (kind, ...) for name, kind in types.items()}
+    return create_model("Arguments", __base__=Schema, **fields)
 
 
-class _Factor(Schema):
-    factor: float = Field(ge=0.1, le=10)
-
-
-class _Gain(Schema):
-    factor: float = Field(ge=-1e6, le=1e6)
-
-
-class _Loudness(Schema):
-    target: float = Field(ge=-100, le=20)  # dB
-
-
-_TRANSFORMS: dict[str, type[Schema]] = {
-    "Resample": _Resample,
-    "Speed": _Factor,
-    "Tempo": _Factor,
-    "Volume": _Gain,
-    "LoudnessNormalization": _Loudness,
+_TRANSFORMS = {
+    "Resample": _arguments(source_sampling_rate=Rate, target_sampling_rate=Rate),
+    "Speed": _arguments(factor=Annotated[float, Field(ge=0.1, le=10)]),
+    "Tempo": _arguments(factor=Annotated[float, Field(ge=0.1, le=10)]),
+    "Volume": _arguments(factor=Annotated[float, Field(ge=-1e6, le=1e6)]),
+    "LoudnessNormalization": _arguments(target=Annotated[float, Field(ge=-100, le=20)]),  # dB
 }
 """What lhotse may do to audio as it is read, and with which settings: numbers alone."""
 

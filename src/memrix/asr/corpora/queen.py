@@ -191,10 +191,7 @@ def prepare_queen(
         {
             "source": f"Debian package {_PACKAGE}" if source is None else str(source.resolve()),
             "license": LICENSE,
-            "left_out": {
-                **left_out,
-                "not in the fixed splits": sum(item.id not in splits for item in utterances),
-            },
+            "left_out": {**left_out, "not in the fixed splits": sum(item.id not in splits for item in utterances)},
         },
         progress,
         skip_bad=skip_bad,

@@ -7,14 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import (
-    BeforeValidator,
-    Field,
-    FiniteFloat,
-    PlainSerializer,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, FiniteFloat, PlainSerializer, ValidationError, model_validator
 
 from memrix import Hardware, Quantization
 from memrix.asr.augmentation import Augmentation

@@ -41,19 +41,19 @@ _BLOCK = re.compile(
     r"(?P<side>encoder|decoder)/layer_(?P<index>\d+)/(?P<part>self_attention|attention|ffn)/"
     r"(?P<layer>layer_norm|linear_\d)/(?P<kind>weight|bias|gamma|beta)"
 )
-_NORMS = {
-    "self_attention": "self_attn_layer_norm",
-    "attention": "encoder_attn_layer_norm",
-    "ffn": "final_layer_norm",
-}
-_FEED_FORWARD = {"linear_0": "fc1", "linear_1": "fc2"}
-_PROJECTIONS = {
+_IN_BLOCKS = {
+    ("self_attention", "layer_norm"): ("self_attn_layer_norm",),
     ("self_attention", "linear_0"): ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
     ("self_attention", "linear_1"): ("self_attn.out_proj",),
+    ("attention", "layer_norm"): ("encoder_attn_layer_norm",),
     ("attention", "linear_0"): ("encoder_attn.q_proj",),
     ("attention", "linear_1"): ("encoder_attn.k_proj", "encoder_attn.v_proj"),
     ("attention", "linear_2"): ("encoder_attn.out_proj",),
+    ("ffn", "layer_norm"): ("final_layer_norm",),
+    ("ffn", "linear_0"): ("fc1",),
+    ("ffn", "linear_1"): ("fc2",),
 }
+"""Names, inside one block, of what a variable holds."""
 _KINDS = {"gamma": "weight", "beta": "bias"}
 
 
@@ -154,7 +154,7 @@ def _renamed(name: str, values: Tensor) -> Iterator[tuple[str, Tensor]]:
         yield _OUTSIDE_BLOCKS[name], values
         return
     block = _BLOCK.fullmatch(name)
-    targets = _targets(block["part"], block["layer"]) if block else ()
+    targets = _IN_BLOCKS.get((block["part"], block["layer"]), ()) if block else ()
     if not block or not targets:
         raise AssetError(f"the weight {name!r} has no place in Whisper; expected the weights of a Whisper model")
     if len(values) % len(targets):
@@ -167,12 +167,3 @@ def _renamed(name: str, values: Tensor) -> Iterator[tuple[str, Tensor]]:
             continue
         # A copy, so that changing one projection in place leaves those cut from the same variable alone.
         yield f"model.{block['side']}.layers.{block['index']}.{target}.{kind}", part.clone()
-
-
-def _targets(part: str, layer: str) -> tuple[str, ...]:
-    """Names, inside one block, of what a variable holds; empty where there is no counterpart."""
-    if layer == "layer_norm":
-        return (_NORMS[part],)
-    if part == "ffn":
-        return (_FEED_FORWARD[layer],) if layer in _FEED_FORWARD else ()
-    return _PROJECTIONS.get((part, layer), ())
