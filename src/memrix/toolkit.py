@@ -9,8 +9,8 @@ file, what is wrong with it, and how to fix it.
 - Messages: ``shown`` (a value in one short line), ``closest`` ("did you mean ...?"), ``listed`` (names, and how many
   more), ``listing`` (problems, a line for each), ``explained`` (a block whose errors of other libraries become one of
   memrix, with ``reason_of`` in it).
-- Names that have changed: ``former_names`` of a module, ``former_modules`` for the places where some were,
-  ``formerly`` and ``with_former_names`` of a dataclass, ``warn_renamed`` of anything else.
+- Names that have changed: ``former_names`` of a module, ``former_module`` and ``former_modules`` for the places where
+  modules were, ``formerly`` and ``with_former_names`` of a dataclass, ``warn_renamed`` of anything else.
 """
 
 from __future__ import annotations
@@ -31,7 +31,14 @@ from memrix._support.documents import (
     write_whole,
 )
 from memrix._support.records import closest
-from memrix._support.renamed import former_modules, former_names, formerly, warn_renamed, with_former_names
+from memrix._support.renamed import (
+    former_module,
+    former_modules,
+    former_names,
+    formerly,
+    warn_renamed,
+    with_former_names,
+)
 from memrix._support.tables import listed
 from memrix._support.wording import explained, listing, reason_of, shown
 
@@ -45,6 +52,7 @@ __all__ = [
     "content_digest",
     "explained",
     "file_path",
+    "former_module",
     "former_modules",
     "former_names",
     "formerly",

@@ -48,6 +48,25 @@ def former_names(module: str, renamed: Mapping[str, str]) -> Callable[[str], Any
     return get
 
 
+def former_module(module: str, home: str, renamed: Mapping[str, str] | None = None) -> Callable[[str], Any]:
+    """A ``__getattr__`` for the former place of a module: it gives what is in the present one.
+
+    Args:
+        module: ``__name__`` of the former place.
+        home: name of the present one.
+        renamed: present names in it by former ones, where these differ.
+    """
+
+    def get(name: str) -> Any:  # noqa: ANN401
+        present, place = (renamed or {}).get(name, name), importlib.import_module(home)
+        if name.startswith("_") or not hasattr(place, present):
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        warn_renamed(f"{module}.{name}", f"{home}.{present}")
+        return getattr(place, present)
+
+    return get
+
+
 def former_modules(package: str, homes: Mapping[str, str], renamed: Mapping[str, Mapping[str, str]]) -> None:
     """Let modules be imported from where they were: each gives what is in the present one, and warns.
 
@@ -73,15 +92,7 @@ class _FormerModules(MetaPathFinder, Loader):
         return spec_from_loader(fullname, self) if fullname in self._homes else None
 
     def exec_module(self, module: ModuleType) -> None:
-        home, renamed = self._homes[module.__name__]
-
-        def get(name: str) -> Any:  # noqa: ANN401
-            present, place = renamed.get(name, name), importlib.import_module(home)
-            if name.startswith("_") or not hasattr(place, present):
-                raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
-            warn_renamed(f"{module.__name__}.{name}", f"{home}.{present}")
-            return getattr(place, present)
-
+        get = former_module(module.__name__, *self._homes[module.__name__])
         module.__getattr__ = get  # type: ignore[method-assign]
 
 

@@ -11,8 +11,6 @@ from memrix.asr.kept import hash_of
 from memrix.asr.outside import text_problem
 from memrix.errors import DataError
 
-Spelling = tuple[str, ...]
-
 RESERVED = frozenset({"<s>", "</s>", "<unk>"})
 """Words that mean something else in a language model: begin and end of a sentence, and an unknown word."""
 
