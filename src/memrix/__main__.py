@@ -1,6 +1,6 @@
 """`python -m memrix` is the `memrix` command."""
 
-from memrix.cli.main import run
+from memrix.cli.entry import run
 
 if __name__ == "__main__":
     run()

@@ -11,7 +11,7 @@ before any work is done (``outputs``), and modules import nothing heavy before a
 (``arguments``), so that `--help` and errors come at once. Only ``main`` catches errors: a ``MemrixError`` becomes
 one message.
 
-    main, __main__                        entry point, exit codes
+    entry, main                           entry points, exit codes
     demo, evaluate, experiment, train     commands of speech recognition
     training_options                      what a training is asked for, beside a recipe
     transcribe                            recordings as text
