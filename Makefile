@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-slow lint docs bench clean
+.PHONY: demo test test-slow lint docs bench dist clean
 
 # torch goes first and alone: its pinned CPU build keeps every later request from pulling a CUDA build.
 $(READY): pyproject.toml constraints.txt
@@ -36,6 +36,10 @@ docs: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+# Built, then installed and tested in a virtual environment of their own, outside of this folder; ends in dist/.
+dist:
+	$(PYTHON) -m tools.dist
 
 clean:
 	rm -rf $(VENV)
