@@ -14,7 +14,7 @@ GITHUB = ROOT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
 TEMPLATES = sorted((GITHUB / "ISSUE_TEMPLATE").glob("*.yml"))
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
-MADE = {"dist/", "dist/*", "build/site", "torch.txt", "versions.txt", "notes.md"}
+MADE = {"dist/", "dist/*", "build/site", "versions.txt", "notes.md"}
 """What steps make."""
 
 
@@ -66,7 +66,7 @@ class TestWorkflows:
     def test_extras_exist(self, path):
         for words in commands(path):
             for extras in re.findall(r"^\.\[(.*)\]$", "\n".join(words), flags=re.MULTILINE):
-                assert set(extras.split(",")) <= set(PROJECT["optional-dependencies"])
+                assert set(extras.split(",")) - {"EXPRESSION"} <= set(PROJECT["optional-dependencies"])
 
     def test_jobs_that_are_needed_or_called_exist(self, path):
         known = jobs(path)
@@ -88,17 +88,25 @@ def matrix(job):
     return jobs(GITHUB / "workflows" / "test.yml")[job]["strategy"]["matrix"]
 
 
+CORE = matrix("core")["include"]
+
+
 def test_every_python_of_the_classifiers_is_tested():
     classified = [line.rpartition(" ")[2] for line in PROJECT["classifiers"] if re.search(r":: 3\.\d+$", line)]
-    assert matrix("make-test")["python"] == classified
+    assert sorted({*matrix("make-test")["python"], *(entry["python"] for entry in CORE)}) == classified
     assert PROJECT["requires-python"] == f">={classified[0]}"
 
 
 def test_the_oldest_torch_that_is_allowed_is_tested():
     (oldest,) = (re.fullmatch(r"torch>=([\d.]+)", line)[1] for line in PROJECT["dependencies"] if "torch" in line)
-    tested = matrix("torch")["include"]
-    assert any(entry["torch"] == f"=={oldest}.*" and not entry["may-fail"] for entry in tested)
-    assert any(entry["torch"] == f">={oldest}" for entry in tested)
+    assert any(entry["torch"] == f"=={oldest}.*" and not entry["may-fail"] for entry in CORE)
+    assert any(entry["torch"] == f">={oldest}" for entry in CORE)
+
+
+def test_extras_and_tests_of_the_core_exist():
+    for entry in CORE:
+        assert set(entry["extras"].split(",")) <= set(PROJECT["optional-dependencies"])
+        assert all((ROOT / name).exists() for name in entry["speech"].split())
 
 
 def test_only_the_job_that_publishes_gets_an_identity():
