@@ -9,7 +9,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
 
@@ -104,6 +104,24 @@ def read_each(lines: Iterable[str], read: Callable[[str, int], T]) -> tuple[list
         except DataError as error:
             problems.append(f"line {number}: {error}")
     return found, problems
+
+
+def read_once(read: Callable[[Path], T]) -> Callable[[Path], T]:
+    """The same reading, which reads every file once; what is wrong with one is said each time."""
+
+    @cache
+    def found(path: Path) -> T | DataError:
+        try:
+            return read(path)
+        except DataError as error:
+            return error
+
+    def get(path: Path) -> T:
+        if isinstance(result := found(path), DataError):
+            raise result
+        return result
+
+    return get
 
 
 def reason_of(error: Exception) -> str:

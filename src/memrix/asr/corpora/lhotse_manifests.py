@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from memrix.asr.corpora.preparation import Progress, silent
 from memrix.asr.corpora.prepared import MANIFEST, SPLITS, PreparedCorpus
 from memrix.asr.corpora.transcripts import transcript
 from memrix.asr.corpora.writing import Collection, entries
-from memrix.asr.outside import about, explained, unpacked_lines
+from memrix.asr.outside import about, explained, read_once, unpacked_lines
 from memrix.errors import DataError
 from memrix.toolkit import shown
 
@@ -54,7 +53,7 @@ def prepare_manifests(
             lines[split] = [line for line in found if line.strip()]
     total = sum(map(len, lines.values()))
     collection = Collection(name, skip_bad=skip_bad)
-    shape_of = cache(_shape)  # every audio file is checked once
+    shape_of = read_once(check_ends)
     done = 0
     for split in there:
         for number, line in enumerate(lines[split], start=1):
@@ -66,7 +65,7 @@ def prepare_manifests(
     return collection.written(folder, description)
 
 
-def _cut(line: str, source: Path, shape_of: Callable[[Path], Shape | DataError]) -> MonoCut:
+def _cut(line: str, source: Path, shape_of: Callable[[Path], Shape]) -> MonoCut:
     """The cut of a line of a manifest; DataError if it cannot be used."""
     parsed = parsed_cut(line)
     with about(parsed.id):
@@ -76,14 +75,10 @@ def _cut(line: str, source: Path, shape_of: Callable[[Path], Shape | DataError])
     return cut if cut.sampling_rate == SAMPLE_RATE else cut.resample(SAMPLE_RATE)
 
 
-def _checked_path(
-    name: str, seconds: float | None, source: Path, shape_of: Callable[[Path], Shape | DataError]
-) -> Path:
+def _checked_path(name: str, seconds: float | None, source: Path, shape_of: Callable[[Path], Shape]) -> Path:
     """The path of an audio file, which is looked at, and lasts so long; None if it may have any length."""
     path = path_beside(source, name)
     found = shape_of(path)
-    if isinstance(found, DataError):
-        raise found
     if seconds is not None and abs(found.frames / found.rate - seconds) > _ROUGH_LENGTH:
         raise DataError(
             f"{path} lasts {found.frames / found.rate:g} s, and {seconds:g} s in the manifest; copy the file "
@@ -102,10 +97,3 @@ def path_beside(folder: Path, name: str) -> Path:
     with explained(DataError, f"its audio {shown(name)} cannot be looked for"):
         beside = folder / name
         return (beside if beside.is_file() else Path(name)).resolve()
-
-
-def _shape(path: Path) -> Shape | DataError:
-    try:
-        return check_ends(path)
-    except DataError as error:
-        return error

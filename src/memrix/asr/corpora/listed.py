@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import AliasChoices, BaseModel, Field, FiniteFloat, ValidationError
 
 from memrix.asr.corpora.recordings import Entry
 from memrix.asr.corpora.writing import Collection
@@ -23,10 +23,8 @@ _TEXT = ("text", "transcription", "transcript", "sentence")
 _OF_PARTS = ("id", "offset", "duration")
 
 
-class _Line(BaseModel):
+class _Line(BaseModel, strict=True, extra="ignore"):
     """What is read of an utterance; anything else that is noted of it is passed over."""
-
-    model_config = ConfigDict(strict=True, extra="ignore")
 
     id: PlainText | None = None
     audio: Annotated[PlainText, Field(validation_alias=AliasChoices(*_AUDIO))]

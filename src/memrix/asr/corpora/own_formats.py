@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,12 +18,12 @@ from memrix.asr.corpora.prepared import MANIFEST, PART, SPLITS, PreparedCorpus
 from memrix.asr.corpora.recordings import Entry, kept_recording, window
 from memrix.asr.corpora.transcripts import is_remark, transcript
 from memrix.asr.corpora.writing import Collection, entries
-from memrix.asr.outside import plain_text
+from memrix.asr.outside import plain_text, read_once
 from memrix.errors import DataError
 from memrix.toolkit import closest
 
 if TYPE_CHECKING:
-    from lhotse import MonoCut, Recording
+    from lhotse import MonoCut
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def prepare_own(
     listed = [(place, entry) for place in places for entry in FORMATS[chosen].read(place, collection)]
     cuts: dict[str, MonoCut] = {}
     named: dict[str, str | None] = {}
-    recording_of = cache(_recording)  # every audio file is checked once
+    recording_of = read_once(lambda path: kept_recording(path, path.stem))
     for done, (place, entry) in enumerate(listed, start=1):
         progress(done, len(listed))
         if is_remark(entry.text):
@@ -74,7 +73,8 @@ def prepare_own(
             continue
         with collection.noting(entry.id):
             path = path_beside(place if place.is_dir() else place.parent, entry.audio)
-            cut = _cut(entry, recording_of(path))
+            words = transcript(entry.text)
+            cut = window(recording_of(path), entry.id, words, entry.speaker, entry.start, entry.end)
             if cuts.setdefault(entry.id, cut) is not cut:
                 raise DataError(f"another utterance has this id, and {place} has it as well")
             if FORMATS[chosen].by_place:
@@ -110,20 +110,6 @@ def find_format(source: Path, format: str | None = None) -> tuple[str, list[Path
         looked_for = "; ".join(f"{each.looked_for} ({name})" for name, each in asked.items())
         raise DataError(f"looked for {looked_for}, and found none: {entries(source)}")
     return next(iter(found.items()))
-
-
-def _cut(entry: Entry, recording: Recording | DataError) -> MonoCut:
-    words = transcript(entry.text)
-    if isinstance(recording, DataError):
-        raise recording
-    return window(recording, entry.id, words, entry.speaker, entry.start, entry.end)
-
-
-def _recording(path: Path) -> Recording | DataError:
-    try:
-        return kept_recording(path, path.stem)
-    except DataError as error:
-        return error
 
 
 def _with_cuts(source: Path) -> list[Path]:
