@@ -30,9 +30,10 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Strict: a broken link or anchor, a name without a docstring and a setting without a unit are errors.
+# Strict: a broken link or anchor, a name without a docstring and a setting without a unit are errors. With --quiet,
+# MkDocs would not see its own warnings.
 docs: $(READY)
-	NO_MKDOCS_2_WARNING=1 OMP_NUM_THREADS=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 OMP_NUM_THREADS=1 $(BIN)/mkdocs build --strict
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

@@ -6,7 +6,7 @@ import dataclasses
 import importlib
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 PROTOCOLS = ["ResetSet", "PreCycled", "WriteVerify", "ResetRamp", "Ideal"]
 PARTS = ["Device", "Tile", "Wires", "DAC", "ADC", "Faults", "Relaxation", "TelegraphNoise", "Drift"]
@@ -139,13 +139,23 @@ def told(module: object, name: str) -> Iterator[str]:
             function = method.fget if isinstance(method, property) else getattr(method, "__func__", method)
             # An override says what the method that it overrides says.
             public = inspect.isfunction(function) and not member.startswith("_")
-            if public and not inspect.getdoc(getattr(value, member)):
-                yield f"{member} has no docstring"
+            if public:
+                yield from _told_of_method(member, function, inspect.getdoc(getattr(value, member)) or "")
     elif inspect.isroutine(inspect.unwrap(value)) if callable(value) else False:
         arguments = inspect.signature(value).parameters
         yield from _missing("Args", [argument for argument in arguments if not argument.startswith("_")], text)
     if not text and (inspect.isclass(value) or callable(value)):
         yield "has no docstring"
+
+
+def _told_of_method(name: str, function: Callable[..., object], text: str) -> Iterator[str]:
+    """What the docstring of a method leaves out: a sentence can speak of two arguments without a list of them."""
+    if not text:
+        yield f"{name} has no docstring"
+    arguments = [argument for argument in inspect.signature(function).parameters if argument not in ("self", "cls")]
+    unsaid = [argument for argument in arguments if not re.search(rf"\b{argument}\b", text)]
+    if len(unsaid) > 2 and "Arguments as for" not in text:
+        yield f"the docstring of {name} says nothing of {', '.join(unsaid)}"
 
 
 def _missing(section: str, names: list[str], text: str) -> Iterator[str]:

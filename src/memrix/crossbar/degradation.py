@@ -49,9 +49,16 @@ class Faults:
     def apply_(
         self, states: Tensor, nominal_states: tuple[float, float], stream: Stream, first: int = 0
     ) -> Tensor | None:
-        """Put stuck cells into the nominal ON or OFF state; returns which they are (bool), None without any.
+        """Put stuck cells into the nominal ON or OFF state, in place. Two words of each cell, 32 bits, decide.
 
-        Two words of each cell, 32 bits, decide; ``first``: number of the first cell.
+        Args:
+            states: ``r`` of programmed cells, any shape.
+            nominal_states: of an ON and of an OFF cell.
+            stream: the random numbers of the chip.
+            first: number of the first cell.
+
+        Returns:
+            Which cells are stuck, bool of the same shape; None without any.
         """
         if not (self.stuck_on or self.stuck_off):
             return None

@@ -48,7 +48,15 @@ class FreshCells:
     def draw_within(
         self, reads: ReadRange | None, on: Tensor, *, chip: Stream, programming: Stream, first: int = 0
     ) -> tuple[Tensor, WithinReach | None]:
-        """States as ``draw`` gives them, and the cells among them that a reading within a range may switch."""
+        """States as ``draw`` gives them, and the cells among them that a reading within a range may switch.
+
+        Args:
+            reads: the voltages of readings to come; None: no cell is looked for.
+            on: which cells are ON, bool of any shape.
+            chip: random numbers of the devices.
+            programming: random numbers of the cycle.
+            first: number of the first cell.
+        """
         streams = CellStreams.of_layer(chip, programming, first)
         switching = switching_of(self.parameters, self.parameters.order, on.device)
         state = torch.empty(on.shape, dtype=torch.float32, device=on.device)

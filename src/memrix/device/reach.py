@@ -52,7 +52,12 @@ class WithinReach:
 
     @classmethod
     def joined(cls, parts: Sequence[WithinReach], lengths: Sequence[int]) -> WithinReach:
-        """Those of arrays of so many cells one after the other, at least one."""
+        """Those of arrays one after the other.
+
+        Args:
+            parts: of each array, at least one.
+            lengths: number of cells of each array.
+        """
         starts = accumulate(lengths, initial=0)
         blocks = [part.cells for part in parts if part.cells is not None]
         return cls(

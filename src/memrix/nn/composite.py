@@ -114,7 +114,12 @@ class DecomposedLayer(AdoptedLayer, prefix="Decomposed"):
 
     @classmethod
     def adopt(cls, layer: nn.Module, submodules: Submodules) -> None:
-        """Decompose a layer in place."""
+        """Decompose a layer in place.
+
+        Args:
+            layer: of torch, whose class this one is mixed into.
+            submodules: by name; a dot in a name groups submodules.
+        """
         adopt(layer, cls)
         for name, submodule in submodules.items():
             *path, last = name.split(".")

@@ -42,7 +42,14 @@ class QuantizedLayer(AdoptedLayer, prefix="Quantized", defaults=(_Conveniences,)
 
     @classmethod
     def adopt(cls: type[Adopted], layer: nn.Module, geometry: Geometry, name: str, hardware: Hardware) -> Adopted:
-        """Convert a layer to this class in place. Its hooks, owners and keys do not change."""
+        """Convert a layer to this class in place. Its hooks, owners and keys do not change.
+
+        Args:
+            layer: a layer of torch, or one that memrix has converted.
+            geometry: how it is a product of vectors and matrices.
+            name: its name in the model.
+            hardware: whose bits its quantizers have.
+        """
         state = LayerState.of(layer, geometry, name)
         adopted = adopt(layer, cls)
         state.adopt(geometry, name, hardware)

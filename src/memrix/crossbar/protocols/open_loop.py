@@ -60,7 +60,10 @@ class ResetSet:
         first: int = 0,
         reads: ReadRange | None = None,
     ) -> Programmed:
-        """Program fresh cells to bool targets of any shape."""
+        """Program fresh cells to bool targets of any shape.
+
+        Arguments as for ``memrix.ProgrammingProtocol.program``.
+        """
         require_targets(targets, analog=self.analog)
         self.require_device(parameters)
         states, within = FreshCells(parameters).draw_within(
@@ -137,7 +140,10 @@ class Ideal:
         first: int = 0,
         reads: ReadRange | None = None,
     ) -> Programmed:
-        """Program cells to bool targets or levels of any shape; the streams are not touched."""
+        """Program cells to bool targets or levels of any shape; the streams are not touched.
+
+        Arguments as for ``memrix.ProgrammingProtocol.program``.
+        """
         require_targets(targets, analog=self.analog)
         on, off = self.nominal_states(parameters)
         states = targets.to(torch.float32).mul_(on - off).add_(off) if targets.is_floating_point() else None

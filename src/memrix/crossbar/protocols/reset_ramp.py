@@ -143,6 +143,8 @@ class ResetRamp:
     ) -> Programmed:
         """Program fresh cells to bool targets or levels of any shape.
 
+        Arguments as for ``memrix.ProgrammingProtocol.program``.
+
         Raises:
             SettingsError: the ramp reaches voltages at which a reset of this device is complete.
         """
@@ -168,7 +170,10 @@ class ResetRamp:
         first: int = 0,
         reads: ReadRange | None = None,
     ) -> Programmed:
-        """``program`` with ``overshoot`` added to the targets: one value for each of ``_SAMPLE_LEVELS``."""
+        """``program`` with ``overshoot`` added to the targets: one value for each of ``_SAMPLE_LEVELS``.
+
+        Arguments as for ``program``.
+        """
         self.require_device(parameters)
         pulses = pulses_of(self, parameters)
         rounds = RampRounds(

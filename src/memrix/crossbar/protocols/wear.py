@@ -82,6 +82,7 @@ class PreCycled:
     ) -> Programmed:
         """Program cells to bool targets of any shape.
 
+        Arguments as for ``memrix.ProgrammingProtocol.program``.
         ``arrays``, integers from 0 that broadcast to the targets, tell in which array each cell lies; without them
         16,384 numbers of cells make one.
         """

@@ -78,7 +78,10 @@ class WriteVerify:
         first: int = 0,
         reads: ReadRange | None = None,
     ) -> Programmed:
-        """Program fresh cells to bool targets of any shape."""
+        """Program fresh cells to bool targets of any shape.
+
+        Arguments as for ``memrix.ProgrammingProtocol.program``.
+        """
         require_targets(targets, analog=self.analog)
         self.require_device(parameters)
         circuit = read_back_of(self, parameters)
