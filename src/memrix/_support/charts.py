@@ -10,7 +10,14 @@ from memrix.errors import DataError
 
 
 def save_chart(figure: Any, path: Path) -> Path:  # noqa: ANN401 - of matplotlib, which no core module imports
-    """Write a chart; its folder is made if need be. Its path.
+    """Write a chart; its folder is made if need be.
+
+    Args:
+        figure: of matplotlib.
+        path: of a .png, .svg or .pdf file.
+
+    Returns:
+        The path.
 
     Raises:
         DataError: the file cannot be written.

@@ -111,7 +111,9 @@ def write_whole(path: str | Path, content: bytes, kind: type[MemrixError] = Data
     """Write a file atomically: it is complete or absent.
 
     Args:
-        text: of the whole file.
+        path: of the file, which is replaced if it exists.
+        content: of the whole file.
+        kind: of the error.
 
     Raises:
         MemrixError: of the kind given: the disk is full, the place cannot be written to, or it is no path.
@@ -125,6 +127,9 @@ def write_whole(path: str | Path, content: bytes, kind: type[MemrixError] = Data
 
 def parse_json(text: str | bytes) -> Any:  # noqa: ANN401
     """The tree of a JSON text or of the content of a file; NaN and infinities are numbers, as Python writes them.
+
+    Args:
+        text: the JSON text, or the content of the file in UTF-8.
 
     Raises:
         ValueError: the text is not UTF-8 or not JSON, a field is given twice, or it is nested deeper than any file of
