@@ -193,13 +193,7 @@ class Hardware:
 
     @classmethod
     def read_table(cls, value: object, place: str, reading: Reading) -> Any:  # noqa: ANN401
-        """The hardware of a table inside a tree, for files that hold several descriptions.
-
-        Args:
-            value: the table.
-            place: where it is in the tree, for messages.
-            reading: of the whole tree; problems are added to it.
-        """
+        """The hardware of a table at a ``place`` in a tree; its problems are added to the ``reading`` of the tree."""
         if not isinstance(value, dict):
             return reading.expect(place, "a table of settings", value)
         problems: list[str] = []
