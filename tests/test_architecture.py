@@ -16,7 +16,7 @@ FLOORS = [
     {"hardware", "costing"},
     {"nn"},
     {"model"},
-    {"checkpoint"},
+    {"checkpoint", "exports"},
     {"studies", "asr"},
     {"reporting"},
     {"cli"},

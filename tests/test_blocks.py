@@ -248,12 +248,21 @@ def check_torchrun(words):
     assert (ROOT / script).is_file()
 
 
+def check_ngspice(words):
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    parser.add_argument("-b", action="store_true", required=True)
+    parser.add_argument("-r")
+    parser.add_argument("netlist")
+    parser.parse_args(words)
+
+
 PROGRAMS = {
     "memrix": parsed,
     "torchrun": check_torchrun,
     "make": check_make,
     "pip": check_pip,
     "tensorboard": check_tensorboard,
+    "ngspice": check_ngspice,
 }
 CALLS = [
     pytest.param(words, id=f"{block}: {' '.join(words)[:60]}") for block in of("sh") for words in calls_of(block.text)

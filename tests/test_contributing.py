@@ -23,7 +23,7 @@ PACKAGES = [
     "hardware",
     "nn",
 ]
-PACKAGES += ["model", "checkpoint", "studies", "cli"]
+PACKAGES += ["model", "checkpoint", "exports", "studies", "cli"]
 
 
 def section(heading):

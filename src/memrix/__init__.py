@@ -20,11 +20,10 @@ What is here:
   ``ProgrammingReport``. ``memrix.crossbar.protocols`` has what they are built from.
 - Functions of a model: ``check``, ``calibrate``, ``quantize``, ``program``; of a quantized model: ``set_epoch``,
   ``pack_weights``, ``unpack_weights``; of a chip: ``summary``, ``costs``, ``write``, ``age``, ``recalibrate``,
-  ``to_digital``, ``reseed``, ``reset_statistics``, ``save``, ``load``; of studies on many chips: ``sweep``,
-  ``monte_carlo``; of studies of layers and causes: ``sensitivity``, ``attribution``, ``allocate``; of their results:
-  ``report``. Their settings are
-  ``Quantization`` and ``Seeds``; their results ``Check``, ``Calibration``, ``Summary``, ``Costs`` (with its
-  ``CostConstants``).
+  ``to_digital``, ``reseed``, ``reset_statistics``, ``save``, ``load``, ``export``, ``netlist``; of studies on many
+  chips: ``sweep``, ``monte_carlo``; of studies of layers and causes: ``sensitivity``, ``attribution``,
+  ``allocate``; of their results: ``report``. Their settings are ``Quantization`` and ``Seeds``; their results
+  ``Check``, ``Calibration``, ``Summary``, ``Costs`` (with its ``CostConstants``).
 - What studies measure is a ``Metric``; their results are ``SweepResult``, ``MonteCarloResult``, ``Sensitivity``,
   ``Attribution`` and ``Allocation``.
 - The errors. The class says whose mistake it is: ``SettingsError`` a value given, ``ConversionError`` the model,
@@ -85,6 +84,8 @@ if TYPE_CHECKING:
         SettingsError as SettingsError,
         WriteError as WriteError,
     )
+    from memrix.exports.exporting import export as export
+    from memrix.exports.netlist import netlist as netlist
     from memrix.hardware import Device as Device, Hardware as Hardware
     from memrix.model.aging import age as age, recalibrate as recalibrate
     from memrix.model.calibration import calibrate as calibrate

@@ -66,7 +66,7 @@ def program_layer(
     with torch.inference_mode(False), torch.no_grad(), torch.autocast(layer.weight.device.type, enabled=False):
         step, integers = integers_of(layer)
         layout = state.chip.layout(*integers.shape)
-        levels, scale = _for_wires(layer, integers, layout, technology)
+        levels, scale = levels_for_wires(layer, integers, layout, technology)
         pairs = program_pairs(
             integers, layout, technology, seeds=seeds, name=state.name, progress=progress, levels=levels
         )
@@ -91,7 +91,7 @@ def program_layer(
             array.expose(seen.exposed)
 
 
-def _for_wires(
+def levels_for_wires(
     layer: CrossbarLayer, integers: Tensor, layout: Layout, technology: CellTechnology
 ) -> tuple[Tensor, Tensor] | tuple[None, None]:
     """Levels that make up for the wires, and the scale of each output; None where cells are not to do that."""
