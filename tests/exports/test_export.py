@@ -56,9 +56,12 @@ def test_the_conductance_is_the_current_at_the_read_voltage(tmp_path):
     assert table["conductance"][table["target"] == 1].mean() > 5 * table["conductance"][table["target"] == 0].mean()
 
 
-def test_columns_add_up_to_what_the_chip_reads(tmp_path):
+@pytest.mark.parametrize(
+    "changes", [{}, {"device.off_activation_energy": 0.1, "device.temperature": 360.0}], ids=["300 K", "360 K"]
+)
+def test_columns_add_up_to_what_the_chip_reads(changes, tmp_path):
     """At full input, which is the read voltage here."""
-    hardware = PHYSICAL.replace(**{"dac.vmax": PHYSICAL.parameters.read_voltage})
+    hardware = PHYSICAL.replace(**{"dac.vmax": PHYSICAL.parameters.read_voltage}, **changes)
     chip = linear_chip(hardware)
     table = table_of(chip, tmp_path)
     crossbar = chip[0].memrix.programmed.crossbar
