@@ -22,6 +22,8 @@ OF_CHIPS = [
     "reset_statistics",
     "save",
     "load",
+    "export",
+    "netlist",
 ]
 RESULTS = ["Quantization", "Seeds", "Check", "Calibration", "Summary", "Costs", "CostConstants"]
 STUDIES = ["sweep", "monte_carlo", "sensitivity", "attribution", "allocate", "report", "Metric"]

@@ -12,8 +12,7 @@
 - ``present``: the cells of a layer as they are now. A crossbar holds what readings see of them; where that is not the
   cells themselves (wires, no noise), they are computed from those of programming, or programmed again and compared.
 - ``cells``: a range of the cells of a layer as columns: where each lies, what it was to be, what it is.
-- ``tables``: columns written to Parquet, CSV or NumPy files, chunk after chunk. ``whole_files``: a file is complete
-  or absent.
+- ``tables``: columns written to Parquet, CSV or NumPy files, chunk after chunk.
 - ``exporting``: the verb ``export``.
 - ``circuit``: one array of cells, its wires, drivers and sense amplifiers as lines of SPICE.
 - ``netlist``: the verb ``netlist``: a tile, its cells and its voltages.

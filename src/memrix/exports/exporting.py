@@ -7,10 +7,12 @@ from pathlib import Path
 
 from torch import nn
 
+from memrix._support.documents import file_path, whole_file
+from memrix._support.wording import explained
+from memrix.errors import DataError
 from memrix.exports.cells import LayerCells
 from memrix.exports.choosing import chosen_layers
 from memrix.exports.tables import Chunk, writer_of
-from memrix.exports.whole_files import whole_file
 from memrix.model.conversion import counting
 from memrix.nn.crossbar_layer import CrossbarLayer
 
@@ -63,8 +65,9 @@ def export(
     chosen = chosen_layers(chip, layers)
     write = writer_of(path)
     total = sum(layer.memrix.programmed.crossbar.layout.cells for layer in chosen.values())
-    with whole_file(path, "a table") as partial:
-        write(partial, list(chosen), _chunks(chosen, counting(progress, total)))
+    place = file_path(path, DataError, "the path of a table")
+    with explained(DataError, f"{str(path)!r} cannot be written", "name another place"), whole_file(place) as file:
+        write(file, list(chosen), _chunks(chosen, counting(progress, total)))
     return total
 
 

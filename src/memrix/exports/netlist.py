@@ -13,17 +13,18 @@ import torch
 from torch import Tensor, nn
 
 import memrix
+from memrix._support.documents import file_path, whole_file
 from memrix._support.streams import Stream
 from memrix._support.validation import require_choice, require_integer, shown
+from memrix._support.wording import explained
 from memrix.crossbar import rows_in_use
 from memrix.crossbar.mapping import POLARITIES, Layout
 from memrix.device import CellCurrent
-from memrix.errors import InputError, SettingsError
+from memrix.errors import DataError, InputError, SettingsError
 from memrix.exports.cells import TilePlace, activation_of, conductances_of, tile_place
 from memrix.exports.choosing import chosen_layer
 from memrix.exports.circuit import ArrayCircuit, cell_lines, source_lines
 from memrix.exports.present import present_cells
-from memrix.exports.whole_files import whole_file
 from memrix.nn.crossbar_layer import CrossbarLayer
 
 CellModel = Literal["polynomial", "linear"]
@@ -74,8 +75,9 @@ def netlist(
     require_choice("cells", cells, get_args(CellModel))
     place = _place(module, layer, tile, part)
     driven = _volts(module, layer, place, inputs, volts)
-    with whole_file(path, "a netlist") as partial, partial.open("w", encoding="utf-8") as file:
-        file.writelines(f"{line}\n" for line in _lines(module, layer, tile, place, driven, cells))
+    target = file_path(path, DataError, "the path of a netlist")
+    with explained(DataError, f"{str(path)!r} cannot be written", "name another place"), whole_file(target) as file:
+        file.writelines(f"{line}\n".encode() for line in _lines(module, layer, tile, place, driven, cells))
 
 
 @dataclass(frozen=True)
