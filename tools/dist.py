@@ -23,7 +23,7 @@ from pathlib import Path
 from tools import archives, release, sources
 
 TOOLS = ("build>=1.2", "twine>=6.1")
-EXTRAS = "asr,device"
+EXTRAS = "asr,device,report"
 TEST_LIBRARIES = ("pytest", "pytest-xdist", "hypothesis")
 TESTS = (
     "tests/costing",  # constants: a TOML file of the package
@@ -151,6 +151,8 @@ def make(root: Path, work: Path, *, tests: bool, demo: bool) -> None:
     tag = f"v{release.package_version(root)}"
     for folder in sources.distributions(source)[0]:
         sources.link_absolutely(folder, source, tag)
+        if not (folder / "LICENSE").exists():
+            shutil.copy(source / "LICENSE", folder)
     output = work / "dist"
     build(source, output, Environment(work / "tools", source / "constraints.txt"))
     inspect(source, output)

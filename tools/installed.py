@@ -68,7 +68,14 @@ def complete() -> None:
         result = subprocess.run([SCRIPT, *arguments], capture_output=True, text=True)
         assert result.returncode == 0, result
         assert result.stdout.strip(), result
-    names = sorted(each.name for each in importlib.metadata.entry_points(group="memrix.recognizers"))
+    names = []
+    for each in importlib.metadata.entry_points(group="memrix.recognizers"):
+        module = importlib.import_module(each.value)
+        assert module.__file__ is not None
+        assert list(Path(module.__file__).parent.glob("*.safetensors")), (
+            f"{each.name} was installed without its weights"
+        )
+        names.append(each.name)
     print(f"`memrix --help` and four more calls work; recognizers of other distributions: {names or 'none'}")
 
 
