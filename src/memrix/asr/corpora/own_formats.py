@@ -12,13 +12,13 @@ from memrix.asr.corpora.kaldi import RECORDINGS, data_directories, read_data_dir
 from memrix.asr.corpora.lhotse_manifests import LOOKED_FOR, path_beside, prepare_manifests
 from memrix.asr.corpora.listed import METADATA, manifests, metadata_files, read_listed
 from memrix.asr.corpora.manifest_lines import STAYS
-from memrix.asr.corpora.own_recordings import AUDIO_SUFFIXES
+from memrix.asr.corpora.own_recordings import read_pairs, recordings_of
 from memrix.asr.corpora.preparation import Progress, silent
 from memrix.asr.corpora.prepared import MANIFEST, PART, SPLITS, PreparedCorpus
 from memrix.asr.corpora.recordings import Entry, kept_recording, window
 from memrix.asr.corpora.transcripts import is_remark, transcript
 from memrix.asr.corpora.writing import Collection, entries
-from memrix.asr.outside import plain_text, read_once
+from memrix.asr.outside import read_once
 from memrix.errors import DataError
 from memrix.toolkit import closest
 
@@ -116,25 +116,6 @@ def _with_cuts(source: Path) -> list[Path]:
     return [path for split in SPLITS if (path := source / MANIFEST.format(split)).is_file()]
 
 
-def _recordings(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES)
-
-
-def _read_folder(folder: Path, collection: Collection) -> Iterator[Entry]:
-    """Recordings with a text beside each; those that share a folder count as one speaker's."""
-    for path in _recordings(folder):
-        inside, beside = path.relative_to(folder), path.with_suffix(".txt")
-        with collection.noting(str(inside)):
-            if not beside.is_file():
-                raise DataError(f"no transcript {beside.name} next to it")
-            home = inside.parent
-            anyone = home == Path() or (len(home.parts) == 1 and named_split(home))
-            text = " ".join(plain_text(beside).split())
-            yield Entry(
-                inside.with_suffix("").as_posix(), str(inside), text, speaker=None if anyone else home.as_posix()
-            )
-
-
 FORMATS = {
     "lhotse": Format(f"cuts of lhotse {LOOKED_FOR}", _with_cuts, lambda place, collection: iter(())),
     "kaldi": Format(f"data directories of Kaldi, {RECORDINGS} and text", data_directories, read_data_directory),
@@ -144,8 +125,8 @@ FORMATS = {
     "nemo": Format("manifests of NeMo, .json or .jsonl with audio_filepath and text", manifests, read_listed),
     "folder": Format(
         "audio files with a .txt of the same name",
-        lambda source: [source] if _recordings(source) else [],
-        _read_folder,
+        lambda source: [source] if recordings_of(source) else [],
+        read_pairs,
         by_place=False,
     ),
 }

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+from memrix.asr.corpora.division import named_split
 from memrix.asr.corpora.manifest_lines import require_file_name
+from memrix.asr.corpora.recordings import Entry
+from memrix.asr.corpora.writing import Collection
 from memrix.asr.corpus import Corpus, Utterance, listing
 from memrix.asr.outside import about, explained, plain_text, read_each, user_path
 from memrix.errors import DataError
@@ -50,29 +54,37 @@ def read_folder(folder: Path) -> Corpus:
     """
     if (folder / MANIFEST_NAME).is_file():
         return read_manifest(folder / MANIFEST_NAME)
-    recordings = sorted(file for file in folder.rglob("*") if file.suffix.lower() in AUDIO_SUFFIXES)
-    if not recordings:
+    if not recordings_of(folder):
         raise DataError(
             f"the folder {folder} holds neither {MANIFEST_NAME} nor audio files "
             f"({', '.join(sorted(AUDIO_SUFFIXES))}); give another folder or a manifest"
         )
-    utterances: list[Utterance] = []
-    problems: list[str] = []
-    for audio in recordings:
-        transcript = audio.with_suffix(".txt")
-        if not transcript.is_file():
-            problems.append(f"{audio.relative_to(folder)}: no transcript {transcript.name} next to it")
-            continue
-        try:
-            text = " ".join(plain_text(transcript).split())
-        except DataError as error:
-            problems.append(f"{transcript.relative_to(folder)}: {error}")
-        else:
-            name = audio.relative_to(folder).with_suffix("").as_posix()
-            utterances.append(Utterance(name, audio, text))
-    if problems:
-        raise DataError(f"transcripts are missing in {folder}; add them or remove the audio:{listing(problems)}")
+    collection = Collection(folder.resolve().name)
+    utterances = [Utterance(each.id, folder / each.audio, each.text) for each in read_pairs(folder, collection)]
+    if collection.problems:
+        raise DataError(
+            f"transcripts are missing in {folder}; add them or remove the audio:{listing(collection.problems)}"
+        )
     return Corpus(folder.resolve().name, tuple(utterances), f"folder {folder}")
+
+
+def recordings_of(folder: Path) -> list[Path]:
+    """The audio files of a folder, at any depth."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES)
+
+
+def read_pairs(folder: Path, collection: Collection) -> Iterator[Entry]:
+    """Recordings with a text beside each; those that share a folder count as one speaker's."""
+    for path in recordings_of(folder):
+        inside, beside = path.relative_to(folder), path.with_suffix(".txt")
+        with collection.noting(str(inside)):
+            if not beside.is_file():
+                raise DataError(f"no transcript {beside.name} next to it")
+            home = inside.parent
+            anyone = home == Path() or (len(home.parts) == 1 and named_split(home))
+            text = " ".join(plain_text(beside).split())
+            speaker = None if anyone else home.as_posix()
+            yield Entry(inside.with_suffix("").as_posix(), str(inside), text, speaker=speaker)
 
 
 def _parsed(line: str) -> tuple[str, str, str]:
