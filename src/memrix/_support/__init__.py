@@ -17,6 +17,7 @@ Where to look::
     random, stored_seeds          ``Seeds``, normal numbers of training; seeds in files
     compilation, threads          compiled loops (numba, if it is there); pieces of work side by side
     transforms                    whether a call is inside of torch.func or a trace
+    torch_internals               names of torch that it does not promise, each with a fallback
     validation, wording           checks of single settings; values in messages
     schema, building, records     trees checked against dataclasses, all problems at once; plain tables
     documents, archive            text files; tensors in a file

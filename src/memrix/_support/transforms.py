@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
-# torch offers no public way to ask: without these names, nothing counts as a transform.
-_functorch: Any = getattr(torch._C, "_functorch", None)
-_innermost = getattr(_functorch, "peek_interpreter_stack", lambda: None)
-_is_wrapped: Callable[[Tensor], bool] = getattr(_functorch, "is_functorch_wrapped_tensor", lambda tensor: False)
+from memrix._support.torch_internals import forward_mode, innermost_transform, is_wrapped
 
 
 def transformed() -> bool:
     """Whether the present call is inside a function transform."""
     if torch.compiler.is_compiling():
         return False
-    return _innermost() is not None or getattr(forward_ad, "_current_level", -1) >= 0
+    return innermost_transform() is not None or forward_mode()
 
 
 def is_traced() -> bool:
@@ -31,11 +24,6 @@ def is_traced() -> bool:
 def recording() -> bool:
     """Whether a graph is being captured, which cannot look at values."""
     return torch.compiler.is_compiling() or is_traced()
-
-
-def is_wrapped(tensor: Tensor) -> bool:
-    """Whether a function transform put a tensor in the place of one of numbers."""
-    return _is_wrapped(tensor)
 
 
 def has_values(tensor: Tensor) -> bool:

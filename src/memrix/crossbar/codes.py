@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from memrix._support.torch_internals import require_later
 from memrix.crossbar.dac import DAC
 from memrix.crossbar.mapping import Layout
 from memrix.device.arguments import described
@@ -80,6 +81,6 @@ def not_finite(name: str) -> InputError:
 
 def _require(holds: Tensor, error: Callable[[], InputError]) -> None:
     if holds.device.type != "cpu":
-        torch._assert_async(holds, str(error()))  # on the device: nothing waits for it
+        require_later(holds, str(error()))  # on the device: nothing waits for it
     elif not bool(holds):
         raise error()

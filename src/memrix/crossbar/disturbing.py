@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
 
+from memrix._support.torch_internals import exporting
 from memrix._support.transforms import is_traced
 from memrix.errors import ConversionError
 
@@ -22,7 +22,7 @@ def before_reading(crossbar: Crossbar) -> None:
     """
     if crossbar.word_lines is None:
         return
-    if is_traced() or torch.compiler.is_exporting():
+    if is_traced() or exporting():
         tracer = "torch.jit.trace" if is_traced() else "torch.export"
         raise ConversionError(
             f"{tracer} cannot record readings that switch cells of layer {crossbar.name!r}; program the chip with "

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from memrix._support.torch_internals import require_later
 from memrix.crossbar import gemm, legacy_noise
 from memrix.crossbar.bit_serial import read_bits
 from memrix.crossbar.codes import not_finite, require_finite, require_rows
@@ -261,4 +262,4 @@ def _require_written(weight: Tensor | None, written: Tensor | None, name: str) -
     )
     if not isinstance(still, Tensor):
         raise WriteError(message)
-    torch._assert_async(still, message)  # on the device: nothing waits for it
+    require_later(still, message)  # on the device: nothing waits for it

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
 
+from memrix._support.torch_internals import tree_leaves
 from memrix.costing import DigitalCounts, LayerCounts
 from memrix.crossbar.line_power import CodeCounts, delivered
 from memrix.crossbar.mapping import Layout

@@ -10,6 +10,7 @@ from torch.nn.parameter import UninitializedParameter
 from torch.nn.utils import parametrize
 
 from memrix._support.schema import THE_MODEL
+from memrix._support.torch_internals import normalizations
 from memrix.errors import ConversionError
 from memrix.model.code_reads import CodeReader
 from memrix.model.held_weights import packed_weights, parameters_of, unregistered, unregistered_modules
@@ -17,7 +18,7 @@ from memrix.nn.composite import DecomposedLayer, PendingDecomposition
 from memrix.nn.registry import Handler, handler_of, is_known, submodules_of, without_counterpart
 
 # Their parameters multiply no vector: there is nothing to map.
-NO_PRODUCT = (nn.Embedding, nn.EmbeddingBag, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, nn.modules.batchnorm._NormBase)
+NO_PRODUCT = (nn.Embedding, nn.EmbeddingBag, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, *normalizations())
 
 
 _RULING = "_memrix_stays_digital"  # attribute of a layer, which goes with its copies

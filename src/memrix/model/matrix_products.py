@@ -8,13 +8,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
+
+from memrix._support.torch_internals import DispatchMode, operators
 
 _OPERATIONS = 2  # of a product, which is added to others
 
 
-class MatrixProducts(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class MatrixProducts(DispatchMode):  # type: ignore[no-untyped-call]
     """Counts the products of matrices that a block computes; ``FlopCounterMode`` takes far longer.
 
     What torch itself counts is counted by its formulas. Attention, recurrent layers and other operations that a CPU
@@ -114,4 +115,4 @@ _OF_NAMES: dict[str, Callable[..., int]] = {
     "_trilinear": _trilinear,
 }
 # Not every version of torch has all of them.
-_FORMULAS = {getattr(torch.ops.aten, name): of for name, of in _OF_NAMES.items() if hasattr(torch.ops.aten, name)}
+_FORMULAS = operators(_OF_NAMES)

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import torch
 from torch import nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.utils.hooks import RemovableHandle
 
 from memrix._support.tables import listed
+from memrix._support.transforms import recording
 from memrix.errors import CoverageWarning
 from memrix.nn.composite import DecomposedLayer
 from memrix.nn.crossbar_layer import CrossbarLayer
@@ -58,7 +58,7 @@ class Originals:
 
     def begin(self, chip: nn.Module, inputs: object) -> None:
         """Look at every module that is called from now on in this thread."""
-        if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None or self._hook is not None:
+        if recording() or self._hook is not None:
             return
         self._thread = threading.get_ident()
         self._hook = register_module_forward_pre_hook(self._see)

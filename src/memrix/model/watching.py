@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,14 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+
+from memrix._support.torch_internals import DispatchMode, compiler_is_imported, tree_leaves
 
 
 @contextmanager
 def _uncompiled() -> Iterator[None]:
     """Run modules as they are written: compiled code calls none."""
-    if "torch._dynamo" not in sys.modules:  # nothing is compiled then, and the compiler takes seconds to import
+    if not compiler_is_imported():  # nothing is compiled then, and the compiler takes seconds to import
         yield
         return
     with torch.compiler.set_stance("force_eager"):
@@ -51,7 +50,7 @@ class Use:
         return f"its weight is read by {readers} and the layer is never called, so its cells would not be read"
 
 
-class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Watch(DispatchMode):  # type: ignore[no-untyped-call]
     """Sees every operation on tensors, and who runs it, between entering and leaving.
 
     Args:

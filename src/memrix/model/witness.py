@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from memrix._support.tables import listed
+from memrix._support.transforms import recording
 from memrix.errors import ConversionError
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.graphs import is_proxy
@@ -23,7 +23,7 @@ class Witness:
         Raises:
             ConversionError: the chip was called and none of its layers has ever been read.
         """
-        if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
+        if recording():
             return  # a graph is made, nothing is read
         layers = {name: module for name, module in chip.named_modules() if isinstance(module, CrossbarLayer)}
         if any(layer.memrix.observing for layer in layers.values()):

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence
 
+from memrix._support.torch_internals import allow_recurrent_graphs
 from memrix.errors import InputError
 from memrix.nn.cached_read import repeated
 from memrix.nn.composite import DecomposedLayer, Projection, Rows, Submodules
@@ -49,7 +50,7 @@ class DecomposedRecurrent(DecomposedLayer):
         super().__init_subclass__(**others)
         if issubclass(cls, nn.RNNBase):
             # torch.compile refuses whatever is an nn.LSTM without a look at its forward, which here is plain steps.
-            torch._dynamo.config.allow_rnn = True
+            allow_recurrent_graphs()
 
     def forward(self, input: Tensor | PackedSequence, hx: Any = None) -> tuple[Any, Any]:
         """What the torch layer gives for the same arguments.

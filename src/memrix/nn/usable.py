@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from memrix._support.transforms import is_wrapped
+from memrix._support.torch_internals import is_wrapped
 from memrix.nn.inputs import type_name
 
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)

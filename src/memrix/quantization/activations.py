@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from memrix._support.torch_internals import clip_gradient, exporting
 from memrix._support.transforms import straight_through, transformed
 
 # Below it the reciprocal of a step would not be finite; a layer that sees only zeros gets this step.
@@ -25,7 +26,7 @@ def fake_quantize_activations(activations: Tensor, step: Tensor, largest_code: i
     if transformed():
         codes = (activations.detach() * step.reciprocal()).round().clamp(-largest_code, largest_code)
         return straight_through(activations, codes * step, (largest_code + 0.5) * step)
-    if activations.device.type == "cpu" and not torch.compiler.is_exporting():
+    if activations.device.type == "cpu" and not exporting():
         return cast(Tensor, _ToCodes.apply(activations, step, largest_code))  # type: ignore[no-untyped-call]
     zero = torch.zeros_like(step, dtype=torch.int32)
     return torch.fake_quantize_per_tensor_affine(activations, step, zero, -largest_code, largest_code)
@@ -62,4 +63,4 @@ class _ToCodes(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
         (codes,) = ctx.saved_tensors
-        return torch.ops.aten.hardtanh_backward(gradient, codes, -ctx.bound, ctx.bound), None, None
+        return clip_gradient(gradient, codes, -ctx.bound, ctx.bound), None, None
