@@ -204,7 +204,8 @@ class Recognizer(SpeechModel):
             centered = (audio - (audio * valid).sum(dim=1, keepdim=True) / counts) * valid
             power = centered.square().sum(dim=1, keepdim=True) / counts
             return centered / power.clamp(min=torch.finfo(audio.dtype).tiny).sqrt(), samples
-        features, lengths = self.features(audio, samples)
+        with torch.autocast(audio.device.type, enabled=False):
+            features, lengths = self.features(audio, samples)
         features = (features - self.mean) / self.deviation
         if masked is not None:
             features = features.masked_fill(masked, 0.0)

@@ -123,7 +123,8 @@ class SequenceToSequence(SpeechModel):
                 )
         clips = [clip[:n].cpu().numpy() for clip, n in zip(batch.audio, batch.samples.tolist(), strict=True)]
         padding = {} if self._fixed else {"padding": True, "return_attention_mask": True}
-        made = dict(self.features(clips, sampling_rate=SAMPLE_RATE, return_tensors="pt", **padding))
+        with torch.autocast("cpu", enabled=False):
+            made = dict(self.features(clips, sampling_rate=SAMPLE_RATE, return_tensors="pt", **padding))
         hidden = batch.masked
         if self._fixed and bool(hidden.any()):
             values = made["input_features"]  # [batch, bins, frames]

@@ -70,7 +70,8 @@ class _Training:
             devices=settings.devices,
             num_nodes=settings.nodes,
             strategy="ddp" if settings.devices * settings.nodes > 1 else "auto",
-            precision="bf16-mixed" if settings.precision == "bf16" else "32-true",
+            # The objective mixes precisions: Fabric's way would round the audio itself to 8 bits.
+            precision="32-true",
             loggers=TensorBoardLogger(folder, name="tensorboard", version=""),
         )
         self._fabric.launch()
@@ -114,7 +115,9 @@ class _Training:
 
     def _begin(self, optimizer: torch.optim.Optimizer) -> None:
         """Train what the model is now, with this optimizer."""
-        objective = Objective(self._recognizer, self._setup.teacher, self._settings.distillation)
+        settings = self._settings
+        mixed = settings.precision == "bf16"
+        objective = Objective(self._recognizer, self._setup.teacher, settings.distillation, mixed=mixed)
         self._model, self._optimizer = self._fabric.setup(objective, optimizer)
 
     def _enter_stage(self) -> bool:

@@ -21,12 +21,16 @@ class Objective(nn.Module):
         model: that learns.
         teacher: a float model of the same targets, which stays as it is; None learns from texts alone.
         weights: of the teacher.
+        mixed: whether products are of bfloat16; features, weights and losses stay in single precision.
     """
 
-    def __init__(self, model: SpeechModel, teacher: SpeechModel | None, weights: DistillationSettings) -> None:
+    def __init__(
+        self, model: SpeechModel, teacher: SpeechModel | None, weights: DistillationSettings, *, mixed: bool = False
+    ) -> None:
         super().__init__()
         self.model = model
         self._weights = weights
+        self._mixed = mixed
         if teacher is not None:
             teacher.eval().requires_grad_(requires_grad=False)
         # Not a part of the module: it is not trained, wrapped or kept.
@@ -35,9 +39,10 @@ class Objective(nn.Module):
     def forward(self, *tensors: object) -> Tensor:
         """The loss of a batch, given as its parts."""
         batch = SpeechBatch(*tensors)  # type: ignore[arg-type]
-        outputs = self.model.outputs(batch)
-        loss = self.model.loss(outputs, batch)
-        return self._distilled(loss, outputs, batch, self._teacher[0]) if self._teacher else loss
+        with torch.autocast(batch.audio.device.type, torch.bfloat16, enabled=self._mixed):
+            outputs = self.model.outputs(batch)
+            loss = self.model.loss(outputs, batch)
+            return self._distilled(loss, outputs, batch, self._teacher[0]) if self._teacher else loss
 
     def _distilled(self, loss: Tensor, outputs: SpeechOutputs, batch: SpeechBatch, teacher: SpeechModel) -> Tensor:
         weights = self._weights

@@ -165,13 +165,18 @@ def require_devices(settings: TrainingSettings) -> None:
         problems.append(f"accelerator {asked!r}: this machine has {found}; take another one, or 'auto'")
     elif asked != "cpu" and settings.devices > there[asked]:
         problems.append(f"devices {settings.devices} of {asked!r}: this machine has {found}; ask for no more")
-    if asked == "cpu" and settings.precision == "bf16":
+    if asked == "cpu" and settings.precision == "bf16" and not _cpu_multiplies_bfloat16():
         problems.append(
-            f"precision 'bf16' needs a GPU, and accelerator {settings.accelerator!r} is the CPU here: this machine "
-            f"has {found}; take precision '32'"
+            f"precision 'bf16' needs a GPU or a CPU with instructions for it (AVX-512 BF16), and accelerator "
+            f"{settings.accelerator!r} is a CPU without them here: this machine has {found}; take precision '32'"
         )
     if problems:
         raise SettingsError("this training cannot run here:\n  " + "\n  ".join(problems))
+
+
+def _cpu_multiplies_bfloat16() -> bool:
+    """Whether bfloat16 is faster than single precision on this CPU; emulated, it is several times slower."""
+    return bool(torch.cpu._is_avx512_bf16_supported())
 
 
 def _accelerators() -> dict[str, int]:
