@@ -71,6 +71,27 @@ def test_learned_rows_are_rounded_and_their_steps_have_a_gradient(step):
     assert steps.grad.abs().min() > 0
 
 
+@pytest.mark.parametrize("outputs", [1, 6])
+def test_values_and_gradients_are_those_of_pytorchs_own_operators(outputs):
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randn(6, 50, generator=generator).requires_grad_()
+    step = (0.1 + torch.rand(outputs, generator=generator)).requires_grad_()
+    gradient = torch.randn(6, 50, generator=generator)
+    zero, factor = torch.zeros(outputs), 1 / (300 / outputs * 3) ** 0.5
+    if outputs == 1:
+        expected = torch._fake_quantize_learnable_per_tensor_affine(rows, step, zero, -3, 3, factor)
+    else:
+        expected = torch._fake_quantize_learnable_per_channel_affine(rows, step, zero, 0, -3, 3, factor)
+    found = learned_rows(rows, step, 3)
+    assert torch.equal(found, expected)
+    for mine, theirs in zip(
+        torch.autograd.grad(found, (rows, step), gradient),
+        torch.autograd.grad(expected, (rows, step), gradient),
+        strict=True,
+    ):
+        torch.testing.assert_close(mine, theirs)
+
+
 def test_a_step_that_went_negative_is_still_a_step():
     values = torch.tensor([0.26, -0.9])
     assert learned_activations(values, torch.tensor(-0.25), 2).tolist() == [0.25, -0.5]

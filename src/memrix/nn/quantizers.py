@@ -184,7 +184,7 @@ class Quantizers(ExactModule):
         """
         used = call.used
         if not call.again:
-            if self.quantization is not None:
+            if self.quantization is not None and not self._has_learned_range:
                 self._follow(self.input_range, input, self.quantization)
                 self._start_learned_range()
             used.input_range = self.input_range.clone()
@@ -204,6 +204,13 @@ class Quantizers(ExactModule):
     def _follow(self, known: Tensor, values: Tensor, quantization: Quantization) -> None:
         known.copy_(updated_range(known, values, quantization, self.chip.dac.largest_code))
 
+    @property
+    def _has_learned_range(self) -> bool:
+        """Whether the range is a parameter with a value; a graph cannot look at it."""
+        learned = self.learned_input_range
+        # Detached, lest autograd keep something of a look that checkpointing does not repeat.
+        return learned is not None and not recording() and 0 < abs(float(learned.detach())) < math.inf
+
     def _start_learned_range(self) -> None:
         """Let a learned range without a value, or of nothing but zeros, start from what the observer found.
 
@@ -211,9 +218,8 @@ class Quantizers(ExactModule):
             CalibrationError: processes train together, each of which would start from a different batch.
         """
         learned = self.learned_input_range
-        # A graph cannot look at values; in place once only, for autograd holds what a forward pass used.
-        # Detached, lest autograd keep something of a look that checkpointing does not repeat.
-        if learned is None or recording() or 0 < abs(float(learned.detach())) < math.inf:
+        # A graph cannot look at values.
+        if learned is None or recording():
             return
         if bool(learned.detach() == self.input_range):
             return  # zeros again
@@ -222,6 +228,7 @@ class Quantizers(ExactModule):
                 f"layer {self.name!r} has no activation range, and processes that train together would each learn "
                 f"from another one; run memrix.calibrate(model, batches, hardware) first"
             )
+        # In place once only: autograd holds what a forward pass used.
         with torch.no_grad():
             learned.copy_(self.input_range)
 

@@ -1,6 +1,7 @@
 """What a machine does not have is said before a training begins."""
 
 import pytest
+import torch
 from lightning.fabric.accelerators import CUDAAccelerator, MPSAccelerator
 
 from memrix.asr.training.folder import RESULT, SETTINGS
@@ -13,7 +14,8 @@ from tests.asr.tones import tone_corpus
 
 @pytest.fixture
 def machine(monkeypatch):
-    def has(*, cuda=0, mps=0):
+    def has(*, cuda=0, mps=0, instructions=()):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: dict.fromkeys(instructions, True))
         monkeypatch.setattr(CUDAAccelerator, "auto_device_count", lambda: cuda)
         monkeypatch.setattr(MPSAccelerator, "is_available", lambda: bool(mps))
 
@@ -47,13 +49,15 @@ def test_processes_on_a_cpu_are_as_many_as_one_likes(machine):
     require(accelerator="cpu", devices=64)
 
 
-def test_half_precision_needs_a_gpu(machine):
-    with pytest.raises(SettingsError, match="precision 'bf16' needs a GPU, and accelerator 'auto' is the CPU"):
+def test_half_precision_needs_a_gpu_or_a_cpu_that_is_made_for_it(machine):
+    with pytest.raises(SettingsError, match="precision 'bf16' needs a GPU or a CPU .* 'auto' is a CPU without"):
         require(precision="bf16")
     machine(cuda=1)
     require(precision="bf16")
     with pytest.raises(SettingsError, match="this machine has 1 of 'cuda'; take precision '32'"):
         require(precision="bf16", accelerator="cpu")
+    machine(instructions=["avx2", "avx512_bf16"])
+    require(precision="bf16")
 
 
 def test_nothing_is_written_where_a_training_cannot_run(machine, tmp_path):

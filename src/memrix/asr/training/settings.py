@@ -149,7 +149,7 @@ class TrainingSettings(Settings):
         seed: of everything.
         workers: processes that read audio; 0 reads in the training process.
         checkpoint_minutes: how often the state is kept within an epoch.
-        precision: ``bf16`` needs a GPU.
+        precision: of products in training; ``bf16`` needs a GPU, or a CPU with instructions for it.
         accelerator, devices, nodes: as Lightning has them.
     """
 

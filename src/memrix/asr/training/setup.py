@@ -167,7 +167,7 @@ def require_devices(settings: TrainingSettings) -> None:
         problems.append(f"devices {settings.devices} of {asked!r}: this machine has {found}; ask for no more")
     if asked == "cpu" and settings.precision == "bf16" and not _cpu_multiplies_bfloat16():
         problems.append(
-            f"precision 'bf16' needs a GPU or a CPU with instructions for it (AVX-512 BF16), and accelerator "
+            f"precision 'bf16' needs a GPU or a CPU with instructions for it (such as AVX-512 BF16), and accelerator "
             f"{settings.accelerator!r} is a CPU without them here: this machine has {found}; take precision '32'"
         )
     if problems:
@@ -176,7 +176,8 @@ def require_devices(settings: TrainingSettings) -> None:
 
 def _cpu_multiplies_bfloat16() -> bool:
     """Whether bfloat16 is faster than single precision on this CPU; emulated, it is several times slower."""
-    return bool(torch.cpu._is_avx512_bf16_supported())
+    told = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(told.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def _accelerators() -> dict[str, int]:
