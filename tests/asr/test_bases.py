@@ -91,6 +91,27 @@ def test_what_the_base_has_is_not_stored(file, packed):
     assert sum(integers) == sum(-(-part.weight.numel() * 3 // 8) for part in quantized)
 
 
+def test_a_float_recognizer_is_its_base_and_few_bits_of_the_difference(base, tmp_path):
+    model = copy.deepcopy(base)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for layer in model.network.modules():
+            if isinstance(layer, torch.nn.Linear) and layer is not model.network.get_output_embeddings():
+                layer.weight.add_(1e-4 * torch.randn(layer.weight.shape, generator=generator))
+    path = tmp_path / "float.safetensors"
+    save_recognizer(path, model, packed=True, base=base)
+    found, _ = load_recognizer(path, base=base)
+    apart, changed = (outputs(found) - outputs(model)).square().mean(), (outputs(base) - outputs(model)).square().mean()
+    assert 0 < float(apart) < float(changed) / 30
+    tensors, _ = read_archive(path, _KIND)
+    assert not any(value.is_floating_point() and value.dim() > 1 for value in tensors.values())
+    other = copy.deepcopy(base)
+    with torch.no_grad():
+        other.network.model.encoder.layers[0].fc1.weight.mul_(1.5)
+    with pytest.raises(CheckpointError, match=r"1 differ .*layers\.0\.fc1\.weight"):
+        load_recognizer(path, base=other)
+
+
 def test_packed_files_are_evaluated_and_trained_on(trained, packed, tmp_path):
     assert torch.equal(outputs(load_seq2seq(str(packed))), outputs(trained))
     assert open_recognizer(str(packed)).description["hardware"]["weight_bits"] == 3

@@ -435,9 +435,9 @@ class TestRefusals:
     def test_newer_format(self, tmp_path):
         path = saved(tmp_path)
         with safe_open(path, "pt") as file:
-            metadata = {**file.metadata(), "memrix_format": "4"}
+            metadata = {**file.metadata(), "memrix_format": "5"}
         save_file(load_file(path), path, metadata)
-        self.refused(path, Net(), "format 4", "upgrade memrix")
+        self.refused(path, Net(), "format 5", "upgrade memrix")
 
     def test_models_of_another_kind(self, tmp_path):
         path = saved(tmp_path)

@@ -102,6 +102,25 @@ def test_weights_of_a_float_model_change_by_the_stated_share(bits):
         assert float(share.max()) <= 1.0001 / (2**bits - 2)
 
 
+def test_float_weights_near_a_base_are_its_weights_and_few_bits_of_the_difference():
+    base, model = network(), network()
+    with torch.no_grad():
+        model[3].weight.add_(torch.linspace(-1e-3, 1e-3, 5 * 48).view(5, 48))
+        model[4].bias.add_(0.5)
+    tensors = memrix.pack_weights(model, half=False, base=base, difference_bits=4)
+    assert tensors["3.weight.integers"].numel() == 5 * 48 // 2
+    assert tensors["3.weight.sha256"].shape == (32,)
+    found = memrix.unpack_weights(network(), tensors)
+    largest = (model[3].weight - base[3].weight).abs().amax(1, keepdim=True)
+    assert bool(((found["3.weight"] - model[3].weight).abs() <= largest / 14 + 1e-8).all())
+    assert torch.equal(found["4.bias"], model[4].bias)
+    assert torch.equal(found["0.weight"], base[0].weight)
+    with pytest.raises(CheckpointError, match="1 differ .*3.weight"):
+        memrix.unpack_weights(model, tensors)
+    with pytest.raises(SettingsError, match="from 2 to 16 bits, got 1"):
+        memrix.pack_weights(model, base=base, difference_bits=1)
+
+
 def test_what_cannot_be_packed_says_why():
     model = quantized(network())
     with pytest.raises(SettingsError, match="from 2 to 16 bits, got 40"):

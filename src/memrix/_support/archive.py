@@ -24,8 +24,9 @@ from memrix._support.schema import is_text, read
 from memrix._support.validation import shown
 from memrix.errors import CheckpointError
 
-FORMAT = 3
-"""The newest that this memrix reads: 2 may hold packed weights, which 1 does not know; 3 tensors of a base."""
+FORMAT = 4
+"""The newest that this memrix reads: 2 may hold packed weights, which 1 does not know; 3 tensors of a base; 4
+differences to them."""
 
 _VERSION, _DESCRIPTION, _DIGEST = "memrix_format", "memrix", "memrix_sha256"
 _MOST_DIGITS = 9  # of a format

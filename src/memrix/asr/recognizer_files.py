@@ -1,7 +1,8 @@
 """Recognizers as files: weights, sizes, labels and how they were trained, in one safetensors file.
 
 A packed file (``memrix_format`` 2 in its metadata) holds the same in the space that the bits of the weights take: see
-``memrix.pack_weights`` for its tensors. Packed onto a base (format 3), it leaves out what a pretrained model has too.
+``memrix.pack_weights`` for its tensors. Packed onto a base (format 3), it leaves out what a pretrained model has too; a
+float recognizer (format 4) keeps its differences to the base.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from memrix.toolkit import FileKind, content_digest, file_path, former_names, re
 
 FLOAT_BITS = 11
 """Of the weights of a packed float recognizer, which change by at most 1/2046 of the largest of their output."""
-PACKED_FORMAT, BASE_FORMAT = 2, 3
+DIFFERENCE_BITS = 4
+"""Of the difference of a packed float recognizer to its base: a seventh of the largest change of an output at most."""
+PACKED_FORMAT, BASE_FORMAT, DIFFERENCE_FORMAT = 2, 3, 4
 _TRAINED = ".safetensors"
 _SHOWN = 20  # differences that an error lists
 _RECOGNIZER = FileKind("recognizer", "`memrix train`", "`memrix train`")
@@ -51,7 +54,8 @@ def save_recognizer(
             one scale an output, and the rest at half precision. A packed recognizer is to be used; one that training
             is to go on from is better kept whole.
         base: the pretrained model that a packed recognizer was trained from. Of tensors that it has too only a
-            SHA-256 is written, and others in full precision; loading needs it.
+            SHA-256 is written, of weights of a float recognizer their difference to it at 4 bits, and others in full
+            precision; loading needs it.
 
     Raises:
         CheckpointError: the place cannot be written, or the base is no model that the recognizer was trained from.
@@ -59,12 +63,15 @@ def save_recognizer(
     """
     tensors: Mapping[str, Tensor] = recognizer.state_dict()
     if packed:
-        other_bits = None if recognizer.is_low_bit else FLOAT_BITS
-        tensors = memrix.pack_weights(recognizer, other_bits=other_bits, half=base is None, base=base)
+        other_bits, difference_bits = (None, None) if recognizer.is_low_bit else (FLOAT_BITS, DIFFERENCE_BITS)
+        tensors = memrix.pack_weights(
+            recognizer, other_bits=other_bits, half=base is None, base=base, difference_bits=difference_bits
+        )
     description = {"kind": recognizer.kind, **recognizer.description, "training": dict(training or {})}
     if packed and base is not None:
         require_base(base, recognizer, tensors)
-        write_archive(path, tensors, described_onto(base, description), BASE_FORMAT)
+        kind = BASE_FORMAT if recognizer.is_low_bit else DIFFERENCE_FORMAT
+        write_archive(path, tensors, described_onto(base, description), kind)
     else:
         write_archive(path, tensors, description, PACKED_FORMAT if packed else 1)
 

@@ -6,7 +6,8 @@ In place of the weight ``name`` of a layer there are three tensors:
 - ``name.full_scale``: the weight of the largest integer, float32, one for all rows or one for each;
 - ``name.bits``: of each integer, a scalar.
 
-In place of a tensor ``name`` that a base has too there is ``name.sha256``. Other tensors are what they are.
+In place of a tensor ``name`` that a base has too there is ``name.sha256``; with both, the integers are of its difference
+to the tensor of the base. Other tensors are what they are.
 
     model --pack_weights--> tensors --safetensors--> file --> tensors --unpack_weights--> state_dict of such a model
 """
@@ -20,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from memrix._support.wording import listing
-from memrix.checkpoint.base import SHA256, Base, borrowed, lent, weights_of
+from memrix.checkpoint.base import SHA256, Base, borrowed, digest_of, lent, weights_of
 from memrix.checkpoint.packable import Packable, in_integers_alone, parameter_names, quantized_weights
 from memrix.checkpoint.packed_matrix import PARTS, Parts, matrix_of, parts_of
 from memrix.errors import CheckpointError, ConversionError, MemrixError
@@ -32,7 +33,12 @@ from memrix.quantization.packing import LEAST_BITS, MOST_BITS, pack_integers
 
 
 def pack_weights(
-    model: nn.Module, *, other_bits: int | None = None, half: bool = True, base: Base | None = None
+    model: nn.Module,
+    *,
+    other_bits: int | None = None,
+    half: bool = True,
+    base: Base | None = None,
+    difference_bits: int | None = None,
 ) -> dict[str, Tensor]:
     """The ``state_dict`` of a model with the weights of its quantized layers as packed integers, on the CPU.
 
@@ -48,10 +54,12 @@ def pack_weights(
             float16 does not hold.
         base: a model, a ``state_dict`` or a safetensors file with tensors of the same names; of those that the model
             has in common with it only a SHA-256 is kept.
+        difference_bits: of the other weights of two or more axes that the base has at other values: their difference
+            to it is packed. Fine-tuning changes weights so little that few bits of the change are many of the weight.
 
     Raises:
         ConversionError: the model runs on a chip; a weight is NaN or infinite, or its integers would not come back.
-        SettingsError: ``other_bits`` is not 2 to 16.
+        SettingsError: ``other_bits`` or ``difference_bits`` is not 2 to 16.
         CheckpointError: the file of the base cannot be read.
     """
     if any(isinstance(module, CrossbarLayer) for module in model.modules()):
@@ -71,9 +79,8 @@ def pack_weights(
             tensors[f"{name}.{SHA256}"] = digest
         elif name in whole:
             tensors[name] = value
-        elif other_bits is not None and _is_parameter(model, name) and value.dim() > 1 and value.is_floating_point():
-            parts = _rounded(name, value.float().flatten(1), other_bits)
-            tensors |= {f"{name}.{part}": entry for part, entry in parts.items()}
+        elif _is_parameter(model, name) and value.dim() > 1 and value.is_floating_point():
+            tensors |= _smaller(name, value, own_base.get(name), other_bits, difference_bits, half=half)
         else:
             tensors[name] = _at_half_precision(name, value) if half else value
     if half:
@@ -127,7 +134,8 @@ def unpacked(
     problems += [f"{name}: some of its rows are missing" for name, value in made.items() if bool(value.isnan().any())]
     if problems:
         raise CheckpointError(f"these packed weights cannot be unpacked:{listing(problems)}")
-    made |= from_base
+    for name, value in from_base.items():
+        made[name] = value if name not in made else made[name] + value.detach().cpu().float()
     return {**found, **{name: in_type(value, types.get(name)) for name, value in made.items()}}
 
 
@@ -165,6 +173,20 @@ def _packed(name: str, weight: Packable, parameter: Tensor) -> dict[str, Tensor]
             "unpacked; convert the model to float32 (model.float()), or quantize it with weight_range='abs-max'"
         )
     return parts
+
+
+def _smaller(
+    name: str, value: Tensor, known: Tensor | None, bits: int | None, difference_bits: int | None, *, half: bool
+) -> dict[str, Tensor]:
+    """Tensors in place of a float weight: of its difference to a known one, of its own, or the weight itself."""
+    if difference_bits is not None and known is not None and known.shape == value.shape:
+        apart = value.float() - known.detach().cpu().float()
+        parts = {**_rounded(name, apart.flatten(1), difference_bits), SHA256: digest_of(known)}
+    elif bits is not None:
+        parts = _rounded(name, value.float().flatten(1), bits)
+    else:
+        return {name: _at_half_precision(name, value) if half else value}
+    return {f"{name}.{part}": entry for part, entry in parts.items()}
 
 
 def _rounded(name: str, rows: Tensor, bits: int) -> dict[str, Tensor]:

@@ -25,7 +25,7 @@ def pack(
 
     The packed recognizer gives the same outputs and the same chips, and is used as any other: with `memrix evaluate`,
     `memrix transcribe` or `memrix train --start`. The weights between the integers are lost: keep the file that
-    training may go on from. A float recognizer is rounded to 11 bits.
+    training may go on from. A float recognizer is rounded to 11 bits, or its difference to the base to 4.
 
     Parameters
     ----------
