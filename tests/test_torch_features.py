@@ -116,6 +116,7 @@ def _train(rank: int, port: int, results: dict[int, list[float]]) -> None:
     torch.distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_two_processes_learn_as_one():
     alone = losses_of_training(quantized_to_train())
     with torch.multiprocessing.get_context("spawn").Manager() as manager:

@@ -135,6 +135,7 @@ def test_cells_whose_current_rises_along_the_ramp_are_found_all_the_same(monkeyp
     assert together.pulses == expected.pulses
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("volts", [[1.0], [0.9, 1.2]], ids=str)
 def test_short_ramps_are_as_one_by_one(volts):
     expected = OneByOne.run(cells_that_are_on(), circuit(), EVERYONE, volts)

@@ -125,6 +125,7 @@ def test_a_tuned_chip_hands_its_state_to_another():
     assert torch.equal(other(batch(3)), chip(batch(3)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_tuned_layers_work_in_another_precision(dtype):
     model = network()

@@ -29,6 +29,7 @@ def test_a_chip_without_errors_has_those_of_quantization_alone() -> None:
     assert found.network.explained == pytest.approx(1, abs=0.05)
 
 
+@pytest.mark.slow
 def test_a_cause_that_is_off_has_zero_and_one_that_is_made_large_is_the_first() -> None:
     for cause, changes in {
         "wires": {"wires": Wires(ohms_per_cell=20.0)},

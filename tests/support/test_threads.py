@@ -115,6 +115,7 @@ def test_a_piece_that_fails_ends_the_others(three_threads):
         over.set()
 
 
+@pytest.mark.slow
 def test_programming_ends_when_it_is_interrupted(three_threads, interruptible, monkeypatch):
     """Wear of thousands of pulses on several blocks: the second pulse of a block interrupts the main thread."""
     pulses, count = [], itertools.count()

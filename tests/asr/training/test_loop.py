@@ -101,6 +101,7 @@ class StopError(Exception):
     """Stands for whatever ends a process."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["float", "quantization-aware", "hardware-aware"])
 def test_a_training_cut_off_anywhere_ends_the_same(short_corpus, trained, tmp_path, method):
     changes = {"epochs": 2, "checkpoint_minutes": 1e-9, "method": method}
