@@ -7,12 +7,12 @@ READY := $(VENV)/.ready
 .PHONY: demo test test-slow lint docs bench dist clean
 
 # torch goes first and alone: its pinned CPU build keeps every later request from pulling a CUDA build.
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml constraints.txt recognizers/whisper-queen/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "memrix needs Python 3.11 or newer; call make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]' --editable ./recognizers/whisper-queen
 	@touch $@
 
 demo: $(READY)

@@ -101,7 +101,10 @@ def test_a_float_recognizer_is_its_base_and_few_bits_of_the_difference(base, tmp
     path = tmp_path / "float.safetensors"
     save_recognizer(path, model, packed=True, base=base)
     found, _ = load_recognizer(path, base=base)
-    apart, changed = (outputs(found) - outputs(model)).square().mean(), (outputs(base) - outputs(model)).square().mean()
+    apart, changed = (
+        (outputs(found) - outputs(model)).square().mean(),
+        (outputs(base) - outputs(model)).square().mean(),
+    )
     assert 0 < float(apart) < float(changed) / 30
     tensors, _ = read_archive(path, _KIND)
     assert not any(value.is_floating_point() and value.dim() > 1 for value in tensors.values())

@@ -115,7 +115,7 @@ def test_float_weights_near_a_base_are_its_weights_and_few_bits_of_the_differenc
     assert bool(((found["3.weight"] - model[3].weight).abs() <= largest / 14 + 1e-8).all())
     assert torch.equal(found["4.bias"], model[4].bias)
     assert torch.equal(found["0.weight"], base[0].weight)
-    with pytest.raises(CheckpointError, match="1 differ .*3.weight"):
+    with pytest.raises(CheckpointError, match=r"1 differ .*3\.weight"):
         memrix.unpack_weights(model, tensors)
     with pytest.raises(SettingsError, match="from 2 to 16 bits, got 1"):
         memrix.pack_weights(model, base=base, difference_bits=1)

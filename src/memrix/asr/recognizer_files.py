@@ -1,8 +1,8 @@
 """Recognizers as files: weights, sizes, labels and how they were trained, in one safetensors file.
 
 A packed file (``memrix_format`` 2 in its metadata) holds the same in the space that the bits of the weights take: see
-``memrix.pack_weights`` for its tensors. Packed onto a base (format 3), it leaves out what a pretrained model has too; a
-float recognizer (format 4) keeps its differences to the base.
+``memrix.pack_weights`` for its tensors. Packed onto a base (format 3), it leaves out what a pretrained model has too;
+a float recognizer (format 4) keeps its differences to the base.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from memrix.toolkit import FileKind, content_digest, file_path, former_names, re
 FLOAT_BITS = 11
 """Of the weights of a packed float recognizer, which change by at most 1/2046 of the largest of their output."""
 DIFFERENCE_BITS = 4
-"""Of the difference of a packed float recognizer to its base: a seventh of the largest change of an output at most."""
+"""Of the difference of a packed float recognizer to its base, in steps of a seventh of the largest of an output."""
 PACKED_FORMAT, BASE_FORMAT, DIFFERENCE_FORMAT = 2, 3, 4
 _TRAINED = ".safetensors"
 _SHOWN = 20  # differences that an error lists

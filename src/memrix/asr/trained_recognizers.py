@@ -7,7 +7,9 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import entry_points
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +23,8 @@ from memrix.asr.search.settings import SearchSettings
 from memrix.errors import CheckpointError, DataError, SettingsError
 from memrix.toolkit import closest, file_path, formerly, is_file, with_former_names
 
+PACKAGES = "memrix.recognizers"
+"""Entry points by which installed packages bring recognizers: each a name, and the package that holds the files."""
 _FLOAT = "float.safetensors"
 _LOW_BIT = re.compile(r"(?P<bits>\d+(\.\d+)?)-bit\.safetensors")
 _LANGUAGE_MODEL = "lm.arpa.gz"
@@ -70,8 +74,8 @@ class TrainedRecognizers:
 
 
 def shipped_recognizers() -> tuple[str, ...]:
-    """Names of the trained recognizers that come with memrix."""
-    return tuple(sorted(folder.name for folder in _shipped().iterdir() if folder.is_dir()))
+    """Names of the trained recognizers that come with memrix and with packages that are installed beside it."""
+    return tuple(sorted(_shipped()))
 
 
 def is_trained(name_or_folder: str) -> bool:
@@ -86,15 +90,11 @@ def open_trained(name_or_folder: str) -> TrainedRecognizers:
         CheckpointError: there is no such folder or name, or the folder lacks something.
         DataError: the decoding settings are damaged.
     """
-    folder = (
-        _shipped() / name_or_folder
-        if name_or_folder in shipped_recognizers()
-        else file_path(name_or_folder, DataError, "the name of trained recognizers")
-    )
+    folder = _shipped().get(name_or_folder) or file_path(name_or_folder, DataError, "the name of trained recognizers")
     if not folder.is_dir():
         raise CheckpointError(
             f"there are no trained recognizers {name_or_folder!r}{closest(name_or_folder, shipped_recognizers())}; "
-            f"name one that comes with memrix ({', '.join(shipped_recognizers())}) or a folder that "
+            f"name one that is installed ({', '.join(shipped_recognizers())}) or a folder that "
             f"`memrix experiment --save-trained` has written"
         )
     language_model, search = folder / _LANGUAGE_MODEL, folder / _SEARCH
@@ -194,5 +194,12 @@ def _number(text: str) -> float:
     return int(number) if number.is_integer() else number
 
 
-def _shipped() -> Path:
-    return Path(str(files("memrix.asr") / "trained"))
+def _shipped() -> dict[str, Path]:
+    """Folders of the recognizers that are installed, by their names."""
+    own = Path(str(files("memrix.asr") / "trained"))
+    found = {folder.name: folder for folder in own.iterdir() if folder.is_dir()}
+    for entry in entry_points(group=PACKAGES):
+        package = find_spec(entry.value)
+        if package is not None and package.origin is not None:
+            found.setdefault(entry.name, Path(package.origin).parent)
+    return found

@@ -6,8 +6,8 @@ In place of the weight ``name`` of a layer there are three tensors:
 - ``name.full_scale``: the weight of the largest integer, float32, one for all rows or one for each;
 - ``name.bits``: of each integer, a scalar.
 
-In place of a tensor ``name`` that a base has too there is ``name.sha256``; with both, the integers are of its difference
-to the tensor of the base. Other tensors are what they are.
+In place of a tensor ``name`` that a base has too there is ``name.sha256``; with both, the integers are of its
+difference to the tensor of the base. Other tensors are what they are.
 
     model --pack_weights--> tensors --safetensors--> file --> tensors --unpack_weights--> state_dict of such a model
 """

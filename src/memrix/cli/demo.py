@@ -2,104 +2,151 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
 
 from memrix.cli.options import Flag, Threads
+from memrix.errors import SettingsError
+
+if TYPE_CHECKING:
+    from memrix.asr.evaluation.results import EvaluationResult
 
 RESULTS = Path("results")
+TRANSCRIPTS = 4  # that are printed
+COSTED = 1  # utterances that energy and latency are counted on
 
-TRAINED = "queen-small"
-CORPUS = "queen"
-HARDWARE = ("physical", "tuned")
-UTTERANCES = 60
-MINUTES = 3
 
-WHISPER = "whisper-tiny.en"
-WHISPER_CORPUS = "asterisk"
-WHISPER_HARDWARE = "tuned"
-WHISPER_WEIGHT_BITS = (6, 5)
-WHISPER_UTTERANCES = 20
-WHISPER_LONGEST_CLIP = 10.0  # s; one long clip must not decide the figure of so few
-WHISPER_MINUTES = 8
+@dataclass(frozen=True)
+class Demo:
+    """What a demo evaluates.
+
+    Attributes:
+        title: what it does, in a sentence.
+        settings: of the evaluation.
+        minutes: that it takes on two cores, at most.
+        download: size of what the first call fetches, in MB.
+    """
+
+    title: str
+    settings: dict[str, Any]
+    minutes: int
+    download: int
+
+
+WHISPER = Demo(
+    "Whisper tiny.en (37.8 million parameters), trained for weights of 3 bits, transcribes lines of the game Flight "
+    "of the Amazon Queen, spoken by held-out characters: in float, quantized, and on simulated memristor chips "
+    "(physical and realistic).",
+    {
+        "model": "whisper-queen",
+        "corpus": "queen",
+        "hardware": ("physical", "realistic"),
+        "weight_bits": (3,),
+        "limit": 60,
+        "join": True,
+        "costs": COSTED,
+    },
+    minutes=3,
+    download=105,
+)
+CONFORMER = Demo(
+    "A Conformer of 3 million parameters, trained in float and with low-bit weights, transcribes 60 lines of the "
+    "game Flight of the Amazon Queen, spoken by held-out characters: in float, quantized, and on simulated memristor "
+    "chips (physical and tuned).",
+    {
+        "model": "queen-small",
+        "corpus": "queen",
+        "hardware": ("physical", "tuned"),
+        "weight_bits": (4, 3),
+        "limit": 60,
+        "costs": COSTED,
+    },
+    minutes=3,
+    download=65,
+)
 
 
 def demo(
     *,
-    whisper: Flag = False,
+    conformer: Flag = False,
     fresh: Flag = False,
+    whisper: Annotated[bool, Parameter(negative="", show=False)] = False,
     threads: Threads = None,
 ) -> None:
     """Measure how a speech recognizer degrades on a simulated memristor chip.
 
-    A Conformer that was trained with low-bit weights transcribes held-out characters of a game: in float, quantized,
-    and on chips. Writes figures and a chart to the folder results. An interrupted demo resumes where it stopped at
-    the next call.
+    Whisper tiny.en, trained with weights of 3 bits, transcribes held-out characters of a game: in float, quantized,
+    and on chips. Prints some transcripts side by side, word error rates, and the cost of an utterance; writes figures
+    and a chart to the folder results. An interrupted demo resumes where it stopped at the next call.
 
     Parameters
     ----------
-    whisper
-        Evaluate the pretrained Whisper tiny.en, not trained with low-bit weights, on recordings of telephone prompts.
+    conformer
+        Evaluate the small Conformer with weights of 4 and 3 bits instead, which needs less memory and downloads.
     fresh
         Discard the results of earlier calls.
     """
+    from memrix.cli.messages import message
     from memrix.cli.outputs import check_output
     from memrix.cli.threads import check_threads
 
     check_threads(threads)
-    figures, chart = (RESULTS / f"demo{'-whisper' if whisper else ''}.{ending}" for ending in ("json", "png"))
+    if whisper:
+        message("Warning: --whisper is out of date: Whisper is what `memrix demo` runs, unless --conformer is given")
+    chosen, name = (CONFORMER, "demo-conformer") if conformer else (WHISPER, "demo")
+    figures, chart = (RESULTS / f"{name}.{ending}" for ending in ("json", "png"))
     check_output(figures)
     check_output(chart)
-    if whisper:
-        _whisper(figures, chart, fresh=fresh, threads=threads)
-    else:
-        _conformer(figures, chart, fresh=fresh, threads=threads)
-
-
-def _conformer(figures: Path, chart: Path, *, fresh: bool, threads: int | None) -> None:
-    from memrix.cli.messages import message
-
+    _require_installed(chosen.settings["model"])
+    message(chosen.title)
     message(
-        f"A Conformer of 3 million parameters, trained in float and with low-bit weights, transcribes {UTTERANCES} "
-        f"lines of the game Flight of the Amazon Queen, spoken by held-out characters: in float, quantized, and on "
-        f"simulated memristor chips ({' and '.join(HARDWARE)})."
-    )
-    message(
-        f"This takes about {MINUTES} minutes on two cores, and at the first call the time to fetch the recordings "
-        "(35 MB). Ctrl-C keeps finished work; the next call resumes from there. --whisper evaluates Whisper instead."
+        f"This takes about {chosen.minutes} minutes on two cores, and at the first call the time to fetch what it "
+        f"needs ({chosen.download} MB). Ctrl-C keeps finished work; the next call resumes from there."
     )
 
     from memrix.asr.evaluation.settings import EvaluationSettings
-    from memrix.asr.trained_recognizers import open_trained
     from memrix.cli.evaluate import execute
 
-    bits = open_trained(TRAINED).settings()["weight_bits"]
-    settings = EvaluationSettings(model=TRAINED, corpus=CORPUS, hardware=HARDWARE, weight_bits=bits, limit=UTTERANCES)
-    execute(settings, json=figures, chart=chart, fresh=fresh, threads=threads)
+    settings = EvaluationSettings(**chosen.settings)
+    result = execute(settings, json=figures, chart=chart, fresh=fresh, threads=threads)
+    _show_transcripts(result)
+    _show_costs(result)
 
 
-def _whisper(figures: Path, chart: Path, *, fresh: bool, threads: int | None) -> None:
-    from memrix.cli.evaluate import execute
-    from memrix.cli.messages import message
+def _require_installed(name: str) -> None:
+    from memrix.asr.trained_recognizers import shipped_recognizers
 
-    bits = ", ".join(map(str, WHISPER_WEIGHT_BITS))
-    message(
-        f"Whisper tiny.en (37.8 M parameters) transcribes {WHISPER_UTTERANCES} recordings of the Asterisk prompts: "
-        f"in float, then with weights of {bits} bits, each quantized digitally and on a simulated memristor "
-        f"chip (preset {WHISPER_HARDWARE!r})."
-    )
-    message(
-        f"This takes about {WHISPER_MINUTES} minutes on two cores, and at the first call the time to fetch model and "
-        "recordings (100 MB). Ctrl-C keeps finished work; the next call resumes from there."
-    )
+    if name not in shipped_recognizers():
+        raise SettingsError(
+            f"the recognizer {name} is not installed: it is a package of its own, memrix-{name}. Install it (in a "
+            f"clone of memrix: `pip install ./recognizers/{name}`), or run `memrix demo --conformer`"
+        )
 
-    from memrix.asr.evaluation.settings import EvaluationSettings
 
-    settings = EvaluationSettings(
-        model=WHISPER,
-        corpus=WHISPER_CORPUS,
-        hardware=(WHISPER_HARDWARE,),
-        weight_bits=WHISPER_WEIGHT_BITS,
-        limit=WHISPER_UTTERANCES,
-        longest_clip=WHISPER_LONGEST_CLIP,
-    )
-    execute(settings, json=figures, chart=chart, fresh=fresh, threads=threads)
+def _show_transcripts(result: EvaluationResult) -> None:
+    """The transcripts in which executions differ, and others if there are too few."""
+    from rich.console import Console
+
+    console = Console()
+    differ = [item for item in result.transcripts if len(set(item.heard.values())) > 1]
+    same = [item for item in result.transcripts if item not in differ]
+    for item in [*differ, *same][:TRANSCRIPTS]:
+        width = max(map(len, ("said", *item.heard)))
+        console.print()
+        for name, text in {"said": item.reference, **item.heard}.items():
+            errors = "" if name == "said" else f"  ({item.errors[name]} of {item.words} words wrong)"
+            console.print(f"{name:>{width}}: {text}{errors}", markup=False, highlight=False)
+
+
+def _show_costs(result: EvaluationResult) -> None:
+    """Energy, latency and area, by hardware."""
+    from memrix.costing.units import in_joule, in_second, in_square_meter
+
+    for row in result.rows:
+        if row.costs is not None:
+            energy, latency = in_joule(row.costs["energy"]), in_second(row.costs["latency"])
+            area, seconds = in_square_meter(row.costs["area"]), row.costs["seconds"]
+            print(f"{row}: {energy} and {latency} for {seconds:.3g} s of audio, on {area}")

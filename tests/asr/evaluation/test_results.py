@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from memrix.asr.evaluation.records import BatchRecord, Execution, UtteranceRecord
-from memrix.asr.evaluation.results import EvaluationResult, summarize
+from memrix.asr.evaluation.results import EvaluationResult, summarize, transcripts_of
 from memrix.asr.scoring import compare, wer_interval
 from memrix.errors import DataError
 
@@ -101,7 +101,7 @@ def test_a_result_is_written_with_the_keys_users_rely_on(tmp_path):
     result.save(tmp_path / "new folder" / "result.json")
     data = json.loads((tmp_path / "new folder" / "result.json").read_text())
     known = {"rows", "summary", "settings", "hardware", "versions", "corpus", "model", "intervals"}
-    assert set(data) == {*known, "low_bit", "decoding"}
+    assert set(data) == {*known, "low_bit", "decoding", "transcripts"}
     assert data["intervals"]["not_contained"] == ["other trainings", "other speakers"]
     assert data["rows"] == data["summary"]
     assert set(data["rows"][0]) == {
@@ -110,6 +110,15 @@ def test_a_result_is_written_with_the_keys_users_rely_on(tmp_path):
         *("label_error_rate", "loss", "output_error", "clipped", "cells", "seconds_per_audio_second", "costs"),
         *("words", "errors", "utterances"),
     }
+
+
+def test_transcripts_of_all_executions_stand_side_by_side():
+    said = [utterance("a", errors=0), utterance("b", errors=2)]
+    heard = [utterance("a", errors=1), utterance("b", errors=3)]
+    found = transcripts_of({FLOAT: [batch(said[0]), batch(said[1])], CHIP: [batch(*heard)]})
+    assert [item.id for item in found] == ["a", "b"]
+    assert found[1].heard == {"float": said[1].hypothesis, str(CHIP): heard[1].hypothesis}
+    assert found[1].errors == {"float": 2, str(CHIP): 3}
 
 
 def test_a_place_that_cannot_be_written_to_is_named(tmp_path):

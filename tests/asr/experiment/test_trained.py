@@ -92,11 +92,22 @@ def test_a_binary_language_model_is_refused(kept, tmp_path):
         write_trained(tmp_path / "out", type(trained)(trained.floating, (), binary, trained.search))
 
 
-@pytest.mark.parametrize("name", shipped_recognizers())
-def test_what_memrix_brings_is_whole_and_small(name):
-    trained = open_trained(name)
-    assert [bits for bits, _ in trained.low_bit] == [4, 3]
+def test_what_memrix_brings_is_whole():
+    trained = open_trained("queen-small")
     assert set(trained.priors) == {None, 4, 3}
+    require_whole(trained)
+
+
+@pytest.mark.slow
+def test_whisper_is_whole_and_small():
+    trained = open_trained("whisper-queen")
+    assert trained.search is None
+    assert all(path.stat().st_size < 10e6 for path in (trained.floating, *dict(trained.low_bit).values()))
+    require_whole(trained)
+
+
+def require_whole(trained):
+    assert [bits for bits, _ in trained.low_bit] == [4, 3]
     floating = load_recognizer(trained.floating)[0]
     assert "hardware" not in floating.description
     for bits, path in trained.low_bit:
@@ -140,3 +151,19 @@ def test_one_file_alone_needs_a_corpus_to_find_words_with(done, tmp_path, monkey
     )
     with pytest.raises(DataError, match="has no split 'train' to find a language model with; name a folder"):
         open_evaluation(settings, Listener())
+
+
+def test_an_installed_package_brings_recognizers(kept, tmp_path, monkeypatch):
+    shutil.copytree(kept, tmp_path / "memrix_tones")
+    (tmp_path / "memrix_tones" / "__init__.py").touch()
+    installed = tmp_path / "memrix_tones-1.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: memrix-tones\nVersion: 1.0\n")
+    gone = "tones-gone = memrix_tones_gone"
+    (installed / "entry_points.txt").write_text(f"[memrix.recognizers]\ntones = memrix_tones\n{gone}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "tones" in shipped_recognizers()
+    assert "tones-gone" not in shipped_recognizers()
+    assert open_trained("tones").floating == tmp_path / "memrix_tones" / "float.safetensors"
+    with pytest.raises(CheckpointError, match=r"no trained recognizers 'tone'.*tones"):
+        open_trained("tone")

@@ -50,7 +50,7 @@ def test_processes_on_a_cpu_are_as_many_as_one_likes(machine):
 
 
 def test_half_precision_needs_a_gpu_or_a_cpu_that_is_made_for_it(machine):
-    with pytest.raises(SettingsError, match="precision 'bf16' needs a GPU or a CPU .* 'auto' is a CPU without"):
+    with pytest.raises(SettingsError, match=r"precision 'bf16' needs a GPU or a CPU .* 'auto' is a CPU without"):
         require(precision="bf16")
     machine(cuda=1)
     require(precision="bf16")

@@ -167,6 +167,40 @@ def _utterances(batches: Sequence[BatchRecord]) -> list[UtteranceRecord]:
 
 
 @dataclass(frozen=True)
+class Transcript:
+    """What each execution heard in one utterance, or in a window of joined ones.
+
+    Attributes:
+        id: of the utterance, or of the first of a window.
+        reference: what was said.
+        words: of the reference.
+        heard: transcripts, by the executions of ``rows`` as they are printed, such as "physical, 3 bit, chip 0".
+        errors: of each, in words.
+    """
+
+    id: str
+    reference: str
+    words: int
+    heard: Mapping[str, str]
+    errors: Mapping[str, int]
+
+
+def transcripts_of(measured: Mapping[Execution, Sequence[BatchRecord]]) -> tuple[Transcript, ...]:
+    """The transcripts of all executions side by side; their batches are in the same order."""
+    alone = {str(execution): _utterances(batches) for execution, batches in measured.items()}
+    return tuple(
+        Transcript(
+            records[0].id,
+            records[0].reference,
+            records[0].words,
+            {name: record.hypothesis for name, record in zip(alone, records, strict=True)},
+            {name: record.errors for name, record in zip(alone, records, strict=True)},
+        )
+        for records in zip(*alone.values(), strict=True)
+    )
+
+
+@dataclass(frozen=True)
 class EvaluationResult:
     """Rows of an evaluation, and all that is needed to repeat it.
 
@@ -180,6 +214,7 @@ class EvaluationResult:
         versions: of memrix and of the libraries that the figures depend on.
         low_bit: where the recognizers that were trained with low-bit weights come from, by their bits.
         decoding: scales of the search and its language model; None for a model that needs none.
+        transcripts: of every utterance, by each execution.
     """
 
     rows: tuple[Row, ...]
@@ -191,6 +226,7 @@ class EvaluationResult:
     versions: Mapping[str, str]
     low_bit: Mapping[str, str] = field(default_factory=dict)
     decoding: Mapping[str, Any] | None = None
+    transcripts: tuple[Transcript, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The result as plain data, for JSON, with what its intervals contain."""

@@ -17,7 +17,7 @@ from memrix.asr.evaluation.measurement import Measurement
 from memrix.asr.evaluation.opening import open_evaluation
 from memrix.asr.evaluation.records import BatchRecord, Execution
 from memrix.asr.evaluation.reporting import Reporter
-from memrix.asr.evaluation.results import EvaluationResult, Row, summarize
+from memrix.asr.evaluation.results import EvaluationResult, Row, Transcript, summarize, transcripts_of
 from memrix.asr.evaluation.settings import EvaluationSettings
 from memrix.asr.files import cache_dir, make_folder, write_whole
 from memrix.asr.journal import Journal
@@ -93,6 +93,7 @@ def evaluate(
         versions=described["versions"],
         low_bit={f"{bits:g}": model.source for bits, model in trained.items()},
         decoding=None if decoding is None else decoding.to_dict(),
+        transcripts=run.transcripts(),
     )
 
 
@@ -183,6 +184,10 @@ class _Run:
             kinds.setdefault((execution.kind, execution.weight_bits, execution.hardware), []).append(execution)
         alone = dict(zip(self.journals, rows, strict=True))
         return tuple(self._row(chips) if len(chips) > 1 else alone[chips[0]] for chips in kinds.values())
+
+    def transcripts(self) -> tuple[Transcript, ...]:
+        """What each execution heard."""
+        return transcripts_of({execution: self._measured(execution) for execution in self.journals})
 
     def _row(self, chips: list[Execution]) -> Row:
         first = chips[0]

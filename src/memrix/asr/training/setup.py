@@ -176,7 +176,7 @@ def require_devices(settings: TrainingSettings) -> None:
 
 def _cpu_multiplies_bfloat16() -> bool:
     """Whether bfloat16 is faster than single precision on this CPU; emulated, it is several times slower."""
-    told = getattr(torch.cpu, "get_capabilities", dict)()
+    told: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(told.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 

@@ -1,0 +1,1 @@
+"""Files of a recognizer, which memrix finds by the name ``whisper-queen``; README.md is its model card."""
