@@ -121,6 +121,26 @@ def test_float_weights_near_a_base_are_its_weights_and_few_bits_of_the_differenc
         memrix.pack_weights(model, base=base, difference_bits=1)
 
 
+def test_tied_weights_are_packed_once_and_zeros_of_another_sign_are_those_of_the_base():
+    class Tied(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.first, self.last, self.other = nn.Linear(32, 32), nn.Linear(32, 32), nn.Linear(32, 32)
+            self.last.weight = self.first.weight
+
+    base, model = Tied(), Tied()
+    with torch.no_grad():
+        model.first.weight.mul_(1.01)
+        base.other.weight[0], model.other.weight[0] = 0.0, -0.0
+    tensors = memrix.pack_weights(model, base=base, difference_bits=4)
+    assert tensors["first.weight.integers"] is tensors["last.weight.integers"]
+    assert {"other.weight.sha256", "other.bias.sha256"} <= set(tensors)
+    assert "other.weight.integers" not in tensors
+    found = memrix.unpack_weights(base, tensors)
+    torch.testing.assert_close(found["last.weight"], model.first.weight.detach(), atol=1e-3, rtol=0)
+
+
 def test_what_cannot_be_packed_says_why():
     model = quantized(network())
     with pytest.raises(SettingsError, match="from 2 to 16 bits, got 40"):

@@ -77,8 +77,10 @@ def borrowed(name: str, tensor: Tensor, base: Mapping[str, Tensor]) -> Tensor | 
     other = base.get(name)
     if other is None or other.shape != tensor.shape or tensor.nbytes <= _BYTES:
         return None
-    digest = digest_of(tensor)
-    return digest if torch.equal(digest, digest_of(other)) else None
+    # By value: the sign of a zero is lost where weights are averaged.
+    mine, theirs = (part.detach().cpu() for part in (tensor, other))
+    kind = torch.promote_types(mine.dtype, theirs.dtype)
+    return digest_of(other) if torch.equal(mine.to(kind), theirs.to(kind)) else None
 
 
 def lent(digests: Mapping[str, Tensor], base: Mapping[str, Tensor]) -> dict[str, Tensor]:

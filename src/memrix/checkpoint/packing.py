@@ -70,9 +70,11 @@ def pack_weights(
     whole = set(parameter_names(weights))
     held = {weights[name].parameter for name in packed}
     tensors = {f"{name}.{part}": value for name, parts in packed.items() for part, value in parts.items()}
+    smaller: dict[object, dict[str, Tensor]] = {}  # by place in memory: tied weights are stored once
     for name, value in model.state_dict().items():
         if name in held:
             continue
+        place = (value.device, value.data_ptr(), value.shape, value.stride())
         value = value.detach().cpu()
         digest = borrowed(name, value, own_base)
         if digest is not None:
@@ -80,7 +82,9 @@ def pack_weights(
         elif name in whole:
             tensors[name] = value
         elif _is_parameter(model, name) and value.dim() > 1 and value.is_floating_point():
-            tensors |= _smaller(name, value, own_base.get(name), other_bits, difference_bits, half=half)
+            if place not in smaller:
+                smaller[place] = _smaller(name, value, own_base.get(name), other_bits, difference_bits, half=half)
+            tensors |= {f"{name}{suffix}": part for suffix, part in smaller[place].items()}
         else:
             tensors[name] = _at_half_precision(name, value) if half else value
     if half:
@@ -178,15 +182,15 @@ def _packed(name: str, weight: Packable, parameter: Tensor) -> dict[str, Tensor]
 def _smaller(
     name: str, value: Tensor, known: Tensor | None, bits: int | None, difference_bits: int | None, *, half: bool
 ) -> dict[str, Tensor]:
-    """Tensors in place of a float weight: of its difference to a known one, of its own, or the weight itself."""
+    """Tensors in place of a float weight, by what follows its name: of its difference to a known one, or its own."""
     if difference_bits is not None and known is not None and known.shape == value.shape:
         apart = value.float() - known.detach().cpu().float()
         parts = {**_rounded(name, apart.flatten(1), difference_bits), SHA256: digest_of(known)}
     elif bits is not None:
         parts = _rounded(name, value.float().flatten(1), bits)
     else:
-        return {name: _at_half_precision(name, value) if half else value}
-    return {f"{name}.{part}": entry for part, entry in parts.items()}
+        return {"": _at_half_precision(name, value) if half else value}
+    return {f".{part}": entry for part, entry in parts.items()}
 
 
 def _rounded(name: str, rows: Tensor, bits: int) -> dict[str, Tensor]:
