@@ -9,6 +9,7 @@ from benchmarks import (
     report,
     studies,
     training,
+    whisper_training,
     wired_conformer,
     wires,
 )
@@ -17,7 +18,18 @@ from benchmarks.arguments import require_no_arguments
 if __name__ == "__main__":
     require_no_arguments(__doc__)
     tables = []
-    for benchmark in (linear, layer, training, programming, wires, cycling, studies, conformer, wired_conformer):
+    for benchmark in (
+        linear,
+        layer,
+        training,
+        whisper_training,
+        programming,
+        wires,
+        cycling,
+        studies,
+        conformer,
+        wired_conformer,
+    ):
         tables.append(benchmark.run())
         print("\n" + tables[-1].to_markdown(), end="", flush=True)
     report.write(tables)

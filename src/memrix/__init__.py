@@ -18,12 +18,12 @@ What is here:
   ``ResetRamp``, ``Ideal``. ``print(hardware)`` shows it all.
 - Programming protocols of your own: ``register_protocol`` and the interface, ``ProgrammingProtocol`` and
   ``ProgrammingReport``. ``memrix.crossbar.protocols`` has what they are built from.
-- Functions of a model: ``check``, ``calibrate``, ``quantize``, ``program``; of a quantized model: ``set_epoch``,
-  ``pack_weights``, ``unpack_weights``; of a chip: ``summary``, ``costs``, ``write``, ``age``, ``recalibrate``,
-  ``to_digital``, ``reseed``, ``reset_statistics``, ``save``, ``load``, ``export``, ``netlist``; of studies on many
-  chips: ``sweep``, ``monte_carlo``; of studies of layers and causes: ``sensitivity``, ``attribution``,
-  ``allocate``; of their results: ``report``. Their settings are ``Quantization`` and ``Seeds``; their results
-  ``Check``, ``Calibration``, ``Summary``, ``Costs`` (with its ``CostConstants``).
+- Functions of a model: ``check``, ``calibrate``, ``quantize``, ``program``; of a quantized model: ``compensate``,
+  ``set_epoch``, ``pack_weights``, ``unpack_weights``; of a chip: ``summary``, ``costs``, ``write``, ``age``,
+  ``recalibrate``, ``to_digital``, ``reseed``, ``reset_statistics``, ``save``, ``load``, ``export``, ``netlist``; of
+  studies on many chips: ``sweep``, ``monte_carlo``; of studies of layers and causes: ``sensitivity``,
+  ``attribution``, ``allocate``; of their results: ``report``. Their settings are ``Quantization`` and ``Seeds``;
+  their results ``Check``, ``Calibration``, ``Summary``, ``Costs`` (with its ``CostConstants``).
 - What studies measure is a ``Metric``; their results are ``SweepResult``, ``MonteCarloResult``, ``Sensitivity``,
   ``Attribution`` and ``Allocation``.
 - The errors. The class says whose mistake it is: ``SettingsError`` a value given, ``ConversionError`` the model,
@@ -91,6 +91,7 @@ if TYPE_CHECKING:
     from memrix.model.calibration import calibrate as calibrate
     from memrix.model.calibration_result import Calibration as Calibration
     from memrix.model.checking import Check as Check, check as check
+    from memrix.model.compensation import compensate as compensate
     from memrix.model.conversion import (
         program as program,
         quantize as quantize,

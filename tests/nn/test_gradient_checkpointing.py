@@ -1,5 +1,7 @@
 """Gradient checkpointing computes a forward pass a second time: it must be the same network."""
 
+import gc
+
 import pytest
 import torch
 from torch import nn
@@ -141,3 +143,20 @@ def test_training_noise_follows_manual_seed_and_reseed(quantization):
         assert torch.equal(outputs[0], outputs[1])
         assert torch.equal(outputs[0], outputs[2])
         assert not torch.equal(outputs[0], model(inputs(32, 16)))
+
+
+@pytest.mark.parametrize("quantization", [Q(), Q(learned_steps=True)], ids=["ranges", "steps"])
+def test_a_training_keeps_no_tensor_of_earlier_steps(quantization):
+    model, values = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 4)), torch.randn(6, 8)
+    memrix.calibrate(model, [values], PHYSICAL)
+    memrix.quantize(model, PHYSICAL, quantization)
+    model.train()
+
+    def tensors():
+        for _ in range(5):
+            model(values).sum().backward()
+        gc.collect()
+        return sum(isinstance(item, torch.Tensor) for item in gc.get_objects())
+
+    tensors()
+    assert tensors() == tensors()

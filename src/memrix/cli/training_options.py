@@ -10,7 +10,10 @@ from typing import Any
 from memrix.errors import SettingsError
 from memrix.toolkit import shown
 
-_PLAIN = ("model", "corpus", "method", "start", "epochs", "seconds_per_batch", "seed", "resampled_epochs")
+_PLAIN = (
+    *("model", "corpus", "method", "start", "epochs", "seconds_per_batch", "seed", "precision"),
+    *("resampled_epochs", "compensation"),
+)
 _OF_QUANTIZATION = ("learned_steps", "weight_noise")
 _OF_DISTILLATION = {"distillation": "logits", "encoder_distillation": "encoder", "teacher": "teacher"}
 
@@ -33,6 +36,7 @@ class TrainingOptions:
         learned_steps: whether the steps of weights and activations are trained.
         weight_noise: standard deviation of the noise on weights, as a share of full scale.
         annealing: bits and epochs of training at more bits first, such as 8:1,4:2.
+        compensation: first round the weights of each new number of bits so that they make up for each other's errors.
         resampled_epochs: number of last epochs whose steps each sample a new chip.
         distillation: share of the loss that is the distance to the outputs of a float teacher.
         encoder_distillation: weight of the distance to the output of the encoder of a float teacher.
@@ -41,6 +45,7 @@ class TrainingOptions:
         learning_rate: the highest one; all of the recipe are scaled.
         seconds_per_batch: seconds of audio in a batch.
         seed: seed of everything.
+        precision: of products in training: 32, or bf16 on a GPU or a CPU with instructions for it.
     """
 
     model: str | None = None
@@ -61,6 +66,8 @@ class TrainingOptions:
     learning_rate: float | None = None
     seconds_per_batch: float | None = None
     seed: int | None = None
+    precision: str | None = None
+    compensation: bool | None = None
 
 
 def changed(table: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

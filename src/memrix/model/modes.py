@@ -37,6 +37,19 @@ def unread(layers: Iterable[CrossbarLayer]) -> Iterator[None]:
 
 
 @contextmanager
+def unrounded(layers: Iterable[QuantizedLayer]) -> Iterator[None]:
+    """Let quantized layers multiply by their weights as they are; inputs stay quantized."""
+    states = [layer.memrix for layer in layers]
+    try:
+        for state in states:
+            state.unrounded = True
+        yield
+    finally:
+        for state in states:
+            state.unrounded = False
+
+
+@contextmanager
 def observing(layers: Iterable[QuantizedLayer]) -> Iterator[None]:
     """Let quantized layers take their inputs unquantized; those of a chip compute digitally meanwhile."""
     states = [layer.memrix for layer in layers]

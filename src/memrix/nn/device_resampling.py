@@ -14,7 +14,7 @@ from memrix.nn.adoption import sharing
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.programming import program_layer, suitable_converter
 from memrix.nn.quantized import QuantizedLayer
-from memrix.nn.recomputation import Call
+from memrix.nn.recomputation import Call, as_noted
 
 _RANGING_INTERVAL = 100  # steps between two fits of the converter of a layer
 
@@ -76,14 +76,16 @@ class DeviceResampling:
         if not call.again:
             call.used.drawn = self._present
         draw: _Draw = call.used.drawn or self._present
+        kept = call.used.input_range
+        peak = None if kept is None else as_noted(kept, layer.memrix.input_range)
         if self._chip is None or self._programmed != (draw, *weight):
-            self._chip = self._made(layer, draw, call.used.input_range, input if begins else None)
+            self._chip = self._made(layer, draw, peak, input if begins else None)
             if begins:
                 call.used.drawn = draw = self._present
             self._programmed = (draw, *weight)
         state = self._chip.memrix
-        if call.used.input_range is not None:
-            state.input_range = call.used.input_range
+        if peak is not None:
+            state.input_range = peak
         state.programmed.restart_noise(derive(call.seed, "read", str(self._seed)))
         # Not a call: the hooks are those of the layer, which runs them itself.
         return self._chip.forward(input, **options)

@@ -35,6 +35,8 @@ def quantized_weight(layer: QuantizedLayer, call: Call | None = None) -> Tensor:
         call: in training, whose noise there may be; by default that of a call now, where weights are noisy.
     """
     state, weight = layer.memrix, layer.weight
+    if state.unrounded:
+        return weight
     if layer.training or recording() or transformed() or (torch.is_grad_enabled() and weight.requires_grad):
         return _quantized(layer, call)
     learned = state.learned_weight_step

@@ -13,7 +13,7 @@ from memrix.hardware import Hardware
 from memrix.nn.exact import ExactModule
 from memrix.nn.geometry import Geometry
 from memrix.nn.keys import EPOCH, LEARNED_RANGE, LEARNED_WEIGHT_STEP, OUTPUT_RANGE, RANGE, SAMPLE
-from memrix.nn.recomputation import Call
+from memrix.nn.recomputation import Call, as_noted, noted
 from memrix.quantization import Quantization, activation_step, updated_range, weight_step
 
 
@@ -182,13 +182,15 @@ class Quantizers(ExactModule):
 
         A learned range starts from the first call.
         """
+        if self._has_learned_range:
+            return self.input_range
         used = call.used
         if not call.again:
-            if self.quantization is not None and not self._has_learned_range:
+            if self.quantization is not None:
                 self._follow(self.input_range, input, self.quantization)
                 self._start_learned_range()
-            used.input_range = self.input_range.clone()
-        return self.input_range if used.input_range is None else used.input_range
+            used.input_range = noted(self.input_range)
+        return as_noted(used.input_range, self.input_range)
 
     def range_of_outputs(self, output: Tensor, call: Call | None) -> Tensor | None:
         """The output range, or None if outputs are not quantized; in training updated with the output of a call."""
@@ -198,8 +200,8 @@ class Quantizers(ExactModule):
         if not call.again:
             if self.quantization is not None:
                 self._follow(self.output_range, output, self.quantization)
-            used.output_range = self.output_range.clone()
-        return self.output_range if used.output_range is None else used.output_range
+            used.output_range = noted(self.output_range)
+        return as_noted(used.output_range, self.output_range)
 
     def _follow(self, known: Tensor, values: Tensor, quantization: Quantization) -> None:
         known.copy_(updated_range(known, values, quantization, self.chip.dac.largest_code))

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from memrix._support.transforms import is_traced, transformed
+
 _KEPT = 1 << 12  # calls per layer that can be recomputed; one backward pass rarely has as many
 
 
@@ -22,9 +24,27 @@ class Used:
         drawn: the chip that device resampling drew for it.
     """
 
-    input_range: Tensor | None = None
-    output_range: Tensor | None = None
+    input_range: Tensor | float | None = None
+    output_range: Tensor | float | None = None
     drawn: Any = None
+
+
+def noted(peak: Tensor) -> Tensor | float:
+    """A range as it is now, to be kept for thousands of calls.
+
+    On a CPU a number: small tensors that outlast a step, between large ones that do not, are holes in the memory that
+    malloc cannot fill, and make it grow without end.
+    """
+    if peak.device.type != "cpu" or torch.compiler.is_compiling() or is_traced() or transformed():
+        return peak.clone()
+    return float(peak)
+
+
+def as_noted(kept: Tensor | float | None, peak: Tensor) -> Tensor:
+    """What ``noted`` kept of a range, or the range where it kept nothing."""
+    if kept is None:
+        return peak
+    return kept if isinstance(kept, Tensor) else torch.full_like(peak, kept)
 
 
 @dataclass

@@ -35,6 +35,7 @@ class LayerState(Quantizers):
     Attributes:
         geometry: how the layer is a product of vectors and matrices.
         observing: whether the activation quantizers are off, because ranges are being found.
+        unrounded: whether the weight quantizer is off, because of a look at inputs as they would be without it.
         training_forward: replaces the fake-quantized operation in training mode.
         array: the programmed array, of a layer on a chip.
         calls: of the layer in training.
@@ -43,7 +44,7 @@ class LayerState(Quantizers):
 
     def __init__(self, geometry: Geometry, name: str, device: torch.device) -> None:
         super().__init__(geometry, name, device)
-        self.observing = False
+        self.observing = self.unrounded = False
         self.training_forward: TrainingForward | None = None
         self.array: ProgrammedArray | None = None
         self.calls = Calls()
@@ -101,7 +102,7 @@ class LayerState(Quantizers):
     def adopt(self, geometry: Geometry, name: str, hardware: Hardware) -> None:
         """Be the state of a layer that is quantized, or on a chip, for some hardware."""
         self.geometry, self.name, self.hardware = geometry, name, hardware
-        self.observing, self.training_forward = False, None
+        self.observing, self.unrounded, self.training_forward = False, False, None
         self.register_buffer(RANGE, self.input_range)  # part of the state_dict from now on
 
     def train_with(self, quantization: Quantization | None, matrix: Tensor) -> None:

@@ -19,6 +19,7 @@ Where to look::
     observers, sampling    ranges from data; a uniform sample of input vectors, for tuning after programming
     training               ``Quantization``: observers, learned steps, noise, device resampling
     learned                fake quantizers with learned steps
+    compensation           weights rounded so that they make up for each other's errors
     packing                integers of few bits as a stream of bits, for files
 """
 

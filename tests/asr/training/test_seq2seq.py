@@ -11,10 +11,12 @@ from memrix.asr.seq2seq.pretrained import load_seq2seq
 from memrix.asr.training.data import SpeechData, training_plan
 from memrix.asr.training.loop import train
 from memrix.asr.training.news import Step
-from memrix.asr.training.settings import TrainingSettings
+from memrix.asr.training.objective import Objective
+from memrix.asr.training.settings import DistillationSettings, TrainingSettings
 from memrix.asr.training.setup import prepare_training
 from memrix.asr.training.stages import stage_of
 from memrix.errors import CheckpointError, DataError, SettingsError
+from memrix.nn.quantized import QuantizedLayer
 from tests.asr.tones import tone_corpus
 from tests.conftest import write_whisper
 
@@ -158,6 +160,36 @@ def test_a_teacher_is_a_float_model_that_stays_as_it_is(settings_of, tmp_path):
         prepare_training(settings_of(**LOW_BIT, start=low_bit))
 
 
+def test_weights_of_new_bits_start_from_integers_that_make_up_for_each_other(settings_of):
+    def share_on_grid(setup):
+        layers = [module for module in setup.recognizer.network.modules() if isinstance(module, QuantizedLayer)]
+        setup.recognizer.eval()
+        with torch.no_grad():
+            return sum(torch.allclose(layer.weight, layer.quantized_weight()) for layer in layers) / len(layers)
+
+    settings = settings_of(**LOW_BIT, compensation=True)
+    assert share_on_grid(prepare_training(settings)) == 1
+    # An interrupted training goes on with its own weights.
+    assert share_on_grid(prepare_training(settings, resumed=True)) == 0
+    assert share_on_grid(prepare_training(settings_of(**LOW_BIT))) == 0
+
+
+def test_half_precision_leaves_features_as_they_are(settings_of):
+    setup = prepare_training(settings_of())
+    data = SpeechData(setup.train, setup.recognizer, None)
+    batch = data.batch(0, [[cut.id] for cut in list(setup.train)[:2]])
+    seen = []
+    network = setup.recognizer.network
+    network.register_forward_pre_hook(lambda _, args, named: seen.append(named), with_kwargs=True)
+    losses = [
+        Objective(setup.recognizer, None, DistillationSettings(), mixed=mixed)(*batch) for mixed in (False, True)
+    ]
+    assert torch.equal(seen[0]["input_features"], seen[1]["input_features"])
+    assert losses[0].dtype == losses[1].dtype == torch.float32
+    torch.testing.assert_close(*losses, rtol=0.05, atol=0.0)
+    assert not torch.equal(*losses)
+
+
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
@@ -165,6 +197,8 @@ def test_a_teacher_is_a_float_model_that_stays_as_it_is(settings_of, tmp_path):
         ({"labels": {"kind": "subwords"}}, SettingsError, "brings its own tokenizer"),
         ({"annealing": [[8, 1]]}, SettingsError, "needs low-bit weights"),
         ({**LOW_BIT, "annealing": [[8, 1]]}, SettingsError, "leaves none of 1 epochs"),
+        ({"compensation": True}, SettingsError, "needs low-bit weights"),
+        ({**LOW_BIT, "quantization": {}, "compensation": True}, SettingsError, r"needs quantization\.learned_steps"),
     ],
 )
 def test_settings_that_do_not_fit(settings_of, changes, error, message):

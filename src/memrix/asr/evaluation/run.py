@@ -74,9 +74,8 @@ def evaluate(
     trained, decoding = dict(low_bit or {}), recognizer.words_by
     described = _described(settings, recognizer, evaluated, held)
     run = _Run(settings, recognizer, trained, evaluated, held, described, reporter, folder, fresh=fresh)
-    rows = run.rows()
     return EvaluationResult(
-        rows=rows,
+        rows=(rows := run.rows()),
         summary=run.summary(rows),
         model=recognizer.source,
         corpus={

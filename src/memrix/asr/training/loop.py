@@ -76,7 +76,8 @@ class _Training:
         )
         self._fabric.launch()
         self._report = report if self._fabric.is_global_zero else lambda news: None
-        self._setup = prepare_training(settings)
+        kept = folder / STATE
+        self._setup = prepare_training(settings, resumed=kept.is_file())
         self._report(self._setup)
         self._recognizer = self._setup.recognizer
         self._data = SpeechData(self._setup.train, self._recognizer, settings.augmentation, settings.seed)
@@ -87,7 +88,6 @@ class _Training:
         self._loss, self._labels = 0.0, 0  # of the epoch so far
         self._history: list[dict[str, Any]] = []
         self._stage = stages.stage_of(settings, 0)
-        kept = folder / STATE
         self._begin(self._resumed(read_state(kept)) if kept.is_file() else self._new_optimizer())
         self._kept = time.monotonic()
 
@@ -212,8 +212,10 @@ class _Training:
         if self._fabric.is_global_zero:
             self._best.update(self._epoch, self._recognizer, self._errors())
         self._epoch, self._batch, self._loss, self._labels = self._epoch + 1, 0, 0.0, 0
+        before = self._recognizer.weight_bits
         if self._enter_stage():
             stages.calibrate(self._recognizer, self._stage, self._settings, self._setup.train)
+            stages.compensate(self._recognizer, before, self._settings, self._setup.train)
             self._recognizer.train()
             self._begin(self._new_optimizer())
         self._keep()

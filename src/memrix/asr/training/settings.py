@@ -138,6 +138,8 @@ class TrainingSettings(Settings):
         quantization: settings of quantization-aware training; ``method`` and ``seed`` set device resampling and seed.
             Not used in float.
         annealing: bits and epochs of training at more bits before those of the hardware: ``[[8, 1], [4, 2]]``.
+        compensation: whether the weights of each new number of bits are first rounded so that they make up for each
+            other's errors, by ``memrix.compensate``; for learned steps.
         resampled_epochs: last epochs, in each step of which a new chip is sampled, as with ``hardware-aware``.
         distillation: what is learned from a float model.
         frozen: patterns of names of layers that are not trained. By default the front end, embedding and output
@@ -177,6 +179,7 @@ class TrainingSettings(Settings):
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     devices: int = Field(1, ge=1, le=1 << 16)
     nodes: int = Field(1, ge=1, le=1 << 16)
+    compensation: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -194,7 +197,11 @@ class TrainingSettings(Settings):
 
     def _idle(self) -> list[str]:
         """Settings that mean nothing in float."""
-        names = ("annealing", "resampled_epochs") if not self.distillation.has_teacher else ("annealing",)
+        names = (
+            ("annealing", "compensation", "resampled_epochs")
+            if not self.distillation.has_teacher
+            else ("annealing", "compensation")
+        )
         given = [name for name in names if getattr(self, name)]
         return [f"{name}={getattr(self, name)!r} needs low-bit weights, and the method is 'float'" for name in given]
 
@@ -202,6 +209,10 @@ class TrainingSettings(Settings):
         """Settings of the quantization that the method or the seed of the training says otherwise."""
         fresh, given = self.method == "hardware-aware", self.quantization
         problems = []
+        if self.compensation and not given.learned_steps:
+            problems.append(
+                "compensation rounds weights to steps that stay where they are; it needs quantization.learned_steps"
+            )
         if given.device_resampling and not fresh:
             problems.append(
                 f"quantization.device_resampling contradicts method {self.method!r}; a new chip at each step is "

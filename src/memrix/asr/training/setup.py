@@ -43,8 +43,12 @@ class TrainingSetup:
     left_out: list[str]
 
 
-def prepare_training(settings: TrainingSettings) -> TrainingSetup:
+def prepare_training(settings: TrainingSettings, *, resumed: bool = False) -> TrainingSetup:
     """Open the corpus, and build the model or read the one to start from.
+
+    Args:
+        settings: of the training.
+        resumed: whether weights will be those of an interrupted training, and need no start.
 
     Raises:
         DataError: the corpus cannot be used, or words without pronunciation, all listed.
@@ -61,9 +65,11 @@ def prepare_training(settings: TrainingSettings) -> TrainingSetup:
     if start is None:
         model.see(usable)
     teacher = _teacher(settings, model)
-    first = stages.stage_of(settings, 0)
+    first, before = stages.stage_of(settings, 0), model.weight_bits
     stages.enter(model, first, settings)
     stages.calibrate(model, first, settings, usable)
+    if not resumed:
+        stages.compensate(model, before, settings, usable)
     return TrainingSetup(model.train(), teacher, usable, dev, left_out)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from typing import Any
 
 from lhotse import CutSet
 
@@ -78,11 +79,29 @@ def calibrate_recognizer(
         seed: of their order.
         keep_ranges: leave ranges that are there, such as those of a training.
     """
+    inputs = _typical_inputs(recognizer, cuts, seed)
+    memrix.calibrate(recognizer.network, inputs, recognizer.chip_choice(hardware), keep_ranges=keep_ranges)
+
+
+def _typical_inputs(recognizer: SpeechModel, cuts: CutSet, seed: int) -> list[Any]:
+    """Inputs of the network in the first batches of an epoch."""
     plan = training_plan(cuts, recognizer, CALIBRATION_SECONDS, seed, 0)[:_CALIBRATION_BATCHES]
     needed = {name for items in plan for names in items for name in names}
     data = SpeechData(CutSet.from_cuts(cut for cut in cuts if cut.id in needed), recognizer, None)
-    inputs = [recognizer.calibration_inputs(data.batch(0, items)) for items in plan]
-    memrix.calibrate(recognizer.network, inputs, recognizer.chip_choice(hardware), keep_ranges=keep_ranges)
+    return [recognizer.calibration_inputs(data.batch(0, items)) for items in plan]
+
+
+def compensate(model: SpeechModel, before: float | None, settings: TrainingSettings, cuts: CutSet) -> None:
+    """Let the weights of a stage with other bits than before make up for the errors of their rounding.
+
+    Args:
+        model: as ``calibrate`` left it.
+        before: bits of its weights in the stage before, or where training starts from; None in float.
+        settings: of the training.
+        cuts: utterances to draw from.
+    """
+    if settings.compensation and model.weight_bits not in (None, before):
+        memrix.compensate(model.network, _typical_inputs(model, cuts, settings.seed))
 
 
 def freeze(model: SpeechModel, settings: TrainingSettings) -> None:
