@@ -108,7 +108,8 @@ def _moments(layer: Any, inputs: tuple[Any, ...], named: dict[str, Any]) -> Tens
     geometry = layer.memrix.geometry
     activations, _ = geometry.bind(inputs, named)
     vectors = geometry.unfold(layer, evaluated_input(layer, activations).float()).flatten(1, 2)
-    return (vectors.transpose(1, 2) @ vectors).double()
+    found: Tensor = (vectors.transpose(1, 2) @ vectors).double()
+    return found
 
 
 def _round(layer: Any, moments: Tensor, damping: float) -> None:  # noqa: ANN401 - a quantized layer is also of its torch class
