@@ -99,11 +99,11 @@ def _layers_of(model: nn.Module) -> dict[str, Any]:
     }
 
 
-def _identity(layer: Any) -> object:  # noqa: ANN401 - a quantized layer is also of its torch class
+def _identity(layer: Any) -> object:  # noqa: ANN401
     return layer.identity if isinstance(layer, Projection) else id(layer.weight)
 
 
-def _moments(layer: Any, inputs: tuple[Any, ...], named: dict[str, Any]) -> Tensor:  # noqa: ANN401 - a quantized layer is also of its torch class
+def _moments(layer: Any, inputs: tuple[Any, ...], named: dict[str, Any]) -> Tensor:  # noqa: ANN401
     """Second moments of the input vectors of a call, float64 ``[groups, inputs, inputs]``."""
     geometry = layer.memrix.geometry
     activations, _ = geometry.bind(inputs, named)
@@ -112,7 +112,7 @@ def _moments(layer: Any, inputs: tuple[Any, ...], named: dict[str, Any]) -> Tens
     return found
 
 
-def _round(layer: Any, moments: Tensor, damping: float) -> None:  # noqa: ANN401 - a quantized layer is also of its torch class
+def _round(layer: Any, moments: Tensor, damping: float) -> None:  # noqa: ANN401
     state, geometry = layer.memrix, layer.memrix.geometry
     matrix = geometry.weight_to_matrix(layer, layer.weight.detach().float())
     step, limit = state.weight_step(matrix).detach(), largest_integer(state.chip.weight_bits)
