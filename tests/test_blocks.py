@@ -206,6 +206,8 @@ def test_settings_in_the_text_of_trainings_are_settings():
     assert len(settings) >= 9
     for setting in settings:
         table = tomllib.loads(setting)
+        if "compensation" in table:
+            table["quantization"] = {"learned_steps": True}
         if table.keys() & {"quantization", "annealing", "resampled_epochs"}:
             table["method"] = "quantization-aware"
         training_settings(table)
