@@ -22,6 +22,7 @@ from memrix.asr.training.data import Joined, SpeechData, evaluation_plan, traini
 from memrix.asr.training.folder import RESULT, STATE, check_folder
 from memrix.asr.training.news import Epoch, Report, Step, Validation, validate
 from memrix.asr.training.objective import Objective
+from memrix.asr.training.rates import parameter_groups, set_rates
 from memrix.asr.training.settings import TrainingSettings
 from memrix.asr.training.setup import prepare_training, require_devices
 from memrix.asr.training.state import BestEpochs, interruptible, optimizer_state, read_state, write_state
@@ -107,7 +108,7 @@ class _Training:
 
     def _new_optimizer(self) -> torch.optim.Optimizer:
         return torch.optim.RAdam(
-            [parameter for parameter in self._recognizer.parameters() if parameter.requires_grad],
+            parameter_groups(self._recognizer),
             lr=self._settings.optimizer.learning_rates[0],
             weight_decay=self._settings.optimizer.weight_decay,
             decoupled_weight_decay=True,
@@ -158,8 +159,7 @@ class _Training:
         self._model.train()
         for batch in loader:
             rate = settings.optimizer.rate((self._epoch + self._batch / len(plan)) / settings.epochs)
-            for group in self._optimizer.param_groups:
-                group["lr"] = rate
+            set_rates(self._optimizer.param_groups, rate)
             total = sum(len(self._data.targets_of(names)) for names in plan[self._batch])
             # Each step draws from its own stream: no state of a generator has to be stored.
             name = f"{self._epoch}/{self._batch}/{self._fabric.global_rank}"
