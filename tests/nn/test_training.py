@@ -82,7 +82,9 @@ def test_training_wins_back_what_ternary_weights_cost(quantization):
     untrained = network()
     memrix.calibrate(untrained, [inputs(64, 12)], hardware)
     memrix.quantize(untrained, hardware)
-    assert error(trained(quantization, hardware, steps=80)) < 0.75 * error(untrained.eval())
+    with torch.random.fork_rng():
+        torch.manual_seed(0)  # noise and chips follow torch's generator
+        assert error(trained(quantization, hardware, steps=80)) < 0.75 * error(untrained.eval())
 
 
 def test_a_trained_network_goes_onto_a_chip_with_its_own_ranges_and_steps():

@@ -24,21 +24,24 @@ def compensated_rows(rows: Tensor, step: Tensor, limit: int, moments: Tensor, da
         damping: added to the diagonal of the moments, as a share of its mean.
 
     Returns:
-        float32 ``[outputs, inputs]``, each a multiple of its step.
+        float32 ``[outputs, inputs]``: weights as they were when they were rounded, so that rounding to nearest gives
+        the integers, and at most 0.4 steps beyond the largest. Training needs them: of weights in the middle between
+        two roundings, small changes would change no integer.
     """
     power = moments.diagonal()
     order = power.argsort(descending=True)
     factor = _factor(moments[order][:, order], damping)
     width = divisor(step).double().view(-1, 1)
     left = rows.double()[:, order]
-    made = torch.empty_like(left)
+    made, largest = torch.empty_like(left), limit * width
     for start in range(0, left.shape[1], _BLOCK):
         end = min(start + _BLOCK, left.shape[1])
         errors = torch.empty_like(left[:, start:end])
         for column in range(start, end):
             weights = left[:, column : column + 1]
-            made[:, column : column + 1] = (weights / width).round().clamp(-limit, limit) * width
-            error = (weights - made[:, column : column + 1]) / factor[column, column]
+            rounded = (weights / width).round().clamp(-limit, limit) * width
+            made[:, column : column + 1] = weights.clamp(-largest - 0.4 * width, largest + 0.4 * width)
+            error = (weights - rounded) / factor[column, column]
             left[:, column:end] -= error * factor[column, column:end]
             errors[:, column - start] = error.squeeze(1)
         left[:, end:] -= errors @ factor[start:end, end:]
