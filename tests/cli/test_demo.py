@@ -48,7 +48,7 @@ def run(options, tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.slow
-def test_whisper_at_3_bits_recognizes_held_out_characters_on_chips(tmp_path, monkeypatch, capsys):
+def test_low_bit_whisper_recognizes_held_out_characters_on_chips(tmp_path, monkeypatch, capsys):
     result, shown = run([], tmp_path, monkeypatch, capsys)
     floating, quantized, *chips = result["summary"]
     assert floating["wer"] < 0.12
@@ -56,7 +56,7 @@ def test_whisper_at_3_bits_recognizes_held_out_characters_on_chips(tmp_path, mon
     assert all(row["wer"] < 2 * floating["wer"] for row in (quantized, *chips))
     assert all(0 < row["costs"]["energy"] < 1 for row in chips)
     assert result["transcripts"][0]["reference"] in shown
-    assert "realistic, 3 bit, chip 0: " in shown
+    assert "realistic, 4 bit, chip 0: " in shown
 
 
 @pytest.mark.slow

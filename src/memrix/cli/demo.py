@@ -37,14 +37,14 @@ class Demo:
 
 
 WHISPER = Demo(
-    "Whisper tiny.en (37.8 million parameters), trained for weights of 3 bits, transcribes lines of the game Flight "
+    "Whisper tiny.en (37.8 million parameters), trained for weights of 4 bits, transcribes lines of the game Flight "
     "of the Amazon Queen, spoken by held-out characters: in float, quantized, and on simulated memristor chips "
     "(physical and realistic).",
     {
         "model": "whisper-queen",
         "corpus": "queen",
         "hardware": ("physical", "realistic"),
-        "weight_bits": (3,),
+        "weight_bits": (4,),
         "limit": 60,
         "join": True,
         "costs": COSTED,
@@ -78,7 +78,7 @@ def demo(
 ) -> None:
     """Measure how a speech recognizer degrades on a simulated memristor chip.
 
-    Whisper tiny.en, trained with weights of 3 bits, transcribes held-out characters of a game: in float, quantized,
+    Whisper tiny.en, trained with weights of 4 bits, transcribes held-out characters of a game: in float, quantized,
     and on chips. Prints some transcripts side by side, word error rates, and the cost of an utterance; writes figures
     and a chart to the folder results. An interrupted demo resumes where it stopped at the next call.
 
