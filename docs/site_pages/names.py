@@ -10,7 +10,17 @@ from collections.abc import Callable, Iterator
 
 PROTOCOLS = ["ResetSet", "PreCycled", "WriteVerify", "ResetRamp", "Ideal"]
 PARTS = ["Device", "Tile", "Wires", "DAC", "ADC", "Faults", "Relaxation", "TelegraphNoise", "Drift"]
-OF_MODELS = ["check", "calibrate", "quantize", "set_epoch", "pack_weights", "unpack_weights", "program"]
+OF_MODELS = [
+    "check",
+    "calibrate",
+    "quantize",
+    "compensate",
+    "learned_steps",
+    "set_epoch",
+    "pack_weights",
+    "unpack_weights",
+    "program",
+]
 OF_CHIPS = [
     "summary",
     "costs",

@@ -19,9 +19,9 @@ What is here:
 - Programming protocols of your own: ``register_protocol`` and the interface, ``ProgrammingProtocol`` and
   ``ProgrammingReport``. ``memrix.crossbar.protocols`` has what they are built from.
 - Functions of a model: ``check``, ``calibrate``, ``quantize``, ``program``; of a quantized model: ``compensate``,
-  ``set_epoch``, ``pack_weights``, ``unpack_weights``; of a chip: ``summary``, ``costs``, ``write``, ``age``,
-  ``recalibrate``, ``to_digital``, ``reseed``, ``reset_statistics``, ``save``, ``load``, ``export``, ``netlist``; of
-  studies on many chips: ``sweep``, ``monte_carlo``; of studies of layers and causes: ``sensitivity``,
+  ``learned_steps``, ``set_epoch``, ``pack_weights``, ``unpack_weights``; of a chip: ``summary``, ``costs``, ``write``,
+  ``age``, ``recalibrate``, ``to_digital``, ``reseed``, ``reset_statistics``, ``save``, ``load``, ``export``,
+  ``netlist``; of studies on many chips: ``sweep``, ``monte_carlo``; of studies of layers and causes: ``sensitivity``,
   ``attribution``, ``allocate``; of their results: ``report``. Their settings are ``Quantization`` and ``Seeds``;
   their results ``Check``, ``Calibration``, ``Summary``, ``Costs`` (with its ``CostConstants``).
 - What studies measure is a ``Metric``; their results are ``SweepResult``, ``MonteCarloResult``, ``Sensitivity``,
@@ -100,6 +100,7 @@ if TYPE_CHECKING:
         set_epoch as set_epoch,
     )
     from memrix.model.costs import costs as costs
+    from memrix.model.learned_steps import learned_steps as learned_steps
     from memrix.model.reversion import to_digital as to_digital
     from memrix.model.summaries import Summary as Summary, summary as summary
     from memrix.model.writing import write as write

@@ -19,6 +19,7 @@ A model goes through them in this order. Each leaves it as it was if anything fa
     calibrate(model, batches) ─> Calibration   ranges, histograms         calibration, observation, calibration_result
     quantize(model, hardware)                  in place                   conversion
     compensate(model, batches)                 in place, better integers  compensation
+    learned_steps(model) ──────> parameters    for an optimizer           learned_steps
     program(model, hardware) ──> chip          a copy                     conversion, copying
     summary(chip, batches) ────> Summary       cells, tiles, SQNR         summaries, sqnr, chip_summary
     costs(chip, batches) ──────> Costs         energy, latency            costs, cost_counters, matrix_products

@@ -108,7 +108,7 @@ class _Training:
 
     def _new_optimizer(self) -> torch.optim.Optimizer:
         return torch.optim.RAdam(
-            parameter_groups(self._recognizer),
+            parameter_groups(self._recognizer, low_bit=self._recognizer.is_low_bit),
             lr=self._settings.optimizer.learning_rates[0],
             weight_decay=self._settings.optimizer.weight_decay,
             decoupled_weight_decay=True,

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from memrix.nn import QuantizedLayer
+import memrix
 
 STEP_RATE = 10.0
 """Rate of a learned step over that of weights, as a share of its size.
@@ -17,17 +17,12 @@ Adam changes every parameter by about its learning rate, whatever its gradient. 
 """
 
 
-def parameter_groups(model: nn.Module) -> list[dict[str, Any]]:
+def parameter_groups(model: nn.Module, *, low_bit: bool) -> list[dict[str, Any]]:
     """What an optimizer takes: the parameters that are trained, and a group for each learned step, without decay."""
-    steps = {
-        id(step): step
-        for module in model.modules()
-        if isinstance(module, QuantizedLayer)
-        for step in module.memrix.learned
-        if step is not None and step.requires_grad
-    }
-    others = [each for each in model.parameters() if each.requires_grad and id(each) not in steps]
-    return [{"params": others}, *({"params": [step], "weight_decay": 0.0} for step in steps.values())]
+    steps = [step for step in memrix.learned_steps(model) if step.requires_grad] if low_bit else []
+    apart = {id(step) for step in steps}
+    others = [each for each in model.parameters() if each.requires_grad and id(each) not in apart]
+    return [{"params": others}, *({"params": [step], "weight_decay": 0.0} for step in steps)]
 
 
 def set_rates(groups: list[dict[str, Any]], rate: float) -> None:
