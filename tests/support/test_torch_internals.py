@@ -17,9 +17,6 @@ PLACE = Path(torch_internals.__file__)
 LATER = {"torch.compiler.is_exporting"}
 """Public names that the oldest torch of ``pyproject.toml`` does not have."""
 
-FOLLOWING = {SOURCE / "nn" / "recomputation.py", SOURCE / "quantization" / "learned.py"}
-"""Modules that still use such names: they are rewritten elsewhere, and follow with that."""
-
 
 def dotted(node):
     """``torch.nn.Linear`` as a list of names; None of anything else."""
@@ -64,7 +61,7 @@ def not_promised(text):
 @pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
 def test_one_file_alone_uses_what_torch_does_not_promise(path):
     found = not_promised(path.read_text(encoding="utf-8"))
-    assert found if path == PLACE else not found or path in FOLLOWING
+    assert found if path == PLACE else not found
 
 
 @pytest.mark.parametrize(

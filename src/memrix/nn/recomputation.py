@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from memrix._support.torch_internals import in_backward
 from memrix._support.transforms import is_traced, transformed
 
 _KEPT = 1 << 12  # calls per layer that can be recomputed; one backward pass rarely has as many
@@ -74,7 +75,7 @@ class Calls:
         if torch.compiler.is_compiling():
             return Call(0, False, Used())  # a graph recomputes by itself
         seed = int(torch.randint(1 << 62, (), device="cpu"))
-        if _in_backward():
+        if in_backward():
             return Call(seed, True, self._recent.get(seed, Used()))
         call = Call(seed, False, Used())
         self._recent[seed] = call.used
@@ -88,11 +89,3 @@ class Calls:
 
     def __reduce__(self) -> tuple[type[Calls], tuple[()]]:
         return Calls, ()
-
-
-def _in_backward() -> bool:
-    """Whether autograd is running backwards, so that a forward call now is a recomputation.
-
-    By the function that ``torch.utils.checkpoint`` itself asks.
-    """
-    return bool(torch._C._current_graph_task_id() != -1)

@@ -8,6 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from memrix._support.torch_internals import clip_gradient, exporting
 from memrix._support.transforms import transformed
 from memrix.quantization.weights import divisor
 
@@ -34,7 +35,7 @@ def learned_activations(values: Tensor, step: Tensor, largest_code: int) -> Tens
 
 def _learned(values: Tensor, step: Tensor, limit: int, factor: float) -> Tensor:
     """Values on steps that broadcast, whose gradient counts ``factor`` times."""
-    if not transformed() and not torch.compiler.is_exporting():
+    if not transformed() and not exporting():
         return cast(Tensor, _OnLearnedSteps.apply(values, step, limit, factor))  # type: ignore[no-untyped-call]
     scaled = step * factor
     step = step.detach() + (scaled - scaled.detach())  # its value, with its gradient times the factor
@@ -66,7 +67,7 @@ class _OnLearnedSteps(torch.autograd.Function):
         codes, limit = scaled.round(), ctx.limit
         # Where a value is clipped, its gradient is 0, and that of the step is the code.
         ends = -limit - 0.5, limit + 0.5
-        of_values = torch.ops.aten.hardtanh_backward(gradient, codes, *ends)
-        unclipped = torch.ops.aten.hardtanh_backward(scaled, codes, *ends)
+        of_values = clip_gradient(gradient, codes, *ends)
+        unclipped = clip_gradient(scaled, codes, *ends)
         errors = codes.clamp_(-limit, limit).sub_(unclipped).mul_(gradient)
         return of_values, errors.sum_to_size(ctx.shape) * ctx.factor, None, None
