@@ -19,8 +19,8 @@ What is here:
 - Programming protocols of your own: ``register_protocol`` and the interface, ``ProgrammingProtocol`` and
   ``ProgrammingReport``. ``memrix.crossbar.protocols`` has what they are built from.
 - Functions of a model: ``check``, ``calibrate``, ``quantize``, ``program``; of a quantized model: ``compensate``,
-  ``learned_steps``, ``set_epoch``, ``pack_weights``, ``unpack_weights``; of a chip: ``summary``, ``costs``, ``write``,
-  ``age``, ``recalibrate``, ``to_digital``, ``reseed``, ``reset_statistics``, ``save``, ``load``, ``export``,
+  ``learned_steps``, ``set_epoch``, ``pack_weights``, ``unpack_weights``; of a chip: ``summary``, ``costs``,
+  ``write``, ``age``, ``recalibrate``, ``to_digital``, ``reseed``, ``reset_statistics``, ``save``, ``load``, ``export``,
   ``netlist``; of studies on many chips: ``sweep``, ``monte_carlo``; of studies of layers and causes: ``sensitivity``,
   ``attribution``, ``allocate``; of their results: ``report``. Their settings are ``Quantization`` and ``Seeds``;
   their results ``Check``, ``Calibration``, ``Summary``, ``Costs`` (with its ``CostConstants``).
