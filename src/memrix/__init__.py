@@ -20,10 +20,10 @@ What is here:
   ``ProgrammingReport``. ``memrix.crossbar.protocols`` has what they are built from.
 - Functions of a model: ``check``, ``calibrate``, ``quantize``, ``program``; of a quantized model: ``compensate``,
   ``learned_steps``, ``set_epoch``, ``pack_weights``, ``unpack_weights``; of a chip: ``summary``, ``costs``,
-  ``write``, ``age``, ``recalibrate``, ``to_digital``, ``reseed``, ``reset_statistics``, ``save``, ``load``, ``export``,
-  ``netlist``; of studies on many chips: ``sweep``, ``monte_carlo``; of studies of layers and causes: ``sensitivity``,
-  ``attribution``, ``allocate``; of their results: ``report``. Their settings are ``Quantization`` and ``Seeds``;
-  their results ``Check``, ``Calibration``, ``Summary``, ``Costs`` (with its ``CostConstants``).
+  ``write``, ``age``, ``recalibrate``, ``to_digital``, ``reseed``, ``reset_statistics``, ``save``, ``load``,
+  ``export``, ``netlist``; of studies on many chips: ``sweep``, ``monte_carlo``; of studies of layers and causes:
+  ``sensitivity``, ``attribution``, ``allocate``; of their results: ``report``. Their settings are ``Quantization``
+  and ``Seeds``; their results ``Check``, ``Calibration``, ``Summary``, ``Costs`` (with its ``CostConstants``).
 - What studies measure is a ``Metric``; their results are ``SweepResult``, ``MonteCarloResult``, ``Sensitivity``,
   ``Attribution`` and ``Allocation``.
 - The errors. The class says whose mistake it is: ``SettingsError`` a value given, ``ConversionError`` the model,

@@ -13,7 +13,7 @@ def learned_steps(model: nn.Module) -> list[nn.Parameter]:
     """The learned steps of weights and ranges of inputs of a quantized model, to be trained at a rate of their own.
 
     Adam changes each parameter by about its learning rate: at one rate with weights, a weight step of 0.01 changes
-    too fast, and an input range of 50 hardly at all. Train them in proportion to their size, and without weight decay.
+    too fast, and an input range of 50 hardly at all. Train them in proportion to their size, without weight decay.
 
     Args:
         model: as ``quantize`` gave it.
