@@ -58,6 +58,20 @@ def test_table_json_and_chart_come_out(command, cache, tmp_path, capsys):
     assert str(figures) not in output.out
 
 
+def test_errors_are_written_for_each_execution(command, cache, tmp_path, capsys):
+    figures, errors, trn = (tmp_path / name for name in ("result.json", "errors.txt", "words.trn"))
+    assert main(command(limit=1, weight_bits=3, json=figures, errors=errors, trn=trn)) == 0
+    (transcript,) = json.loads(figures.read_text())["transcripts"]
+    edits = transcript["edits"]["float"]
+    assert sum(edits.values()) == transcript["errors"]["float"]
+    assert sorted(path.name for path in tmp_path.glob("errors.*")) == [
+        *("errors.float.txt", "errors.paper-3-bit-chip-0.txt", "errors.quantized-3-bit.txt"),
+    ]
+    assert f"{edits['substitutions']} substituted" in (tmp_path / "errors.float.txt").read_text()
+    assert (tmp_path / "words.reference.trn").read_text().endswith(f"({transcript['id']})\n")
+    assert str(tmp_path / "words.float.trn") in capsys.readouterr().err
+
+
 def test_hardware_may_be_a_file(command, cache, tmp_path):
     Hardware.preset("paper").replace(**{"adc.range_bits": 7}).save(tmp_path / "chip.toml")
     figures = tmp_path / "result.json"

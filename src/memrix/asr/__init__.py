@@ -16,7 +16,8 @@ Where to look:
 
 - ``corpora``: recordings and transcripts of others, prepared once: manifests with fixed splits, audio at 16 kHz.
 - ``audio``, ``features``, ``augmentation``: from samples to what a network takes.
-- ``labels``, ``pronunciation``, ``text``: what a network writes, and how words are spelled in it.
+- ``labels``, ``pronunciation``, ``derived_pronunciations``, ``text``: what a network writes, and how words are
+  spelled in it.
 - ``speech_model``: what every recognizer is to training.
 - ``seq2seq``: sequence-to-sequence models of ``transformers``, such as Whisper.
 - ``models``, ``recognizer``, ``recognizer_files``: acoustic models with CTC; recognizers as files.
@@ -28,7 +29,8 @@ Where to look:
 - ``chips``, ``journal``: a speech model on a chip, and results that are kept as they finish, for all that follows.
 - ``transcribing``: recordings of any length as text, by a recognizer as it is or on a chip.
 - ``whisper``: what is Whisper's own: its prompt and its weights.
-- ``scoring``, ``resampling``, ``charts``: word error rates with intervals, and what they look like.
+- ``scoring``, ``resampling``, ``charts``: word error rates with intervals, and what they look like; ``alignment``,
+  ``sclite``: errors by kind, and files for NIST's tool.
 - ``trained``: recognizers that come with memrix.
 - ``outside``, ``kept``, ``files``, ``former``: whatever others or earlier versions wrote passes here.
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from memrix.asr.evaluation.settings import EvaluationSettings
 from memrix.cli.arguments import check_hardware, check_input
-from memrix.cli.options import ChartFile, Flag, JsonFile, Threads, options_from
-from memrix.cli.outputs import check_results
+from memrix.cli.options import ChartFile, Flag, JsonFile, Threads, TrnFile, options_from
+from memrix.cli.outputs import check_distinct, check_output, check_results
 from memrix.cli.threads import check_threads, use_threads
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ def evaluate(
     *,
     json: JsonFile = None,
     chart: ChartFile = None,
+    errors: Path | None = None,
+    trn: TrnFile = None,
     fresh: Flag = False,
     threads: Threads = None,
 ) -> None:
@@ -32,10 +34,16 @@ def evaluate(
 
     Parameters
     ----------
+    errors
+        Text file to write all errors to: transcripts aligned with references, those with most errors first. Of
+        several executions, each gets its own file.
     fresh
         Discard the results of earlier calls.
     """
     check_results(json, chart)
+    for path in (errors, trn):
+        check_output(path)
+    check_distinct(json, chart, errors, trn)
     check_threads(threads)
     check_evaluated(given, EvaluationSettings)
 
@@ -46,7 +54,17 @@ def evaluate(
     model = given.get("model", EvaluationSettings.model)
     if is_trained(model) and (bits := open_trained(model).settings()["weight_bits"]):
         given = {"weight_bits": bits, **given}
-    execute(EvaluationSettings(**given), json=json, chart=chart, fresh=fresh, threads=threads)
+    result = execute(EvaluationSettings(**given), json=json, chart=chart, fresh=fresh, threads=threads)
+    _write_transcripts(result, errors, trn)
+
+
+def _write_transcripts(result: EvaluationResult, errors: Path | None, trn: Path | None) -> None:
+    from memrix.asr.evaluation.errors import write_error_reports, write_trn
+    from memrix.cli.messages import message
+
+    for what, path, write in (("errors", errors, write_error_reports), ("for sclite", trn, write_trn)):
+        if path is not None:
+            message(f"{what}: {', '.join(map(str, write(result.transcripts, path)))}")
 
 
 def check_evaluated(given: dict[str, Any], settings: type[EvaluationSettings]) -> None:

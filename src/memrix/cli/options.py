@@ -24,6 +24,7 @@ from memrix.errors import SettingsError
 
 JsonFile = Annotated[Path | None, Parameter(help="JSON file to write all results, settings and versions to.")]
 ChartFile = Annotated[Path | None, Parameter(help="Chart of the word error rates to write: PNG, SVG or PDF.")]
+TrnFile = Annotated[Path | None, Parameter(help="File to write a line for each recording to, as sclite reads.")]
 Threads = Annotated[int | None, Parameter(help="Number of CPU threads. By default PyTorch's own choice.")]
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 

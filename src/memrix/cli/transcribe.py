@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from memrix.asr.transcribing.settings import TranscriptionSettings
 from memrix.cli.arguments import check_hardware, check_input
-from memrix.cli.options import Flag, JsonFile, Threads, options_from
+from memrix.cli.options import Flag, JsonFile, Threads, TrnFile, options_from
 from memrix.cli.outputs import check_distinct, check_output
 from memrix.cli.threads import check_threads, use_threads
 from memrix.errors import DataError
@@ -18,7 +18,6 @@ from memrix.errors import DataError
 if TYPE_CHECKING:
     from memrix.asr.transcribing.run import Row, TranscriptionResult
 
-TrnFile = Annotated[Path | None, Parameter(help="File to write a line for each recording to, as sclite reads.")]
 CtmFile = Annotated[
     Path | None,
     Parameter(help="File to write a line for each word to, as sclite reads. Times within windows are interpolated."),
@@ -83,7 +82,8 @@ def transcribe(
 
 def _write(result: TranscriptionResult, json: Path | None, trn: Path | None, ctm: Path | None) -> None:
     from memrix.asr.files import write_whole
-    from memrix.asr.transcribing.documents import as_ctm, as_json, as_trn, by_execution, paths_by_execution
+    from memrix.asr.sclite import paths_by_execution
+    from memrix.asr.transcribing.documents import as_ctm, as_json, as_trn, by_execution
 
     if json is not None:
         write_whole(json, as_json(result).encode())

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from memrix.asr.transcribing.documents import TIMES, as_ctm, as_text, as_trn, paths_by_execution, placed_words
+from memrix.asr.sclite import paths_by_execution
+from memrix.asr.transcribing.documents import TIMES, as_ctm, as_text, as_trn, placed_words
 from memrix.asr.transcribing.run import Row
 from memrix.asr.transcribing.transcripts import Segment, Transcript
 from memrix.cli.main import main

@@ -7,5 +7,6 @@
 - ``run``: executions one after the other, each resumed where it was cut off; ``building``: their networks.
 - ``batches``, ``measurement``: a batch through one execution; ``records``: finished batches as
   ``memrix.asr.journal`` keeps them; ``costs``: energy, latency and area of an utterance.
-- ``results``: rows and their summary over chips; ``report``: the table; ``reporting``: who is told about progress.
+- ``results``: rows and their summary over chips; ``report``: the table; ``errors``: word by word;
+  ``reporting``: who is told about progress.
 """

@@ -7,12 +7,15 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from memrix.asr.alignment import Edits, count_edits
 from memrix.asr.evaluation.records import BatchRecord, Execution, UtteranceRecord
 from memrix.asr.files import make_folder, write_whole
 from memrix.asr.scoring import compare, intervals_described, resampled, wer_interval, word_error_rate
+from memrix.asr.text import normalize
 from memrix.toolkit import former_names
 
 RESAMPLES = 2000
@@ -176,6 +179,7 @@ class Transcript:
         words: of the reference.
         heard: transcripts, by the executions of ``rows`` as they are printed, such as "physical, 3 bit, chip 0".
         errors: of each, in words.
+        edits: the same by kind.
     """
 
     id: str
@@ -183,11 +187,13 @@ class Transcript:
     words: int
     heard: Mapping[str, str]
     errors: Mapping[str, int]
+    edits: Mapping[str, Edits]
 
 
 def transcripts_of(measured: Mapping[Execution, Sequence[BatchRecord]]) -> tuple[Transcript, ...]:
     """The transcripts of all executions side by side; their batches are in the same order."""
     alone = {str(execution): _utterances(batches) for execution, batches in measured.items()}
+    scored = cache(lambda text: normalize(text).split())  # executions often agree
     return tuple(
         Transcript(
             records[0].id,
@@ -195,6 +201,10 @@ def transcripts_of(measured: Mapping[Execution, Sequence[BatchRecord]]) -> tuple
             records[0].words,
             {name: record.hypothesis for name, record in zip(alone, records, strict=True)},
             {name: record.errors for name, record in zip(alone, records, strict=True)},
+            {
+                name: count_edits(scored(record.reference), scored(record.hypothesis))
+                for name, record in zip(alone, records, strict=True)
+            },
         )
         for records in zip(*alone.values(), strict=True)
     )

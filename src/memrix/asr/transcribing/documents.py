@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from memrix.asr.sclite import as_trn as trn, trn_name
 from memrix.asr.transcribing.run import Row, TranscriptionResult
 from memrix.asr.transcribing.transcripts import Segment
 
@@ -47,8 +48,7 @@ def as_trn(rows: Iterable[Row]) -> str:
     """A line for each recording: its words, and its name in parentheses."""
     rows = list(rows)
     names = _names(rows)
-    lines = (f"{_without(row.transcript.text, '(){}')} ({names[row.transcript.file]})" for row in rows)
-    return "".join(f"{line}\n" for line in lines)
+    return trn({names[row.transcript.file]: row.transcript.text for row in rows})
 
 
 def as_ctm(rows: Iterable[Row]) -> str:
@@ -85,26 +85,11 @@ def by_execution(rows: Iterable[Row]) -> dict[str, list[Row]]:
     return found
 
 
-def paths_by_execution(path: Path, executions: Iterable[str]) -> Mapping[str, Path]:
-    """Where each execution is written: ``talk.chip.trn`` beside ``talk.float.trn``; the path itself for one alone."""
-    names = list(executions)
-    if len(names) == 1:
-        return {names[0]: path}
-    return {name: path.with_name(f"{path.stem}.{name}{path.suffix}") for name in names}
-
-
 def _names(rows: Sequence[Row]) -> dict[str, str]:
     """Name of each recording without blanks and parentheses: that of its file, or its path where two are alike."""
     files = dict.fromkeys(row.transcript.file for row in rows)
     stems = Counter(Path(file).stem for file in files)
-    return {
-        file: "_".join(_without(Path(file).stem if stems[Path(file).stem] == 1 else file, "()").split())
-        for file in files
-    }
-
-
-def _without(text: str, characters: str) -> str:
-    return text.translate(str.maketrans("", "", characters)).strip()
+    return {file: trn_name(Path(file).stem if stems[Path(file).stem] == 1 else file) for file in files}
 
 
 def _clock(seconds: float) -> str:
