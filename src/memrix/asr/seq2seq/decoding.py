@@ -21,6 +21,11 @@ as ordinary English; the spare ones leave room for spelling in short clips. A re
 more than double a transcript, and no reference of the Asterisk prompts is within 8 tokens of the cap."""
 
 
+TIMES, SHORTEST = 3, 4
+"""A phrase of so many tokens at least that is written so many times in a row is a loop: the transcript ends after the
+first. Whisper's own decoding finds loops by how well a transcript compresses."""
+
+
 Token = Annotated[int, Field(ge=0, le=1 << 24)]
 
 
@@ -80,7 +85,7 @@ def greedy_tokens(
         for row, (utterance, token) in enumerate(zip(active, chosen.tolist(), strict=True)):
             if token != decoding.end:
                 written[utterance].append(token)
-                if len(written[utterance]) < caps[utterance]:
+                if not end_loop(written[utterance]) and len(written[utterance]) < caps[utterance]:
                     kept.append(row)
         if len(kept) < len(active):
             rows = torch.tensor(kept, dtype=torch.long, device=encoder_output.device)
@@ -90,6 +95,16 @@ def greedy_tokens(
             cache.batch_select_indices(rows)
         tokens = chosen.unsqueeze(1)
     return written
+
+
+def end_loop(tokens: list[int]) -> bool:
+    """Whether tokens end in a phrase that is repeated again and again; if so, all but the first are removed."""
+    for length in range(SHORTEST, len(tokens) // TIMES + 1):
+        phrase = tokens[-length:]
+        if all(tokens[-(n + 1) * length : -n * length] == phrase for n in range(1, TIMES)):
+            del tokens[-(TIMES - 1) * length :]
+            return True
+    return False
 
 
 def encoded_speech(encoder_output: Tensor, mask: Tensor | None) -> dict[str, Any]:
