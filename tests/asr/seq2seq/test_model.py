@@ -102,10 +102,11 @@ def test_the_encoder_output_has_1500_frames(recognizer, encoded):
     assert not encoded.requires_grad
 
 
-def test_a_loop_is_cut_at_8_tokens_and_5_per_second(pretrained, batch, encoded):
+def test_a_transcript_is_cut_at_8_tokens_and_5_per_second_or_where_it_repeats_itself(pretrained, batch, encoded):
     recognizer = with_settings(pretrained, suppress_tokens=list(range(A + 1, NO_TIMESTAMPS)))
     transcripts = recognizer.transcribe(batch, encoded)
-    assert transcripts == ["a" * (8 + 2), "a" * (8 + 5), "a" * (8 + 10)]
+    # The longer ones may have 13 and 18 letters: of three times four, four are left.
+    assert transcripts == ["a" * (8 + 2), "a" * 4, "a" * 4]
 
 
 def test_the_cap_does_not_depend_on_the_reference(pretrained, utterances):
