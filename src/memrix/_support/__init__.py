@@ -22,6 +22,7 @@ Where to look::
     schema, building, records     trees checked against dataclasses, all problems at once; plain tables
     documents, archive            text files; tensors in a file
     tables, notebooks, charts     results as text for a terminal, as HTML, as data frames; charts as files
+    libraries                     libraries that may not be installed
     renamed                       former public names: each works for one more version and warns
     lazy, preset_names            names that are known before torch is imported
 """

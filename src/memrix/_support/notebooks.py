@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import html
-import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from memrix.errors import MemrixError
+from memrix._support.libraries import library
 
 
 def html_table(rows: Sequence[Sequence[str]]) -> str:
@@ -39,12 +38,7 @@ def data_frame(records: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()
     Raises:
         MemrixError: pandas is not installed.
     """
-    try:
-        pandas = importlib.import_module("pandas")
-    except ImportError as error:
-        raise MemrixError(
-            f"a data frame takes pandas, which is not installed here ({error}): pip install pandas, or use to_dict()"
-        ) from error
+    pandas = library("pandas", "a data frame takes", "pip install pandas, or use to_dict()")
     names = dict.fromkeys([*columns, *(name for record in records for name in record)])
     table = {name: [record.get(name) for record in records] for name in names}
     return pandas.DataFrame({name: _column(pandas, values) for name, values in table.items()})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib
 import io
 import shutil
 import tempfile
@@ -16,8 +15,9 @@ from typing import IO, Any, BinaryIO
 import numpy as np
 
 from memrix._support.documents import file_path
+from memrix._support.libraries import library
 from memrix._support.records import closest
-from memrix.errors import DataError, MemrixError, SettingsError
+from memrix.errors import DataError, SettingsError
 from memrix.exports.cells import COLUMNS, Column
 
 Chunk = tuple[int, Mapping[str, Column]]
@@ -106,13 +106,8 @@ def _write_parquet(file: BinaryIO, layers: Sequence[str], chunks: Iterable[Chunk
 
 
 def _parquet() -> Any:  # noqa: ANN401
-    try:
-        return tuple(importlib.import_module(name) for name in ("pyarrow", "pyarrow.parquet"))
-    except ImportError as error:
-        raise MemrixError(
-            f"Parquet takes pyarrow, which is not installed here ({error}): pip install pyarrow, or name a file that "
-            f"ends in .csv or .npz"
-        ) from error
+    remedy = "pip install pyarrow, or name a file that ends in .csv or .npz"
+    return tuple(library(name, "Parquet takes", remedy) for name in ("pyarrow", "pyarrow.parquet"))
 
 
 _WRITERS: dict[str, Write] = {".parquet": _write_parquet, ".csv": _write_csv, ".npz": _write_npz}

@@ -13,7 +13,7 @@ from importlib.resources import files
 from typing import Any
 
 from memrix._support.lazy import installed_version
-from memrix.errors import MemrixError
+from memrix._support.libraries import library
 from memrix.reporting.reading import Found
 from memrix.reporting.sections import Section, added_by
 
@@ -27,12 +27,7 @@ def require_libraries() -> None:
         MemrixError: plotly or jinja2 is not installed.
     """
     for name in ("plotly", "jinja2"):
-        try:
-            importlib.import_module(name)
-        except ImportError as error:
-            raise MemrixError(
-                f"a report takes {name}, which is not installed here ({error}): pip install 'memrix[report]'"
-            ) from error
+        library(name, "a report takes", "pip install 'memrix[report]'")
 
 
 def page(title: str, sections: Sequence[Section], found: Sequence[Found], command: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib
 import importlib.util
 import io
 import json
@@ -14,7 +13,8 @@ from typing import Any
 
 from memrix._support.documents import write_whole
 from memrix._support.lazy import installed_version
-from memrix.errors import DataError, MemrixError, SettingsError
+from memrix._support.libraries import library
+from memrix.errors import SettingsError
 from memrix.studies.grid import short
 from memrix.studies.metric import Measured
 from memrix.studies.trials import Outcome, Trial
@@ -102,20 +102,11 @@ def write_parquet(path: str | Path, records: Sequence[Mapping[str, Any]]) -> Non
         MemrixError: pyarrow is not installed.
         DataError: the file cannot be written.
     """
-    try:
-        pyarrow, parquet = (importlib.import_module(name) for name in ("pyarrow", "pyarrow.parquet"))
-    except ImportError as error:
-        raise MemrixError(
-            f"Parquet takes pyarrow, which is not installed here ({error}): pip install 'memrix[cluster]', or use "
-            f"to_csv"
-        ) from error
-    try:
-        table = pyarrow.Table.from_pylist(_of_one_type(records))
-        partial = Path(path).with_name(f".{Path(path).name}.part")
-        parquet.write_table(table, str(partial))
-        partial.replace(path)
-    except OSError as error:
-        raise DataError(f"{str(path)!r} cannot be written ({error}); name another place") from error
+    remedy = "pip install 'memrix[cluster]', or use to_csv"
+    pyarrow, parquet = (library(name, "Parquet takes", remedy) for name in ("pyarrow", "pyarrow.parquet"))
+    content = io.BytesIO()
+    parquet.write_table(pyarrow.Table.from_pylist(_of_one_type(records)), content)
+    write_whole(path, content.getvalue())
 
 
 def write_table(folder: Path, result: Mapping[str, Any]) -> None:

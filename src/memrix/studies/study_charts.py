@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from memrix.errors import MemrixError
+from memrix._support.libraries import library
 from memrix.studies.device_charts.style import BLACK, BLUE, GRAY, GREEN, ORANGE, PURPLE, SKY, VERMILLION, clean
 from memrix.studies.grid import described, short
 
@@ -113,12 +112,7 @@ def _draw_digital(axes: Axes, figure: float) -> None:
 
 
 def _new_figure(wide: int) -> tuple[Figure, Axes]:
-    try:
-        figures = importlib.import_module("matplotlib.figure")
-    except ImportError as error:
-        raise MemrixError(
-            f"charts take matplotlib, which is not installed here ({error}): pip install matplotlib"
-        ) from error
+    figures = library("matplotlib.figure", "charts take", "pip install matplotlib")
     figure = figures.Figure(figsize=(min(3.5 + 0.8 * wide, 14), 4.0), layout="constrained")
     axes = figure.subplots()
     clean(axes)
