@@ -11,14 +11,13 @@ from torch import Tensor, nn
 
 from memrix._support.tables import listed
 from memrix._support.validation import require_number
-from memrix.errors import CalibrationError, ConversionError, SettingsError
+from memrix.errors import CalibrationError, SettingsError
 from memrix.model.batches import MOST_BATCHES, run_batches
-from memrix.model.inventory import require_module
+from memrix.model.conversion import quantized_layers
 from memrix.model.modes import evaluating, unrounded
 from memrix.model.undo import unchanged_on_failure
 from memrix.nn.composite import Projection
 from memrix.nn.fake_quantization import evaluated_input
-from memrix.nn.quantized import QuantizedLayer
 from memrix.quantization import largest_integer
 from memrix.quantization.compensation import compensated_rows
 
@@ -53,7 +52,6 @@ def compensate(
 
     After any error the model is unchanged.
     """
-    require_module(model)
     require_number("damping", damping, 0.0, 1.0)
     layers = _layers_of(model)
     moments: dict[str, Tensor] = {}
@@ -82,9 +80,7 @@ def compensate(
 
 def _layers_of(model: nn.Module) -> dict[str, Any]:
     """Quantized layers with weights of their own, by their names."""
-    quantized = {name: module for name, module in model.named_modules() if isinstance(module, QuantizedLayer)}
-    if not quantized:
-        raise ConversionError("the model has no quantized layer; call memrix.quantize first")
+    quantized = quantized_layers(model)
     steady = {name: layer for name, layer in quantized.items() if layer.memrix.learned_weight_step is not None}
     if not steady:
         raise SettingsError(
@@ -95,7 +91,7 @@ def _layers_of(model: nn.Module) -> dict[str, Any]:
     return {
         name: layer
         for name, layer in steady.items()
-        if layer.memrix.geometry.observed and uses[_identity(layer)] == 1 and isinstance(layer.weight, Tensor)
+        if layer.memrix.geometry.observed and uses[_identity(layer)] == 1
     }
 
 
@@ -124,4 +120,3 @@ def _round(layer: Any, moments: Tensor, damping: float) -> None:  # noqa: ANN401
     ]
     rounded = geometry.matrix_to_weight(layer, torch.cat(made)).to(layer.weight.dtype)
     layer.weight.copy_(rounded)
-    state.cache.clear()

@@ -96,11 +96,7 @@ def set_epoch(model: nn.Module, epoch: int) -> None:
         SettingsError: the epoch is not an integer from 0.
     """
     require_integer("epoch", epoch, 0, 1 << 31)
-    require_module(model)
-    quantized = [module for module in model.modules() if isinstance(module, QuantizedLayer)]
-    if not quantized:
-        raise ConversionError("no layer of this model is quantized; memrix.quantize(model, hardware) does that")
-    for layer in quantized:
+    for layer in quantized_layers(model).values():
         layer.memrix.set_epoch(epoch)
 
 
@@ -223,6 +219,19 @@ def crossbar_layers(chip: nn.Module) -> list[CrossbarLayer]:
     layers = [module for module in chip.modules() if isinstance(module, CrossbarLayer)]
     if not layers:
         raise ConversionError("no layer of this model runs on a chip; memrix.program returns one that does")
+    return layers
+
+
+def quantized_layers(model: nn.Module) -> dict[str, QuantizedLayer]:
+    """The quantized layers of a model by name.
+
+    Raises:
+        ConversionError: the model is not a module, or there is none.
+    """
+    require_module(model)
+    layers = {name: module for name, module in model.named_modules() if isinstance(module, QuantizedLayer)}
+    if not layers:
+        raise ConversionError("no layer of this model is quantized; call memrix.quantize first")
     return layers
 
 

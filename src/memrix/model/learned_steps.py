@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from memrix.errors import ConversionError
-from memrix.model.inventory import require_module
-from memrix.nn.quantized import QuantizedLayer
+from memrix.model.conversion import quantized_layers
 
 
 def learned_steps(model: nn.Module) -> list[nn.Parameter]:
@@ -24,9 +22,6 @@ def learned_steps(model: nn.Module) -> list[nn.Parameter]:
     Raises:
         ConversionError: the model is not a module, or has no quantized layer.
     """
-    require_module(model)
-    layers = [module for module in model.modules() if isinstance(module, QuantizedLayer)]
-    if not layers:
-        raise ConversionError("the model has no quantized layer, and so no steps; call memrix.quantize first")
+    layers = quantized_layers(model).values()
     found = {id(step): step for layer in layers for step in layer.memrix.learned if step is not None}
     return list(found.values())

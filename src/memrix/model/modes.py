@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Literal
 
 import torch
 from torch import nn
 
 from memrix.nn.crossbar_layer import CrossbarLayer
 from memrix.nn.quantized import QuantizedLayer
+from memrix.nn.state import LayerState
 
 
 @contextmanager
@@ -39,24 +41,23 @@ def unread(layers: Iterable[CrossbarLayer]) -> Iterator[None]:
 @contextmanager
 def unrounded(layers: Iterable[QuantizedLayer]) -> Iterator[None]:
     """Let quantized layers multiply by their weights as they are; inputs stay quantized."""
-    states = [layer.memrix for layer in layers]
-    try:
-        for state in states:
-            state.unrounded = True
+    with _switched([layer.memrix for layer in layers], "unrounded"):
         yield
-    finally:
-        for state in states:
-            state.unrounded = False
 
 
 @contextmanager
 def observing(layers: Iterable[QuantizedLayer]) -> Iterator[None]:
     """Let quantized layers take their inputs unquantized; those of a chip compute digitally meanwhile."""
-    states = [layer.memrix for layer in layers]
+    with _switched([layer.memrix for layer in layers], "observing"):
+        yield
+
+
+@contextmanager
+def _switched(states: Sequence[LayerState], switch: Literal["observing", "unrounded"]) -> Iterator[None]:
     try:
         for state in states:
-            state.observing = True
+            setattr(state, switch, True)
         yield
     finally:
         for state in states:
-            state.observing = False
+            setattr(state, switch, False)
