@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,19 +74,12 @@ def evaluate(
     trained, decoding = dict(low_bit or {}), recognizer.words_by
     described = _described(settings, recognizer, evaluated, held)
     run = _Run(settings, recognizer, trained, evaluated, held, described, reporter, folder, fresh=fresh)
+    rows = run.rows()
     return EvaluationResult(
-        rows=(rows := run.rows()),
+        rows=rows,
         summary=run.summary(rows),
         model=recognizer.source,
-        corpus={
-            "name": corpus.name,
-            "source": corpus.source,
-            "fingerprint": corpus.fingerprint,
-            "utterances": rows[0].utterances,
-            "words": rows[0].words,
-            "skipped": len(skipped),
-            "skipped_because": list(skipped),
-        },
+        corpus=_evaluated(corpus, rows[0], skipped),
         settings={**settings.to_dict(), "digital": described["digital"]},
         hardware={name: chip.to_dict() for name, chip in settings.variants(settings.weight_bits[0]).items()},
         versions=described["versions"],
@@ -261,6 +254,19 @@ def _described(
         "code": code_fingerprint(),
         "digital": list(settings.digital if settings.digital is not None else recognizer.digital_layers),
         "decoding": recognizer.words_by and recognizer.words_by.fingerprint,
+    }
+
+
+def _evaluated(corpus: Corpus, row: Row, skipped: Sequence[str]) -> dict[str, Any]:
+    """What was evaluated, as a result says it."""
+    return {
+        "name": corpus.name,
+        "source": corpus.source,
+        "fingerprint": corpus.fingerprint,
+        "utterances": row.utterances,
+        "words": row.words,
+        "skipped": len(skipped),
+        "skipped_because": list(skipped),
     }
 
 

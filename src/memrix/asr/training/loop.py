@@ -100,7 +100,9 @@ class _Training:
         self._history = state["history"]
         self._enter_stage()
         load_weights(self._recognizer, state["recognizer"], str(path))
-        stages.calibrate(self._recognizer, self._stage, self._settings, self._setup.train)
+        # Its weights are those that were trained, whatever they were before.
+        bits = self._recognizer.weight_bits
+        stages.calibrate(self._recognizer, self._stage, self._settings, self._setup.train, bits)
         optimizer = self._new_optimizer()
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         optimizer.load_state_dict(optimizer_state(path, state["optimizer"], optimizer.state_dict(), parameters))
@@ -214,8 +216,7 @@ class _Training:
         self._epoch, self._batch, self._loss, self._labels = self._epoch + 1, 0, 0.0, 0
         before = self._recognizer.weight_bits
         if self._enter_stage():
-            stages.calibrate(self._recognizer, self._stage, self._settings, self._setup.train)
-            stages.compensate(self._recognizer, before, self._settings, self._setup.train)
+            stages.calibrate(self._recognizer, self._stage, self._settings, self._setup.train, before)
             self._recognizer.train()
             self._begin(self._new_optimizer())
         self._keep()

@@ -67,9 +67,8 @@ def prepare_training(settings: TrainingSettings, *, resumed: bool = False) -> Tr
     teacher = _teacher(settings, model)
     first, before = stages.stage_of(settings, 0), model.weight_bits
     stages.enter(model, first, settings)
-    stages.calibrate(model, first, settings, usable)
     if not resumed:
-        stages.compensate(model, before, settings, usable)
+        stages.calibrate(model, first, settings, usable, before)
     return TrainingSetup(model.train(), teacher, usable, dev, left_out)
 
 

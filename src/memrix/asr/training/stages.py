@@ -58,13 +58,28 @@ def enter(model: SpeechModel, stage: Stage, settings: TrainingSettings) -> None:
     freeze(model, settings)
 
 
-def calibrate(model: SpeechModel, stage: Stage, settings: TrainingSettings, cuts: CutSet) -> None:
-    """Ranges from data where neither the start nor training has them."""
+def calibrate(
+    model: SpeechModel, stage: Stage, settings: TrainingSettings, cuts: CutSet, before: float | None
+) -> None:
+    """Ranges from data where neither the start nor training has them.
+
+    With ``settings.compensation``, weights of other bits than before make up for the errors of their rounding.
+
+    Args:
+        model: as ``enter`` left it.
+        stage: that begins.
+        settings: of the training.
+        cuts: utterances to draw from.
+        before: bits of the weights in the stage before, or where training starts from; None in float.
+    """
     quantization = stage.quantization
     if stage.hardware is None:
         return
     if quantization.device_resampling or quantization.learned_steps or quantization.observer == "fixed":
-        calibrate_recognizer(model, stage.hardware, cuts, seed=settings.seed, keep_ranges=True)
+        inputs = _typical_inputs(model, cuts, settings.seed)
+        memrix.calibrate(model.network, inputs, model.chip_choice(stage.hardware), keep_ranges=True)
+        if settings.compensation and model.weight_bits != before:
+            memrix.compensate(model.network, inputs)
 
 
 def calibrate_recognizer(
@@ -89,19 +104,6 @@ def _typical_inputs(recognizer: SpeechModel, cuts: CutSet, seed: int) -> list[An
     needed = {name for items in plan for names in items for name in names}
     data = SpeechData(CutSet.from_cuts(cut for cut in cuts if cut.id in needed), recognizer, None)
     return [recognizer.calibration_inputs(data.batch(0, items)) for items in plan]
-
-
-def compensate(model: SpeechModel, before: float | None, settings: TrainingSettings, cuts: CutSet) -> None:
-    """Let the weights of a stage with other bits than before make up for the errors of their rounding.
-
-    Args:
-        model: as ``calibrate`` left it.
-        before: bits of its weights in the stage before, or where training starts from; None in float.
-        settings: of the training.
-        cuts: utterances to draw from.
-    """
-    if settings.compensation and model.weight_bits not in (None, before):
-        memrix.compensate(model.network, _typical_inputs(model, cuts, settings.seed))
 
 
 def freeze(model: SpeechModel, settings: TrainingSettings) -> None:
